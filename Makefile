@@ -1,0 +1,47 @@
+# Two commands set everything up on a machine with Python 3.11 or newer, make and a network:
+#   make sweep   the main job      make test   lint, types and all tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ISLP := ISLP==0.6.0
+
+.DEFAULT_GOAL := help
+.PHONY: help venv sweep ui test lint types unit clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+venv: $(VENV)/.installed ## Make .venv with pinned versions
+
+# ISLP is here for one CSV file; --no-deps, because its own dependencies pull PyTorch.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps $(ISLP)
+	@touch $@
+
+# TensorFlow's start-up notes on stderr say nothing about a sweep.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+sweep: venv ## Sweep the loss weights of sweeps/bike_demand.py; more: make sweep ARGS="--name again"
+	$(BIN)/python sweeps/bike_demand.py $(ARGS)
+
+ui: venv ## Open the MLflow UI on the results
+	$(BIN)/lossweights ui
+
+test: lint types unit ## Lint, types and all tests
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv
+	$(BIN)/mypy
+
+unit: venv
+	$(BIN)/python -m pytest
+
+clean: ## Remove .venv and caches; results in mlruns/ stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

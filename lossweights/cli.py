@@ -1,0 +1,202 @@
+"""The command line: ``lossweights run | resume | list | best | report | export | sync | ui``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lossweights.errors import LossweightsError, StoreError
+from lossweights.launch import (
+    Name,
+    NoTracking,
+    Quiet,
+    Resume,
+    Root,
+    TrainerName,
+    Trials,
+    fail,
+    run_and_print,
+)
+
+app = typer.Typer(
+    help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
+Pick = Annotated[
+    str, typer.Option(help="knee, min:METRIC, max:METRIC, or 'min:rmse where shortfall<=0.1'.")
+]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Our own errors end the program with their sentence, all others with a traceback."""
+    try:
+        yield
+    except LossweightsError as error:
+        fail(error)
+
+
+@app.command()
+def run(
+    script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
+    trials: Trials = 64,
+    name: Name = None,
+    root: Root = Path("mlruns"),
+    trainer: TrainerName = "auto",
+    resume: Resume = False,
+    no_tracking: NoTracking = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the sweep that a script declares."""
+    with _sentences():
+        from lossweights.script import load_sweep
+
+        sweep = load_sweep(script)
+    run_and_print(sweep, trials, name, root, trainer, resume, no_tracking, quiet, script)
+
+
+@app.command()
+def resume(
+    name: SweepName,
+    trials: Trials = 64,
+    root: Root = Path("mlruns"),
+    trainer: TrainerName = "auto",
+    no_tracking: NoTracking = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a sweep, up to so many trials in all."""
+    with _sentences():
+        from lossweights.folder import read_manifest
+        from lossweights.script import load_sweep
+
+        script = read_manifest(root, name).get("script")
+        if not isinstance(script, str):
+            raise StoreError(
+                f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
+                f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
+            )
+        sweep = load_sweep(Path(script))
+    run_and_print(sweep, trials, name, root, trainer, True, no_tracking, quiet, Path(script))
+
+
+@app.command(name="list")
+def list_(root: Root = Path("mlruns")) -> None:
+    """List the sweeps below a root."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lossweights.folder import list_sweeps
+    from lossweights.result import SweepResult
+
+    table = Table("sweep", "trials", "complete", "objectives", "verdict")
+    for name in list_sweeps(root):
+        with _sentences():
+            result = SweepResult.read(name, root)
+            complete = sum(f.result.outcome.name == "COMPLETE" for f in result.finished.values())
+            table.add_row(
+                name,
+                str(len(result.finished)),
+                str(complete),
+                ", ".join(f"{goal} {metric}" for metric, goal in result.objectives.items()),
+                result.verdict,
+            )
+    Console().print(table)
+
+
+@app.command()
+def best(name: SweepName, pick: Pick = "knee", root: Root = Path("mlruns")) -> None:
+    """Print the weight set that a pick names."""
+    with _sentences():
+        from lossweights.result import SweepResult
+
+        typer.echo(SweepResult.read(name, root).best(pick).to_json(), nl=False)
+
+
+@app.command()
+def export(
+    name: SweepName,
+    to: Annotated[Path, typer.Option(help="File to write.")],
+    pick: Pick = "knee",
+    root: Root = Path("mlruns"),
+) -> None:
+    """Write the weight set that a pick names to a file."""
+    with _sentences():
+        from lossweights.result import SweepResult
+
+        typer.echo(SweepResult.read(name, root).best(pick).save(to))
+
+
+@app.command()
+def report(
+    name: SweepName,
+    to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    root: Root = Path("mlruns"),
+) -> None:
+    """Print the summary of a sweep and write its report."""
+    with _sentences():
+        from lossweights.folder import sweep_folder
+        from lossweights.report import write_report
+        from lossweights.result import SweepResult
+        from lossweights.summary import print_summary
+
+        result = SweepResult.read(name, root)
+        path = write_report(result, to or sweep_folder(root, name) / "report.html")
+        print_summary(result, root)
+        typer.echo(f"\nReport written to {path}")
+
+
+@app.command()
+def sync(name: SweepName, root: Root = Path("mlruns")) -> None:
+    """Record in MLflow what could not be recorded while the sweep ran."""
+    with _sentences():
+        from lossweights.result import SweepResult
+        from lossweights.tracking import Ending, Tracker
+
+        result = SweepResult.read(name, root)
+        tracker = Tracker(root, name)
+        tracker.start({})
+        for finished in result.finished.values():
+            tracker.trial_ended(finished)
+        tracker.finish(Ending("FINISHED", result.verdict))
+        if tracker.error is not None:
+            raise StoreError(f"MLflow could not be written: {tracker.error}")
+        typer.echo(f"{len(result.finished)} trials of {name} are in {tracker.uri}")
+
+
+@app.command()
+def ui(
+    root: Root = Path("mlruns"),
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open the MLflow UI on this machine alone (127.0.0.1), until Ctrl-C."""
+    from lossweights.folder import tracking_uri
+
+    command = [
+        *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", tracking_uri(root), "--no-serve-artifacts"),
+    ]
+    # The server runs no jobs and loads no pickles: viewing results needs neither.
+    closed = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    typer.echo(f"MLflow UI on http://127.0.0.1:{port}")
+    try:
+        raise typer.Exit(subprocess.call(command, env={**os.environ, **closed}))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+if __name__ == "__main__":
+    app()

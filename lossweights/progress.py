@@ -1,0 +1,115 @@
+"""Progress of a sweep on the terminal: a bar where there is one, plain lines where there is not."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from lossweights.folder import Finished
+from lossweights.records import Outcome
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class SweepProgress:
+    """Trials done, time left and the best value of each objective so far; a context manager.
+
+    Args:
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        total: Trials to be done.
+        done: Trials that had ended before.
+        console: Where to show it; by default standard error, so that output can be piped.
+        quiet: Show nothing.
+    """
+
+    def __init__(
+        self,
+        objectives: Mapping[str, str],
+        total: int,
+        done: int = 0,
+        console: Console | None = None,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        self._objectives = dict(objectives)
+        self._best: dict[str, float] = {}
+        self._outcomes: Counter[Outcome] = Counter()
+        self._total, self._done, self._before = total, done, done
+        self._started = self._last_line = time.monotonic()
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._bar: RichProgress | None = None
+        if self._console.is_terminal and not quiet:
+            self._bar = RichProgress(
+                TextColumn("trials"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("time left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[best]}"),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("trials", total=total, completed=done, best="")
+
+    def __enter__(self) -> SweepProgress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def trial_ended(self, finished: Finished) -> None:
+        """Count a trial and show the new state."""
+        self._done += 1
+        self._outcomes[finished.result.outcome] += 1
+        if finished.result.outcome is Outcome.COMPLETE:
+            self._improve(finished.result.metrics)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, best=self._summary())
+        elif not self._quiet and self._line_is_due():
+            self._last_line = time.monotonic()
+            left = self.seconds_left()
+            print(
+                f"trial {self._done}/{self._total}  time left {left // 60:.0f}:{left % 60:02.0f}"
+                f"  {self._summary()}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def seconds_left(self) -> float:
+        """Time left at the pace so far."""
+        pace = (time.monotonic() - self._started) / max(self._done - self._before, 1)
+        return pace * (self._total - self._done)
+
+    def _improve(self, metrics: Mapping[str, float]) -> None:
+        for name, direction in self._objectives.items():
+            better = max if direction == "maximize" else min
+            self._best[name] = better(self._best.get(name, metrics[name]), metrics[name])
+
+    def _summary(self) -> str:
+        best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
+        unwell = [
+            f"{count} {outcome.name.lower()}"
+            for outcome, count in self._outcomes.items()
+            if outcome is not Outcome.COMPLETE
+        ]
+        return "  ".join([f"best {best}" if best else "", *unwell]).strip()
+
+    def _line_is_due(self) -> bool:
+        first = self._done == self._before + 1
+        late = time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES
+        return first or late or self._done == self._total

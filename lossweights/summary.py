@@ -1,0 +1,104 @@
+"""What a sweep prints at its end: verdict, Pareto front, weight sets, and where to look next."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lossweights.folder import tracking_uri
+from lossweights.result import SweepResult, pick_path, promoted_path
+
+ROWS = 20
+
+
+def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
+    """Print the end of a sweep for a person."""
+    console = console or _console()
+    counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
+    ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
+    console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
+    _plain(console, f"Verdict: {result.verdict}\n")
+    console.print(pareto_table(result))
+    saved = {pick: pick_path(root, result.name, pick) for pick in result.standard_picks}
+    saved = {pick: path for pick, path in saved.items() if path.exists()}
+    if saved:
+        _print_picks(result, root, saved, console)
+    console.print("\nLook at it:")
+    report = root / "studies" / result.name / "report.html"
+    if report.exists():
+        _plain(console, f"  report     {report}")
+    _plain(console, f"  MLflow UI  {ui_command(root)}")
+
+
+def pareto_table(result: SweepResult) -> Table:
+    """The Pareto front as a table: trial, relative weights, objectives, and what drove it."""
+    front = result.pareto.head(ROWS)
+    title = f"Pareto front: {len(result.pareto)} of {len(result.trials)} trials"
+    scaled = "as sampled; the weight sets hold what multiplies each term"
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=f"Weights {scaled}." if result.scales else None,
+        caption_justify="left",
+    )
+    table.add_column("trial", justify="right")
+    for term in result.terms:
+        table.add_column(f"weight {term}", justify="right")
+    for name in result.objectives:
+        table.add_column(name, justify="right")
+    table.add_column("driven by", no_wrap=True)
+    for _, row in front.iterrows():
+        table.add_row(
+            str(row["number"]),
+            *(f"{row[f'relative/{term}']:.4g}" for term in result.terms),
+            *(f"{row[name]:.4g}" for name in result.objectives),
+            driven_by(result, int(row["number"])),
+        )
+    return table
+
+
+def driven_by(result: SweepResult, number: int) -> str:
+    """The driver of a trial with its part of the decrease, or the word for why there is none."""
+    verdict = result.verdicts[number]
+    if verdict.driver is not None:
+        return f"{verdict.driver} ({verdict.decrease[verdict.driver]:.0%})"
+    return "undetermined" if "undetermined" in verdict.words.values() else "balanced"
+
+
+def ui_command(root: Path) -> str:
+    """The exact command that opens the MLflow UI on the results below a root."""
+    return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(root))} --host 127.0.0.1"
+
+
+def _console() -> Console:
+    """The terminal, or for a file or a pipe a page wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
+def _print_picks(
+    result: SweepResult, root: Path, saved: Mapping[str, Path], console: Console
+) -> None:
+    console.print("\nWeight sets:")
+    width = max(len(pick) for pick in saved)
+    for pick, path in saved.items():
+        weights = result.best(pick)
+        measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
+        where = f"trial {weights.origin['trial']}, {measured}"
+        _plain(console, f"  {pick:<{width}}  {path}  ({where})")
+    if result.test:
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
+        _plain(console, f"  knee on test data: {measured}")
+    _plain(console, f"  promoted: {promoted_path(root, result.name)}")
+    call = f'lw.load("{result.name}").loss()'
+    _plain(console, f"  reuse:    model.compile(optimizer, loss={call})")
+
+
+def _plain(console: Console, text: str) -> None:
+    """A line as it is: paths and commands can be copied, since nothing wraps or colours them."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)

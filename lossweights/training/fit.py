@@ -1,0 +1,179 @@
+"""The reference trainer: Keras' own `model.fit`, one member after another, one compiled model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lossweights.probe import Measurement, Probe
+from lossweights.problem import Data, Problem, Split
+from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.training.contract import Member, ReportFunction, Trainer
+from lossweights.training.order import batch_order
+
+
+class FitTrainer(Trainer):
+    """Trains with `model.fit`, reusing one compiled model for all members.
+
+    Compiling a Keras model costs more than training a small one for an epoch, so the graph is
+    traced once. For each member the parameters, random states and optimizer variables are put
+    back in place; the weights of the loss are variables. The numbers are those of a fresh model.
+    """
+
+    name = "fit"
+
+    def __init__(self, problem: Problem, data: Data) -> None:
+        self._problem = problem
+        self._rows = len(data.train)
+        self._loss = problem.make_loss()
+        self._model = problem.make_model(seed=0)
+        self._model.compile(
+            optimizer=problem.make_optimizer(),
+            loss=self._loss,
+            # A whole epoch in one graph call: the batches, and so the numbers, are the same.
+            steps_per_execution=problem.steps_per_epoch(self._rows),
+            jit_compile=False,  # XLA compiles longer than most small models train
+        )
+        optimizer = self._model.optimizer
+        optimizer.build(self._model.trainable_variables)
+        self._optimizer_start = [np.array(variable) for variable in optimizer.variables]
+        self._arrays = _place(data.train)
+        probe = data.train.spread(problem.probe_size)
+        self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
+        self._val_probe = self._metrics_probe(data.val)
+
+    def _metrics_probe(self, split: Split) -> Probe:
+        return Probe(
+            self._model, self._loss, split.x, split.y, split.sample_weight, self._problem.metrics
+        )
+
+    def measure_on(self, split: Split) -> Measurement:
+        """Magnitudes and metrics of the model as it is, on other data than it was made with."""
+        return self._metrics_probe(split).measure()
+
+    @property
+    def capacity(self) -> int:
+        """One: members are trained one after another."""
+        return 1
+
+    @property
+    def model(self) -> keras.Model:
+        """The model as the last member left it."""
+        return self._model
+
+    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+        """Train the members one after another; see `Trainer.train`."""
+        return [self._train_one(i, member, report) for i, member in enumerate(members)]
+
+    def _train_one(self, position: int, member: Member, report: ReportFunction) -> TrialResult:
+        started = time.monotonic()
+        self._restart(member)
+        watch = _Watch(self, self._problem.epochs, position, report)
+        if watch.look(epoch=0):
+            self._model.fit(
+                self._epochs(member.seed),
+                epochs=self._problem.epochs,
+                steps_per_epoch=self._problem.steps_per_epoch(self._rows),
+                callbacks=[watch],
+                shuffle=False,  # the batches come in the documented order
+                verbose=0,
+            )
+        return TrialResult(
+            weights=dict(member.weights),
+            seed=member.seed,
+            outcome=watch.outcome,
+            reports=tuple(watch.reports),
+            reason=watch.reason,
+            seconds=time.monotonic() - started,
+            trainer=self.name,
+        )
+
+    def _restart(self, member: Member) -> None:
+        """Put parameters, random states, optimizer and weights where a fresh model has them."""
+        fresh = self._problem.make_model(member.seed)
+        for variable, start in zip(self._model.variables, fresh.variables, strict=True):
+            variable.assign(start)
+        for variable, start in zip(
+            self._model.optimizer.variables, self._optimizer_start, strict=True
+        ):
+            variable.assign(start)
+        self._loss.set_weights(dict(member.weights))
+
+    def _epochs(self, seed: int) -> tf.data.Dataset:
+        """The batches of all epochs, in the documented order."""
+
+        def order(epoch: tf.Tensor) -> tf.Tensor:
+            rows = tf.numpy_function(
+                lambda e: batch_order(self._rows, seed, int(e)), [epoch], tf.int64
+            )
+            return tf.ensure_shape(rows, (self._rows,))
+
+        def batches(rows: tf.Tensor) -> tf.data.Dataset:
+            return tf.data.Dataset.from_tensor_slices(rows).batch(self._problem.batch_size)
+
+        def gather(rows: tf.Tensor) -> Any:
+            return tf.nest.map_structure(lambda array: tf.gather(array, rows), self._arrays)
+
+        epochs = tf.data.Dataset.range(1, self._problem.epochs + 1).map(order)
+        return epochs.flat_map(batches).map(gather).prefetch(tf.data.AUTOTUNE)
+
+    def measure(self, epoch: int) -> EpochReport:
+        """Magnitudes on probe and validation data, metrics, and the first thing not finite."""
+        train, val = self._train_probe.measure(), self._val_probe.measure()
+        report = EpochReport(epoch, train.magnitudes, val.magnitudes, val.metrics)
+        bad = report.first_bad()
+        if bad is None and not self._parameters_finite():
+            bad = "a parameter of the model"
+        return replace(report, bad=bad)
+
+    def _parameters_finite(self) -> bool:
+        return all(
+            bool(keras.ops.all(keras.ops.isfinite(variable)))
+            for variable in self._model.trainable_variables
+        )
+
+
+class _Watch(keras.callbacks.Callback):
+    """Measures after each epoch, passes the report on, and stops the training if told to."""
+
+    def __init__(
+        self, trainer: FitTrainer, epochs: int, position: int, report: ReportFunction
+    ) -> None:
+        super().__init__()
+        self.reports: list[EpochReport] = []
+        self.outcome = Outcome.COMPLETE
+        self.reason = ""
+        self._trainer, self._epochs = trainer, epochs
+        self._position, self._report = position, report
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not self.look(epoch + 1):
+            self.model.stop_training = True
+
+    def look(self, epoch: int) -> bool:
+        """Measure and report; False if the training is to stop."""
+        report = self._trainer.measure(epoch)
+        self.reports.append(report)
+        go_on = self._report(self._position, report)
+        if report.bad is not None:
+            self.outcome = Outcome.DIVERGED
+            self.reason = f"{report.bad} was not finite after epoch {epoch}"
+            return False
+        if not go_on and epoch < self._epochs:
+            self.outcome = Outcome.PRUNED
+            self.reason = f"stopped after epoch {epoch}"
+        return go_on
+
+
+def _place(split: Split) -> tuple[Any, ...]:
+    """The arrays of a split as tensors, in the form `model.fit` takes them."""
+    parts = (split.x, split.y) if split.sample_weight is None else (
+        split.x, split.y, split.sample_weight
+    )  # fmt: skip
+    return tuple(tf.nest.map_structure(tf.convert_to_tensor, part) for part in parts)
