@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,25 +81,22 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         StoreError: The folder cannot be written; nothing is left behind.
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write {path}: {error}. Check the folder and its rights."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(f"Cannot write {path}: {error}. Check the disk's free space.") from error
+        raise StoreError(
+            f"Cannot write {path}: {error}. Check the folder, its rights and the disk's free space."
+        ) from error
     finally:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

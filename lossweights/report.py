@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from lossweights._files import write_atomic
 from lossweights.dominance import shares
 from lossweights.errors import PickError
 from lossweights.result import SweepResult
-from lossweights.summary import driven_by
+from lossweights.summary import pareto_rows, scale_note
 
 # Okabe and Ito's palette, made to be told apart with every common colour vision.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -46,7 +47,7 @@ def render(result: SweepResult) -> str:
     """The report as one HTML document, with the plotting library inside it."""
     charts = "\n".join(
         f"<h2>{html.escape(title)}</h2>\n<p>{html.escape(text)}</p>\n"
-        f'<div class="chart">{figure.to_html(full_html=False, include_plotlyjs=False)}</div>'
+        f'<div class="chart">{_fragment(figure)}</div>'
         for title, text, figure in figures(result)
     )
     name = html.escape(result.name)
@@ -59,10 +60,17 @@ def render(result: SweepResult) -> str:
 <p class="verdict">{html.escape(result.verdict)}</p>
 <h2>Pareto front</h2>
 {_front_table(result)}
+<p>{html.escape(scale_note(result))}</p>
 {charts}
 </body>
 </html>
 """
+
+
+def _fragment(figure: go.Figure) -> str:
+    figure.update_layout(template="plotly_white", margin={"t": 24})
+    text: str = figure.to_html(full_html=False, include_plotlyjs=False)
+    return text
 
 
 def figures(result: SweepResult) -> Iterator[tuple[str, str, go.Figure]]:
@@ -105,13 +113,14 @@ def trade_off(result: SweepResult) -> go.Figure:
     figure = go.Figure()
     trials = result.trials.dropna(subset=[x, y])
     driver = trials["driver"].fillna("no single term")
-    for colour, (name, rows) in zip(_COLOURS, trials.groupby(driver), strict=False):
+    colours = _colours(result)
+    for name, rows in trials.groupby(driver):
         figure.add_scatter(
             x=rows[x],
             y=rows[y],
             mode="markers",
             name=str(name),
-            marker={"color": colour, "size": 9},
+            marker={"color": colours.get(str(name), "#999"), "size": 9},
             text=[f"trial {number}" for number in rows["number"]],
         )
     front = result.pareto
@@ -130,7 +139,7 @@ def sensitivity(result: SweepResult) -> go.Figure:
     from plotly.subplots import make_subplots
 
     trials = result.trials.dropna(subset=list(result.objectives))
-    terms = [t for t in _terms(result) if trials[f"relative/{t}"].nunique() > 1]
+    terms = [t for t in result.terms if trials[f"relative/{t}"].nunique() > 1]
     objectives = list(result.objectives)
     figure = make_subplots(rows=len(objectives), cols=max(len(terms), 1))
     for row, objective in enumerate(objectives, 1):
@@ -139,7 +148,7 @@ def sensitivity(result: SweepResult) -> go.Figure:
                 x=trials[f"relative/{term}"],
                 y=trials[objective],
                 mode="markers",
-                marker={"color": _COLOURS[column - 1]},
+                marker={"color": _colours(result)[term]},
                 text=[f"trial {number}" for number in trials["number"]],
                 showlegend=False,
                 row=row,
@@ -157,14 +166,14 @@ def share_curves(result: SweepResult, number: int) -> go.Figure:
     weights = [trial.weights[name] for name in trial.weights]
     parts = shares(weights, trial.magnitudes("train"))
     figure = go.Figure()
-    for colour, name, column in zip(_COLOURS, trial.weights, parts.T, strict=False):
+    for name, column in zip(trial.weights, parts.T, strict=True):
         figure.add_scatter(
             x=[report.epoch for report in trial.reports],
             y=column,
             mode="lines",
             name=name,
             stackgroup="shares" if np.all(parts >= 0) else None,
-            line={"color": colour},
+            line={"color": _colours(result)[name]},
         )
     figure.update_yaxes(tickformat=".0%", title_text="part of the weighted loss")
     return figure.update_xaxes(title_text="epoch")
@@ -174,7 +183,7 @@ def decrease_bars(result: SweepResult) -> go.Figure:
     """Decrease share of each term in each trial of the front."""
     labels = [f"trial {number}" for number in result.pareto["number"]]
     figure = go.Figure()
-    for colour, term in zip(_COLOURS, _terms(result), strict=False):
+    for term, colour in _colours(result).items():
         figure.add_bar(
             x=labels, y=result.pareto[f"decrease/{term}"], name=term, marker={"color": colour}
         )
@@ -182,24 +191,16 @@ def decrease_bars(result: SweepResult) -> go.Figure:
     return figure.update_layout(barmode="relative")
 
 
-def _terms(result: SweepResult) -> list[str]:
-    return list(result.terms)
+def _colours(result: SweepResult) -> dict[str, str]:
+    """One colour for each term, the same in every chart."""
+    return dict(zip(result.terms, itertools.cycle(_COLOURS), strict=False))
 
 
 def _front_table(result: SweepResult) -> str:
-    terms = _terms(result)
-    head = ["trial", *(f"weight {term}" for term in terms), *result.objectives, "driven by"]
-    rows = [
-        [
-            str(row["number"]),
-            *(f"{row[f'weight/{term}']:.4g}" for term in terms),
-            *(f"{row[name]:.4g}" for name in result.objectives),
-            driven_by(result, int(row["number"])),
-        ]
-        for _, row in result.pareto.iterrows()
-    ]
-    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    rows = pareto_rows(result)
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in (rows[0] if rows else ()))
     lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.values()) + "</tr>"
+        for row in rows
     )
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"

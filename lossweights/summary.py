@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,30 +37,41 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     _plain(console, f"  MLflow UI  {ui_command(root)}")
 
 
+def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
+    """The Pareto front as texts by column: trial, relative weights, objectives, what drove it."""
+    return [
+        {
+            "trial": str(row["number"]),
+            **{f"weight {term}": f"{row[f'relative/{term}']:.4g}" for term in result.terms},
+            **{name: f"{row[name]:.4g}" for name in result.objectives},
+            "driven by": driven_by(result, int(row["number"])),
+        }
+        for _, row in result.pareto.iterrows()
+    ]
+
+
+def scale_note(result: SweepResult) -> str:
+    """What the weights of the table are measured in."""
+    if result.scales is None:
+        return "Weights multiply each term."
+    return "Weights are relative to the data; the weight sets hold what multiplies each term."
+
+
 def pareto_table(result: SweepResult) -> Table:
-    """The Pareto front as a table: trial, relative weights, objectives, and what drove it."""
-    front = result.pareto.head(ROWS)
-    title = f"Pareto front: {len(result.pareto)} of {len(result.trials)} trials"
-    scaled = "as sampled; the weight sets hold what multiplies each term"
+    """The Pareto front for the terminal, its first rows if it is long."""
+    rows = pareto_rows(result)
+    hidden = len(rows) - ROWS
+    more = f" {hidden} more are in the report." if hidden > 0 else ""
     table = Table(
-        title=title,
+        title=f"Pareto front: {len(rows)} of {len(result.trials)} trials",
         title_justify="left",
-        caption=f"Weights {scaled}." if result.scales else None,
+        caption=scale_note(result) + more,
         caption_justify="left",
     )
-    table.add_column("trial", justify="right")
-    for term in result.terms:
-        table.add_column(f"weight {term}", justify="right")
-    for name in result.objectives:
-        table.add_column(name, justify="right")
-    table.add_column("driven by", no_wrap=True)
-    for _, row in front.iterrows():
-        table.add_row(
-            str(row["number"]),
-            *(f"{row[f'relative/{term}']:.4g}" for term in result.terms),
-            *(f"{row[name]:.4g}" for name in result.objectives),
-            driven_by(result, int(row["number"])),
-        )
+    for column in rows[0] if rows else ():
+        table.add_column(column, justify="left" if column == "driven by" else "right", no_wrap=True)
+    for row in rows[:ROWS]:
+        table.add_row(*row.values())
     return table
 
 
@@ -72,7 +85,18 @@ def driven_by(result: SweepResult, number: int) -> str:
 
 def ui_command(root: Path) -> str:
     """The exact command that opens the MLflow UI on the results below a root."""
-    return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(root))} --host 127.0.0.1"
+    uri = shlex.quote(tracking_uri(root))
+    return f"{_program('mlflow')} ui --backend-store-uri {uri} --host 127.0.0.1"
+
+
+def _program(name: str) -> str:
+    """How to call a program of this Python: by name, or by path if the name finds another one."""
+    ours = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if not ours.exists() or (found is not None and Path(found).resolve() == ours.resolve()):
+        return name
+    here = Path.cwd()
+    return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
 
 
 def _console() -> Console:
@@ -95,7 +119,8 @@ def _print_picks(
         measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
         _plain(console, f"  knee on test data: {measured}")
     _plain(console, f"  promoted: {promoted_path(root, result.name)}")
-    call = f'lw.load("{result.name}").loss()'
+    place = "" if root == Path("mlruns") else f", root={str(root)!r}"
+    call = f"lw.load({result.name!r}{place}).loss()"
     _plain(console, f"  reuse:    model.compile(optimizer, loss={call})")
 
 

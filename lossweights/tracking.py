@@ -121,7 +121,9 @@ class Tracker:
             experiment = self._client.get_experiment_by_name(self._sweep)
             if experiment is None:
                 location = (self._root.resolve() / "artifacts" / self._sweep).as_uri()
-                self.experiment_id = self._client.create_experiment(self._sweep, location)
+                # The kind opens the UI at training runs, not at traces of language models.
+                kind = {"mlflow.experimentKind": "custom_model_development"}
+                self.experiment_id = self._client.create_experiment(self._sweep, location, kind)
             elif experiment.lifecycle_stage == "deleted":
                 raise RuntimeError(
                     f"the MLflow experiment {self._sweep!r} was deleted; bring it back with "
