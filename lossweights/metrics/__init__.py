@@ -1,0 +1,98 @@
+"""Metrics to choose weights by: numbers of a whole data set that no loss weight can change.
+
+An objective of a sweep must not depend on the weights that are searched, or the smallest weights
+win. Each metric here has a class, which is a Keras metric and knows which way is better, and a
+function of the same name for arrays:
+
+>>> from lossweights import metrics
+>>> metrics.rmse([1.0, 2.0, 3.0], [1.0, 2.0, 5.0]) ** 2
+1.3333333333333333
+>>> metrics.RMSE().direction
+'minimize'
+
+Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
+`Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
+`BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`.
+"""
+
+from lossweights.metrics._base import Metric
+from lossweights.metrics.demand import (
+    FillRate,
+    NewsvendorCost,
+    PinballLoss,
+    ServiceLevel,
+    Shortfall,
+    UnderRate,
+    fill_rate,
+    newsvendor_cost,
+    pinball_loss,
+    service_level,
+    shortfall,
+    under_rate,
+)
+from lossweights.metrics.regression import (
+    MAE,
+    RMSE,
+    Bias,
+    EdgeRMSE,
+    bias,
+    edge_rmse,
+    mae,
+    rmse,
+)
+from lossweights.metrics.segmentation import (
+    BoundaryF1,
+    BoundaryIoU,
+    Dice,
+    IoU,
+    boundary_f1,
+    boundary_iou,
+    dice,
+    iou,
+)
+from lossweights.metrics.surface import (
+    HD95,
+    AverageSurfaceDistance,
+    SurfaceDice,
+    average_surface_distance,
+    hd95,
+    surface_dice,
+)
+
+__all__ = [
+    "HD95",
+    "MAE",
+    "RMSE",
+    "AverageSurfaceDistance",
+    "Bias",
+    "BoundaryF1",
+    "BoundaryIoU",
+    "Dice",
+    "EdgeRMSE",
+    "FillRate",
+    "IoU",
+    "Metric",
+    "NewsvendorCost",
+    "PinballLoss",
+    "ServiceLevel",
+    "Shortfall",
+    "SurfaceDice",
+    "UnderRate",
+    "average_surface_distance",
+    "bias",
+    "boundary_f1",
+    "boundary_iou",
+    "dice",
+    "edge_rmse",
+    "fill_rate",
+    "hd95",
+    "iou",
+    "mae",
+    "newsvendor_cost",
+    "pinball_loss",
+    "rmse",
+    "service_level",
+    "shortfall",
+    "surface_dice",
+    "under_rate",
+]

@@ -1,0 +1,231 @@
+"""What a metric is: sums that add up over samples, and a value made of them."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from lossweights.errors import MetricError
+from lossweights.metrics._arrays import (
+    Array,
+    Namespace,
+    aligned,
+    checked_weight,
+    flat_weight,
+    is_symbolic,
+    namespace_of,
+    ratio,
+    to_numpy,
+)
+
+Direction = Literal["minimize", "maximize"]
+
+_CHUNK = 2**22  # elements that `evaluate` holds in float64 at a time: 32 MB an array
+
+
+class Metric(keras.metrics.Metric, ABC):
+    """A number measured on a whole data set, free of any loss weight.
+
+    Every sample gives a few statistics; their weighted sums over samples, `sums`, are all that
+    `value` needs. Sums of batches add up, so the number of a data set is the same however it is
+    cut into batches, a partial last one included: it is never a mean of batch means. One metric
+    serves three ways:
+
+    * on arrays: ``RMSE().evaluate(y_true, y_pred)``, or the function ``rmse(y_true, y_pred)``;
+    * in Keras: ``model.compile(metrics=[RMSE()])`` (``weighted_metrics`` passes sample weights);
+    * in a trainer's own loop: add up ``sums(...)``, then ``value(...)`` once.
+
+    `evaluate` computes in float64: 1e-13 of float64 NumPy on a million values. `sums` and the
+    Keras state use the metric's ``dtype``, float32 at least (half-precision inputs are cast up
+    first), and are within 1e-6 of it; the state carries its rounding error along, so that an epoch
+    of many small batches is as exact as one batch. Keras masks are not read.
+
+    A prediction or target that is not finite makes the value NaN, even where a comparison with
+    NaN would have passed for a good prediction, unless its sample has weight zero.
+
+    To write a metric, set the class attributes and implement `statistics` and `value`.
+
+    Attributes:
+        direction: ``"minimize"``, ``"maximize"``, or None where neither end is better.
+        unit: What the value is in: ``"target"``, ``"fraction"``, ``"money"`` or ``"pixels"``.
+        in_graph: Whether `sums` is made of `keras.ops` alone, and so works inside
+            ``tf.function``, XLA and ``tf.vectorized_map``. The others need concrete arrays (scipy).
+        default_name: The name in Keras' logs unless another is given.
+        n_statistics: How many statistics a sample gives; `sums` has one entry more.
+    """
+
+    direction: ClassVar[Direction | None]
+    unit: ClassVar[str]
+    in_graph: ClassVar[bool] = True
+    default_name: ClassVar[str]
+    n_statistics: ClassVar[int]
+
+    def __init__(self, *, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(dtype=dtype, name=name or self.default_name)
+        precision = "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
+        shape = (self.n_statistics + 1,)
+        self._total = self.add_variable(shape, "zeros", dtype=precision, name="total")
+        self._carry = self.add_variable(shape, "zeros", dtype=precision, name="carry")
+
+    @abstractmethod
+    def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
+        """The statistics of each sample, ``n_statistics`` arrays of shape ``(batch,)``.
+
+        Args:
+            xp: The functions to compute with, `numpy` or `keras.ops`.
+            y_true: Targets, shape ``(batch, ...)``, floating point.
+            y_pred: Predictions, same shape and dtype.
+        """
+
+    @abstractmethod
+    def value(self, sums: Array) -> Array:
+        """The metric's value from the sums of any number of samples; NaN if there are none.
+
+        Args:
+            sums: Shape ``(..., S)``, numpy or tensor; leading axes (models, say) are kept.
+        """
+
+    def sums(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> Array:
+        """The weighted sums of the statistics over the samples; the last entry is the weight.
+
+        Args:
+            y_true: Targets, shape ``(batch, ...)``.
+            y_pred: Predictions, same shape (a last axis of size 1 may be missing in one of them).
+            sample_weight: One weight a sample, shape ``(batch,)`` or ``(batch, 1)``; a sample of
+                weight zero has no part in the sums, whatever its values.
+
+        Returns:
+            A tensor of shape ``(S,)``, ``S = n_statistics + 1``.
+
+        Raises:
+            MetricError: If shapes differ, or if the metric is not ``in_graph`` and the tensors
+                have no values yet.
+        """
+        dtype = self._total.dtype
+        if not self.in_graph:
+            return ops.convert_to_tensor(self._sums_on_host(y_true, y_pred, sample_weight), dtype)
+        y_true, y_pred = aligned(
+            *(ops.cast(ops.convert_to_tensor(y), dtype) for y in (y_true, y_pred))
+        )
+        if sample_weight is not None:
+            weight = ops.cast(ops.convert_to_tensor(sample_weight), dtype)
+            sample_weight = flat_weight(weight, y_true.shape[0])
+        return self._weighted_sums(ops, y_true, y_pred, sample_weight)
+
+    def evaluate(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
+        """The value on a whole data set at once, in float64; the Keras state is not touched.
+
+        Args:
+            y_true: Targets, shape ``(samples, ...)``: array, list or tensor.
+            y_pred: Predictions, same shape (a last axis of size 1 may be missing in one of them).
+            sample_weight: One weight a sample, shape ``(samples,)`` or ``(samples, 1)``.
+
+        Raises:
+            MetricError: If there is no data, shapes differ, weights are negative, not finite or
+                all zero, or the metric has no meaning on these values.
+        """
+        y_true, y_pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
+        if y_true.size == 0:
+            raise MetricError(
+                f"Expected at least one value to measure `{self.name}` on. "
+                f"Found arrays of shape {y_true.shape}."
+            )
+        samples = len(y_true)
+        weight = None if sample_weight is None else checked_weight(sample_weight, samples)
+        self.check_data(y_true)
+        total = np.zeros(self.n_statistics + 1)
+        step = max(1, _CHUNK // (y_true.size // samples))
+        for start in range(0, samples, step):
+            part = slice(start, start + step)
+            total += self._sums_on_host(
+                y_true[part], y_pred[part], None if weight is None else weight[part]
+            )
+        return float(self.value(total))
+
+    def check_data(self, y_true: np.ndarray) -> None:
+        """Refuse targets that the metric has no meaning on. The default accepts all."""
+
+    def update_state(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
+    ) -> None:
+        """Add a batch to the Keras state; arguments as in `sums`.
+
+        A metric that is not ``in_graph`` leaves a TensorFlow graph for this step through
+        ``tf.numpy_function``, which XLA cannot compile: where Keras uses XLA (on GPUs it does by
+        itself) compile the model with ``jit_compile=False``. Other backends need
+        ``run_eagerly=True``.
+        """
+        if not self.in_graph and is_symbolic(y_true, y_pred, sample_weight):
+            batch = self._sums_from_graph(y_true, y_pred, sample_weight)
+        else:
+            batch = self.sums(y_true, y_pred, sample_weight)
+        # Kahan's compensated summation: what the addition rounds away is kept for the next one
+        addend = batch - self._carry
+        total = self._total + addend
+        lost = (total - self._total) - addend
+        self._carry.assign(ops.where(ops.isfinite(lost), lost, ops.zeros_like(lost)))
+        self._total.assign(total)
+
+    def result(self) -> Array:
+        """The value over all batches since the last reset, a scalar tensor; NaN if none."""
+        return self.value(ops.convert_to_tensor(self._total))
+
+    def _weighted_sums(
+        self, xp: Namespace, y_true: Array, y_pred: Array, weight: Array | None
+    ) -> Array:
+        """The sums of statistics of aligned arrays in one floating dtype."""
+        columns = self.statistics(xp, y_true, y_pred)
+        table = xp.stack([*columns, xp.ones_like(columns[0])], axis=0)
+        # a comparison with NaN is False, which could pass for a good prediction
+        finite = xp.logical_and(xp.isfinite(y_true), xp.isfinite(y_pred))
+        sound = xp.all(finite, axis=tuple(range(1, len(y_true.shape))))
+        table = xp.where(sound[None], table, float("nan"))
+        if weight is not None:
+            table = xp.where(xp.equal(weight, 0)[None], 0.0, table * weight[None])
+        return xp.sum(table, axis=-1)  # the innermost axis: summed pairwise, hence accurately
+
+    def _sums_on_host(
+        self, y_true: Array, y_pred: Array, sample_weight: Array | None
+    ) -> np.ndarray:
+        """The sums of concrete arrays, in float64."""
+        y_true, y_pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
+        if sample_weight is not None:
+            sample_weight = to_numpy(sample_weight, "sample_weight").astype(np.float64)
+            sample_weight = flat_weight(sample_weight, len(y_true))
+        with np.errstate(all="ignore"):  # what is not finite shows in the value
+            return self._weighted_sums(
+                np, y_true.astype(np.float64), y_pred.astype(np.float64), sample_weight
+            )
+
+    def _sums_from_graph(self, y_true: Array, y_pred: Array, sample_weight: Array | None) -> Array:
+        """The sums of tensors of a TensorFlow graph, computed outside of it when it runs."""
+        import tensorflow as tf
+
+        y_true, y_pred = aligned(tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred))
+        weight = [] if sample_weight is None else [sample_weight]
+
+        def on_host(true: np.ndarray, pred: np.ndarray, *weight: np.ndarray) -> np.ndarray:
+            sums = self._sums_on_host(true, pred, weight[0] if weight else None)
+            return sums.astype(self._total.dtype)
+
+        # XLA's refusal names the operation, so the name says what to do
+        sums = tf.numpy_function(
+            on_host,
+            [y_true, y_pred, *weight],
+            self._total.dtype,
+            name="this_metric_needs_jit_compile_False",
+        )
+        sums.set_shape(self._total.shape)
+        return sums
+
+
+class MeanMetric(Metric):
+    """A metric that is the weighted mean over samples of its one statistic."""
+
+    n_statistics = 1
+
+    def value(self, sums: Array) -> Array:
+        """The mean of the statistic over the samples."""
+        return ratio(namespace_of(sums), sums[..., 0], sums[..., -1])

@@ -1,0 +1,110 @@
+"""What the metrics of masks share: thresholds, channels, and cases where nothing is to be found."""
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+from lossweights.errors import MetricError
+from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
+from lossweights.metrics._base import Metric
+
+Average = Literal["image", "dataset"]
+
+
+class MaskMetric(Metric):
+    """A metric of binary masks, one case for each channel of each image.
+
+    Targets and predictions are ``(batch, height, width)``, ``(batch, height, width, channels)`` or,
+    where a metric says so, volumes ``(batch, depth, height, width, channels)``. Channels are
+    separate masks (multi-label, or classes one-hot). A pixel is inside where the prediction is
+    **above** the threshold, 0.5 unless told; where ``threshold`` is None, in the channel with the
+    largest prediction (the first of equals). Targets are inside above 0.5.
+
+    Each case gives a numerator and a denominator. With ``average="image"`` the value is the mean
+    over cases of their ratio: a small object weighs as much as a large one, and a case whose
+    denominator is zero (both masks empty, as a rule) is undefined; it is left out of the mean and
+    counted by `undefined`. With ``average="dataset"`` numerators and denominators are summed over
+    all cases first, so that large objects weigh more and no case is undefined.
+    """
+
+    n_statistics = 3
+
+    def __init__(
+        self,
+        *,
+        threshold: float | None = 0.5,
+        average: Average = "image",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.threshold = None if threshold is None else float(threshold)
+        if average not in ("image", "dataset"):
+            raise MetricError(
+                "Expected `average` to be 'image' (mean of the images' values) or 'dataset' "
+                f"(one value of all pixels). Found {average!r}."
+            )
+        self.average = average
+        super().__init__(name=name, dtype=dtype)
+
+    @abstractmethod
+    def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
+        """Numerator and denominator of each case, each of shape ``(batch, channels)``.
+
+        Args:
+            xp: The functions to compute with, `numpy` or `keras.ops`.
+            true: True masks, zeros and ones, shape ``(batch, *space, channels)``.
+            pred: Predicted masks, same shape.
+        """
+
+    def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
+        """Numerator, denominator and number of undefined cases of each image."""
+        numerator, denominator = self.fraction(xp, *self._masks(xp, y_true, y_pred))
+        if self.average == "dataset":
+            undefined = xp.zeros_like(denominator)
+        else:
+            defined = indicator(xp, denominator > 0, denominator)
+            quotient = ratio(xp, numerator, denominator)
+            numerator = xp.where(denominator > 0, quotient, xp.zeros_like(quotient))
+            denominator, undefined = defined, 1.0 - defined
+        return [xp.sum(column, axis=1) for column in (numerator, denominator, undefined)]
+
+    def value(self, sums: Array) -> Array:
+        """The mean over the defined cases, or the ratio of the sums; NaN if there is nothing."""
+        return ratio(namespace_of(sums), sums[..., 0], sums[..., 1])
+
+    def undefined(self, sums: Array) -> Array:
+        """How many cases of these sums are undefined (in total sample weight, if there is one)."""
+        return sums[..., 2]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "threshold": self.threshold}
+
+    def _masks(self, xp: Namespace, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """Both as zeros and ones of shape ``(batch, *space, channels)``."""
+        shape = tuple(y_true.shape)
+        if len(shape) == 3:
+            y_true, y_pred = y_true[..., None], y_pred[..., None]
+        elif len(shape) not in (4, 5):
+            raise MetricError(
+                f"Expected masks of shape (batch, height, width) or (batch, height, width, "
+                f"channels) for `{self.name}`. Found {shape}. Add the axes that are missing."
+            )
+        true = indicator(xp, y_true > 0.5, y_true)
+        if self.threshold is not None:
+            return true, indicator(xp, y_pred > self.threshold, y_pred)
+        channels = y_pred.shape[-1]
+        if channels is None or channels < 2:
+            raise MetricError(
+                "Expected two channels or more to pick the largest of (`threshold=None`). "
+                f"Found shape {shape}. Give a threshold."
+            )
+        # not argmax: Keras' needs an operation that tf.vectorized_map runs one by one
+        largest = xp.equal(y_pred, xp.max(y_pred, axis=-1, keepdims=True))
+        order = xp.cumsum(indicator(xp, largest, y_pred), axis=-1)
+        first = xp.logical_and(largest, xp.equal(order, 1))
+        return true, indicator(xp, first, y_pred)
+
+
+def area(xp: Namespace, mask: Array) -> Array:
+    """The number of pixels inside each mask, shape ``(batch, channels)``."""
+    return xp.sum(mask, axis=tuple(range(1, len(mask.shape) - 1)))

@@ -1,0 +1,115 @@
+"""Metrics of underestimation: ties, identities between them, quantiles, refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from lossweights import metrics
+from lossweights.errors import MetricError
+
+# demands 10 20 30 40; missing 5 0 0 8; left over 0 0 3 0
+DEMAND = np.array([10.0, 20.0, 30.0, 40.0])
+ORDER = np.array([5.0, 20.0, 33.0, 32.0])
+
+demands = hnp.arrays(np.float64, (6, 2), elements=st.floats(0.125, 1e4))
+orders = hnp.arrays(np.float64, (6, 2), elements=st.floats(-1e4, 1e4))
+
+
+def test_golden_numbers():
+    """Each metric on four demands, worked by hand; the tie at 20 is covered."""
+    assert metrics.under_rate(DEMAND, ORDER) == 2 / 4
+    assert metrics.service_level(DEMAND, ORDER) == 2 / 4
+    assert metrics.shortfall(DEMAND, ORDER) == 13 / 4
+    assert metrics.fill_rate(DEMAND, ORDER) == 1 - 13 / 100
+    assert metrics.newsvendor_cost(DEMAND, ORDER, under_cost=4.0, over_cost=0.5) == 53.5 / 4
+    assert metrics.pinball_loss(DEMAND, ORDER, tau=0.75) == (0.75 * 13 + 0.25 * 3) / 4
+
+
+def test_fill_rate_is_a_ratio_of_sums():
+    """Two batches of fill rates 0 and 1 fill 100 of 101, not one half."""
+    metric = metrics.FillRate()
+    total = metric.sums([1.0], [0.0]) + metric.sums([100.0], [100.0])
+    assert float(metric.value(total)) == pytest.approx(100 / 101, rel=1e-6)
+
+
+def test_exact_predictions_are_covered():
+    """A tie is not under."""
+    assert metrics.under_rate(DEMAND, DEMAND) == 0.0
+    assert metrics.service_level(DEMAND, DEMAND) == 1.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(demands, orders, st.floats(0.0, 100.0), st.floats(0.01, 100.0))
+def test_identities(demand, order, under, over):
+    """The metrics are made of the same parts, on any data."""
+    short = metrics.shortfall(demand, order)
+    spare = metrics.shortfall(-demand, -order)
+    cost = metrics.newsvendor_cost(demand, order, under_cost=under, over_cost=over)
+    slack = {"rel": 1e-9, "abs": 1e-9}
+    assert metrics.bias(demand, order) == pytest.approx(spare - short, **slack)
+    assert metrics.mae(demand, order) == pytest.approx(spare + short, **slack)
+    assert metrics.fill_rate(demand, order) == pytest.approx(1 - short / demand.mean(), **slack)
+    assert metrics.under_rate(demand, order) == pytest.approx(
+        1 - metrics.service_level(demand, order), **slack
+    )
+    assert cost == pytest.approx(under * short + over * spare, **slack)
+    if under > 0.01:
+        tau = under / (under + over)
+        scaled = (under + over) * metrics.pinball_loss(demand, order, tau=tau)
+        assert cost == pytest.approx(scaled, **slack)
+
+
+@settings(max_examples=30, deadline=None)
+@given(demands, orders, st.floats(0.0, 100.0))
+def test_ordering_more_never_hurts_service(demand, order, extra):
+    """More on the shelf cannot lower the service level or fill rate, nor raise the shortfall."""
+    more = order + extra
+    assert metrics.under_rate(demand, more) <= metrics.under_rate(demand, order)
+    assert metrics.shortfall(demand, more) <= metrics.shortfall(demand, order)
+    assert metrics.fill_rate(demand, more) >= metrics.fill_rate(demand, order)
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.5, 0.8])
+def test_cost_and_pinball_are_least_at_their_quantile(tau):
+    """Among constant predictions the quantile of a normal sample wins, at its known cost."""
+    rank = (np.arange(20_000) + 0.5) / 20_000
+    demand = 10.0 + 2.0 * stats.norm.ppf(rank)
+    grid = np.linspace(5.0, 15.0, 401)
+    losses = [metrics.pinball_loss(demand, np.full_like(demand, q), tau=tau) for q in grid]
+    z = stats.norm.ppf(tau)
+    assert grid[np.argmin(losses)] == pytest.approx(10.0 + 2.0 * z, abs=0.026)
+    assert min(losses) == pytest.approx(2.0 * stats.norm.pdf(z), rel=1e-3)  # σ·φ(z)
+
+
+@pytest.mark.parametrize("demand", [[1.0, -0.5], [0.0, 0.0]], ids=["negative", "all zero"])
+def test_fill_rate_needs_demand(demand):
+    """A share of negative or no demand is refused on arrays and NaN in a graph."""
+    metric = metrics.FillRate()
+    with pytest.raises(MetricError, match="unscaled targets"):
+        metric.evaluate(demand, [0.0, 0.0])
+    assert np.isnan(float(metric.value(metric.sums(demand, [0.0, 0.0]))))
+
+
+def test_fill_rate_of_negative_orders_is_below_that_of_none():
+    """Documented: a negative prediction counts as less than nothing."""
+    assert metrics.fill_rate([10.0], [0.0]) == 0.0
+    assert metrics.fill_rate([10.0], [-10.0]) == -1.0
+
+
+@pytest.mark.parametrize(
+    "costs", [(-1.0, 1.0), (1.0, -1.0), (0.0, 0.0), (np.nan, 1.0), (np.inf, 1)]
+)
+def test_costs_that_are_none(costs):
+    """Negative, not finite or twice zero: refused when built."""
+    with pytest.raises(MetricError, match="not both zero"):
+        metrics.NewsvendorCost(*costs)
+
+
+@pytest.mark.parametrize("tau", [0.0, 1.0, -0.1, 90.0, np.nan])
+def test_tau_outside_its_range(tau):
+    """A quantile is strictly between 0 and 1; 90 (per cent) is refused."""
+    with pytest.raises(MetricError, match="strictly between 0 and 1"):
+        metrics.PinballLoss(tau)
