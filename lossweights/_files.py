@@ -214,6 +214,14 @@ def _check_text(value: Any) -> None:
             _check_text(item)
 
 
+def _is_still(handle: int, path: Path) -> bool:
+    """Whether an open file is the one at a path: a lock on a file that was removed locks nothing."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
 def exclusive_lock(path: Path, what: str) -> Iterator[None]:
     """Hold a lock that the operating system drops with the process, so it is never stale.
@@ -240,6 +248,8 @@ def exclusive_lock(path: Path, what: str) -> Iterator[None]:
                 f"{what} is being driven by {holder}. Wait for it to end, or stop it first; one "
                 f"process at a time may write a sweep."
             ) from None
+        if not _is_still(handle, path):
+            raise SweepLocked(f"{what} was being made by another process just now. Try again.")
         os.ftruncate(handle, 0)
         os.write(handle, f"process {os.getpid()}".encode())
         yield

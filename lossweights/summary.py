@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from lossweights.folder import tracking_uri
 from lossweights.result import SweepResult, pick_path, promoted_path
 
-ROWS = 20
+ROWS = 16  # of a long front, evenly spread; the report has them all
 
 
 def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
@@ -58,10 +59,10 @@ def scale_note(result: SweepResult) -> str:
 
 
 def pareto_table(result: SweepResult) -> Table:
-    """The Pareto front for the terminal, its first rows if it is long."""
+    """The Pareto front for the terminal, every few rows if it is long."""
     rows = pareto_rows(result)
-    hidden = len(rows) - ROWS
-    more = f" {hidden} more are in the report." if hidden > 0 else ""
+    kept = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(int)) if rows else []
+    more = f" The report has all {len(rows)}." if len(rows) > ROWS else ""
     table = Table(
         title=f"Pareto front: {len(rows)} of {len(result.trials)} trials",
         title_justify="left",
@@ -70,8 +71,8 @@ def pareto_table(result: SweepResult) -> Table:
     )
     for column in rows[0] if rows else ():
         table.add_column(column, justify="left" if column == "driven by" else "right", no_wrap=True)
-    for row in rows[:ROWS]:
-        table.add_row(*row.values())
+    for index in kept:
+        table.add_row(*rows[index].values())
     return table
 
 
