@@ -61,7 +61,8 @@ def scale_note(result: SweepResult) -> str:
 def pareto_table(result: SweepResult) -> Table:
     """The Pareto front for the terminal, every few rows if it is long."""
     rows = pareto_rows(result)
-    kept = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(int)) if rows else []
+    spread = np.linspace(0, max(len(rows) - 1, 0), ROWS).round()
+    kept = sorted({int(index) for index in spread}) if rows else []
     more = f" The report has all {len(rows)}." if len(rows) > ROWS else ""
     table = Table(
         title=f"Pareto front: {len(rows)} of {len(result.trials)} trials",
