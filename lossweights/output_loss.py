@@ -63,11 +63,14 @@ class OutputLoss(Term):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the combined loss as Keras writes objects."""
-        loss = keras.saving.serialize_keras_object(self.loss)
-        return {**super().get_config(), "loss": loss, "output": self.output}
+        """The constructor's arguments."""
+        # The loss itself, not its config: Keras writes it, and sees that all outputs share it.
+        return {**super().get_config(), "loss": self.loss, "output": self.output}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "OutputLoss":
         """The loss that `get_config` described."""
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+        loss = config["loss"]
+        if isinstance(loss, dict):
+            loss = keras.saving.deserialize_keras_object(loss)
+        return cls(**{**config, "loss": loss})

@@ -1,0 +1,72 @@
+"""The terms a loss is made of: one family a file, all of them here.
+
+Each is a complete Keras loss with one value per sample, and can be a summand of a `CombinedLoss`.
+With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
+
+- errors: `MeanSquaredError`, `MeanAbsoluteError`, `Huber`;
+- errors of one sign: `Underestimation`, `Overestimation`, `Pinball`, `Expectile`, `Newsvendor`,
+  `Linex`;
+- boundaries, along named axes of space or time: `Boundary`, `TotalVariation`, `SoftBoundaryDice`,
+  `BoundaryF1`; and, on targets from `with_distance_map`, `DistanceBoundary`, `HausdorffDistance`,
+  with `OnMask` for the other terms of the same loss;
+- regions of masks: `Dice`, `Tversky`, `Focal`;
+- whatever Keras takes as a loss: its own by name, class, instance or function, and functions and
+  lambdas of your own, by `as_term`;
+- any of them on one output of a model that has several: `on`.
+
+>>> float(Underestimation()([[10.0]], [[7.0]]))
+6.0
+"""
+
+import keras  # noqa: F401  first of all: its import may register the losses, see _registration
+
+from lossweights.terms._base import Term
+from lossweights.terms.adapt import as_term
+from lossweights.terms.asymmetric import (
+    Expectile,
+    Newsvendor,
+    Overestimation,
+    Pinball,
+    Underestimation,
+)
+from lossweights.terms.boundary import Boundary, TotalVariation
+from lossweights.terms.contour import BoundaryF1, SoftBoundaryDice
+from lossweights.terms.distance_map import DistanceBoundary, HausdorffDistance, with_distance_map
+from lossweights.terms.foreign import CustomLoss, KerasLoss
+from lossweights.terms.linex import Linex
+from lossweights.terms.on_mask import OnMask
+from lossweights.terms.output import OnOutput, on
+from lossweights.terms.pointwise import Huber, MeanAbsoluteError, MeanSquaredError
+from lossweights.terms.region import Dice, Focal, Tversky
+from lossweights.terms.registry import describe, from_description
+
+__all__ = [
+    "Boundary",
+    "BoundaryF1",
+    "CustomLoss",
+    "Dice",
+    "DistanceBoundary",
+    "Expectile",
+    "Focal",
+    "HausdorffDistance",
+    "Huber",
+    "KerasLoss",
+    "Linex",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Newsvendor",
+    "OnMask",
+    "OnOutput",
+    "Overestimation",
+    "Pinball",
+    "SoftBoundaryDice",
+    "Term",
+    "TotalVariation",
+    "Tversky",
+    "Underestimation",
+    "as_term",
+    "describe",
+    "from_description",
+    "on",
+    "with_distance_map",
+]

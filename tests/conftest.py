@@ -1,0 +1,66 @@
+"""What every test may rely on: a quiet environment, a root of its own, and nothing left running."""
+
+import os
+
+# Read when the libraries are imported, so set before any test module is.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Deadlines measure the machine, not the code; the same examples every time make a failure one
+# that the next person sees as well.
+hypothesis.settings.register_profile("lossweights", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("lossweights")
+
+
+# Warnings are errors, but not those that libraries give each other.
+OF_OTHERS = (
+    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow 3.17 on SQLAlchemy 2.1
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the exceptions to the warnings that are errors, each with its reason."""
+    for line in OF_OTHERS:
+        config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder for sweeps that does not exist yet, as ``mlruns`` in a fresh clone."""
+    return tmp_path / "mlruns"
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The same random numbers in every test, whichever ran before it."""
+    keras = sys.modules.get("keras")  # a test that needs no Keras does not pay for it
+    if keras is not None and hasattr(keras, "utils"):
+        keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_child_left():
+    """Every process that a test starts has ended when the tests have."""
+    yield
+    left = {pid: command for pid, command in _children() if "resource_tracker" not in command}
+    assert not left, f"child processes left behind: {left}"
+
+
+def _children() -> list[tuple[int, str]]:
+    """The processes that this one has started and not yet waited for, where /proc tells."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            command = (status.parent / "cmdline").read_bytes().replace(b"\0", b" ")
+        except OSError:  # it ended meanwhile
+            continue
+        if parent == os.getpid():
+            found.append((int(status.parent.name), command.decode(errors="replace")))
+    return found
