@@ -23,12 +23,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lossweights._registration import register_with_keras
+
 if TYPE_CHECKING:
     from lossweights import errors as errors
     from lossweights import metrics as metrics
     from lossweights import terms as terms
     from lossweights.dominance import Verdict as Verdict
     from lossweights.loss import CombinedLoss as CombinedLoss
+    from lossweights.monitor import TermMonitor as TermMonitor
     from lossweights.problem import Data as Data
     from lossweights.result import SweepResult as SweepResult
     from lossweights.result import load as load
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from lossweights.space import Simplex as Simplex
     from lossweights.space import Uniform as Uniform
     from lossweights.sweep import Sweep as Sweep
+    from lossweights.sweep_verdict import SweepVerdict as SweepVerdict
     from lossweights.weights import WeightSet as WeightSet
 
 __version__ = "0.1.0"
@@ -51,6 +55,8 @@ _HOMES = {
     "Simplex": "lossweights.space",
     "Sweep": "lossweights.sweep",
     "SweepResult": "lossweights.result",
+    "SweepVerdict": "lossweights.sweep_verdict",
+    "TermMonitor": "lossweights.monitor",
     "Uniform": "lossweights.space",
     "Verdict": "lossweights.dominance",
     "WeightSet": "lossweights.weights",
@@ -62,6 +68,9 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)  # the table above is the one list of names
+
+
+register_with_keras()  # so that saved models load after nothing but `import lossweights`
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""Make Keras know our losses by the time it reads a saved model, without importing Keras here.
+"""Make Keras know our losses and metrics before it reads a saved model, without importing it here.
 
-``keras.models.load_model`` finds a custom loss only if its class is registered. Registering needs
-Keras, which takes seconds to import, and ``import lossweights`` must not pay for it. So the
+``keras.models.load_model`` finds a custom loss or metric only if its class is registered. That
+needs Keras, which takes seconds to import, and ``import lossweights`` must not pay for it. So the
 registration waits for the program's own ``import keras`` and follows it at once.
 """
 
@@ -12,13 +12,13 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-LOSSES = "lossweights.loss"  # imports every module that registers something
+MODULES = ("lossweights.loss", "lossweights.metrics")  # they import all that registers something
 
 
 def register_with_keras() -> None:
-    """Register the losses as soon as Keras is there: now, or right after its import."""
+    """Register losses and metrics as soon as Keras is there: now, or right after its import."""
     if "keras" in sys.modules:
-        importlib.import_module(LOSSES)
+        _register()
     elif not any(isinstance(finder, _AfterKeras) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterKeras())
 
@@ -41,7 +41,7 @@ class _AfterKeras(MetaPathFinder):
 
 
 class _ThenRegister(Loader):
-    """Loads Keras as its own loader does, then imports the losses; and is gone."""
+    """Loads Keras as its own loader does, then imports what registers; and is gone."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -54,4 +54,9 @@ class _ThenRegister(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        importlib.import_module(LOSSES)
+        _register()
+
+
+def _register() -> None:
+    for module in MODULES:
+        importlib.import_module(module)

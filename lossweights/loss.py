@@ -78,17 +78,16 @@ class CombinedLoss(Term):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self._terms = as_terms(terms)
         names = list(self._terms)
-        self._weights = check_weights(
-            dict.fromkeys(names, 1.0) if weights is None else weights, names
-        )
-        self._awaits_data = scales == "data"
-        self._scales = None if scales in (None, "data") else check_scales(scales, names)
         precise = keras.backend.result_type(self.dtype, "float32")
         self._multipliers = keras.Variable(
             np.ones(len(names)), dtype=precise, trainable=False, name="weights"
         )
         self._in_compiled_code = False  # on a backend that compiles the weights in as constants
-        self._assign()
+        self._awaits_data = scales == "data"
+        self._weigh(
+            check_weights(dict.fromkeys(names, 1.0) if weights is None else weights, names),
+            None if scales in (None, "data") else check_scales(scales, names),
+        )
 
     @property
     def terms(self) -> dict[str, Term]:
@@ -113,9 +112,7 @@ class CombinedLoss(Term):
             TermError: The loss still waits for `adapt`.
         """
         self._check_ready()
-        if self._scales is None:
-            return dict(self._weights)
-        return {name: weight / self._scales[name] for name, weight in self._weights.items()}
+        return _divided(self._weights, self._scales)
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Weigh the terms anew, from the next training step on.
@@ -128,13 +125,7 @@ class CombinedLoss(Term):
             WeightError: A weight is missing, unknown, negative or not finite, or all are 0. The
                 weights stay as they were.
         """
-        before = self._weights
-        self._weights = check_weights(weights, list(self._terms))
-        try:
-            self._assign()
-        except ValueError:
-            self._weights = before
-            raise
+        self._weigh(check_weights(weights, list(self._terms)), self._scales)
         if self._in_compiled_code:
             warnings.warn(
                 "Models compiled before now keep the weights that this loss had, because the "
@@ -169,8 +160,8 @@ class CombinedLoss(Term):
         scales = reference_scales(
             self._terms, y, sample_weight=sample_weight, output_shape=output_shape
         )
-        self._scales, self._awaits_data = scales, False
-        self._assign()
+        self._weigh(self._weights, scales)
+        self._awaits_data = False
 
     def per_sample(self, y_true: Any, y_pred: Any, element_weight: Tensor | None = None) -> Tensor:
         """The weighted sum of the terms for each sample, shape ``(batch,)``."""
@@ -302,11 +293,15 @@ class CombinedLoss(Term):
                 "Found a loss that has seen no data. Call loss.adapt(y_train) before training."
             )
 
-    def _assign(self) -> None:
-        """Let the effective weights count."""
-        if not self._awaits_data:
-            effective = check_weights(self.effective_weights, list(self._terms))
-            self._multipliers.assign(np.array(list(effective.values())))
+    def _weigh(self, weights: dict[str, float], scales: dict[str, float] | None) -> None:
+        """Let these weights and scales count from now on; nothing changes if they cannot."""
+        effective = check_weights(_divided(weights, scales), list(self._terms))
+        self._multipliers.assign(np.array(list(effective.values())))
+        self._weights, self._scales = weights, scales
+
+
+def _divided(weights: dict[str, float], scales: dict[str, float] | None) -> dict[str, float]:
+    return {name: w if scales is None else w / scales[name] for name, w in weights.items()}
 
 
 def _is_traced_by_jax(value: Tensor) -> bool:

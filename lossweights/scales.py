@@ -7,6 +7,7 @@ every term starts near 1, and the weights say how much each one matters.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from lossweights.terms.adapt import as_term
 from lossweights.terms.distance_map import DistanceBoundary, HausdorffDistance
 from lossweights.terms.foreign import KerasLoss
 from lossweights.terms.on_mask import OnMask
-from lossweights.terms.output import OnOutput
+from lossweights.terms.output import OnOutput, values_of
 from lossweights.terms.region import Focal
 
 Array: TypeAlias = NDArray[Any]
@@ -137,7 +138,9 @@ def _scale(
         rows = slice(start, start + _ROWS)
         y_pred = np.broadcast_to(constant, (len(y[rows]), *constant.shape[1:]))
         given = weight if weight is None or weight.ndim == 0 else weight[rows]
-        values = reduce_weighted(term.per_sample, y[rows], y_pred, given, None, "float32")
+        values = reduce_weighted(
+            partial(values_of, name, term), y[rows], y_pred, given, None, "float32"
+        )
         total += float(np.sum(ops.convert_to_numpy(values), dtype=np.float64))
     return total / len(y)
 

@@ -72,8 +72,11 @@ class Term(keras.losses.Loss, ABC):
     def __reduce__(self) -> tuple[Any, ...]:
         # Keras would pickle a loss as a saved model, and lose the user's functions on the way. A
         # term is its class and its arguments, which it keeps under their own names.
-        arguments = inspect.signature(type(self)).parameters
-        return _rebuild, (type(self), {name: getattr(self, name) for name in arguments})
+        parameters = inspect.signature(type(self)).parameters.values()
+        names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+        if len(names) < len(parameters):
+            names |= {"name", "reduction", "dtype"}  # what **kwargs hand on
+        return _rebuild, (type(self), {name: getattr(self, name) for name in names})
 
 
 def _rebuild(term: type[Term], arguments: dict[str, Any]) -> Term:
