@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Names that Windows gives to devices, with or without an extension: a repository with such a
 # file cannot be checked out there.
 _DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+# Strings as well, since brackets in them are text; one without an end goes on to the end. The
+# possessive "*+" never tries a string twice: the time is linear, whatever the text.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 16
@@ -80,23 +84,42 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     Raises:
         StoreError: The folder cannot be written; nothing is left behind.
     """
-    content = data.encode("utf-8") if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_all({path: data})
+
+
+def write_all(contents: Mapping[Path, str | bytes]) -> None:
+    """Write several files, each as `write_atomic` does; flushing the disk costs little more once.
+
+    Raises:
+        StoreError: A folder cannot be written; some files may have been, each of them whole.
+    """
+    mark = secrets.token_hex(4)
+    temporaries = {path.with_name(f".{path.name}.{mark}"): path for path in contents}
+    path = next(iter(contents))
+    handles = ExitStack()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with handles:
+            streams = []
+            for temporary, path in temporaries.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                streams.append(handles.enter_context(temporary.open("xb")))
+                data = contents[path]
+                streams[-1].write(data.encode("utf-8") if isinstance(data, str) else data)
+                streams[-1].flush()
+            for stream in streams:
+                os.fsync(stream.fileno())
+        for temporary, path in temporaries.items():
+            temporary.replace(path)
+        for folder in {path.parent for path in contents}:
+            _sync_folder(folder)
     except OSError as error:
         raise StoreError(
             f"Cannot write {path}: {error}. Check the folder, its rights and the disk's free space."
         ) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        for temporary in temporaries:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -157,24 +180,15 @@ def parse_json(
 def _check_depth(text: str, max_depth: int) -> None:
     """Bound the nesting before parsing, so that the parser's recursion is bounded too."""
     depth = 0
-    in_string = escaped = False
-    for offset, character in enumerate(text):
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
+    for token in _STRING_OR_BRACKET.finditer(text):
+        sign = token[0]
+        if sign in "[{":
             depth += 1
             if depth > max_depth:
                 raise ValueError(
-                    f"expected nesting of at most {max_depth}, found more at offset {offset}"
+                    f"expected nesting of at most {max_depth}, found more at offset {token.start()}"
                 )
-        elif character in "]}":
+        elif sign in "]}":
             depth -= 1
 
 
@@ -215,7 +229,7 @@ def _check_text(value: Any) -> None:
 
 
 def _is_still(handle: int, path: Path) -> bool:
-    """Whether an open file is the one at a path: a lock on a file that was removed locks nothing."""
+    """Whether an open file is the one at a path: a lock on a removed file locks nothing."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:

@@ -1,26 +1,32 @@
-"""The command line: ``lossweights run | resume | list | best | report | export | sync | ui``."""
+"""The command line: ``lossweights run | resume | status | list | best | export | ...``."""
 
 from __future__ import annotations
 
+import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lossweights.errors import LossweightsError, StoreError
+from lossweights.errors import LossweightsError, SweepNotFound
 from lossweights.launch import (
+    AcceptChange,
+    MaxRetries,
     Name,
     NoTracking,
     Quiet,
     Resume,
     Root,
+    Timeout,
+    TrackingUri,
     TrainerName,
     Trials,
+    Workers,
     fail,
     run_and_print,
 )
@@ -54,7 +60,12 @@ def run(
     name: Name = None,
     root: Root = Path("mlruns"),
     trainer: TrainerName = "auto",
+    workers: Workers = None,
     resume: Resume = False,
+    accept_change: AcceptChange = None,
+    trial_timeout: Timeout = None,
+    max_retries: MaxRetries = 1,
+    tracking_uri: TrackingUri = None,
     no_tracking: NoTracking = False,
     quiet: Quiet = False,
 ) -> None:
@@ -63,7 +74,21 @@ def run(
         from lossweights.script import load_sweep
 
         sweep = load_sweep(script)
-    run_and_print(sweep, trials, name, root, trainer, resume, no_tracking, quiet, script)
+    run_and_print(
+        sweep,
+        trials=trials,
+        name=name,
+        root=root,
+        trainer=trainer,
+        workers=workers,
+        resume=resume,
+        accept_change=accept_change or (),
+        trial_timeout=trial_timeout,
+        max_retries=max_retries,
+        tracking=False if no_tracking else tracking_uri or True,
+        quiet=quiet,
+        script=script,
+    )
 
 
 @app.command()
@@ -72,6 +97,11 @@ def resume(
     trials: Trials = 64,
     root: Root = Path("mlruns"),
     trainer: TrainerName = "auto",
+    workers: Workers = None,
+    accept_change: AcceptChange = None,
+    trial_timeout: Timeout = None,
+    max_retries: MaxRetries = 1,
+    tracking_uri: TrackingUri = None,
     no_tracking: NoTracking = False,
     quiet: Quiet = False,
 ) -> None:
@@ -82,12 +112,44 @@ def resume(
 
         script = read_manifest(root, name).get("script")
         if not isinstance(script, str):
-            raise StoreError(
+            raise SweepNotFound(
                 f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
                 f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
             )
         sweep = load_sweep(Path(script))
-    run_and_print(sweep, trials, name, root, trainer, True, no_tracking, quiet, Path(script))
+    run_and_print(
+        sweep,
+        trials=trials,
+        name=name,
+        root=root,
+        trainer=trainer,
+        workers=workers,
+        resume=True,
+        accept_change=accept_change or (),
+        trial_timeout=trial_timeout,
+        max_retries=max_retries,
+        tracking=False if no_tracking else tracking_uri or True,
+        quiet=quiet,
+        script=Path(script),
+    )
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="One sweep; all of them if left out.")] = None,
+    root: Root = Path("mlruns"),
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how a sweep goes on: whether it runs, its trials, pace, workers and tracking."""
+    with _sentences():
+        from lossweights.folder import list_sweeps
+        from lossweights.status import read_status
+
+        found = [read_status(root, each) for each in ([name] if name else list_sweeps(root))]
+        if as_json:
+            typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+        else:
+            typer.echo("\n\n".join(each.describe() for each in found) or f"No sweep in {root}.")
 
 
 @app.command(name="list")
@@ -157,21 +219,12 @@ def report(
 
 
 @app.command()
-def sync(name: SweepName, root: Root = Path("mlruns")) -> None:
-    """Record in MLflow what could not be recorded while the sweep ran."""
+def sync(name: SweepName, root: Root = Path("mlruns"), tracking_uri: TrackingUri = None) -> None:
+    """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
     with _sentences():
-        from lossweights.result import SweepResult
-        from lossweights.tracking import Ending, Tracker
+        from lossweights.sync import sync_sweep
 
-        result = SweepResult.read(name, root)
-        tracker = Tracker(root, name)
-        tracker.start({})
-        for finished in result.finished.values():
-            tracker.trial_ended(finished)
-        tracker.finish(Ending("FINISHED", result.verdict))
-        if tracker.error is not None:
-            raise StoreError(f"MLflow could not be written: {tracker.error}")
-        typer.echo(f"{len(result.finished)} trials of {name} are in {tracker.uri}")
+        typer.echo(sync_sweep(root, name, tracking_uri))
 
 
 @app.command()
@@ -192,10 +245,8 @@ def ui(
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
     typer.echo(f"MLflow UI on http://127.0.0.1:{port}")
-    try:
-        raise typer.Exit(subprocess.call(command, env={**os.environ, **closed}))
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    # In the place of this process, so that Ctrl-C and kill reach the server itself.
+    os.execve(sys.executable, command, {**os.environ, **closed})
 
 
 if __name__ == "__main__":

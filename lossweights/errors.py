@@ -44,6 +44,10 @@ class PickError(LossweightsError, ValueError):
     """A pick such as ``"min:rmse where shortfall<=0.1"`` that cannot be read or satisfied."""
 
 
+class RecipeError(LossweightsError, ValueError):
+    """A number or a choice of the recipe, such as epochs or the optimizer, that cannot be."""
+
+
 class WeightSetError(LossweightsError, ValueError):
     """A weight-set file that is damaged, too large, from a newer version, or not one at all."""
 
@@ -66,6 +70,14 @@ class SweepLocked(LossweightsError, RuntimeError):
 
 class SweepChanged(LossweightsError, ValueError):
     """A resumed sweep whose space, terms, objectives, recipe, code or data are not the same."""
+
+
+class WorkerError(LossweightsError, RuntimeError):
+    """A worker process that cannot load the sweep, keeps dying, or sends what is no report."""
+
+
+class TrackingError(LossweightsError, RuntimeError):
+    """MLflow cannot be written, in a command that has nothing else to do."""
 
 
 class SweepFailed(LossweightsError, RuntimeError):

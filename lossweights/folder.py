@@ -6,43 +6,73 @@ Layout of ``<root>/studies/<name>/``::
     manifest.json    what is swept: written last on creation, so a folder without it is no sweep
     study.db         the Optuna study (SQLite)
     trials/0012.json the result of trial 12: written before Optuna is told
+    spool/0013.jsonl the reports so far of trial 13, which is still training
+    status.json      how the sweep goes on, for ``lossweights status``
+    logs/            what the worker processes print
+
+A file that cannot be read is renamed to ``*.corrupt`` by the next writer, never removed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lossweights._files import check_name, dump_json, inside, parse_json, write_atomic
+from lossweights._files import check_name, dump_json, inside, parse_json, write_all, write_atomic
 from lossweights.errors import StoreError, SweepExists, SweepNotFound
 from lossweights.records import TrialResult
 
+FORMAT, VERSION = "lossweights/sweep", 1  # of the manifest
 MAX_RESULT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial to do: its number, the sampled parameters, and ``"trial"`` or ``"baseline"``."""
+    """A trial to do.
+
+    Attributes:
+        number: Its number in the study.
+        parameters: What was sampled.
+        kind: ``"trial"`` or ``"baseline"``.
+        retry_of: The failed trial whose weights it tries again, or ``None``.
+    """
 
     number: int
     parameters: Mapping[str, float]
     kind: str
+    retry_of: int | None = None
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial that has ended: what was asked, and what came of it."""
+    """A trial that has ended: what was asked, and what came of it.
+
+    Attributes:
+        asked: What was asked.
+        result: What came of it.
+        times: Milliseconds since 1970 at which each report was made, empty if nobody looked.
+            Points of a chart count once only at one and the same time, so they are kept with them.
+        again: Whether its weights are tried again, by another trial that is a retry of this one.
+    """
 
     asked: Asked
     result: TrialResult
+    times: tuple[int, ...] = ()
+    again: bool = False
 
 
 def tracking_uri(root: Path) -> str:
     """The address of the MLflow store below a root: always explicit and absolute."""
-    return f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    return sqlite_uri(root.resolve() / "mlflow.db")
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a database file for SQLAlchemy, which reads these signs as its own."""
+    quoted = str(path).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    return f"sqlite:///{quoted}"
 
 
 def sweep_folder(root: Path, name: str) -> Path:
@@ -56,10 +86,35 @@ def write_result(folder: Path, finished: Finished) -> None:
     Raises:
         StoreError: The file cannot be written.
     """
+    write_results(folder, [finished])
+
+
+def write_results(folder: Path, trials: Iterable[Finished]) -> None:
+    """Keep the results of several trials, each whole or not at all.
+
+    Raises:
+        StoreError: A file cannot be written; the others may have been.
+    """
+    contents = {_result_path(folder, f.asked.number): dump_json(_record(f)) for f in trials}
+    if contents:
+        write_all(contents)
+
+
+def _record(finished: Finished) -> dict[str, Any]:
     asked = finished.asked
-    record = {"number": asked.number, "kind": asked.kind, "parameters": dict(asked.parameters)}
-    path = folder / "trials" / f"{asked.number:04d}.json"
-    write_atomic(path, dump_json({**record, **finished.result.to_json()}))
+    return {
+        "number": asked.number,
+        "kind": asked.kind,
+        "retry_of": asked.retry_of,
+        "parameters": dict(asked.parameters),
+        "times": list(finished.times),
+        "again": finished.again,
+        **finished.result.to_json(),
+    }
+
+
+def _result_path(folder: Path, number: int) -> Path:
+    return folder / "trials" / f"{number:04d}.json"
 
 
 def refuse_existing(root: Path, name: str) -> None:
@@ -94,8 +149,13 @@ def read_manifest(root: Path, name: str) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"Expected a readable manifest in {path}. Found: {error}.") from error
-    if not isinstance(manifest, dict):
-        raise StoreError(f"Expected a JSON object in {path}. Found {type(manifest).__name__}.")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise StoreError(f"Expected the manifest of a sweep in {path}. Found something else.")
+    if manifest.get("version") != VERSION:
+        raise StoreError(
+            f"Expected version {VERSION} of the manifest in {path}. Found "
+            f"{manifest.get('version')!r}. Update lossweights."
+        )
     return manifest
 
 
@@ -112,7 +172,7 @@ def read_test(folder: Path) -> dict[str, float]:
         return {}
     try:
         return {str(k): float(v) for k, v in parse_json(path.read_bytes())["metrics"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(f"Expected test metrics in {path}. Found: {error}.") from error
 
 
@@ -121,8 +181,14 @@ def list_sweeps(root: Path) -> list[str]:
     return sorted(path.parent.name for path in (root / "studies").glob("*/manifest.json"))
 
 
-def list_results(folder: Path) -> dict[int, Finished]:
+def list_results(
+    folder: Path, damaged: Callable[[Path, StoreError], None] | None = None
+) -> dict[int, Finished]:
     """All finished trials of a sweep folder by number; readable while the sweep runs.
+
+    Args:
+        folder: The sweep folder.
+        damaged: Called with a file that cannot be read, instead of raising.
 
     Raises:
         StoreError: A result file is damaged; the message names it.
@@ -130,12 +196,59 @@ def list_results(folder: Path) -> dict[int, Finished]:
     results = {}
     for path in sorted((folder / "trials").glob("*.json")):
         try:
-            value = parse_json(path.read_bytes(), max_bytes=MAX_RESULT_BYTES)
-            asked = Asked(int(value["number"]), value["parameters"], str(value["kind"]))
-            results[asked.number] = Finished(asked, TrialResult.from_json(value))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"Expected a result file in {path}. Found: {error}. Move the file away; "
-                f"`lossweights resume` trains that trial again."
-            ) from error
+            results[int(path.stem)] = _read_result(path)
+        except (StoreError, ValueError) as error:
+            known = error if isinstance(error, StoreError) else _damaged(path, error)
+            if damaged is None:
+                raise known from error
+            damaged(path, known)
     return results
+
+
+def read_result(folder: Path, number: int) -> Finished:
+    """One finished trial.
+
+    Raises:
+        StoreError: There is no such file, or it is damaged.
+    """
+    return _read_result(_result_path(folder, number))
+
+
+def _read_result(path: Path) -> Finished:
+    try:
+        value = parse_json(path.read_bytes(), max_bytes=MAX_RESULT_BYTES)
+        number = int(value["number"])
+        if path.name != _result_path(path, number).name:
+            raise ValueError(f"the result of trial {number}")
+        parameters = {str(k): float(v) for k, v in value["parameters"].items()}
+        retry_of = value.get("retry_of")
+        asked = Asked(
+            number, parameters, str(value["kind"]), None if retry_of is None else int(retry_of)
+        )
+        times = tuple(int(time) for time in value.get("times", ()))
+        return Finished(asked, TrialResult.from_json(value), times, value.get("again") is True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"Expected a result file in {path}. Found: {error}. Move the file away, or let "
+        f"`lossweights resume` do it, which trains that trial again."
+    )
+
+
+def quarantine(path: Path) -> Path:
+    """Set a damaged file aside under a name that nothing reads; the new path.
+
+    Raises:
+        StoreError: It cannot be renamed.
+    """
+    for number in range(1, 1000):
+        aside = path.with_name(f"{path.name}{'' if number == 1 else f'.{number}'}.corrupt")
+        if not aside.exists():
+            break
+    try:
+        return path.rename(aside)
+    except OSError as error:
+        raise StoreError(f"Cannot rename {path}: {error}. Check the folder's rights.") from error

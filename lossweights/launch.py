@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lossweights.errors import LossweightsError
-from lossweights.summary import print_summary
+from lossweights.errors import (
+    LossweightsError,
+    ModelError,
+    StoreError,
+    SweepFailed,
+    WorkerError,
+)
+from lossweights.signals import Interrupted
 
 if TYPE_CHECKING:
-    from lossweights.sweep import Sweep
+    from lossweights.abstract import AbstractSweep
 
+# Exit codes, as docs/reliability.md lists them.
 BAD_INPUT = 2
-INTERRUPTED = 130  # as shells count a process that SIGINT ended
+SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: the sweep's own code keeps failing
+DISK = 74  # EX_IOERR: a file cannot be read or written
+SIGNAL = 128  # and the number of the signal, as shells count
 
 Trials = Annotated[int, typer.Option(help="Trials in all.", show_default=True)]
 Name = Annotated[str | None, typer.Option(help="Another name for the sweep.")]
 Root = Annotated[Path, typer.Option(help="Folder of MLflow's database, sweeps and weight sets.")]
-TrainerName = Annotated[str, typer.Option(help="auto or fit.")]
+TrainerName = Annotated[str, typer.Option(help="auto, or the name of a trainer.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that train; 0 trains in this one.  [default: chosen]")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the sweep of this name.")]
+AcceptChange = Annotated[
+    list[str] | None,
+    typer.Option(help="Go on although this has changed, such as code; may be repeated."),
+]
+Timeout = Annotated[float | None, typer.Option(help="Seconds after which a trial is ended.")]
+MaxRetries = Annotated[
+    int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
+]
+TrackingUri = Annotated[str | None, typer.Option(help="MLflow server to record to.")]
 NoTracking = Annotated[bool, typer.Option("--no-tracking", help="Do not record to MLflow.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
-def launch(sweep: Sweep, arguments: Sequence[str] | None = None) -> None:
+def launch(sweep: AbstractSweep, arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run the sweep, print its end, and exit.
 
     Args:
@@ -41,12 +64,29 @@ def launch(sweep: Sweep, arguments: Sequence[str] | None = None) -> None:
         name: Name = None,
         root: Root = Path("mlruns"),
         trainer: TrainerName = "auto",
+        workers: Workers = None,
         resume: Resume = False,
+        accept_change: AcceptChange = None,
+        trial_timeout: Timeout = None,
+        max_retries: MaxRetries = 1,
+        tracking_uri: TrackingUri = None,
         no_tracking: NoTracking = False,
         quiet: Quiet = False,
     ) -> None:
         run_and_print(
-            sweep, trials, name, root, trainer, resume, no_tracking, quiet, script=program
+            sweep,
+            trials=trials,
+            name=name,
+            root=root,
+            trainer=trainer,
+            workers=workers,
+            resume=resume,
+            accept_change=accept_change or (),
+            trial_timeout=trial_timeout,
+            max_retries=max_retries,
+            tracking=False if no_tracking else tracking_uri or True,
+            quiet=quiet,
+            script=program,
         )
 
     command.__doc__ = f"Sweep the loss weights of {sweep.name}."
@@ -55,43 +95,50 @@ def launch(sweep: Sweep, arguments: Sequence[str] | None = None) -> None:
     app(args=None if arguments is None else list(arguments), prog_name=program.name)
 
 
-def run_and_print(
-    sweep: Sweep,
-    trials: int,
-    name: str | None,
-    root: Path,
-    trainer: str,
-    resume: bool,
-    no_tracking: bool,
-    quiet: bool,
-    script: Path,
-) -> None:
-    """Run a sweep for a person: errors as sentences, an exit code, the summary at the end."""
+def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **options: Any) -> None:
+    """Run a sweep for a person: errors as sentences, an exit code, the summary at the end.
+
+    Args:
+        sweep: The sweep.
+        name: Another name for it, or ``None``.
+        root: Folder of the sweeps.
+        options: What else `lossweights.abstract.AbstractSweep.run` takes.
+    """
     try:
-        result = sweep.run(
-            trials,
-            name=name,
-            root=root,
-            trainer=trainer,
-            resume=resume,
-            tracking=not no_tracking,
-            quiet=quiet,
-            script=str(script.resolve()),
-        )
-    except (LossweightsError, ValueError) as error:
+        result = sweep.run(name=name, root=root, **options)
+    except LossweightsError as error:
         fail(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         known = name or sweep.name
         typer.echo(f"\nStopped. Go on with it: lossweights resume {known}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
+        raise typer.Exit(SIGNAL + number) from None
+    from lossweights.summary import print_summary  # pandas is not needed for --help
+
     print_summary(result, root)
 
 
 def fail(error: Exception) -> None:
     """End the program with an error's sentence; a traceback would bury it.
 
+    Only a mistake in code of the user's own, in a model or a term, is shown with its traceback.
+
     Raises:
         typer.Exit: Always.
     """
+    cause = error.__cause__
+    if isinstance(error, ModelError) and not isinstance(cause, LossweightsError | None):
+        traceback.print_exception(cause)
     typer.echo(f"lossweights: {type(error).__name__}: {error}", err=True)
-    raise typer.Exit(BAD_INPUT) from None
+    raise typer.Exit(exit_code(error)) from None
+
+
+def exit_code(error: Exception) -> int:
+    """What a shell is told of an error.
+
+    >>> exit_code(StoreError("no space left")), exit_code(ModelError("no parameters"))
+    (74, 2)
+    """
+    if isinstance(error, StoreError):
+        return DISK
+    return SOFTWARE if isinstance(error, SweepFailed | WorkerError) else BAD_INPUT

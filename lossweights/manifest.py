@@ -3,87 +3,129 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-import keras
-
+from lossweights._files import canonical_json
 from lossweights.errors import SweepChanged
-from lossweights.problem import Data, Problem
+from lossweights.folder import FORMAT, VERSION
 from lossweights.space import Space
-from lossweights.terms import describe
 
-VERSION = 1
 _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
 # What may differ on resume without a word: where it ran and when, not what it computes.
-_FREE = ("script", "created")
+_FREE = ("script", "created", "shown", "tracking", "accepted")
+# What no flag accepts: the study on disk could not be gone on with.
+_FIRM = ("format", "version", "name", "objectives", "space")
 
 
 def make_manifest(
+    parts: Mapping[str, Any],
     *,
     name: str,
-    problem: Problem,
-    data: Data,
     space: Space,
     objectives: Mapping[str, str],
+    baselines: Sequence[Mapping[str, float]],
     scales: Mapping[str, float] | None,
     seed: int,
     script: str | None,
     created: str,
+    shown: Mapping[str, Any],
+    tracking: str | None,
 ) -> dict[str, Any]:
-    """Everything that decides the numbers of a sweep, as plain JSON values."""
-    optimizer = problem.make_optimizer()
-    config = keras.saving.serialize_keras_object(optimizer)["config"]
+    """Everything that decides the numbers of a sweep, as plain JSON values.
+
+    Args:
+        parts: What the sweep says of its problem: terms, metrics, recipe, code, data.
+        name: Name of the sweep.
+        space: What is sampled.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        baselines: Parameter values that are tried first.
+        scales: What sampled weights are divided by, or ``None``.
+        seed: Seed of sampler and trainings.
+        script: Path of the launching script, for ``lossweights resume``.
+        created: When, in words; it tells this sweep from an earlier one of its name.
+        shown: What the tracker shows of the sweep.
+        tracking: Address of an MLflow server, or ``None`` for the database below the root.
+    """
     return {
-        "format": "lossweights/sweep",
+        "format": FORMAT,
         "version": VERSION,
         "name": name,
         "created": created,
         "script": script,
+        "shown": {key: str(value) for key, value in shown.items()},
+        "tracking": tracking,
         "objectives": dict(objectives),
         "space": space.describe(),
+        "baselines": [dict(parameters) for parameters in baselines],
         "scales": None if scales is None else dict(scales),
-        "terms": {key: describe(term) for key, term in problem.terms.items()},
-        "metrics": {
-            key: {"class": type(metric).__name__, "direction": metric.direction}
-            for key, metric in problem.metrics.items()
-        },
-        "recipe": {
-            "optimizer": {"class": type(optimizer).__name__, **_plain(config)},
-            "epochs": problem.epochs,
-            "batch_size": problem.batch_size,
-            "probe_size": problem.probe_size,
-            "seed": seed,
-        },
-        "code": {
-            "build_model": _source_hash(problem.build_model),
-            "terms": {k: _source_hash(v) for k, v in problem.terms.items() if describe(v) is None},
-        },
-        "data": data.fingerprint(),
+        "seed": seed,
+        **parts,
         "versions": {"python": platform.python_version(), **_versions()},
     }
 
 
-def check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Refuse to go on with a sweep whose manifest has changed.
+def digest(parts: Mapping[str, Any]) -> str:
+    """A hash of what a sweep says of its problem; workers must find the driver's.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(canonical_json(dict(parts))).hexdigest()
+
+
+def check_same(
+    old: Mapping[str, Any], new: Mapping[str, Any], accept: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Refuse to go on with a sweep whose manifest has changed, unless the change is accepted.
 
     Only the major version of a package counts: results do not change within one on purpose.
+
+    Args:
+        old: The manifest on disk.
+        new: The manifest as it would be written now.
+        accept: Fields whose changes are accepted, such as ``"code"`` or ``"code.build_model"``.
+
+    Returns:
+        The accepted changes: field, old and new value of each.
 
     Raises:
         SweepChanged: Names each field with its old and new value.
     """
     before, after = dict(_flat(_comparable(old))), dict(_flat(_comparable(new)))
-    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    if changed:
-        lines = [f"  {k}: was {before.get(k)!r}, is now {after.get(k)!r}" for k in changed]
-        raise SweepChanged(
-            f"Expected the sweep {old.get('name')!r} as it was started. Found changes:\n"
-            + "\n".join(lines)
-            + "\nUndo them, or start a new sweep under another name."
-        )
+    changed: list[dict[str, Any]] = [
+        {"field": key, "was": before.get(key), "is": after.get(key)}
+        for key in {**before, **after}
+        if before.get(key) != after.get(key)
+    ]
+    refused = [change for change in changed if not _accepted(change["field"], accept)]
+    if refused:
+        raise SweepChanged(_message(old.get("name"), refused))
+    return changed
+
+
+def _accepted(field: str, accept: Sequence[str]) -> bool:
+    if field.split(".")[0] in _FIRM:
+        return False
+    return any(field == name or field.startswith(f"{name}.") for name in accept)
+
+
+def _message(name: object, refused: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"  {c['field']}: was {c['was']!r}, is now {c['is']!r}" for c in refused]
+    firm = [c["field"] for c in refused if c["field"].split(".")[0] in _FIRM]
+    fields = sorted({str(c["field"]).split(".")[0] for c in refused})
+    flags = " ".join(f"--accept-change {field}" for field in fields)
+    way = (
+        "Undo them, or start a new sweep under another name: --name NAME."
+        if firm
+        else f"Undo them, start a new sweep under another name (--name NAME), or go on all the "
+        f"same, which is recorded: {flags}."
+    )
+    return "\n".join(
+        [f"Expected the sweep {name!r} as it was started. Found changes:", *lines, way]
+    )
 
 
 def _comparable(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,22 +142,6 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
-
-
-def _source_hash(function: Callable[..., Any]) -> str:
-    """A hash of the source of a function, or of its class; of its name if there is no source."""
-    target = function if inspect.isroutine(function) else type(function)
-    try:
-        text = inspect.getsource(target)
-    except (OSError, TypeError):
-        text = getattr(target, "__qualname__", repr(target))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A Keras configuration as JSON values; what JSON does not know is spelled out."""
-    known = (str, int, float, bool, type(None))
-    return {k: v if isinstance(v, known) else repr(v) for k, v in sorted(config.items())}
 
 
 def _versions() -> dict[str, str]:

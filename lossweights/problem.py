@@ -12,7 +12,7 @@ import numpy as np
 from keras import tree
 from numpy.typing import NDArray
 
-from lossweights.errors import DataError, LossweightsError, ModelError, TermError
+from lossweights.errors import DataError, LossweightsError, ModelError, RecipeError
 from lossweights.loss import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
@@ -62,7 +62,8 @@ class Data:
 
     Raises:
         DataError: A part is missing, empty, has arrays of differing lengths, of a type other than
-            numbers, or with NaN or infinite values.
+            numbers, or with NaN or infinite values; or sample weights that are not one number for
+            each row, negative, or all 0.
 
     >>> import numpy as np
     >>> x, y = np.zeros((10, 2)), np.zeros((10, 1))
@@ -103,6 +104,7 @@ def _checked_split(name: str, part: Any) -> Split:
             f"{f' of length {len(part)}' if isinstance(part, tuple | list) else ''}. "
             f"Return lw.Data(train=(x, y), val=(x, y)) from load_data."
         )
+    part = part[:2] if part[-1] is None else part
     arrays = tree.map_structure(np.asarray, tuple(part))
     for path, array in tree.flatten_with_path(arrays):
         _check_array(f"{name}.{_spelled(path)}", array)
@@ -114,7 +116,23 @@ def _checked_split(name: str, part: Any) -> Split:
         )
     if next(iter(lengths.values())) == 0:
         raise DataError(f"Expected at least one row in {name}. Found none. Check the split.")
+    if len(arrays) == 3:
+        arrays = (*arrays[:2], _checked_sample_weight(name, arrays[2]))
     return Split(*(_narrow(value) for value in arrays))
+
+
+def _checked_sample_weight(name: str, weight: Any) -> NDArray[Any]:
+    if isinstance(weight, np.ndarray) and weight.shape[1:] in ((), (1,)):
+        flat = weight.reshape(-1)
+        if flat.min() >= 0 and flat.max() > 0:
+            return flat
+        found = f"weights from {flat.min()} to {flat.max()}"
+    else:
+        found = f"shapes {tree.map_structure(lambda a: a.shape, weight)}"
+    raise DataError(
+        f"Expected {name}.sample_weight as one number for each row, none negative and not all 0. "
+        f"Found {found}. Weigh whole samples; leave it out to weigh them all alike."
+    )
 
 
 def _check_array(where: str, array: NDArray[Any]) -> None:
@@ -164,8 +182,12 @@ class Problem:
     batch_size: int = 64
     probe_size: int = 1024
 
-    def make_model(self, seed: int) -> keras.Model:
+    def make_model(self, seed: int, x: Arrays = None) -> keras.Model:
         """A new model, initialised from the seed.
+
+        Args:
+            seed: Seed of the initialisation, and of the random states of layers such as Dropout.
+            x: A few inputs, from which a model that does not know their shape yet is built.
 
         Raises:
             ModelError: `build_model` gave something else, or a model without parameters.
@@ -177,11 +199,23 @@ class Problem:
                 f"Expected build_model() to return a keras.Model. Found {type(model).__name__}. "
                 f"Return the model, uncompiled."
             )
+        if not model.built and x is not None:
+            model(x)
         return model
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
-        """A fresh optimizer with the configuration of the problem's."""
-        optimizer = keras.optimizers.get(self.optimizer)
+        """A fresh optimizer with the configuration of the problem's.
+
+        Raises:
+            RecipeError: Keras knows no such optimizer.
+        """
+        try:
+            optimizer = keras.optimizers.get(self.optimizer)
+        except (TypeError, ValueError) as error:
+            raise RecipeError(
+                f"Expected an optimizer of Keras, or its name. Found {self.optimizer!r}. In "
+                f"detail: {error}"
+            ) from None
         return type(optimizer).from_config(optimizer.get_config())
 
     def make_loss(self) -> CombinedLoss:
@@ -209,7 +243,7 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Any:
     for name in ("train", "val", "test"):
         split: Split | None = getattr(data, name)
         if split is not None:
-            y_pred = _rehearse_split(problem, model, name, split.head(2))
+            y_pred = _rehearse_split(problem, model, name, split)
             shape = tree.map_structure(lambda t: (None, *t.shape[1:]), y_pred)
     if not model.trainable_variables:
         raise ModelError(
@@ -219,8 +253,9 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Any:
 
 
 def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Split) -> Any:
+    rows = split.head(2)
     try:
-        y_pred = model(split.x, training=False)
+        y_pred = model(rows.x, training=False)
     except Exception as error:
         shapes = tree.map_structure(lambda a: a.shape, split.x)
         raise ModelError(
@@ -228,8 +263,8 @@ def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Spli
             f"Adjust build_model() or load_data()."
         ) from error
     try:
-        values = problem.make_loss().per_sample_terms(split.y, y_pred)
-    except TermError as error:
+        values = problem.make_loss().per_sample_terms(rows.y, y_pred)
+    except Exception as error:
         targets = tree.map_structure(lambda a: tuple(a.shape[1:]), split.y)
         outputs = tree.map_structure(lambda a: tuple(a.shape[1:]), y_pred)
         raise ModelError(
@@ -245,9 +280,13 @@ def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Spli
                 f"{array.tolist()} on two rows of {name}. Check the scale of data and model, and "
                 f"the domain of the term."
             )
+    # On all targets, since a metric may have no meaning on two of them: no demand, an empty mask.
+    guesses = tree.map_structure(
+        lambda p: np.resize(keras.ops.convert_to_numpy(p), (len(split), *p.shape[1:])), y_pred
+    )
     for metric, function in problem.metrics.items():
         try:
-            function.evaluate(split.y, keras.ops.convert_to_numpy(y_pred), split.sample_weight)
+            function.evaluate(split.y, guesses, split.sample_weight)
         except LossweightsError as error:
             raise type(error)(f"Metric {metric!r} on {name}: {error}") from error
     return y_pred

@@ -82,9 +82,9 @@ class SweepProgress:
             self._bar.update(self._task, completed=self._done, best=self._summary())
         elif not self._quiet and self._line_is_due():
             self._last_line = time.monotonic()
-            left = self.seconds_left()
+            minutes, seconds = divmod(round(self.seconds_left()), 60)
             print(
-                f"trial {self._done}/{self._total}  time left {left // 60:.0f}:{left % 60:02.0f}"
+                f"trial {self._done}/{self._total}  time left {minutes}:{seconds:02d}"
                 f"  {self._summary()}",
                 file=sys.stderr,
                 flush=True,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
 
 
 class Outcome(Enum):
@@ -19,6 +21,21 @@ class Outcome(Enum):
     PRUNED = "stopped early because others were better"
     DIVERGED = "a number became infinite or undefined"
     FAILED = "an error stopped the training"
+
+
+class Failure(Enum):
+    """Why a trial failed; the value is the sentence for people."""
+
+    EXCEPTION = "the sweep's code raised an exception"
+    OUT_OF_MEMORY = "memory ran out"
+    WORKER_KILLED = "the worker process died"
+    TIMEOUT = "the time limit was reached"
+    INTERRUPTED = "the sweep was stopped before the trial ended"
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same weights may well train next time; the other two would fail again."""
+        return self not in (Failure.EXCEPTION, Failure.OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,9 @@ class EpochReport:
         val: Unweighted magnitude of each term on the validation data.
         metrics: Weight-independent metrics on the validation data.
         bad: What was not finite, such as ``"term under"``; ``None`` when all was well.
+        gram: Inner products of the terms' unweighted gradients, by two term names, where measured.
+        calibration: How far the output's offset is from its optimum, 0 to 1, where measured; see
+            `lossweights.gradients.calibration_residual`.
     """
 
     epoch: int
@@ -38,6 +58,8 @@ class EpochReport:
     val: Mapping[str, float]
     metrics: Mapping[str, float]
     bad: str | None = None
+    gram: Mapping[str, Mapping[str, float]] | None = None
+    calibration: float | None = None
 
     @property
     def finite(self) -> bool:
@@ -53,6 +75,12 @@ class EpochReport:
                     return f"{what} {name}"
         return None
 
+    def gram_matrix(self, names: Sequence[str]) -> NDArray[np.float64] | None:
+        """The Gram matrix in the order of the names, or ``None`` where it was not measured."""
+        if self.gram is None:
+            return None
+        return np.array([[self.gram[a][b] for b in names] for a in names])
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values; a number that is not finite becomes ``None``."""
         return {
@@ -61,17 +89,23 @@ class EpochReport:
             "val": _plain(self.val),
             "metrics": _plain(self.metrics),
             "bad": self.bad,
+            "gram": self.gram and {name: _plain(row) for name, row in self.gram.items()},
+            "calibration": _finite(self.calibration),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EpochReport:
         """The report that `to_json` described."""
+        gram = value.get("gram")
+        calibration = value.get("calibration")
         return cls(
             epoch=int(value["epoch"]),
             train=_numbers(value["train"]),
             val=_numbers(value["val"]),
             metrics=_numbers(value["metrics"]),
             bad=value["bad"],
+            gram=gram and {name: _numbers(row) for name, row in gram.items()},
+            calibration=None if calibration is None else float(calibration),
         )
 
 
@@ -87,6 +121,8 @@ class TrialResult:
         reason: A sentence on why it did not complete, empty if it did.
         seconds: Training time of the trial, its share if several were trained together.
         trainer: Which trainer produced it.
+        failure: Why it failed, for a failed trial.
+        details: The traceback, or the last lines of a dead worker's log.
     """
 
     weights: Mapping[str, float]
@@ -96,6 +132,13 @@ class TrialResult:
     reason: str = ""
     seconds: float = 0.0
     trainer: str = ""
+    failure: Failure | None = None
+    details: str = ""
+
+    def __post_init__(self) -> None:
+        # An error's message may hold anything, and must fit into files and databases as text.
+        object.__setattr__(self, "reason", as_text(self.reason)[:MAX_REASON])
+        object.__setattr__(self, "details", as_text(self.details)[-MAX_REASON:])
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -117,6 +160,8 @@ class TrialResult:
             "reason": self.reason,
             "seconds": self.seconds,
             "trainer": self.trainer,
+            "failure": self.failure and self.failure.name,
+            "details": self.details,
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -131,11 +176,22 @@ class TrialResult:
             reason=str(value["reason"]),
             seconds=float(value["seconds"]),
             trainer=str(value["trainer"]),
+            failure=Failure[value["failure"]] if value.get("failure") else None,
+            details=str(value.get("details", "")),
         )
 
 
+def as_text(message: str) -> str:
+    """A message that may hold anything as text that every file and database takes."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    return {k: float(v) if math.isfinite(v) else None for k, v in numbers.items()}
+    return {k: _finite(v) for k, v in numbers.items()}
+
+
+def _finite(number: float | None) -> float | None:
+    return float(number) if number is not None and math.isfinite(number) else None
 
 
 def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:

@@ -14,11 +14,10 @@ from plotly.offline import get_plotlyjs
 from lossweights._files import write_atomic
 from lossweights.dominance import shares
 from lossweights.errors import PickError
+from lossweights.palette import OKABE_ITO
 from lossweights.result import SweepResult
 from lossweights.summary import pareto_rows, scale_note
 
-# Okabe and Ito's palette, made to be told apart with every common colour vision.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem;
        color: #1a1a1a; }
@@ -58,6 +57,7 @@ def render(result: SweepResult) -> str:
 <body>
 <h1>{name}</h1>
 <p class="verdict">{html.escape(result.verdict)}</p>
+<p>{html.escape(result.sweep_verdict.details)}</p>
 <h2>Pareto front</h2>
 {_front_table(result)}
 <p>{html.escape(scale_note(result))}</p>
@@ -193,7 +193,7 @@ def decrease_bars(result: SweepResult) -> go.Figure:
 
 def _colours(result: SweepResult) -> dict[str, str]:
     """One colour for each term, the same in every chart."""
-    return dict(zip(result.terms, itertools.cycle(_COLOURS), strict=False))
+    return dict(zip(result.terms, itertools.cycle(OKABE_ITO), strict=False))
 
 
 def _front_table(result: SweepResult) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lossweights._files import check_name, inside
-from lossweights.dominance import Verdict, judge_results, judge_sweep
-from lossweights.errors import PickError, SweepNotFound
+from lossweights.dominance import judge_results
+from lossweights.errors import PickError, StoreError, SweepNotFound
 from lossweights.folder import (
     Finished,
     list_results,
@@ -21,8 +21,10 @@ from lossweights.folder import (
     read_test,
     sweep_folder,
 )
-from lossweights.records import Outcome
+from lossweights.records import Outcome, TrialResult
 from lossweights.selection import costs, pareto_mask, pick_index
+from lossweights.sweep_verdict import SweepVerdict, conclude_results
+from lossweights.verdict import Verdict
 from lossweights.weights import WeightSet
 
 RESERVED_COLUMNS = ("number", "kind", "outcome", "driver", "seed", "seconds", "reason")
@@ -56,20 +58,24 @@ class SweepResult:
             SweepNotFound: There is no sweep of this name below the root.
             StoreError: A file of the sweep is damaged.
         """
-        manifest = read_manifest(Path(root), name)
-        return cls(
-            name=name,
-            objectives=manifest["objectives"],
-            finished=list_results(sweep_folder(Path(root), name)),
-            scales=manifest["scales"],
-            terms=manifest["terms"],
-            test=read_test(sweep_folder(Path(root), name)),
-        )
+        manifest, folder = read_manifest(Path(root), name), sweep_folder(Path(root), name)
+        try:
+            objectives, scales, terms = (manifest[k] for k in ("objectives", "scales", "terms"))
+        except KeyError as error:
+            raise StoreError(
+                f"Expected {error} in the manifest of {folder}. Found none. The file was edited; "
+                f"bring it back, or start a new sweep."
+            ) from None
+        return cls(name, objectives, list_results(folder), scales, terms, read_test(folder))
 
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
         """Which term drove each trial that trained to some end, by trial number."""
-        return judge_results({number: f.result for number, f in self.finished.items()})
+        return judge_results(self._results, self.scales)
+
+    @property
+    def _results(self) -> dict[int, TrialResult]:
+        return {number: finished.result for number, finished in self.finished.items()}
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -114,12 +120,15 @@ class SweepResult:
 
     def best_number(self, pick: str = "knee") -> int:
         """The number of the trial that a pick names; see `best`."""
-        if self.trials.empty or not (self.trials["outcome"] == Outcome.COMPLETE.name).any():
+        complete = self.trials
+        if not complete.empty:
+            complete = complete[complete["outcome"] == Outcome.COMPLETE.name]
+        if complete.empty:
             raise PickError(
                 f"Expected a completed trial in the sweep {self.name!r}. Found none of "
                 f"{len(self.trials)}. Train more trials first."
             )
-        return int(self.trials["number"].iloc[pick_index(self.trials, self.objectives, pick)])
+        return int(complete["number"].iloc[pick_index(complete, self.objectives, pick)])
 
     def best(self, pick: str = "knee") -> WeightSet:
         """The weight set that a pick names.
@@ -142,14 +151,19 @@ class SweepResult:
             origin={"sweep": self.name, "trial": number, "pick": pick, "seed": result.seed},
         )
 
-    @cached_property
+    @property
     def verdict(self) -> str:
         """One sentence: which term drove training in how many trials, and in the best one."""
+        return self.sweep_verdict.sentence
+
+    @cached_property
+    def sweep_verdict(self) -> SweepVerdict:
+        """The whole verdict: who drove what, where that changes, and which weight matters."""
         try:
             best = self.best_number("knee")
         except PickError:
             best = None
-        return judge_sweep(self.verdicts, best)
+        return conclude_results(self._results, scales=self.scales, best=best)
 
     @property
     def standard_picks(self) -> list[str]:
@@ -173,7 +187,7 @@ def promoted_path(root: Path, name: str) -> Path:
 
 def pick_path(root: Path, name: str, pick: str) -> Path:
     """The file of a saved pick: ``min:rmse`` is kept as ``min-rmse.json``."""
-    slug = check_name(pick.replace(":", "-"), "pick")
+    slug = "-".join(check_name(part, "pick") for part in pick.split(":"))
     return inside(root, "weights", check_name(name, "sweep"), f"{slug}.json")
 
 

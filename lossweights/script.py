@@ -4,35 +4,47 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lossweights.abstract import AbstractSweep
 from lossweights.errors import SweepNotFound
 
-if TYPE_CHECKING:
-    from lossweights.sweep import Sweep
 
-
-def load_sweep(path: Path) -> Sweep:
-    """The one `Sweep` that a script declares at its top level; the script's main part does not run.
+def load_sweep(path: Path) -> AbstractSweep:
+    """The one sweep that a script declares at its top level; the script's main part does not run.
 
     Raises:
         SweepNotFound: There is no such file, or it declares no sweep, or more than one.
     """
     if not path.is_file():
         raise SweepNotFound(f"Expected a script. Found no file {path}. Check the path.")
-    from lossweights.sweep import Sweep
-
     folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # as Python itself does for a script
-    try:
-        found = runpy.run_path(str(path), run_name="lossweights_script")
-    finally:
-        sys.path.remove(folder)
-    sweeps = {id(value): value for value in found.values() if isinstance(value, Sweep)}
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as Python does for a script, whose functions may import later
+    found = runpy.run_path(str(path), run_name="lossweights_script")
+    sweeps = {id(value): value for value in found.values() if isinstance(value, AbstractSweep)}
     if len(sweeps) != 1:
         raise SweepNotFound(
             f"Expected one lw.Sweep(...) at the top level of {path}. Found {len(sweeps)}. "
             f"Write sweep = lw.Sweep(...) outside of functions."
         )
     return next(iter(sweeps.values()))
+
+
+def load_target(target: Mapping[str, str]) -> AbstractSweep:
+    """The sweep that `lossweights.target.target_of` described.
+
+    Raises:
+        SweepNotFound: It is not there.
+    """
+    if "script" in target:
+        return load_sweep(Path(target["script"]))
+    sweep = getattr(import_module(target["module"]), target["name"], None)
+    if not isinstance(sweep, AbstractSweep):
+        raise SweepNotFound(
+            f"Expected a sweep as {target['name']!r} of the module {target['module']!r}. "
+            f"Found {type(sweep).__name__}. Define it at the top level of the module."
+        )
+    return sweep

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lossweights.errors import WeightError
 from lossweights.space import Space
 
 
@@ -30,9 +31,18 @@ def baselines(space: Space, given: Sequence[Mapping[str, float]] = ()) -> list[d
     found.extend(_corner(space, name) for name in space.names)
     unique: list[dict[str, float]] = []
     for parameters in found:
-        if parameters not in unique:
+        if parameters not in unique and _makes_a_loss(space, parameters):
             unique.append(parameters)
     return unique
+
+
+def _makes_a_loss(space: Space, parameters: Mapping[str, float]) -> bool:
+    """Whether any weight is above 0: the corner of a term fixed at 0 may have none."""
+    try:
+        space.weights(parameters)
+    except WeightError:
+        return False
+    return True
 
 
 def _equal(space: Space) -> dict[str, float]:

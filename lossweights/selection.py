@@ -122,8 +122,7 @@ def _satisfied(table: pd.DataFrame, condition: str, pick: str) -> NDArray[np.boo
 
 
 def _column(table: pd.DataFrame, metric: str, pick: str) -> NDArray[np.float64]:
-    if metric not in table.columns:
-        raise PickError(
-            f"Expected a metric among {list(table.columns)} in {pick!r}. Found {metric!r}."
-        )
+    numeric = list(table.select_dtypes("number").columns)
+    if metric not in numeric:
+        raise PickError(f"Expected a metric among {numeric} in {pick!r}. Found {metric!r}.")
     return table[metric].to_numpy(dtype=np.float64)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from lossweights._files import check_name
 from lossweights.errors import SpaceError
-from lossweights.weights import check_weights
+from lossweights.weights import FLOAT32_MAX, check_weights
 
 # The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
 _EDGE = 1e-9
@@ -46,7 +46,7 @@ class Uniform:
 
     def at(self, unit: float) -> float:
         """The weight at a unit coordinate in [0, 1]."""
-        return self.low + unit * (self.high - self.low)
+        return _between(self, (1.0 - unit) * self.low + unit * self.high)
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class LogUniform:
 
     def at(self, unit: float) -> float:
         """The weight at a unit coordinate in [0, 1]."""
-        logarithm = math.log(self.low) + unit * (math.log(self.high) - math.log(self.low))
-        return min(max(math.exp(logarithm), self.low), self.high)
+        return _between(self, self.low ** (1.0 - unit) * self.high**unit)
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,11 @@ class Space:
     def __init__(self, names: Sequence[str], spec: SpaceLike) -> None:
         self.names = tuple(check_name(name, "term") for name in names)
         self.simplex = spec if isinstance(spec, Simplex) else None
+        if self.simplex is not None and len(self.names) < 2:
+            raise SpaceError(
+                f"Expected at least two terms to share a total. Found {list(self.names)}. "
+                f"Add a term, or train the one with model.fit."
+            )
         self._parts: dict[str, Distribution] = (
             {name: Uniform(_EDGE, 1.0 - _EDGE) for name in self.names}
             if isinstance(spec, Simplex)
@@ -212,5 +216,15 @@ def _check_bounds(part: Uniform | LogUniform, lowest: float) -> None:
         raise SpaceError(f"Expected finite bounds {bound} with low < high. Found {part!r}.")
 
 
+def _between(part: Uniform | LogUniform, weight: float) -> float:
+    """The weight, put back inside the bounds if rounding led out of them."""
+    return min(max(weight, part.low), part.high)
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a number that float32 holds, as a weight must."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= FLOAT32_MAX  # False for NaN
+    )

@@ -25,7 +25,9 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
     ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
     console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
-    _plain(console, f"Verdict: {result.verdict}\n")
+    _plain(console, f"Verdict: {result.verdict}")
+    details = result.sweep_verdict.details
+    _plain(console, f"{details}\n" if details else "")
     console.print(pareto_table(result))
     saved = {pick: pick_path(root, result.name, pick) for pick in result.standard_picks}
     saved = {pick: path for pick, path in saved.items() if path.exists()}

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from lossweights import manifest as manifests
 from lossweights import search
 from lossweights._files import check_name
-from lossweights.driver import drive
-from lossweights.errors import DataError, ObjectiveError, TermError
-from lossweights.folder import (
-    list_results,
-    read_manifest,
-    refuse_existing,
-    sweep_folder,
-    write_test,
-)
-from lossweights.launch import launch
+from lossweights.abstract import AbstractSweep, Prepared
+from lossweights.describe import describe_problem
+from lossweights.errors import DataError, ObjectiveError, RecipeError, TermError
+from lossweights.folder import sweep_folder, write_test
 from lossweights.metrics import Metric
-from lossweights.problem import Data, Problem, rehearse
-from lossweights.progress import SweepProgress
+from lossweights.problem import Data, Problem
+from lossweights.problem import rehearse as try_once
 from lossweights.report import write_report
 from lossweights.result import RESERVED_COLUMNS, SweepResult, model_path
-from lossweights.scales import reference_scales
+from lossweights.scales import check_scales, reference_scales
 from lossweights.space import Space, SpaceLike
-from lossweights.store import Store
 from lossweights.terms import as_term
-from lossweights.tracking import Ending, Tracker
-from lossweights.training import FitTrainer
+from lossweights.tracking import Ending
+from lossweights.training import FitTrainer, Trainer
 from lossweights.winner import train_winner
 
 log = logging.getLogger("lossweights")
@@ -41,9 +34,10 @@ log = logging.getLogger("lossweights")
 # Keras' names for the weighted total: smaller weights would win.
 _WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
 TRAINERS = ("auto", "fit")
+MAX_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 
 
-class Sweep:
+class Sweep(AbstractSweep):
     """A search over the weights of a loss of several terms.
 
     Every trial samples weights, trains the same model on the same data from the same seed, and is
@@ -68,8 +62,11 @@ class Sweep:
         probe_size: Most training rows on which magnitudes are measured each epoch.
 
     Raises:
-        InvalidName, TermError, SpaceError, ObjectiveError, ValueError: Before any training.
+        InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
+            training.
     """
+
+    trainers = TRAINERS
 
     def __init__(
         self,
@@ -104,92 +101,26 @@ class Sweep:
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
         self.load_data = load_data
-        self.seed = _at_least("seed", seed, 0)
-        self.scales = scales
-        self._baselines = search.baselines(self.space, baselines)
+        self.seed = _whole("seed", seed, 0, MAX_SEED)
+        self.scales = _checked_scales(scales, list(terms))
+        self.problem.make_optimizer()  # so that a misspelt one is refused here
+        self.baselines = search.baselines(self.space, baselines)
 
-    def run(
-        self,
-        trials: int = 64,
-        *,
-        name: str | None = None,
-        root: str | Path = "mlruns",
-        trainer: str = "auto",
-        resume: bool = False,
-        tracking: bool = True,
-        quiet: bool = False,
-        script: str | None = None,
-    ) -> SweepResult:
-        """Run the sweep until so many trials have ended, and save its picks and report.
-
-        Args:
-            trials: Trials in all, with those from before when resuming.
-            name: Another name for this run of the sweep.
-            root: Folder for MLflow's database, sweep folders and weight sets.
-            trainer: ``"fit"`` trains with `model.fit`; ``"auto"`` chooses.
-            resume: Go on with the sweep of this name instead of refusing it.
-            tracking: Record to MLflow.
-            quiet: Show no progress.
-            script: Path of the launching script, kept so that `lossweights resume` finds it.
-
-        Raises:
-            SweepExists: The name has results and ``resume`` is false.
-            SweepChanged: The resumed sweep is not the one that was started.
-            DataError, ModelError, TermError, MetricError: What is to be trained does not fit.
-            StoreError: The root cannot be written.
-            SweepFailed: Three trials in a row failed.
-        """
-        name = self.name if name is None else check_name(name, "sweep")
-        trials = _at_least_one("trials", trials)
-        if trainer not in TRAINERS:
-            raise ValueError(f"Expected a trainer among {TRAINERS}. Found {trainer!r}.")
-        root = Path(root)
-        if not resume:
-            refuse_existing(root, name)
+    def prepare(self, *, rehearse: bool) -> Prepared:
+        """Load the data, try every part once, and find the reference scales."""
         data = self._checked_data()
-        output_shape = rehearse(self.problem, data, self.seed)
-        scales = self._reference_scales(data, output_shape)
-        manifest = manifests.make_manifest(
-            name=name,
-            problem=self.problem,
-            data=data,
-            space=self.space,
-            objectives=self.objectives,
+        scales = None
+        if rehearse:
+            output_shape = try_once(self.problem, data, self.seed)
+            scales = self._reference_scales(data, output_shape)
+        trainers = _Trainers(self.problem, data)
+        return Prepared(
+            parts=describe_problem(self.problem, data),
             scales=scales,
-            seed=self.seed,
-            script=script,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            make_trainer=trainers.make,
+            conclude=lambda result, root: self._conclude(result, root, trainers.fit, data),
+            shown=self._tracked_params(),
         )
-        fit = FitTrainer(self.problem, data)
-        with self._open_store(root, name, manifest, resume) as store:
-            tracker = Tracker(root, store.name) if tracking else None
-            if tracker is not None:
-                tracker.start(self._tracked_params())
-                for finished in list_results(store.folder).values():
-                    tracker.trial_ended(finished)  # what an interrupted process could not record
-            ending = Ending("KILLED", "Stopped before the end; it can be resumed.")
-            try:
-                with SweepProgress(self.objectives, trials, store.finished(), quiet=quiet) as bar:
-                    drive(
-                        store, self.space, fit, tracker, bar,
-                        trials=trials, scales=scales, seed=self.seed,
-                    )  # fmt: skip
-                ending = self._conclude(SweepResult.read(store.name, root), root, fit, data)
-            except Exception as error:
-                ending = Ending("FAILED", f"{type(error).__name__}: {error}")
-                raise
-            finally:
-                if tracker is not None:
-                    tracker.finish(ending)
-        return SweepResult.read(name, root)
-
-    def _open_store(self, root: Path, name: str, manifest: dict[str, Any], resume: bool) -> Store:
-        if resume:
-            manifests.check_same(read_manifest(root, name), manifest)
-            return Store.reopen(root, name, self.objectives, self.seed)
-        store = Store.create(root, name, manifest, self.objectives, self.seed)
-        store.enqueue(self._baselines)
-        return store
 
     def _conclude(self, result: SweepResult, root: Path, fit: FitTrainer, data: Data) -> Ending:
         """Save picks, winner and report; say how the parent run ends."""
@@ -231,25 +162,30 @@ class Sweep:
         return data
 
     def _reference_scales(self, data: Data, output_shape: Any) -> dict[str, float] | None:
-        if self.scales is None:
-            return None
-        if self.scales == "data":
-            return reference_scales(
-                self.problem.terms,
-                data.train.y,
-                sample_weight=data.train.sample_weight,
-                output_shape=output_shape,
-            )
-        if isinstance(self.scales, Mapping) and set(self.scales) == set(self.problem.terms):
-            return {name: float(self.scales[name]) for name in self.problem.terms}
-        raise TermError(
-            f"Expected scales='data', None, or a magnitude above 0 for each of the terms "
-            f"{list(self.problem.terms)}. Found {self.scales!r}."
+        if self.scales != "data":
+            return None if self.scales is None else dict(self.scales)
+        return reference_scales(
+            self.problem.terms,
+            data.train.y,
+            sample_weight=data.train.sample_weight,
+            output_shape=output_shape,
         )
 
-    def main(self, arguments: Sequence[str] | None = None) -> None:
-        """Launch the sweep from the command line: the last line of a script in ``sweeps/``."""
-        launch(self, arguments)
+
+class _Trainers:
+    """The trainers of a problem, each built when it is first needed."""
+
+    def __init__(self, problem: Problem, data: Data) -> None:
+        self._problem, self._data = problem, data
+
+    def make(self, name: str) -> Trainer:
+        """The trainer of that name."""
+        return self.fit
+
+    @cached_property
+    def fit(self) -> FitTrainer:
+        """The reference trainer, which trains the winner too."""
+        return FitTrainer(self._problem, self._data)
 
 
 def _checked_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
@@ -298,13 +234,20 @@ def _checked_objectives(
     return dict(objectives)
 
 
-def _at_least(what: str, value: object, lowest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise ValueError(
-            f"Expected {what} as a whole number of at least {lowest}. Found {value!r}."
-        )
-    return value
+def _checked_scales(
+    scales: str | Mapping[str, float] | None, names: Sequence[str]
+) -> Literal["data"] | dict[str, float] | None:
+    if scales is None or scales == "data":
+        return "data" if scales else None
+    return check_scales(scales, names)
+
+
+def _whole(what: str, value: object, lowest: int, highest: float = math.inf) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+        return value
+    bounds = f"of at least {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
+    raise RecipeError(f"Expected {what} as a whole number {bounds}. Found {value!r}.")
 
 
 def _at_least_one(what: str, value: object) -> int:
-    return _at_least(what, value, 1)
+    return _whole(what, value, 1)

@@ -62,23 +62,28 @@ def check_weights(
     return checked
 
 
-_FLOAT32_MAX = 3.4028234663852886e38
+FLOAT32_MAX = 3.4028234663852886e38
 _FLOAT64_MAX = 1.7976931348623157e308  # a JSON integer may be larger
 
 
 def _check_weight(name: str, weight: object) -> float:
-    number = math.nan
-    if not isinstance(weight, (bool, str, bytes)):
-        try:
-            number = float(weight)  # type: ignore[arg-type]  # numpy scalars and tensors too
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-    if math.isfinite(number) and 0.0 <= number <= _FLOAT32_MAX:
+    number = _as_number(weight)
+    if 0.0 <= number <= FLOAT32_MAX:
         return number + 0.0  # -0.0 becomes 0.0
     raise WeightError(
         f"Expected a finite weight of at least 0 for the term {name!r}. Found {weight!r}. "
         f"Use 0 to switch the term off."
     )
+
+
+def _as_number(value: object) -> float:
+    """The value as a float, or NaN if it is no single number: truth values and texts are none."""
+    if isinstance(value, (bool, str, bytes)) or "bool" in str(getattr(value, "dtype", "")):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]  # numpy scalars and tensors too
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,11 @@ class WeightSet:
             code can describe (a lambda, a function, a class of your own).
         metrics: What the trial measured on validation data.
         origin: Sweep, trial number, pick and seed, as far as there are any.
+
+    Raises:
+        WeightError: Weights, scales or metrics are not numbers of the kind they must be, or scales
+            or terms do not match the weights.
+        InvalidName: The name of a term is not a plain one.
 
     >>> best = WeightSet({"mse": 1.0, "under": 0.5})
     >>> WeightSet.parse(best.to_json().encode()) == best
@@ -111,17 +121,22 @@ class WeightSet:
             check_name(term, "term")
         weights = check_weights(self.weights)
         if self.scales is not None:
-            scales = {k: float(v) for k, v in self.scales.items()}
-            if list(scales) != list(weights) and set(scales) != set(weights):
-                raise WeightError(
-                    f"Expected one scale for each of the terms {list(weights)}. "
-                    f"Found {list(scales)}."
-                )
-            if not all(math.isfinite(v) and v > 0 for v in scales.values()):
-                raise WeightError(f"Expected scales that are finite and above 0. Found {scales}.")
+            scales = _checked_scales(self.scales, list(weights))
             object.__setattr__(self, "scales", MappingProxyType(scales))
+        if not set(self.terms) <= set(weights):
+            raise WeightError(
+                f"Expected descriptions of the terms {list(weights)}. Found {list(self.terms)}. "
+                f"Use the names of the weights."
+            )
+        metrics = {name: _as_number(value) for name, value in self.metrics.items()}
+        if not all(map(math.isfinite, metrics.values())):
+            raise WeightError(
+                f"Expected metrics that are finite numbers. Found {dict(self.metrics)}. "
+                f"Leave out what could not be measured."
+            )
         object.__setattr__(self, "weights", MappingProxyType(weights))
-        for name in ("terms", "metrics", "origin"):
+        object.__setattr__(self, "metrics", MappingProxyType(metrics))
+        for name in ("terms", "origin"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
@@ -199,6 +214,8 @@ class WeightSet:
                 or of a later version.
         """
         path = Path(path)
+        if "\0" in str(path):
+            raise WeightSetError(f"{str(path)!a}: no path has a null character. Check it.")
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise WeightSetError(
@@ -215,12 +232,26 @@ class WeightSet:
         """Read a set from the bytes of a file; see `read`."""
         try:
             content = parse_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
-            return cls(**_checked_fields(content))
+            weights = cls(**_checked_fields(content))
+            if weights.relative != content["relative"]:
+                raise ValueError("expected relative weights that are weight times scale")
+            return weights
         except (ValueError, InvalidName) as error:
             raise WeightSetError(
                 f"{source}: not a usable weight set: {error}. Export it again with "
                 f"`lossweights export`."
             ) from None
+
+
+def _checked_scales(scales: Mapping[str, object], names: Sequence[str]) -> dict[str, float]:
+    if set(scales) != set(names):
+        raise WeightError(
+            f"Expected one scale for each of the terms {list(names)}. Found {list(scales)}."
+        )
+    checked = {name: _as_number(scales[name]) for name in names}
+    if not all(0.0 < scale <= FLOAT32_MAX for scale in checked.values()):
+        raise WeightError(f"Expected scales that are finite and above 0. Found {dict(scales)}.")
+    return checked
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

@@ -11,11 +11,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lossweights.gradients import GradientProbe, calibration_residual
+from lossweights.gram import named
 from lossweights.probe import Measurement, Probe
 from lossweights.problem import Data, Problem, Split
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.training.contract import Member, ReportFunction, Trainer
 from lossweights.training.order import batch_order
+
+GRADIENT_ROWS = 256  # training rows on which gradients of single terms are measured
+GRADIENT_MEASUREMENTS = 5  # of them in a training, beside the one before it
+
+
+def gradient_epochs(epochs: int) -> frozenset[int]:
+    """The epochs after which gradients are measured: evenly spread, with the first and the last.
+
+    >>> sorted(gradient_epochs(20))
+    [0, 4, 8, 12, 16, 20]
+    """
+    spread = np.linspace(0, epochs, GRADIENT_MEASUREMENTS + 1).round()
+    return frozenset(int(epoch) for epoch in spread)
 
 
 class FitTrainer(Trainer):
@@ -32,7 +47,8 @@ class FitTrainer(Trainer):
         self._problem = problem
         self._rows = len(data.train)
         self._loss = problem.make_loss()
-        self._model = problem.make_model(seed=0)
+        self._example = data.train.head(1).x  # for models that learn their shapes from data
+        self._model = problem.make_model(seed=0, x=self._example)
         self._model.compile(
             optimizer=problem.make_optimizer(),
             loss=self._loss,
@@ -47,6 +63,10 @@ class FitTrainer(Trainer):
         probe = data.train.spread(problem.probe_size)
         self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
         self._val_probe = self._metrics_probe(data.val)
+        self._rows_of_gradients = data.train.spread(min(GRADIENT_ROWS, problem.probe_size))
+        rows = self._rows_of_gradients
+        self._gradients = GradientProbe(self._model, self._loss, rows.x, rows.y, rows.sample_weight)
+        self._gradient_epochs = gradient_epochs(problem.epochs)
 
     def _metrics_probe(self, split: Split) -> Probe:
         return Probe(
@@ -96,7 +116,7 @@ class FitTrainer(Trainer):
 
     def _restart(self, member: Member) -> None:
         """Put parameters, random states, optimizer and weights where a fresh model has them."""
-        fresh = self._problem.make_model(member.seed)
+        fresh = self._problem.make_model(member.seed, x=self._example)
         for variable, start in zip(self._model.variables, fresh.variables, strict=True):
             variable.assign(start)
         for variable, start in zip(
@@ -130,6 +150,14 @@ class FitTrainer(Trainer):
         bad = report.first_bad()
         if bad is None and not self._parameters_finite():
             bad = "a parameter of the model"
+        if bad is None and epoch in self._gradient_epochs:
+            report = replace(report, gram=named(list(self._loss.terms), self._gradients.measure()))
+        if bad is None and epoch == self._problem.epochs:
+            rows = self._rows_of_gradients
+            residual = calibration_residual(
+                self._model, self._loss, rows.x, rows.y, rows.sample_weight
+            )
+            report = replace(report, calibration=residual)
         return replace(report, bad=bad)
 
     def _parameters_finite(self) -> bool:
@@ -176,4 +204,6 @@ def _place(split: Split) -> tuple[Any, ...]:
     parts = (split.x, split.y) if split.sample_weight is None else (
         split.x, split.y, split.sample_weight
     )  # fmt: skip
+    # tf.data would stack a list of arrays into one; a tuple of inputs means the same to Keras.
+    parts = keras.tree.lists_to_tuples(parts)
     return tuple(tf.nest.map_structure(tf.convert_to_tensor, part) for part in parts)

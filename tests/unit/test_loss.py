@@ -248,6 +248,15 @@ def test_adapt_again_and_in_vain():
         make().adapt(Y)
 
 
+def test_scales_that_the_weights_cannot_be_divided_by():
+    """If the data's scales make a weight overflow, the loss stays as it was."""
+    loss = CombinedLoss({"mse": "mse"}, {"mse": 1e10}, scales="data")
+    with pytest.raises(WeightError, match="'mse'"):
+        loss.adapt([[0.0], [1e-15]])
+    with pytest.raises(TermError, match="adapt"):
+        loss(Y, P)
+
+
 def test_a_term_without_scale_is_refused_by_name():
     """Smoothness costs a constant nothing: no scale, and the loss stays as it was."""
     loss = CombinedLoss({"mse": "mse", "tv": TotalVariation(axes=1)}, scales="data")
@@ -404,8 +413,8 @@ def test_saved_model_keeps_the_loss(tmp_path):
     loss = make()
     model = linear_model(loss, "adam")
     x = RNG.normal(size=(6, 3)).astype("float32")
-    model.fit(x, Y, verbose=0)
     loss.set_weights({"mse": 0.25, "under": 2.0, "boundary": 0.0})
+    model.fit(x, Y, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.loss.weights == loss.weights

@@ -215,6 +215,12 @@ def test_no_scale():
         reference_scales({"angle": "cosine_similarity"}, y + 10)
 
 
+def test_terms_that_do_not_fit():
+    """A term that cannot read the targets is named."""
+    with pytest.raises(TermError, match=r"'shape': .*\(20, 5\)"):
+        reference_scales({"mse": "mse", "shape": Boundary(axes=(1, 3))}, RNG.normal(size=(20, 5)))
+
+
 def test_no_constant():
     """Losses of sequences and of embeddings have no constant prediction."""
     for name in ("ctc", "circle"):

@@ -1,5 +1,6 @@
 """What all terms share: shapes that must fit, weights that must fit, and Keras' reduction."""
 
+import copy
 import subprocess
 import sys
 
@@ -61,6 +62,25 @@ def test_own_term_is_a_keras_loss():
     model = keras.Sequential([keras.layers.Dense(2, kernel_initializer="zeros")])
     model.compile("sgd", loss=Plain())
     assert model.evaluate(np.ones((2, 1)), y, verbose=0) == pytest.approx(2.5)
+
+
+class Handing(Term):
+    """A term of the user's that hands Keras' arguments on."""
+
+    def __init__(self, power, **kwargs):
+        super().__init__(**kwargs)
+        self.power = power
+
+    def per_sample(self, y_true, y_pred, element_weight=None):
+        """The first column's error to a power."""
+        return ops.abs(y_true[:, 0] - y_pred[:, 0]) ** self.power
+
+
+def test_own_term_with_keyword_arguments_is_copied():
+    """A copy has the arguments of the class and those that it hands on."""
+    again = copy.deepcopy(Handing(3, name="cubes", reduction="sum"))
+    assert (again.power, again.name, again.reduction) == (3, "cubes", "sum")
+    assert float(again(np.array([[2.0], [1.0]]), np.zeros((2, 1)))) == 9.0
 
 
 def test_unknown_reduction():

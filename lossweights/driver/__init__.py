@@ -1,0 +1,6 @@
+"""The driver: the one loop that asks, has trained, keeps and learns."""
+
+from lossweights.driver.driver import Driver, Policy, StopRule
+from lossweights.driver.recorder import Recorder
+
+__all__ = ["Driver", "Policy", "Recorder", "StopRule"]

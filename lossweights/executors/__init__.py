@@ -1,0 +1,29 @@
+"""Executors: where trainers run. The driver hands them batches and hears what happens."""
+
+from lossweights.executors.contract import (
+    Batch,
+    Ended,
+    Event,
+    Executor,
+    Listener,
+    Lost,
+    Reported,
+    Started,
+    WorkerState,
+)
+from lossweights.executors.inline import InlineExecutor
+from lossweights.executors.processes import ProcessExecutor
+
+__all__ = [
+    "Batch",
+    "Ended",
+    "Event",
+    "Executor",
+    "InlineExecutor",
+    "Listener",
+    "Lost",
+    "ProcessExecutor",
+    "Reported",
+    "Started",
+    "WorkerState",
+]

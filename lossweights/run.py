@@ -1,0 +1,241 @@
+"""Running a sweep: everything that the driver needs, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossweights._files import check_name
+from lossweights.driver import Driver, Policy, Recorder
+from lossweights.errors import RecipeError, StoreError, WorkerError
+from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
+from lossweights.executors.child import in_worker
+from lossweights.executors.processes import available_cores
+from lossweights.folder import Finished, list_results, read_manifest, refuse_existing
+from lossweights.manifest import check_same, digest, make_manifest
+from lossweights.progress import SweepProgress
+from lossweights.result import SweepResult
+from lossweights.signals import Signals
+from lossweights.status import StatusBoard
+from lossweights.store import Store
+from lossweights.target import target_of
+from lossweights.tracking import Ending, Tracker
+from lossweights.tracking.ending import STOPPED
+from lossweights.tracking.tracker import without_password
+
+if TYPE_CHECKING:
+    from lossweights.abstract import AbstractSweep, Prepared
+
+log = logging.getLogger("lossweights")
+
+LEAST_FREE_BYTES = 64 << 20  # on the disk, before a sweep is begun
+MEMORY_SHARE = 0.8  # of the machine's memory that all workers together may hold
+TABLES_SECONDS = 120.0  # that MLflow may take to make its tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a sweep is run; see `lossweights.abstract.AbstractSweep.run` for each."""
+
+    trials: int = 64
+    name: str | None = None
+    root: Path = Path("mlruns")
+    trainer: str = "auto"
+    workers: int | None = None
+    resume: bool = False
+    accept_change: Sequence[str] = ()
+    tracking: bool | str = True
+    trial_timeout: float | None = None
+    max_retries: int = 1
+    quiet: bool = False
+    script: Path | None = None
+
+
+def run_sweep(sweep: AbstractSweep, options: Options) -> SweepResult:
+    """Run a sweep to its end; see `lossweights.abstract.AbstractSweep.run`."""
+    _check(sweep, options)
+    name = check_name(options.name or sweep.name, "sweep")
+    if not options.resume:
+        refuse_existing(options.root, name)
+    _check_free_space(options.root)
+    with Signals() as signals:
+        prepared = sweep.prepare(rehearse=True)
+        with _open_store(sweep, prepared, name, options) as store:
+            _run(sweep, prepared, store, signals, options)
+    return SweepResult.read(name, options.root)
+
+
+def _run(
+    sweep: AbstractSweep, prepared: Prepared, store: Store, signals: Signals, options: Options
+) -> None:
+    board = StatusBoard(store.folder, options.trials)
+    tracker = _tracker(store, options)
+    if tracker is not None:
+        tracker.start(prepared.shown)
+    for finished in list_results(store.folder).values():
+        board.trial_ended(finished)
+        if tracker is not None:
+            tracker.trial_ended(finished)  # what an interrupted process could not record
+    ending = Ending("KILLED", STOPPED)
+    try:
+        _train(sweep, prepared, store, signals, options, board, tracker)
+        ending = prepared.conclude(SweepResult.read(store.name, options.root), options.root)
+    except Exception as error:
+        ending = Ending("FAILED", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        ending = replace(ending, tags={**ending.tags, **_accepted_tag(store)})
+        with suppress(StoreError):  # of a full disk there is worse to tell
+            ending.save(store.folder)
+        if tracker is not None:
+            tracker.finish(ending)
+            board.write([], tracker.state(), last=True)
+
+
+def _train(
+    sweep: AbstractSweep,
+    prepared: Prepared,
+    store: Store,
+    signals: Signals,
+    options: Options,
+    board: StatusBoard,
+    tracker: Tracker | None,
+) -> None:
+    def safe(finished: Finished) -> None:
+        board.trial_ended(finished)
+        progress.trial_ended(finished)
+        if tracker is not None:
+            tracker.trial_ended(finished)
+
+    def idle() -> None:
+        board.write(driver.workers(), {} if tracker is None else tracker.state())
+
+    if store.finished() >= options.trials:
+        return
+    if tracker is not None:
+        tracker.wait_until_tried(TABLES_SECONDS)  # the databases are there before any child is
+    executor = _executor(sweep, prepared, store, options)
+    progress = SweepProgress(
+        store.objectives, options.trials, store.finished(), quiet=options.quiet
+    )
+    policy = Policy(options.max_retries, options.trial_timeout)
+    recorder = Recorder(store, safe, idle)
+    with progress, executor:
+        executor.start()
+        driver = Driver(store, executor, recorder, signals, policy, tracker)
+        board.begin()
+        with recorder:
+            driver.run(options.trials)
+
+
+def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
+    if not options.workers:
+        return InlineExecutor(lambda: prepared.make_trainer(options.trainer))
+    return ProcessExecutor(
+        options.workers,
+        target_of(sweep, options.script),
+        options.trainer,
+        fingerprint=digest(prepared.parts),
+        logs=store.folder / "logs",
+        memory=_memory_limit(options.workers),
+    )
+
+
+def _memory_limit(workers: int) -> int | None:
+    """What a worker may hold: beyond, memory that earlier trials have left behind is given back."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        total = next(int(line.split()[1]) for line in lines if line.startswith("MemTotal:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+    return int(MEMORY_SHARE * 1024 * total / workers)
+
+
+def _open_store(sweep: AbstractSweep, prepared: Prepared, name: str, options: Options) -> Store:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    manifest = make_manifest(
+        prepared.parts,
+        name=name,
+        space=sweep.space,
+        objectives=sweep.objectives,
+        baselines=sweep.baselines,
+        scales=prepared.scales,
+        seed=sweep.seed,
+        script=None if options.script is None else str(options.script.resolve()),
+        created=now,
+        shown=prepared.shown,
+        tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
+    )
+    if not options.resume:
+        return Store.create(options.root, manifest, sweep.space)
+    old = read_manifest(options.root, name)
+    changes = check_same(old, manifest, options.accept_change)
+    store = Store.reopen(options.root, name, sweep.space)
+    if changes:
+        log.warning("going on with changes in %s", ", ".join(c["field"] for c in changes))
+        accepted = [{**change, "at": now, "trials": store.places} for change in changes]
+        history = [*old.get("accepted", []), *accepted]
+        store.change_manifest({**manifest, "created": old["created"], "accepted": history})
+    return store
+
+
+def _tracker(store: Store, options: Options) -> Tracker | None:
+    if options.tracking is False:
+        return None
+    uri = options.tracking if isinstance(options.tracking, str) else store.manifest.get("tracking")
+    return Tracker(options.root, store.name, str(store.manifest["created"]), uri)
+
+
+def _accepted_tag(store: Store) -> dict[str, str]:
+    """The changes that a sweep was gone on with, for its parent run."""
+    fields = sorted({str(change["field"]) for change in store.manifest.get("accepted", [])})
+    return {"lossweights.accepted_changes": ", ".join(fields)[:1000]} if fields else {}
+
+
+def _check(sweep: AbstractSweep, options: Options) -> None:
+    if in_worker():
+        raise WorkerError(
+            f"Expected the script of the sweep {sweep.name!r} to run it in its main part alone. "
+            f"Found run() or main() called on import, by a worker process. Write it below "
+            f"`if __name__ == '__main__':`."
+        )
+    if options.trainer not in sweep.trainers:
+        raise RecipeError(
+            f"Expected a trainer among {tuple(sweep.trainers)}. Found {options.trainer!r}."
+        )
+    _at_least("trials", options.trials, 1)
+    _at_least("max_retries", options.max_retries, 0)
+    if options.workers is not None:
+        _at_least("workers", options.workers, 0)
+        if options.workers > 4 * available_cores():
+            raise RecipeError(
+                f"Expected at most {4 * available_cores()} workers on this machine's "
+                f"{available_cores()} cores. Found {options.workers}."
+            )
+    if options.trial_timeout is not None and not options.trial_timeout > 0:
+        raise RecipeError(
+            f"Expected a trial_timeout above 0 seconds. Found {options.trial_timeout!r}."
+        )
+
+
+def _at_least(what: str, value: Any, lowest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise RecipeError(
+            f"Expected {what} as a whole number of at least {lowest}. Found {value!r}."
+        )
+
+
+def _check_free_space(root: Path) -> None:
+    there = next(p for p in (root.resolve(), *root.resolve().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE_BYTES:
+        raise StoreError(
+            f"Expected at least {LEAST_FREE_BYTES >> 20} MB free for results in {there}. Found "
+            f"{free >> 20} MB. Make room, or choose another disk with --root."
+        )

@@ -1,0 +1,138 @@
+"""A fingerprint of code: of a function and of all it calls that lies beside it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import io
+import textwrap
+import tokenize
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+_LAYOUT = (
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+)
+MAX_CONSTANT = 10_000  # characters of a value that is spelled out
+
+
+def code_hash(function: Any) -> str:
+    """A hash of the source of a function, class or callable, and of what it names.
+
+    What it names counts if it lies in the same folder or below, as the functions and constants of
+    a script do; libraries count by their versions instead. Comments and layout do not count.
+
+    >>> code_hash(lambda x: x + 1) == code_hash(lambda x: x + 2)
+    False
+    """
+    digest = hashlib.sha256()
+    for text in _texts(function, _home(function), seen=set()):
+        digest.update(text.encode("utf-8", "backslashreplace") + b"\0")
+    return digest.hexdigest()
+
+
+def _texts(value: Any, home: Path | None, seen: set[int]) -> Iterator[str]:
+    """Everything that makes up a value, as texts in a fixed order."""
+    if id(value) in seen:
+        return
+    if isinstance(value, functools.partial):
+        seen.add(id(value))
+        for part in (value.func, *value.args, *value.keywords.items()):
+            yield from _texts(part, home, seen)
+    elif inspect.ismethod(value):
+        yield from _texts(value.__func__, home, seen)
+        yield from _texts(type(value.__self__), home, seen)
+    elif isinstance(value, FunctionType):
+        seen.add(id(value))
+        yield value.__qualname__
+        if _beside(_home(value), home):
+            yield _source(value)
+            for name, used in _used(value).items():
+                yield name
+                yield from _texts(used, home, seen)
+    elif isinstance(value, type):
+        seen.add(id(value))
+        yield value.__qualname__
+        if _beside(_home(value), home):
+            for name, member in sorted(vars(value).items()):
+                if not name.startswith("__") or isinstance(member, FunctionType):
+                    yield name
+                    yield from _texts(getattr(member, "__func__", member), home, seen)
+            for base in value.__bases__:
+                yield from _texts(base, home, seen)
+    elif _is_plain(value):
+        yield repr(value)[:MAX_CONSTANT]
+    else:
+        yield from _texts(type(value), home, seen)
+
+
+def _home(value: Any) -> Path | None:
+    """The folder of the file that defines a function or class, ``None`` if there is none."""
+    if isinstance(value, functools.partial):
+        return _home(value.func)
+    if inspect.ismethod(value):
+        return _home(value.__func__)
+    if isinstance(value, FunctionType):
+        path = Path(value.__code__.co_filename)
+        return path.resolve().parent if path.is_file() else None
+    if isinstance(value, type):
+        members = (getattr(member, "__func__", member) for member in vars(value).values())
+        homes = (_home(member) for member in members if isinstance(member, FunctionType))
+        return next((home for home in homes if home is not None), None)
+    return None if value is type else _home(type(value))
+
+
+def _beside(home: Path | None, base: Path | None) -> bool:
+    return home is not None and base is not None and home.is_relative_to(base)
+
+
+def _source(function: FunctionType) -> str:
+    """The tokens of a function's source, without comments and layout."""
+    try:
+        text = textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return repr(function.__code__.co_code)
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return "".join(text.split())  # a lambda in the middle of an expression
+    return "".join(token.string for token in tokens if token.type not in _LAYOUT)
+
+
+def _used(function: FunctionType) -> dict[str, Any]:
+    """The globals and closed-over values that a function names."""
+    found = {
+        name: function.__globals__[name]
+        for name in sorted(_names(function.__code__))
+        if name in function.__globals__ and not inspect.ismodule(function.__globals__[name])
+    }
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    found.update({f"default {i}": value for i, value in enumerate(defaults)})
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    nested = (_names(c) for c in code.co_consts if isinstance(c, CodeType))
+    return set(code.co_names).union(*nested)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(_is_plain(item) for pair in value.items() for item in pair)
+    return isinstance(value, str | bytes | int | float | bool | None)

@@ -1,0 +1,5 @@
+"""The store: a sweep on disk, as its one writer holds it. Only here is Optuna used."""
+
+from lossweights.store.store import Store
+
+__all__ = ["Store"]

@@ -1,0 +1,115 @@
+"""What is recorded of a trial: params, tags, and points of charts, as plain values.
+
+Metrics of a child run, with the epoch as step (0 is before training):
+
+    magnitude_train/<term>, magnitude_val/<term>   unweighted means
+    weighted_train/<term>, weighted_val/<term>     times the effective weight
+    share_train/<term>, share_val/<term>           part of the weighted total
+    <metric>                                       weight-independent, on validation data
+    decrease/<term>                                decrease share of the whole run, once
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lossweights.dominance import Verdict, shares
+from lossweights.folder import Asked, Finished
+from lossweights.records import EpochReport, Failure
+
+LARGEST = 1e300  # MLflow clips infinities to 1.8e308, which wrecks every chart
+MAX_NOTE = 6000  # characters; MLflow takes 8000 in a tag
+
+
+class Point(NamedTuple):
+    """A point of a chart: its key, value, step, and time in milliseconds since 1970."""
+
+    key: str
+    value: float
+    step: int
+    time: int
+
+
+def report_points(weights: Mapping[str, float], report: EpochReport, time: int) -> Iterator[Point]:
+    """The points of one epoch, without what is not finite."""
+    names, factors = list(weights), list(weights.values())
+    for split, magnitudes in (("train", report.train), ("val", report.val)):
+        values = [magnitudes[name] for name in names]
+        parts = shares(factors, values)
+        for name, value, weight, share in zip(names, values, factors, parts, strict=True):
+            yield from _point(f"magnitude_{split}/{name}", value, report, time)
+            yield from _point(f"weighted_{split}/{name}", weight * value, report, time)
+            yield from _point(f"share_{split}/{name}", float(share), report, time)
+    for name, value in report.metrics.items():
+        yield from _point(name, value, report, time)
+
+
+def trial_points(
+    finished: Finished, verdict: Verdict | None, times: tuple[int, ...]
+) -> list[Point]:
+    """Every point of a finished trial; ``times`` has one for each report."""
+    result = finished.result
+    points = [
+        point
+        for report, time in zip(result.reports, times, strict=True)
+        for point in report_points(result.weights, report, time)
+    ]
+    if verdict is not None and result.reports:
+        for name, value in verdict.decrease.items():
+            points.extend(_point(f"decrease/{name}", value, result.reports[-1], times[-1]))
+    return points
+
+
+def _point(key: str, value: float, report: EpochReport, time: int) -> Iterator[Point]:
+    if loggable(value):
+        yield Point(key, float(value), report.epoch, time)
+
+
+def loggable(value: float) -> bool:
+    """Whether a chart can show a value."""
+    return math.isfinite(value) and abs(value) < LARGEST
+
+
+def trial_params(finished: Finished) -> dict[str, Any]:
+    """What a trial was trained with."""
+    result = finished.result
+    return {
+        **{f"weight/{name}": weight for name, weight in result.weights.items()},
+        **{f"sampled/{name}": value for name, value in finished.asked.parameters.items()},
+        "seed": result.seed,
+        "trainer": result.trainer,
+    }
+
+
+def begin_tags(asked: Asked) -> dict[str, str]:
+    """What is known of a trial when it begins."""
+    retry = {} if asked.retry_of is None else {"lossweights.retry_of": str(asked.retry_of)}
+    return {"lossweights.trial": str(asked.number), **retry}
+
+
+def end_tags(finished: Finished, verdict: Verdict | None) -> dict[str, str]:
+    """What is known of a trial when it has ended."""
+    result = finished.result
+    failure = {} if result.failure is None else {"lossweights.failure": result.failure.name}
+    return {
+        "lossweights.state": result.outcome.name,
+        "lossweights.dominant": _dominant(verdict),
+        "mlflow.note.content": verdict.sentence if verdict else _note(finished),
+        **failure,
+    }
+
+
+def _note(finished: Finished) -> str:
+    """Why there is no verdict; with the traceback where there is one."""
+    result = finished.result
+    if not result.details or result.failure is Failure.INTERRUPTED:
+        return result.reason
+    return f"{result.reason[:1000]}\n\n```\n{result.details[2000 - MAX_NOTE :]}\n```"
+
+
+def _dominant(verdict: Verdict | None) -> str:
+    if verdict is None or "undetermined" in verdict.words.values():
+        return "undetermined"
+    return verdict.driver or "balanced"

@@ -1,0 +1,246 @@
+"""MLflow, and nothing else of it anywhere: a sweep is a parent run, each trial a child run.
+
+Everything here may be done again, by this process or another, without adding anything twice: runs
+are found by their tags before they are made, and points count once at one key, step and time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossweights.dominance import judge_results
+from lossweights.folder import Asked, Finished
+from lossweights.records import Outcome, as_text
+from lossweights.tracking.ending import Ending
+from lossweights.tracking.points import (
+    Point,
+    begin_tags,
+    end_tags,
+    loggable,
+    trial_params,
+    trial_points,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow's own words for how a run ended; a pruned trial is no failure.
+_STATUS = {
+    Outcome.COMPLETE: "FINISHED",
+    Outcome.PRUNED: "KILLED",
+    Outcome.DIVERGED: "FAILED",
+    Outcome.FAILED: "FAILED",
+}
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A child run: its id, its start in milliseconds, and whether all of it is written."""
+
+    id: str
+    start: int
+    written: bool
+
+
+class Runs:
+    """The runs of one sweep. Opening makes what is missing; call it again after an error.
+
+    Args:
+        root: Folder with ``mlflow.db`` and ``artifacts/``.
+        sweep: Name of the sweep, which is also the name of the MLflow experiment.
+        started: When the sweep was created; it tells the sweep from an earlier one of its name.
+        uri: The tracking address.
+    """
+
+    def __init__(self, root: Path, sweep: str, started: str, uri: str) -> None:
+        self.experiment_id: str | None = None
+        self.parent_id: str | None = None
+        self._root, self._sweep, self._started, self._uri = root, sweep, started, uri
+        self._runs: dict[int, _Run] = {}
+        self._opened: MlflowClient | None = None
+
+    @property
+    def _client(self) -> MlflowClient:
+        assert self._opened is not None, "open() comes first"
+        return self._opened
+
+    def open(self, params: Mapping[str, Any]) -> None:
+        """Find or make experiment and parent run, and find the child runs that there are."""
+        with _quiet_mlflow(), self._alone():
+            from mlflow import MlflowClient
+
+            self._opened = MlflowClient(tracking_uri=self._uri)
+            self.experiment_id = self._experiment()
+        self.parent_id = self._find_runs()
+        if self.parent_id is None:
+            tags = self._tags("sweep")
+            run = self._client.create_run(self.experiment_id, run_name=self._sweep, tags=tags)
+            self.parent_id = run.info.run_id
+        else:
+            self._client.update_run(self.parent_id, status="RUNNING")
+        known = self._client.get_run(self.parent_id).data.params  # which MLflow never changes
+        missing = {key: value for key, value in params.items() if key not in known}
+        if missing:
+            self._client.log_batch(self.parent_id, params=_params(missing))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of processes that open a database below one root at once, let one make its tables."""
+        if not self._uri.startswith("sqlite:"):
+            yield
+            return
+        self._root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._root / "mlflow.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(self._sweep)
+        if experiment is None:
+            location = (self._root.resolve() / "artifacts" / self._sweep).as_uri()
+            # The kind opens the UI at training runs, not at traces of language models.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            return str(self._client.create_experiment(self._sweep, location, kind))
+        if experiment.lifecycle_stage == "deleted":
+            raise RuntimeError(
+                f"the MLflow experiment {self._sweep!r} was deleted; bring it back with "
+                f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+            )
+        return str(experiment.experiment_id)
+
+    def _find_runs(self) -> str | None:
+        """Find the child runs that there are, and the id of the parent run.
+
+        A second run for the same was made when the server's answer got lost: it is deleted.
+        """
+        condition = (
+            f"tags.`lossweights.sweep` = '{self._sweep}' "
+            f"and tags.`lossweights.started` = '{self._started}'"
+        )
+        parent: str | None = None
+        token: str | None = None
+        self._runs = {}
+        while True:
+            page = self._client.search_runs(
+                [self.experiment_id], condition, max_results=1000, page_token=token
+            )
+            for run in page:
+                info, number = run.info, run.data.tags.get("lossweights.trial")
+                if number is None and parent is None:
+                    parent = info.run_id
+                elif number is not None and int(number) not in self._runs:
+                    written = info.status != "RUNNING"
+                    self._runs[int(number)] = _Run(info.run_id, info.start_time, written)
+                else:
+                    self._client.delete_run(info.run_id)
+            token = page.token
+            if not token:
+                return parent
+
+    def _tags(self, kind: str) -> dict[str, str]:
+        return {
+            "lossweights.sweep": self._sweep,
+            "lossweights.started": self._started,
+            "lossweights.kind": kind,
+        }
+
+    def written(self, number: int) -> bool:
+        """Whether all of a trial is recorded."""
+        return number in self._runs and self._runs[number].written
+
+    def begin(self, asked: Asked, points: Sequence[Point]) -> None:
+        """Record points of a trial that is training."""
+        if not self.written(asked.number):
+            run = self._run_of(asked, points[0].time)
+            self._client.log_batch(run.id, metrics=_metrics(points))
+
+    def write(self, finished: Finished, now: int) -> None:
+        """Record a finished trial, all of it.
+
+        Args:
+            finished: The trial.
+            now: Milliseconds since 1970, for a trial whose times nobody kept.
+        """
+        from mlflow.entities import RunTag
+
+        number, result = finished.asked.number, finished.result
+        if self.written(number):
+            return
+        verdict = judge_results({number: result}).get(number)
+        duration = int(1000 * result.seconds)
+        run = self._run_of(finished.asked, finished.times[0] if finished.times else now - duration)
+        ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
+        times = finished.times or (ended,) * len(result.reports)
+        self._client.log_batch(
+            run.id,
+            metrics=_metrics(trial_points(finished, verdict, times)),
+            params=_params(trial_params(finished)),
+            tags=[RunTag(key, value) for key, value in end_tags(finished, verdict).items()],
+        )
+        self._client.set_terminated(run.id, _STATUS[result.outcome], ended)
+        self._runs[number] = replace(run, written=True)
+
+    def _run_of(self, asked: Asked, start: int) -> _Run:
+        """The run of a trial, made if there is none."""
+        if asked.number not in self._runs:
+            tags = {
+                **self._tags(asked.kind),
+                **begin_tags(asked),
+                "mlflow.parentRunId": self.parent_id,
+            }
+            run = self._client.create_run(
+                self.experiment_id,
+                start_time=start,
+                run_name=f"trial {asked.number:04d}",
+                tags=tags,
+            )
+            self._runs[asked.number] = _Run(run.info.run_id, start, written=False)
+        return self._runs[asked.number]
+
+    def end(self, ending: Ending) -> None:
+        """End the parent run."""
+        for key, value in {**ending.tags, "mlflow.note.content": as_text(ending.note)}.items():
+            self._client.set_tag(self.parent_id, key, value)
+        for key, number in ending.metrics.items():
+            if loggable(number):
+                self._client.log_metric(self.parent_id, key, number)
+        for path in ending.artifacts:
+            if not path.exists():
+                continue  # removed since, by somebody who did not want it
+            self._client.log_artifact(self.parent_id, str(path))
+        self._client.set_terminated(self.parent_id, ending.status)
+
+
+def _metrics(points: Sequence[Point]) -> list[Any]:
+    from mlflow.entities import Metric
+
+    return [Metric(point.key, point.value, point.time, point.step) for point in points]
+
+
+def _params(values: Mapping[str, Any]) -> list[Any]:
+    from mlflow.entities import Param
+
+    return [Param(key, str(value)) for key, value in values.items()]
+
+
+@contextmanager
+def _quiet_mlflow() -> Iterator[None]:
+    """Import MLflow and make its tables without the lines it logs about that on first use."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    alembic = logging.getLogger("alembic")
+    level = alembic.level
+    alembic.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        alembic.setLevel(level)

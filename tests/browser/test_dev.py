@@ -1,0 +1,177 @@
+"""MLflow's UI and the report, as a person sees them in a browser."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from lossweights.folder import tracking_uri
+
+from .chrome import CHROMIUM, DRIVER, Chrome
+
+TINY = Path(__file__).parent.parent / "sweeps" / "tiny.py"
+COMMAND = (sys.executable, "-m", "lossweights.cli")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None or DRIVER is None, reason="Chromium and chromedriver are not installed"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A root with a finished sweep of three trials."""
+    return Path("/tmp/tw/mlruns")
+    subprocess.run(
+        [*COMMAND, "run", str(TINY), "--trials", "3", "--root", str(root), "--quiet"], check=True
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def ui(root, tmp_path_factory):
+    """The address of ``lossweights ui`` on that root."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [*COMMAND, "ui", "--root", str(root), "--port", str(port)],
+        cwd=tmp_path_factory.mktemp("cwd"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a group of its own, ended as a whole like by Ctrl-C
+    )
+    try:
+        while not answers(f"http://127.0.0.1:{port}/health"):
+            with pytest.raises(subprocess.TimeoutExpired):  # it must not end by itself
+                process.wait(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    """A browser for all pages."""
+    with Chrome(tmp_path_factory.mktemp("profile")) as chrome:
+        yield chrome
+
+
+def answers(url, **headers):
+    """The status that a server answers with, or 0 if there is none yet."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def listening(port):
+    """The addresses that this machine listens on at a port, in the kernel's own spelling."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, _, number = local.partition(":")
+            if state == "0A" and int(number, 16) == port:
+                found.append(address)
+    return found
+
+
+def test_ui_listens_on_this_machine_alone(ui):
+    """127.0.0.1 and nothing else; a page of another site can neither read nor write."""
+    assert listening(int(ui.rpartition(":")[2])) == ["0100007F"]
+    assert answers(ui) == 200
+    assert answers(ui, Host="evil.example") == 403
+    create = urllib.request.Request(
+        f"{ui}/api/2.0/mlflow/experiments/create",
+        json.dumps({"name": "evil"}).encode(),
+        {"Content-Type": "application/json", "Origin": "http://evil.example"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(create)
+    assert refused.value.code == 403
+
+
+def experiment_id(root):
+    """The number of the sweep's experiment."""
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    return client.get_experiment_by_name("bike-demand").experiment_id
+
+
+def test_experiment_page_shows_parent_and_children(ui, root, chrome):
+    """A person opens the experiment and sees the sweep with its trials."""
+    chrome.open(f"{ui}/#/experiments/{experiment_id(root)}/runs")
+    # The parent's row may be folded; its button unfolds it.
+    chrome.wait_for(
+        """
+        const text = document.body.innerText;
+        if (!text.includes("trial 0001")) {
+            const fold = document.querySelector('[data-testid="expander"], .ag-group-contracted');
+            if (fold) fold.click();
+            return false;
+        }
+        return ["bike-demand", "trial 0000", "trial 0001"].every(n => text.includes(n));
+        """
+    )
+
+
+def test_parent_page_shows_the_verdict(ui, root, chrome):
+    """The sweep's own page has its verdict as description."""
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    (parent,) = client.search_runs([experiment_id(root)], "tags.`lossweights.kind` = 'sweep'")
+    chrome.open(f"{ui}/#/experiments/{experiment_id(root)}/runs/{parent.info.run_id}")
+    verdict = parent.data.tags["mlflow.note.content"].split(";")[0]
+    chrome.wait_for(f"return document.body.innerText.includes({json.dumps(verdict)})")
+
+
+def test_child_page_shows_a_curve_for_every_term(ui, root, chrome):
+    """A trial's chart page draws magnitudes over the epochs."""
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    (child,) = client.search_runs([experiment_id(root)], "tags.`lossweights.trial` = '1'")
+    chrome.open(f"{ui}/#/experiments/{experiment_id(root)}/runs/{child.info.run_id}/model-metrics")
+    chrome.wait_for(
+        """
+        const text = document.body.innerText;
+        return text.includes("magnitude_train") && document.querySelector(".main-svg") !== null;
+        """
+    )
+
+
+def test_report_draws_without_network(root, chrome):
+    """The report is opened from disk, draws every chart, and asks for nothing else."""
+    report = root / "studies" / "bike-demand" / "report.html"
+    chrome.open(report.resolve().as_uri())
+    wanted = report.read_text(encoding="utf-8").count('class="chart"')
+    assert wanted >= 4
+    chrome.wait_for(
+        f"""
+        const charts = [...document.querySelectorAll(".chart")];
+        return charts.length === {wanted}
+            && charts.every(chart => chart.querySelector("svg.main-svg .plot"));
+        """
+    )
+    loaded = chrome.run("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [name for name in loaded if not name.startswith(("data:", "blob:"))] == []
+    assert chrome.run("return document.title") == "bike-demand: loss weights"
+    assert "drove training" in chrome.run("return document.body.innerText") or (
+        "undetermined" in chrome.run("return document.body.innerText").lower()
+    )

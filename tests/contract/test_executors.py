@@ -1,0 +1,44 @@
+"""Every executor passes the contract, whatever it trains with and wherever."""
+
+import pytest
+
+from lossweights.executors import InlineExecutor, ProcessExecutor
+from lossweights.manifest import digest
+from lossweights.script import load_sweep
+from lossweights.testing import ExecutorContract, IsolatedExecutorContract
+
+pytestmark = pytest.mark.faults
+
+
+class TestInline(ExecutorContract):
+    """This very thread."""
+
+    def make_executor(self, script, folder):
+        """The trainer of the script's sweep, in this process."""
+        return InlineExecutor(lambda: load_sweep(script).prepare(rehearse=False).make_trainer(""))
+
+
+class TestProcesses(IsolatedExecutorContract):
+    """Two worker processes."""
+
+    def make_executor(self, script, folder):
+        """Two workers that load the script."""
+        return processes(script, folder, workers=2)
+
+
+class TestOneProcess(IsolatedExecutorContract):
+    """One worker process, which is replaced whenever it dies."""
+
+    def make_executor(self, script, folder):
+        """A worker that loads the script."""
+        return processes(script, folder, workers=1)
+
+
+def processes(script, folder, workers):
+    """Worker processes for a script; one that cannot be loaded has no fingerprint."""
+    try:
+        fingerprint = digest(load_sweep(script).prepare(rehearse=False).parts)
+    except ValueError:
+        fingerprint = ""
+    target = {"script": str(script)}
+    return ProcessExecutor(workers, target, "auto", fingerprint, folder / "logs")

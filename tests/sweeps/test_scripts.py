@@ -1,0 +1,235 @@
+"""Launch scripts and the command line, as a person runs them: each in a process of its own."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+import lossweights as lw
+from lossweights.folder import tracking_uri
+from lossweights.result import SweepResult
+
+SWEEPS = Path(lw.__file__).parent.parent / "sweeps"
+TINY = Path(__file__).with_name("tiny.py")
+COMMAND = (sys.executable, "-m", "lossweights.cli")
+
+
+def call(*words, cwd=None, code=0):
+    """Run a command to its end; its standard output and standard error."""
+    done = subprocess.run(
+        list(map(str, words)), capture_output=True, text=True, cwd=cwd, timeout=280
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
+
+
+def lossweights(*words, **options):
+    """Run the ``lossweights`` command."""
+    return call(*COMMAND, *words, **options)
+
+
+def needs_data(script):
+    """Skip a script whose data are not installed; that is the only reason to skip one."""
+    if script.stem == "bike_demand":
+        pytest.importorskip("importlib.metadata")
+        from importlib.metadata import PackageNotFoundError, files
+
+        try:
+            files("ISLP")
+        except PackageNotFoundError:
+            pytest.skip("the package ISLP, which holds Bikeshare.csv, is not installed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted(SWEEPS.glob("*.py")), ids=lambda path: path.stem)
+def test_every_launch_script_runs(script, tmp_path):
+    """Each script of sweeps/ sweeps two trials of its real problem and leaves its picks."""
+    needs_data(script)
+    out, err = call(
+        sys.executable, script, "--trials", 2, "--root", tmp_path / "r", "--no-tracking",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "2/2" in err
+    assert "Verdict:" in out
+    (name,) = [path.stem for path in (tmp_path / "r" / "weights").glob("*.json")]
+    result = SweepResult.read(name, tmp_path / "r")
+    assert result.trials["outcome"].tolist() == ["COMPLETE"] * 2
+    assert lw.load(name, tmp_path / "r") == result.best("knee")
+    assert result.test
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """What ``lossweights run`` leaves and prints for the tiny script."""
+    root = tmp_path_factory.mktemp("swept") / "mlruns"
+    out, err = lossweights("run", TINY, "--trials", 2, "--root", root)
+    return root, out, err
+
+
+def test_run_prints_progress_and_end(swept):
+    """Progress goes to standard error, the end of the sweep to standard output."""
+    root, out, err = swept
+    assert "2/2" in err
+    assert "Traceback" not in err
+    for part in ("tiny: 2 trials (2 complete)", "Verdict:", "Pareto front", "Weight sets:",
+                 str(root / "weights" / "tiny" / "knee.json"), tracking_uri(root)):  # fmt: skip
+        assert part in out
+
+
+def test_list_shows_every_sweep(swept, tmp_path):
+    """Sweeps below a root with trials, objectives and verdict; nothing below an empty one."""
+    root, _, _ = swept
+    out, _ = lossweights("list", "--root", root)
+    assert "tiny" in out
+    assert "minimize" in out
+    lossweights("list", "--root", tmp_path / "nowhere")
+
+
+def test_best_prints_a_weight_set(swept):
+    """What is printed is a weight set file, for each pick."""
+    root, _, _ = swept
+    result = SweepResult.read("tiny", root)
+    for pick in ("knee", "min:rmse", "min:rmse where shortfall<=100"):
+        out, _ = lossweights("best", "tiny", "--pick", pick, "--root", root)
+        assert lw.WeightSet.parse(out.encode()) == result.best(pick)
+
+
+def test_export_writes_a_weight_set(swept, tmp_path):
+    """The file is read back as the pick."""
+    root, _, _ = swept
+    target = tmp_path / "sub" / "weights.json"
+    out, _ = lossweights("export", "tiny", "--to", target, "--root", root)
+    assert str(target) in out
+    assert lw.load(target) == SweepResult.read("tiny", root).best("knee")
+
+
+def test_report_is_written(swept, tmp_path):
+    """The report is one HTML file where it was asked for, and the summary is printed."""
+    root, _, _ = swept
+    out, _ = lossweights("report", "tiny", "--to", tmp_path / "r.html", "--root", root)
+    assert "Verdict:" in out
+    assert str(tmp_path / "r.html") in out
+    assert "</html>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_sync_writes_what_mlflow_lacks(swept, tmp_path):
+    """From the result files alone the whole record is made again, and only once."""
+    root = tmp_path / "mlruns"
+    shutil.copytree(swept[0], root)
+    (root / "mlflow.db").unlink()
+    for _ in range(2):
+        out, _ = lossweights("sync", "tiny", "--root", root)
+        assert "2 trials of tiny" in out
+        client = MlflowClient(tracking_uri=tracking_uri(root))
+        experiment = client.get_experiment_by_name("tiny")
+        assert len(client.search_runs([experiment.experiment_id])) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["best", "nope"], "SweepNotFound"),
+        (["best", "../x"], "InvalidName"),
+        (["best", "tiny", "--pick", "best"], "PickError"),
+        (["best", "tiny", "--pick", "min:rmse where rmse<0"], "PickError"),
+        (["export", "tiny", "--to", "/dev/null/x.json"], "StoreError"),
+        (["report", "nope"], "SweepNotFound"),
+        (["sync", "nope"], "SweepNotFound"),
+        (["resume", "nope"], "SweepNotFound"),
+        (["run", "missing.py"], "SweepNotFound"),
+        (["run", str(TINY)], "SweepExists"),
+        (["run", str(TINY), "--trials", "0", "--name", "new"], "RecipeError"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_mistake_is_one_sentence_and_exit_code_2(swept, words, says):
+    """Whatever is wrong, the command says it in a sentence, and changes nothing."""
+    root, _, _ = swept
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    out, err = lossweights(*words, "--root", root, code=2)
+    assert f"lossweights: {says}: " in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def test_resume_finds_the_script_from_anywhere(swept, tmp_path):
+    """A sweep started by its own script is resumed by its name, from another folder."""
+    root = tmp_path / "mlruns"
+    call(sys.executable, TINY.name, "--trials", 1, "--root", root, "--quiet", cwd=TINY.parent)
+    (tmp_path / "elsewhere").mkdir()
+    out, _ = lossweights(
+        "resume", "tiny", "--trials", 2, "--root", root, cwd=tmp_path / "elsewhere"
+    )
+    assert "tiny: 2 trials (2 complete)" in out
+    trials = [SweepResult.read("tiny", where).trials for where in (root, swept[0])]
+    assert trials[0]["rmse"].tolist() == trials[1]["rmse"].tolist()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"]
+)
+def test_stopped_sweep_goes_on(root, stop, code):
+    """Stopped in the middle by a person or by force, a sweep is resumed to its end."""
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(TINY), "--trials", "500", "--root", str(root), "--no-tracking"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        said = ""
+        while not re.search(r"trial [1-9]\d*/500", said):
+            line = process.stderr.readline()
+            assert line, f"ended before its first trial: {said}"
+            said += line
+        process.send_signal(stop)
+        said += process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == code
+    if stop is signal.SIGINT:
+        assert "lossweights resume tiny" in said
+        assert "Traceback" not in said
+    before = SweepResult.read("tiny", root).finished
+    assert 0 < len(before) < 500
+    wanted = len(before) + 2
+    lossweights("resume", "tiny", "--trials", wanted, "--root", root, "--no-tracking", "--quiet")
+    after = SweepResult.read("tiny", root)
+    assert after.trials["outcome"].tolist().count("COMPLETE") == wanted
+    for number, finished in before.items():
+        assert after.finished[number].result.to_json() == finished.result.to_json()
+
+
+def test_mistake_in_the_users_model_is_shown_with_its_traceback(tmp_path):
+    """What goes wrong in a person's own code is theirs to see whole."""
+    script = tmp_path / "broken.py"
+    code = TINY.read_text(encoding="utf-8").replace(
+        "    return keras.Sequential(", "    oops_here\n    return keras.Sequential("
+    )
+    script.write_text(code, encoding="utf-8")
+    _, err = call(sys.executable, script, "--root", tmp_path / "r", code=1)
+    assert "oops_here" in err
+    assert "Traceback" in err
+    assert not (tmp_path / "r").exists()
+
+
+def test_runs_in_a_plain_locale(tmp_path):
+    """Where the terminal speaks only ASCII a sweep runs and prints all the same."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, str(TINY), "--trials", "1", "--root", str(tmp_path / "r"),
+         "--no-tracking"],
+        capture_output=True, env=environment, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert b"Verdict:" in done.stdout

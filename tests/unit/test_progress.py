@@ -1,0 +1,137 @@
+"""Progress: a bar on a terminal, plain lines elsewhere, and numbers that are right."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from lossweights import progress
+from lossweights.progress import SweepProgress
+from lossweights.records import Outcome
+
+from .samples import OBJECTIVES, finished
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        """The time, as `time.monotonic` gives it."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time stands still until the test moves it."""
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def plain(objectives=OBJECTIVES, **options):
+    """Progress where there is no terminal."""
+    return SweepProgress(objectives, console=Console(file=io.StringIO()), **options)
+
+
+def test_plain_lines_have_done_left_and_best(clock, capsys):
+    """Without a terminal a line says trials done, time left and the best of each objective."""
+    with plain(total=4) as bar:
+        clock.now += 20
+        bar.trial_ended(finished(0, rmse=3.0, shortfall=1.0))
+        clock.now += 20
+        bar.trial_ended(finished(1, rmse=2.0, shortfall=5.0))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "trial 1/4  time left 1:00  best rmse 3, shortfall 1"
+    assert second == "trial 2/4  time left 0:40  best rmse 2, shortfall 1"
+
+
+@pytest.mark.parametrize(
+    ("pace", "shown"), [(59.7, "1:00"), (0.2, "0:00"), (3599.6, "60:00"), (61.0, "1:01")]
+)
+def test_time_left_is_a_time(clock, capsys, pace, shown):
+    """Seconds are rounded before they are split: never 0:60."""
+    with plain(total=2) as bar:
+        clock.now += pace
+        bar.trial_ended(finished(0))
+    assert f"time left {shown}  " in capsys.readouterr().err
+
+
+def test_lines_are_few_and_the_last_is_there(clock, capsys):
+    """Fast trials do not flood a log: the first, the last, and one every few seconds."""
+    with plain(total=100) as bar:
+        for number in range(100):
+            clock.now += 0.5
+            bar.trial_ended(finished(number))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("trial 1/100 ")
+    assert lines[-1].startswith("trial 100/100  time left 0:00")
+    assert 10 <= len(lines) <= 12
+
+
+def test_earlier_trials_do_not_count_into_the_pace(clock):
+    """A resumed sweep's time left is by the trials of this process."""
+    with plain(total=10, done=8) as bar:
+        clock.now += 3
+        bar.trial_ended(finished(8))
+        assert bar.seconds_left() == 3.0
+
+
+def test_maximised_objectives_and_trials_that_did_not_complete(clock, capsys):
+    """Best is the greatest where that is better; what diverged is counted, never best."""
+    with plain({"rmse": "maximize"}, total=3) as bar:
+        clock.now += 10
+        bar.trial_ended(finished(0, rmse=2.0))
+        clock.now += 10
+        bar.trial_ended(finished(1, rmse=9.0, outcome=Outcome.DIVERGED))
+        clock.now += 10
+        bar.trial_ended(finished(2, rmse=1.0, outcome=Outcome.FAILED))
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == "trial 3/3  time left 0:00  best rmse 2  1 diverged  1 failed"
+
+
+def test_nothing_completed_shows_no_best(clock, capsys):
+    """Where nothing completed there is no best to show."""
+    with plain(total=1) as bar:
+        bar.trial_ended(finished(0, outcome=Outcome.FAILED))
+    assert capsys.readouterr().err == "trial 1/1  time left 0:00  1 failed\n"
+
+
+def test_quiet_shows_nothing(capsys):
+    """Quiet is quiet, with a terminal and without."""
+    for terminal in (True, False):
+        out = io.StringIO()
+        console = Console(file=out, force_terminal=terminal)
+        with SweepProgress(OBJECTIVES, total=1, console=console, quiet=True) as bar:
+            bar.trial_ended(finished(0))
+        assert out.getvalue() == ""
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_bar_on_a_terminal(error):
+    """A terminal shows a bar with done and best, which is gone with the block, however it ends."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120)
+    try:
+        with SweepProgress(OBJECTIVES, total=3, done=1, console=console) as bar:
+            bar.trial_ended(finished(1, rmse=0.5, shortfall=0.25))
+            if error:
+                raise error
+    except KeyboardInterrupt:
+        pass
+    shown = out.getvalue()
+    assert "2/3" in shown
+    assert "best rmse 0.5, shortfall 0.25" in shown
+    assert shown.endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_progress_goes_to_standard_error(capsys):
+    """Standard output stays free for what a command prints."""
+    with SweepProgress(OBJECTIVES, total=1) as bar:
+        bar.trial_ended(finished(0))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "1/1" in captured.err

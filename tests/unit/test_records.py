@@ -1,0 +1,114 @@
+"""Reports and results: plain numbers that survive their files, finite or not."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lossweights._files import dump_json, parse_json
+from lossweights.records import EpochReport, Outcome, TrialResult
+
+from .samples import finished
+
+numbers = st.floats(allow_nan=True, allow_infinity=True)
+groups = st.fixed_dictionaries({"mse": numbers, "under": numbers})
+epoch_reports = st.builds(
+    EpochReport,
+    st.integers(0, 1000),
+    groups,
+    groups,
+    st.dictionaries(st.sampled_from(["rmse", "bias"]), numbers),
+    st.none() | st.just("term mse"),
+)
+results = st.builds(
+    TrialResult,
+    weights=st.fixed_dictionaries({"mse": st.floats(0, 1e30), "under": st.floats(0, 1e30)}),
+    seed=st.integers(0, 2**32 - 1),
+    outcome=st.sampled_from(Outcome),
+    reports=st.lists(epoch_reports, max_size=4).map(tuple),
+    reason=st.text(max_size=20),
+    seconds=st.floats(0, 1e9),
+    trainer=st.sampled_from(["fit", "stacked"]),
+)
+
+
+def through_json(result):
+    """The result as another process reads it."""
+    return TrialResult.from_json(parse_json(dump_json(result.to_json()).encode()))
+
+
+@given(results)
+def test_results_survive_their_file(result):
+    """Weights and finite numbers come back to the last bit, what was not finite as NaN."""
+    again = through_json(result)
+    assert (again.weights, again.seed, again.outcome) == (
+        result.weights,
+        result.seed,
+        result.outcome,
+    )
+    for split in ("train", "val"):
+        before, after = result.magnitudes(split), again.magnitudes(split)
+        np.testing.assert_array_equal(after, np.where(np.isfinite(before), before, np.nan))
+    assert again.metrics == result.metrics
+    assert [report.finite for report in again.reports] == [r.finite for r in result.reports]
+    assert through_json(again).to_json() == again.to_json()
+
+
+@pytest.mark.parametrize("reason", ["\ud800 lone", "x\udcff", "nul \0", "é ✓", "x" * 100_000])
+def test_no_reason_makes_a_result_unreadable(reason):
+    """An error message may hold anything: bytes that were no text, or a whole graph."""
+    again = through_json(finished(0, outcome=Outcome.FAILED, reason=reason).result)
+    assert again.reason.encode()  # it is text that every file and database takes
+    assert 0 < len(again.reason) < 6000
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_first_bad_names_terms_before_metrics(bad):
+    """The first number that went is named, a term on either split before any metric."""
+    good = {"mse": 1.0, "under": 1.0}
+    assert EpochReport(0, good, good, {"rmse": 1.0}).first_bad() is None
+    assert EpochReport(0, good, good, {"rmse": bad}).first_bad() == "metric rmse"
+    worse = EpochReport(0, good, {**good, "under": bad}, {"rmse": bad})
+    assert worse.first_bad() == "term under"
+    assert EpochReport(0, {**good, "mse": bad}, good, {}).first_bad() == "term mse"
+    assert not worse.finite
+
+
+def test_finite_numbers_with_a_bad_finding_are_not_finite():
+    """Parameters that went are as bad as numbers that went."""
+    good = {"mse": 1.0}
+    assert not EpochReport(3, good, good, {}, bad="a parameter of the model").finite
+
+
+def test_metrics_are_the_last_finite_ones():
+    """A diverged trial keeps what it measured last; one that never was finite has nothing."""
+    result = finished(0, rmse=2.0, outcome=Outcome.DIVERGED).result
+    assert result.metrics == dict(result.reports[1].metrics)
+    never = TrialResult({"mse": 1.0}, 0, Outcome.DIVERGED, result.reports[2:])
+    assert never.metrics == {}
+
+
+def test_magnitudes_have_a_row_each_report_and_the_order_of_the_weights():
+    """The table follows the weights, whatever order the reports have, also when it is empty."""
+    swapped = {"under": 2.0, "mse": 1.0}
+    result = TrialResult(
+        {"mse": 1.0, "under": 1.0}, 0, Outcome.COMPLETE, (EpochReport(0, swapped, swapped, {}),)
+    )
+    assert result.magnitudes("val").tolist() == [[1.0, 2.0]]
+    empty = TrialResult({"mse": 1.0, "under": 1.0}, 0, Outcome.FAILED, ())
+    assert empty.magnitudes().shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"outcome": "SPLENDID"}, {"outcome": []}, {"weights": [1.0]}, {"weights": {"mse": None}},
+     {"reports": [{}]}, {"reports": 3}, {"seed": "x"}, {"reports": [{"epoch": 0}]}],
+    ids=repr,
+)  # fmt: skip
+def test_content_of_a_wrong_kind_is_an_error_that_readers_catch(change):
+    """What is no result raises one of the errors that the reader of a folder turns into its own."""
+    value = {**finished(0).result.to_json(), **change}
+    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+        TrialResult.from_json(value)
