@@ -24,7 +24,7 @@ from lossweights.metrics._arrays import (
 from lossweights.metrics._base import MeanMetric, Metric
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class UnderRate(MeanMetric):
     """The share of values underestimated, ``mean(y_true > y_pred)``; a tie is not under.
 
@@ -45,7 +45,7 @@ class UnderRate(MeanMetric):
         return [per_sample_mean(xp, indicator(xp, y_true > y_pred, y_pred))]
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class ServiceLevel(MeanMetric):
     """The share of values covered, ``mean(y_pred >= y_true)``; a tie is covered.
 
@@ -68,7 +68,7 @@ class ServiceLevel(MeanMetric):
         return [per_sample_mean(xp, indicator(xp, y_pred >= y_true, y_pred))]
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class Shortfall(MeanMetric):
     """The mean quantity missing, ``mean(max(y_true - y_pred, 0))``, over all values.
 
@@ -89,7 +89,7 @@ class Shortfall(MeanMetric):
         return [per_sample_mean(xp, xp.maximum(y_true - y_pred, 0.0))]
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class FillRate(Metric):
     """The share of demand met at once, ``1 - Σ max(y_true - y_pred, 0) / Σ y_true``.
 
@@ -133,7 +133,7 @@ class FillRate(Metric):
             )
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class NewsvendorCost(MeanMetric):
     """The mean cost of being wrong, ``mean(cu·max(e, 0) + co·max(-e, 0))``.
 
@@ -189,7 +189,7 @@ class NewsvendorCost(MeanMetric):
         return {**super().get_config(), **costs}
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class PinballLoss(MeanMetric):
     """The pinball loss of a quantile forecast, ``mean(max(τ·e, (τ - 1)·e))``.
 

@@ -15,7 +15,7 @@ from lossweights.metrics._arrays import Array, Namespace, namespace_of, per_samp
 from lossweights.metrics._base import MeanMetric, Metric
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class RMSE(Metric):
     """The root mean squared error, ``sqrt(mean((y_true - y_pred)²))``.
 
@@ -42,7 +42,7 @@ class RMSE(Metric):
         return xp.sqrt(ratio(xp, sums[..., 0], sums[..., -1]))
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class MAE(MeanMetric):
     """The mean absolute error, ``mean(|y_true - y_pred|)``.
 
@@ -62,7 +62,7 @@ class MAE(MeanMetric):
         return [per_sample_mean(xp, xp.abs(y_true - y_pred))]
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class Bias(MeanMetric):
     """The mean signed error, ``mean(y_pred - y_true)``: positive where predictions are too high.
 
@@ -84,7 +84,7 @@ class Bias(MeanMetric):
         return [per_sample_mean(xp, y_pred - y_true)]
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class EdgeRMSE(Metric):
     """The RMSE of signed gradients: how wrong the steps between neighbours are.
 

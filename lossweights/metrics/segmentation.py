@@ -17,7 +17,7 @@ from lossweights.metrics._masks import Average, MaskMetric, area
 from lossweights.metrics._morphology import dilate_ball, erode_cross, erode_square
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class IoU(MaskMetric):
     """The intersection over union, ``|A ∩ B| / |A ∪ B|`` (Jaccard, New Phytologist 1912).
 
@@ -62,7 +62,7 @@ class IoU(MaskMetric):
         return {**super().get_config(), "average": self.average}
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class Dice(MaskMetric):
     """The Dice coefficient, ``2·|A ∩ B| / (|A| + |B|)`` (Dice, Ecology 1945), the F1 of pixels.
 
@@ -107,7 +107,7 @@ class Dice(MaskMetric):
         return {**super().get_config(), "average": self.average}
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class BoundaryIoU(MaskMetric):
     """The IoU of the bands along the boundaries (Cheng et al. 2021, arXiv 2103.16562).
 
@@ -173,7 +173,7 @@ class BoundaryIoU(MaskMetric):
         return {**super().get_config(), "dilation_ratio": self.dilation_ratio}
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class BoundaryF1(MaskMetric):
     """The F1 of boundary pixels matched within a tolerance (Csurka et al., BMVC 2013).
 

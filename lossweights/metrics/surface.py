@@ -45,7 +45,7 @@ class SurfaceMetric(MaskMetric):
         return result[0], result[1]
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class SurfaceDice(SurfaceMetric):
     """The share of both contours within a tolerance of the other: normalized surface Dice (NSD).
 
@@ -99,7 +99,7 @@ class SurfaceDice(SurfaceMetric):
         return {**super().get_config(), "tolerance": self.tolerance}
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class HD95(SurfaceMetric):
     """The 95th percentile of the Hausdorff distance between boundaries, in a named variant.
 
@@ -180,7 +180,7 @@ class HD95(SurfaceMetric):
         return {**super().get_config(), **own}
 
 
-@keras.saving.register_keras_serializable(package="lossweights")
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
 class AverageSurfaceDistance(SurfaceMetric):
     """The mean distance between two contours, both ways: the average symmetric surface distance.
 

@@ -8,6 +8,7 @@ An element weight counts for a difference as the smaller weight of the elements 
 difference across the edge of a mask counts nothing and weights that are all 2 double the value.
 """
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +32,7 @@ KERNELS = ("difference", "sobel")
 class Boundary(Term):
     """The total variation of the error: how badly the prediction changes where the target does.
 
-    With the error ``e = y_pred - y_true`` the value of a sample is
+    With the error ``e = y_true - y_pred`` the value of a sample is
 
         ``sum over axes of mean |D_axis e|``
 
@@ -98,7 +99,7 @@ class Boundary(Term):
     ) -> Tensor:
         """The sum over axes of the mean absolute gradient of the error, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
-        return _variation(y_pred - y_true, self.axes, self.kernel, element_weight)
+        return _variation(y_true - y_pred, self.axes, self.kernel, element_weight)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -166,12 +167,12 @@ def _variation(
     axes = resolve_axes(axes, x.shape, least=3 if kernel == "sobel" else 2)
     gradient, least = (_sobel, _least_sobel) if kernel == "sobel" else (_step, _least_step)
     weight = None if element_weight is None else full_weight(element_weight, x)
-    total = 0.0
+    parts = []
     for axis in axes:
         others = tuple(other for other in axes if other != axis)
         size = ops.abs(gradient(x, axis, others))
-        total += mean_per_sample(size, None if weight is None else least(weight, axis, others))
-    return total
+        parts.append(mean_per_sample(size, None if weight is None else least(weight, axis, others)))
+    return functools.reduce(ops.add, parts)
 
 
 def _step(x: Tensor, axis: int, others: tuple[int, ...]) -> Tensor:

@@ -82,3 +82,18 @@ def test_registers_at_once_when_keras_is_there():
     _registration.register_with_keras()
     assert waiting() == before
     assert keras.saving.get_registered_object("lossweights>CombinedLoss") is CombinedLoss
+
+
+def test_no_two_classes_share_a_registered_name():
+    """A term and a metric of one name, such as Dice, are both found again in a saved model."""
+    import keras
+
+    from lossweights import metrics, terms
+
+    for module in (terms, metrics):
+        for cls in (terms.Term, metrics.Metric):
+            for name in module.__all__:
+                member = getattr(module, name)
+                if isinstance(member, type) and issubclass(member, cls) and member is not cls:
+                    known = keras.saving.get_registered_name(member)
+                    assert keras.saving.get_registered_object(known) in (member, None), known
