@@ -60,7 +60,7 @@ class Options:
 def run_sweep(sweep: AbstractSweep, options: Options) -> SweepResult:
     """Run a sweep to its end; see `lossweights.abstract.AbstractSweep.run`."""
     _check(sweep, options)
-    name = check_name(options.name or sweep.name, "sweep")
+    name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)
     _check_free_space(options.root)

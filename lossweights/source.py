@@ -6,6 +6,7 @@ import functools
 import hashlib
 import inspect
 import io
+import sys
 import textwrap
 import tokenize
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,9 @@ def code_hash(function: Any) -> str:
     What it names counts if it lies in the same folder or below, as the functions and constants of
     a script do; libraries count by their versions instead. Comments and layout do not count.
 
-    >>> code_hash(lambda x: x + 1) == code_hash(lambda x: x + 2)
+    >>> more = lambda x: x + 1
+    >>> less = lambda x: x - 1
+    >>> code_hash(more) == code_hash(less)
     False
     """
     digest = hashlib.sha256()
@@ -54,7 +57,7 @@ def _texts(value: Any, home: Path | None, seen: set[int]) -> Iterator[str]:
     elif isinstance(value, FunctionType):
         seen.add(id(value))
         yield value.__qualname__
-        if _beside(_home(value), home):
+        if _counts(value, home):
             yield _source(value)
             for name, used in _used(value).items():
                 yield name
@@ -62,7 +65,7 @@ def _texts(value: Any, home: Path | None, seen: set[int]) -> Iterator[str]:
     elif isinstance(value, type):
         seen.add(id(value))
         yield value.__qualname__
-        if _beside(_home(value), home):
+        if _counts(value, home):
             for name, member in sorted(vars(value).items()):
                 if not name.startswith("__") or isinstance(member, FunctionType):
                     yield name
@@ -91,8 +94,19 @@ def _home(value: Any) -> Path | None:
     return None if value is type else _home(type(value))
 
 
-def _beside(home: Path | None, base: Path | None) -> bool:
-    return home is not None and base is not None and home.is_relative_to(base)
+def _counts(value: FunctionType | type, base: Path | None) -> bool:
+    """Whether a function or class lies beside the code that is hashed, or in no file at all."""
+    home = _home(value)
+    if home is None and isinstance(value, type):
+        module = sys.modules.get(value.__module__)  # None: of a script that was run, not imported
+        if module is not None and module.__name__ != "__main__":
+            file = getattr(module, "__file__", None)
+            return file is not None and _beside(Path(file).resolve().parent, base)
+    return home is None or _beside(home, base)
+
+
+def _beside(home: Path, base: Path | None) -> bool:
+    return base is not None and home.is_relative_to(base)
 
 
 def _source(function: FunctionType) -> str:
@@ -100,12 +114,25 @@ def _source(function: FunctionType) -> str:
     try:
         text = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
-        return repr(function.__code__.co_code)
+        return _compiled(function.__code__)
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, SyntaxError):
         return "".join(text.split())  # a lambda in the middle of an expression
     return "".join(token.string for token in tokens if token.type not in _LAYOUT)
+
+
+def _compiled(code: CodeType) -> str:
+    """What a function was compiled to, where its source is nowhere."""
+    constants = []
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            constants.append(_compiled(value))
+        elif isinstance(value, frozenset):
+            constants.append(repr(sorted(map(repr, value))))  # each process orders it anew
+        else:
+            constants.append(repr(value))
+    return repr((code.co_code, code.co_names, constants))
 
 
 def _used(function: FunctionType) -> dict[str, Any]:

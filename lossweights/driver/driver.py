@@ -125,7 +125,8 @@ class Driver:
                 raise self._recorder.error
         except BaseException:
             self._executor.kill()
-            self._abandon()
+            for key in list(self._flights):
+                self._abandon(key)
             raise
 
     def workers(self) -> list[Worker]:
@@ -174,7 +175,7 @@ class Driver:
         """Ask for what there is room for, learn from whose turn it is, and so on in turns."""
         while True:
             while self._sizes and self._turns.room and self._recorder.error is None:
-                trials = [self._store.ask() for _ in range(self._sizes.popleft())]
+                trials = [self._store.propose() for _ in range(self._sizes.popleft())]
                 places = [self._store.place(asked) for asked in trials]
                 self._submit(trials, self._turns.begin(places))
             turn = self._turns.next_over()
@@ -201,6 +202,8 @@ class Driver:
             return  # given up
         if isinstance(event, Started):
             flight.start()
+            self._store.begin(flight.trials[-1])
+            self._recorder.wake()
         elif isinstance(event, Reported):
             self._reported(flight, event)
         elif isinstance(event, Ended):
@@ -277,7 +280,7 @@ class Driver:
         """End in order: what is training may end within a few seconds, nothing new begins."""
         self._sizes.clear()
         for key in self._executor.withdraw():
-            self._abandon_one(self._flights.pop(key))
+            self._abandon(key)
         for key, flight in self._flights.items():
             self._executor.stop(key, range(len(flight.trials)))
         deadline = time.monotonic() + STOP_SECONDS
@@ -285,15 +288,14 @@ class Driver:
             self._executor.poll(POLL_SECONDS, self._hear)
         raise Interrupted(signal)
 
-    def _abandon(self) -> None:
-        """What has not ended is to be tried again when the sweep is resumed."""
-        for flight in self._flights.values():
-            self._abandon_one(flight)
-        self._flights.clear()
-
-    def _abandon_one(self, flight: Flight) -> None:
-        event = Lost(flight.batch.key, Failure.INTERRUPTED, Failure.INTERRUPTED.value)
-        self._keep(flight, flight.lost(event, self._executor.trainer, again=True))
+    def _abandon(self, key: int) -> None:
+        """Give a batch up. If it had begun, its weights are tried again when the sweep is resumed;
+        if not, nobody knows of it, and it will be asked for again.
+        """
+        flight = self._flights.pop(key)
+        if self._store.begun(flight.trials[-1]):
+            event = Lost(key, Failure.INTERRUPTED, Failure.INTERRUPTED.value)
+            self._keep(flight, flight.lost(event, self._executor.trainer, again=True))
 
 
 def batch_sizes(trials: int, capacity: int, slots: int) -> list[int]:

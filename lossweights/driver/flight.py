@@ -36,7 +36,7 @@ class Flight:
         self.start()
 
     def start(self) -> None:
-        """The training began: now."""
+        """The training begins: now."""
         # The clock on the wall is read once; it may jump, and the times in between must not.
         self._wall, self._started = time.time(), time.monotonic()
 

@@ -156,7 +156,8 @@ class Supervisor(threading.Thread):
                 return child
             except (EOFError, OSError):
                 how, tail = self._end()
-                log.warning("a worker %s before it was ready", how)
+                if not self._closing:
+                    log.warning("a worker %s before it was ready", how)
         raise WorkerError(
             f"Expected a worker that gets ready. Found: it {how}, {MAX_STARTS} times.\n{tail}\n"
             f"The worker's log is {self._log}."

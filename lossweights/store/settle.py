@@ -30,6 +30,7 @@ from lossweights.store.study import (
     DamagedStudy,
     Study,
     attributes,
+    end_attributes,
     last_of,
     values_of,
 )
@@ -185,12 +186,12 @@ def _rebuilt(
 
 def _row(finished: Finished, objectives: Mapping[str, str], space: Space) -> FrozenTrial:
     result, last = finished.result, last_of(finished.result, objectives)
-    weights = {f"weight/{name}": weight for name, weight in result.weights.items()}
+    begun = attributes(finished.asked, result.weights)
     return create_trial(
         state=STATES[result.outcome],
         values=values_of(result, objectives),
         params=dict(finished.asked.parameters),
         distributions=distributions(space),
-        user_attrs={**attributes(finished.asked), **weights, "outcome": result.outcome.name},
+        user_attrs={**begun, **end_attributes(result.outcome)},
         intermediate_values={} if last is None else {0: last},
     )

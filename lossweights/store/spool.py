@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lossweights._files import canonical_json, parse_json
@@ -54,7 +55,8 @@ class Spool:
 
     def remove(self, number: int) -> None:
         """Forget a trial: its result is kept."""
-        self._path(number).unlink(missing_ok=True)
+        with suppress(OSError):  # what is left is removed when the sweep is opened again
+            self._path(number).unlink(missing_ok=True)
 
     def read(self, number: int) -> tuple[tuple[EpochReport, ...], tuple[int, ...]]:
         """The reports of a trial that never ended, and their times.

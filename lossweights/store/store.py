@@ -27,6 +27,8 @@ from lossweights.store.spool import Spool
 from lossweights.store.study import STATES, Study, last_of, values_of
 from lossweights.training.contract import Member
 
+MAX_GROUP = 128  # writes in one transaction; more of them cost each no less
+
 
 class Store:
     """One sweep on disk, open for writing by this process alone; a context manager.
@@ -57,6 +59,7 @@ class Store:
         self._closing = ExitStack()
         self._study: Study | None = None
         self._sampler = Sampler(space, list(self._objectives.values()), self._seed)
+        self._proposed: deque[Asked] = deque()
         self._todo: deque[Asked | Finished] = deque()
         self._places: dict[int, int] = {}  # of every trial, by number
         self._place_count = self._trial_count = self._finished = 0
@@ -197,13 +200,19 @@ class Store:
         return history
 
     def take_due(self) -> list[Asked]:
-        """The trials to be tried again, each begun; they come before anything new."""
+        """The trials to be tried again, each proposed; they come before anything new."""
         due = [self._again(asked) for asked in self._due]
         self._due.clear()
         return due
 
     def ask(self) -> Asked:
-        """The next trial; it is running until told.
+        """The next trial, begun; it is running until told."""
+        asked = self.propose()
+        self.begin(asked)
+        return asked
+
+    def propose(self) -> Asked:
+        """The next trial. Until it is begun it can be given up without a trace.
 
         Weights to be tried again come first, then baselines, then what the sampler makes of all
         that it has learned.
@@ -219,12 +228,12 @@ class Store:
         else:
             parameters, kind = self._sampler.ask(place), "trial"
         self._place_count += 1
-        return self._begin(Asked(self._trial_count, parameters, kind), place)
+        return self._propose(Asked(self._trial_count, parameters, kind), place)
 
     def retry(self, asked: Asked) -> Asked:
         """A new trial with the weights of one that failed."""
         again = Asked(self._trial_count, asked.parameters, asked.kind, retry_of=asked.number)
-        return self._begin(again, self._places[asked.number])
+        return self._propose(again, self._places[asked.number])
 
     def _again(self, asked: Asked) -> Asked:
         self.expect(asked)
@@ -234,11 +243,24 @@ class Store:
         """Let the sampler know of a trial that it will learn of later."""
         self._sampler.expect(self._places[asked.number], asked.parameters)
 
-    def _begin(self, asked: Asked, place: int) -> Asked:
+    def _propose(self, asked: Asked, place: int) -> Asked:
         self._places[asked.number] = place
         self._trial_count += 1
-        self._write(asked)
+        self._proposed.append(asked)
         return asked
+
+    def begin(self, asked: Asked) -> None:
+        """A trial is running, and so are those proposed before it: the study has no gaps.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        while self._proposed and self._proposed[0].number <= asked.number:
+            self._write(self._proposed.popleft())
+
+    def begun(self, asked: Asked) -> bool:
+        """Whether a trial has begun, or one that was proposed later."""
+        return not self._proposed or asked.number < self._proposed[0].number
 
     def keep(self, finished: Finished) -> None:
         """Keep the result of a trial: as a file first, then in the study.
@@ -277,7 +299,7 @@ class Store:
             self.flush()
 
     def flush(self) -> list[Finished]:
-        """Write what waits; the trials whose results are now safe.
+        """Write what has waited longest, a group at most; the trials whose results are now safe.
 
         The result files are written first. A crash, or an error, between them and the study leaves
         what `reopen` settles; after an error everything is still waiting.
@@ -285,7 +307,7 @@ class Store:
         Raises:
             StoreError: It cannot be written.
         """
-        todo = list(self._todo)
+        todo = [self._todo[i] for i in range(min(len(self._todo), MAX_GROUP))]
         ended = [item for item in todo if isinstance(item, Finished)]
         if todo:
             write_results(self.folder, ended)
@@ -300,14 +322,13 @@ class Store:
 
     def _write_row(self, item: Asked | Finished) -> None:
         if isinstance(item, Asked):
-            self._rows.begin(item, self._space)
+            self._rows.begin(item, self.member(item).weights, self._space)
         else:
             result, names = item.result, self._objectives
             self._rows.end(
                 item.asked.number,
                 result.outcome,
                 values_of(result, names),
-                result.weights,
                 last_of(result, names),
             )
 

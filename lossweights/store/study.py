@@ -88,7 +88,7 @@ class Study:
             raise
 
     def _open(self, name: str, directions: Sequence[str], *, create: bool) -> None:
-        found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)
         self._storage = RDBStorage(
@@ -121,7 +121,7 @@ class Study:
         self._ids = {t.number: t._trial_id for t in found if not t.state.is_finished()}
         return found
 
-    def begin(self, asked: Asked, space: Space) -> None:
+    def begin(self, asked: Asked, weights: Mapping[str, float], space: Space) -> None:
         """A trial is running; its number must be the next one."""
         self.add(
             asked.number,
@@ -129,7 +129,7 @@ class Study:
                 state=TrialState.RUNNING,
                 params=dict(asked.parameters),
                 distributions=distributions(space),
-                user_attrs=attributes(asked),
+                user_attrs=attributes(asked, weights),
             ),
         )
 
@@ -137,7 +137,8 @@ class Study:
         """Add a trial of that number, running or finished."""
         with self._named():
             trial_id = self._storage.create_new_trial(self._study_id, trial)
-            found = self._storage.get_trial_number_from_id(trial_id)
+            row = self._connection.execute("SELECT number FROM trials WHERE trial_id=?", [trial_id])
+            found = row.fetchone()[0]
         if found != number:
             raise StoreError(
                 f"Expected trial {number} as the next one in {self._path}. Found {found}: another "
@@ -151,7 +152,6 @@ class Study:
         number: int,
         outcome: Outcome,
         values: Sequence[float] | None,
-        weights: Mapping[str, float],
         last: float | None = None,
     ) -> None:
         """A running trial has ended; one that had ended before is left as it is."""
@@ -159,9 +159,8 @@ class Study:
         if trial_id is None:
             return
         with self._named():
-            for name, weight in weights.items():
-                self._storage.set_trial_user_attr(trial_id, f"weight/{name}", weight)
-            self._storage.set_trial_user_attr(trial_id, "outcome", outcome.name)
+            for key, value in end_attributes(outcome).items():
+                self._storage.set_trial_user_attr(trial_id, key, value)
             if last is not None:
                 self._storage.set_trial_intermediate_value(trial_id, 0, last)
             self._storage.set_trial_state_values(trial_id, STATES[outcome], values)
@@ -226,10 +225,15 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def attributes(asked: Asked) -> dict[str, Any]:
-    """What the study notes of a trial when it begins."""
+def attributes(asked: Asked, weights: Mapping[str, float]) -> dict[str, Any]:
+    """What the study notes of a trial when it begins. Each note costs a millisecond to write."""
     retry = {} if asked.retry_of is None else {RETRY_OF: asked.retry_of}
-    return {"kind": asked.kind, **retry}
+    return {"kind": asked.kind, "weights": dict(weights), **retry}
+
+
+def end_attributes(outcome: Outcome) -> dict[str, str]:
+    """What the study notes of a trial that ended as no state of Optuna's says."""
+    return {"outcome": outcome.name} if outcome is Outcome.DIVERGED else {}
 
 
 def values_of(result: TrialResult, objectives: Iterable[str]) -> list[float] | None:

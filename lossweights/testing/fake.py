@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from lossweights.abstract import AbstractSweep, Prepared
 from lossweights.records import EpochReport, Outcome, TrialResult
@@ -52,6 +54,8 @@ class FakeTrainer(Trainer):
         reports: list[list[EpochReport]] = [[] for _ in members]
         stopped: set[int] = set()
         for epoch in range(self._epochs + 1):
+            if len(stopped) == len(members):
+                break
             for position, member in enumerate(members):
                 if position not in stopped:
                     reports[position].append(self._report(member, epoch))
@@ -63,6 +67,10 @@ class FakeTrainer(Trainer):
             self._result(member, made, stopped=position in stopped)
             for position, (member, made) in enumerate(zip(members, reports, strict=True))
         ]
+
+    def parameters(self, position: int) -> list[NDArray[Any]]:
+        """None at all."""
+        return []
 
     def _report(self, member: Member, epoch: int) -> EpochReport:
         given = None if self._during is None else self._during(member, epoch)

@@ -5,19 +5,21 @@ The contract is light; a trainer brings TensorFlow with it, and is imported when
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from lossweights.training.contract import Member, ReportFunction, Trainer
 
 if TYPE_CHECKING:
     from lossweights.training.fit import FitTrainer
+    from lossweights.training.stacked import StackedTrainer
 
-__all__ = ["FitTrainer", "Member", "ReportFunction", "Trainer"]
+__all__ = ["FitTrainer", "Member", "ReportFunction", "StackedTrainer", "Trainer"]
+
+_MODULES = {"FitTrainer": "fit", "StackedTrainer": "stacked"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "FitTrainer":
-        from lossweights.training.fit import FitTrainer
-
-        return FitTrainer
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 
 from lossweights.records import EpochReport, TrialResult
 
@@ -43,3 +45,17 @@ class Trainer(ABC):
     @abstractmethod
     def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
         """Train the members and give one result each, in their order."""
+
+    @abstractmethod
+    def parameters(self, position: int) -> list[NDArray[Any]]:
+        """The parameters that a member of the last call of `train` ended with.
+
+        Args:
+            position: Its place among the members of that call, and among its last `capacity`.
+
+        Returns:
+            Arrays for ``model.set_weights`` of a model of the problem.
+
+        Raises:
+            LookupError: The member did not train to its end, or is not among the last ones.
+        """

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lossweights.gradients import GradientProbe, calibration_residual
 from lossweights.gram import named
 from lossweights.probe import Measurement, Probe
 from lossweights.problem import Data, Problem, Split
-from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.records import EpochReport, TrialResult
 from lossweights.training.contract import Member, ReportFunction, Trainer
+from lossweights.training.history import MemberHistory
 from lossweights.training.order import batch_order
-
-GRADIENT_ROWS = 256  # training rows on which gradients of single terms are measured
-GRADIENT_MEASUREMENTS = 5  # of them in a training, beside the one before it
-
-
-def gradient_epochs(epochs: int) -> frozenset[int]:
-    """The epochs after which gradients are measured: evenly spread, with the first and the last.
-
-    >>> sorted(gradient_epochs(20))
-    [0, 4, 8, 12, 16, 20]
-    """
-    spread = np.linspace(0, epochs, GRADIENT_MEASUREMENTS + 1).round()
-    return frozenset(int(epoch) for epoch in spread)
+from lossweights.training.schedule import gradient_epochs, gradient_rows
 
 
 class FitTrainer(Trainer):
@@ -63,10 +53,11 @@ class FitTrainer(Trainer):
         probe = data.train.spread(problem.probe_size)
         self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
         self._val_probe = self._metrics_probe(data.val)
-        self._rows_of_gradients = data.train.spread(min(GRADIENT_ROWS, problem.probe_size))
+        self._rows_of_gradients = gradient_rows(problem, data.train)
         rows = self._rows_of_gradients
         self._gradients = GradientProbe(self._model, self._loss, rows.x, rows.y, rows.sample_weight)
         self._gradient_epochs = gradient_epochs(problem.epochs)
+        self._parameters: dict[int, list[NDArray[Any]]] = {}
 
     def _metrics_probe(self, split: Split) -> Probe:
         return Probe(
@@ -91,28 +82,38 @@ class FitTrainer(Trainer):
         """Train the members one after another; see `Trainer.train`."""
         return [self._train_one(i, member, report) for i, member in enumerate(members)]
 
+    def parameters(self, position: int) -> list[NDArray[Any]]:
+        """The parameters that the last member ended with; see `Trainer.parameters`."""
+        if position not in self._parameters:
+            raise LookupError(
+                f"Expected the last member, if it trained to its end: one of "
+                f"{list(self._parameters)}. Found {position}."
+            )
+        return self._parameters[position]
+
     def _train_one(self, position: int, member: Member, report: ReportFunction) -> TrialResult:
         started = time.monotonic()
         self._restart(member)
-        watch = _Watch(self, self._problem.epochs, position, report)
-        if watch.look(epoch=0):
+        history = MemberHistory(position, member, self._problem, report)
+        self._parameters.clear()
+        if self._look(history, epoch=0):
             self._model.fit(
                 self._epochs(member.seed),
                 epochs=self._problem.epochs,
                 steps_per_epoch=self._problem.steps_per_epoch(self._rows),
-                callbacks=[watch],
+                callbacks=[_Watch(lambda epoch: self._look(history, epoch))],
                 shuffle=False,  # the batches come in the documented order
                 verbose=0,
             )
-        return TrialResult(
-            weights=dict(member.weights),
-            seed=member.seed,
-            outcome=watch.outcome,
-            reports=tuple(watch.reports),
-            reason=watch.reason,
-            seconds=time.monotonic() - started,
-            trainer=self.name,
-        )
+        history.seconds = time.monotonic() - started
+        return history.result(self.name)
+
+    def _look(self, history: MemberHistory, epoch: int) -> bool:
+        """Measure and report; False if the training is to stop."""
+        go_on = history.add(self.measure(epoch))
+        if history.keeps_last:
+            self._parameters[history.position] = self._model.get_weights()
+        return go_on
 
     def _restart(self, member: Member) -> None:
         """Put parameters, random states, optimizer and weights where a fresh model has them."""
@@ -168,35 +169,15 @@ class FitTrainer(Trainer):
 
 
 class _Watch(keras.callbacks.Callback):
-    """Measures after each epoch, passes the report on, and stops the training if told to."""
+    """Looks at the member after each epoch, and stops the training if told to."""
 
-    def __init__(
-        self, trainer: FitTrainer, epochs: int, position: int, report: ReportFunction
-    ) -> None:
+    def __init__(self, look: Callable[[int], bool]) -> None:
         super().__init__()
-        self.reports: list[EpochReport] = []
-        self.outcome = Outcome.COMPLETE
-        self.reason = ""
-        self._trainer, self._epochs = trainer, epochs
-        self._position, self._report = position, report
+        self._look = look
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if not self.look(epoch + 1):
+        if not self._look(epoch + 1):
             self.model.stop_training = True
-
-    def look(self, epoch: int) -> bool:
-        """Measure and report; False if the training is to stop."""
-        report = self._trainer.measure(epoch)
-        self.reports.append(report)
-        go_on = self._report(self._position, report)
-        if report.bad is not None:
-            self.outcome = Outcome.DIVERGED
-            self.reason = f"{report.bad} was not finite after epoch {epoch}"
-            return False
-        if not go_on and epoch < self._epochs:
-            self.outcome = Outcome.PRUNED
-            self.reason = f"stopped after epoch {epoch}"
-        return go_on
 
 
 def _place(split: Split) -> tuple[Any, ...]:

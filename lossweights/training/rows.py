@@ -32,15 +32,18 @@ class Rows:
     def __len__(self) -> int:
         return self._length
 
+    def whole(self) -> tuple[Any, ...]:
+        """``(x, y)`` or ``(x, y, sample_weight)`` of all rows."""
+        return self._arrays
+
     def batch(self, rows: Any) -> tuple[Any, ...]:
-        """``(x, y)`` or ``(x, y, sample_weight)`` of rows, in the form `model.fit` takes them.
+        """``(x, y)`` or ``(x, y, sample_weight)`` of some rows, as `model.fit` takes them.
 
         Args:
             rows: Indices of any shape, which takes the place of the batch axis.
         """
         return tuple(
-            tree.map_structure(lambda array: tf.gather(array, rows), part)
-            for part in self._arrays
+            tree.map_structure(lambda array: tf.gather(array, rows), part) for part in self._arrays
         )
 
 
@@ -48,55 +51,51 @@ class Rows:
 class Chunks:
     """A split cut into chunks of equal length, so that one compiled graph measures them all.
 
-    The last chunk is filled with repeated rows that `real` marks as not counting.
+    The last chunk is filled with repeated rows, of weight 0.
 
     Attributes:
         split: The data that were cut.
         x: Inputs, each ``(chunks, rows, ...)``.
         y: Targets, alike.
-        weight: Sample weight of each row, ones if there are none, ``(chunks, rows)``.
-        real: Whether a row counts, ``(chunks, rows)``.
+        weight: Weight of each row, 1 if the data have none, ``(chunks, rows)``.
     """
 
     split: Split
     x: Any
     y: Any
     weight: Any
-    real: Any
 
     @classmethod
     def of(cls, split: Split, chunk_rows: int) -> Chunks:
         """Cut a split into chunks of so many rows."""
-        rows = len(split)
-        chunks = -(-rows // chunk_rows)
-        at = np.minimum(np.arange(chunks * chunk_rows), rows - 1).reshape(chunks, chunk_rows)
-        weight = np.ones(rows) if split.sample_weight is None else split.sample_weight
+        rows, chunks = len(split), -(-len(split) // chunk_rows)
+        places = np.arange(chunks * chunk_rows).reshape(chunks, chunk_rows)
+        at = np.minimum(places, rows - 1)
 
         def cut(array: Any) -> Any:
             return tf.convert_to_tensor(np.asarray(array)[at])
 
+        weight = np.ones(rows, "float32") if split.sample_weight is None else split.sample_weight
+        counted = np.where(places < rows, weight.reshape(rows)[at], 0).astype(weight.dtype)
         return cls(
             split=split,
             x=tree.map_structure(cut, split.x),
             y=tree.map_structure(cut, split.y),
-            weight=cut(np.asarray(weight, dtype="float32").reshape(rows)),
-            real=tf.convert_to_tensor(
-                (np.arange(chunks * chunk_rows) < rows).reshape(chunks, chunk_rows)
-            ),
+            weight=tf.convert_to_tensor(counted),
         )
 
     @property
     def rows(self) -> int:
-        """How many rows count."""
+        """How many rows there are, not counting those that fill up."""
         return len(self.split)
 
     def __len__(self) -> int:
-        return int(self.real.shape[0])
+        return int(self.weight.shape[0])
 
-    def chunk(self, index: Any) -> tuple[Any, Any, Any, Any]:
-        """``x``, ``y``, ``weight`` and ``real`` of one chunk."""
-        take = tree.map_structure(lambda array: array[index], [self.x, self.y])
-        return take[0], take[1], self.weight[index], self.real[index]
+    def chunk(self, index: Any) -> tuple[Any, Any, Any]:
+        """``x``, ``y`` and ``weight`` of one chunk."""
+        x, y = tree.map_structure(lambda array: array[index], [self.x, self.y])
+        return x, y, self.weight[index]
 
 
 def chunk_rows(lengths: Sequence[int]) -> int:
@@ -115,4 +114,3 @@ def chunk_rows(lengths: Sequence[int]) -> int:
 
     # Of equally wasteful lengths the largest: fewer, longer chunks.
     return min(range(most, least - 1, -1), key=measured)
-

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,13 +12,19 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from lossweights.problem import Problem
+from lossweights.gram import named
+from lossweights.problem import Problem, Split
 from lossweights.records import EpochReport
 from lossweights.training.rows import Chunks, Rows
-from lossweights.training.stacked_gradients import Form, StackedGradients, State, split
+from lossweights.training.schedule import gradient_epochs
+from lossweights.training.stacked_gradients import Form, StackedGradients, State, merge, split
+from lossweights.training.stacked_gram import StackedGram
 from lossweights.training.stacked_loss import MemberLoss, Tensor
 from lossweights.training.stacked_optimizers import StackedOptimizer
 from lossweights.training.stacked_probe import StackedProbe
+
+# Values of the trainable and of the non-trainable variables of one model.
+ModelValues: TypeAlias = "tuple[list[NDArray[Any]], list[NDArray[Any]]]"
 
 
 class Stack:
@@ -31,6 +38,7 @@ class Stack:
         train: The training rows.
         probe: The rows on which magnitudes are measured.
         val: The validation rows.
+        gradient_rows: The rows on which gradients of single terms are measured.
         own_order: Whether each member visits the rows in an order of its own.
     """
 
@@ -43,6 +51,7 @@ class Stack:
         train: Rows,
         probe: Chunks,
         val: Chunks,
+        gradient_rows: Split,
         *,
         own_order: bool = False,
     ) -> None:
@@ -63,27 +72,26 @@ class Stack:
             [variable.constraint for variable in model.trainable_variables],
         )
         member_loss = MemberLoss(model, loss)
-        self.gradients = StackedGradients(
-            member_loss, self._is_common, form, own_batches=own_order
-        )
+        self.gradients = StackedGradients(member_loss, self._is_common, form, own_batches=own_order)
         # The last, smaller batch of an epoch is a single step: compiling it would cost more.
         self._last_gradients = StackedGradients(
             member_loss, self._is_common, Form(form.tape, xla=False), own_batches=own_order
         )
         self._probe = StackedProbe(
-            model, loss, problem.metrics, self._is_common, xla=form.xla
+            member_loss, loss, problem.metrics, self._is_common, xla=form.xla
         )
+        self._gram = StackedGram(member_loss, model, gradient_rows, self._is_common)
+        self._gradient_epochs, self._epochs = gradient_epochs(problem.epochs), problem.epochs
         order = tf.TensorSpec((size, len(train)) if own_order else (len(train),), tf.int64)
         self._epoch = tf.function(self._train_epoch, autograph=False, input_signature=[order])
-        self._look = tf.function(self._measure, autograph=False, input_signature=[])
+        self._sums = tf.function(self._measure, autograph=False, input_signature=[])
+        self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
 
-    def start(
-        self, fresh: Sequence[keras.Model | Sequence[Any]], weights: Sequence[Mapping[str, float]]
-    ) -> None:
+    def start(self, fresh: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
         """Put members where fresh models start.
 
         Args:
-            fresh: The start of each member, in the order of `model_values`.
+            fresh: The values that each member starts with.
             weights: The effective weights of each member.
         """
         self._weights.assign([[float(w[name]) for name in self._terms] for w in weights])
@@ -107,21 +115,32 @@ class Stack:
 
     def measure(self, epoch: int) -> list[EpochReport]:
         """The report of each member as it is now."""
-        probe_sums, val_sums, finite = (ops.convert_to_numpy(value) for value in self._look())
-        magnitudes = self._probe.magnitudes
-        metrics = self._probe.metrics(val_sums, *self._values(), self._val_rows)
-        reports = []
-        for train, val, values, is_finite in zip(
-            magnitudes(probe_sums, self._probe_rows),
-            magnitudes(val_sums, self._val_rows),
-            metrics,
+        probe_sums, val_sums, finite = (ops.convert_to_numpy(value) for value in self._sums())
+        columns = zip(
+            self._probe.magnitudes(probe_sums, self._probe_rows),
+            self._probe.magnitudes(val_sums, self._val_rows),
+            self._probe.metrics(val_sums, *self._values(), self._val_rows),
             finite.tolist(),
             strict=True,
-        ):
-            report = EpochReport(epoch, train, val, values)
+        )
+        reports = []
+        for train, val, metrics, is_finite in columns:
+            report = EpochReport(epoch, train, val, metrics)
             bad = report.first_bad() or (None if is_finite else "a parameter of the model")
-            reports.append(EpochReport(epoch, train, val, values, bad))
-        return reports
+            reports.append(replace(report, bad=bad))
+        return self._with_gradients(reports) if epoch in self._gradient_epochs else reports
+
+    def _with_gradients(self, reports: list[EpochReport]) -> list[EpochReport]:
+        """The reports of members that are well, with what is measured of their gradients."""
+        grams, residuals = (ops.convert_to_numpy(value) for value in self._grams())
+        found = []
+        for report, gram, residual in zip(reports, grams, residuals.tolist(), strict=True):
+            if report.bad is None:
+                report = replace(report, gram=named(self._terms, gram))
+                if report.epoch == self._epochs and self._gram.is_calibrated:
+                    report = replace(report, calibration=residual)
+            found.append(report)
+        return found
 
     def take(self, other: Stack, members: Sequence[int]) -> None:
         """Take over members of another stack, with all that their training has reached.
@@ -136,12 +155,15 @@ class Stack:
         for mine, theirs in zip(self._common, other._common, strict=True):
             mine.assign(theirs)
 
-    def values_of(self, member: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-        """Values of the trainable and of the non-trainable variables of a member."""
-        trainable = [ops.convert_to_numpy(v)[member] for v in self._trainable]
-        own = iter([ops.convert_to_numpy(v)[member] for v in self._own])
-        common = iter([ops.convert_to_numpy(v) for v in self._common])
-        return trainable, [next(common if shared else own) for shared in self._is_common]
+    def values_of(self, member: int) -> ModelValues:
+        """Copies of the values that a member has reached."""
+
+        def member_of(variable: keras.Variable) -> NDArray[Any]:
+            return ops.convert_to_numpy(variable)[member].copy()
+
+        own = [member_of(variable) for variable in self._own]
+        common = [ops.convert_to_numpy(variable).copy() for variable in self._common]
+        return [member_of(v) for v in self._trainable], merge(own, common, self._is_common)
 
     def _variables(self) -> list[Any]:
         """Everything with a leading axis of members, and the scalars of the optimizer."""
@@ -164,9 +186,7 @@ class Stack:
             self._step(self.gradients, order[..., first : first + self._batch_size])
             return index + 1
 
-        tf.while_loop(
-            lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1
-        )
+        tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
         if rest:
             self._step(self._last_gradients, order[..., -rest:])
 
@@ -182,6 +202,10 @@ class Stack:
         for variable, value in zip(self._common, state.common, strict=True):
             variable.assign(value)
 
+    def _measure_gradients(self) -> tuple[Tensor, Tensor]:
+        trainable, state = self._values()
+        return self._gram.measure(trainable, state, tf.convert_to_tensor(self._weights))
+
     def _measure(self) -> tuple[Tensor, Tensor, Tensor]:
         trainable, state = self._values()
         finite = [
@@ -195,8 +219,8 @@ class Stack:
         )
 
 
-def model_values(model: keras.Model) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """Values of the trainable and of the non-trainable variables of a model."""
+def model_values(model: keras.Model) -> ModelValues:
+    """Copies of the values that a model has."""
     return (
         [ops.convert_to_numpy(variable) for variable in model.trainable_variables],
         [ops.convert_to_numpy(variable) for variable in model.non_trainable_variables],

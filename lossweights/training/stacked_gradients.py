@@ -77,9 +77,7 @@ class StackedGradients:
             weights: Effective weights, shape ``(members, terms)``.
             batch: ``(x, y)`` or ``(x, y, sample_weight)`` for all members.
         """
-        gradients, own, common = self._function(
-            trainable, state.own, state.common, weights, batch
-        )
+        gradients, own, common = self._function(trainable, state.own, state.common, weights, batch)
         return gradients, State(own, common)
 
     def _of_members(

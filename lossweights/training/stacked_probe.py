@@ -15,7 +15,7 @@ from lossweights.loss import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.training.rows import Chunks
 from lossweights.training.stacked_gradients import State, map_members, merge
-from lossweights.training.stacked_loss import Tensor, call_model
+from lossweights.training.stacked_loss import MemberLoss, Tensor
 
 
 class StackedProbe:
@@ -25,8 +25,8 @@ class StackedProbe:
     are those of `lossweights.probe.Probe`, member by member.
 
     Args:
-        model: The model, built.
-        loss: The combined loss whose terms are measured; its weights play no part.
+        member: The loss of one member; its weights play no part.
+        loss: The combined loss whose terms are measured.
         metrics: Weight-independent metrics by name.
         is_common: For each non-trainable variable of the model, whether all members share it.
         xla: Whether XLA compiles the forward pass.
@@ -34,14 +34,15 @@ class StackedProbe:
 
     def __init__(
         self,
-        model: keras.Model,
+        member: MemberLoss,
         loss: CombinedLoss,
         metrics: Mapping[str, Metric],
         is_common: Sequence[bool],
         *,
         xla: bool,
     ) -> None:
-        self._model, self._loss, self._is_common = model, loss, list(is_common)
+        self._member, self._is_common = member, list(is_common)
+        self._names = list(loss.terms)
         self._streamed = {name: metric for name, metric in metrics.items() if metric.in_graph}
         self._whole = {name: metric for name, metric in metrics.items() if not metric.in_graph}
         self._sums_of_chunk = tf.function(
@@ -63,7 +64,7 @@ class StackedProbe:
             float64 of shape ``(members, sums)``.
         """
         members = trainable[0].shape[0]
-        width = len(self._loss.terms) + sum(m.n_statistics + 1 for m in self._streamed.values())
+        width = len(self._names) + sum(m.n_statistics + 1 for m in self._streamed.values())
 
         def add(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
             part = self._sums_of_chunk(trainable, state.own, state.common, chunks.chunk(index))
@@ -76,14 +77,13 @@ class StackedProbe:
 
     def magnitudes(self, sums: NDArray[np.float64], chunks: Chunks) -> list[dict[str, float]]:
         """The magnitude of each term, for each member, from what `sums` gave."""
-        names = list(self._loss.terms)
-        means = sums[:, : len(names)] / chunks.rows
-        return [dict(zip(names, row, strict=True)) for row in means.tolist()]
+        means = sums[:, : len(self._names)] / chunks.rows
+        return [dict(zip(self._names, row, strict=True)) for row in means.tolist()]
 
     def metrics(
         self, sums: NDArray[np.float64], trainable: list[Tensor], state: State, chunks: Chunks
     ) -> list[dict[str, float]]:
-        """The value of each metric, for each member; those that no graph can sum come from scipy.
+        """The value of each metric, for each member.
 
         Args:
             sums: What `sums` gave.
@@ -92,7 +92,7 @@ class StackedProbe:
             chunks: The data.
         """
         values: list[dict[str, float]] = [{} for _ in sums]
-        start = len(self._loss.terms)
+        start = len(self._names)
         for name, metric in self._streamed.items():
             stop = start + metric.n_statistics + 1  # the last one is the weight of the samples
             column = np.asarray(metric.value(sums[:, start:stop]), dtype=float).tolist()
@@ -100,14 +100,15 @@ class StackedProbe:
                 member[name] = value
             start = stop
         if self._whole:
-            outputs = self._outputs(trainable, state, chunks)
-            for k, member in enumerate(values):
-                y_pred = tree.map_structure(lambda output, k=k: output[k, : chunks.rows], outputs)
-                for name, metric in self._whole.items():
-                    member[name] = metric.evaluate(
-                        chunks.split.y, y_pred, chunks.split.sample_weight
-                    )
+            self._add_whole(values, self._outputs(trainable, state, chunks), chunks)
         return values
+
+    def _add_whole(self, values: list[dict[str, float]], outputs: Any, chunks: Chunks) -> None:
+        """The metrics that no graph can sum, from the outputs for all rows."""
+        for k, member in enumerate(values):
+            y_pred = tree.map_structure(lambda output, k=k: output[k, : chunks.rows], outputs)
+            for name, metric in self._whole.items():
+                member[name] = metric.evaluate(chunks.split.y, y_pred, chunks.split.sample_weight)
 
     def _outputs(self, trainable: list[Tensor], state: State, chunks: Chunks) -> Any:
         """The outputs of all members for all rows, on the host, each ``(members, rows, ...)``."""
@@ -123,12 +124,9 @@ class StackedProbe:
     def _sums_of_members(
         self, trainable: list[Tensor], own: list[Tensor], common: list[Tensor], chunk: Any
     ) -> Tensor:
-        x, y, weight, real = chunk
-
         def member(values: tuple[list[Tensor], list[Tensor]]) -> Tensor:
             trainable, own = values
-            y_pred = self._forward(trainable, merge(own, common, self._is_common), x)
-            return self._sums(y, y_pred, ops.where(real, weight, 0.0))
+            return self._sums(trainable, merge(own, common, self._is_common), *chunk)
 
         return map_members(member, (trainable, own), members=trainable[0].shape[0])
 
@@ -137,20 +135,20 @@ class StackedProbe:
     ) -> Any:
         def member(values: tuple[list[Tensor], list[Tensor]]) -> Any:
             trainable, own = values
-            return self._forward(trainable, merge(own, common, self._is_common), x)
+            return self._member.predict(trainable, merge(own, common, self._is_common), x)
 
         return map_members(member, (trainable, own), members=trainable[0].shape[0])
 
-    def _forward(self, trainable: list[Tensor], state: list[Tensor], x: Any) -> Any:
-        return call_model(self._model, trainable, state, x, training=False)[0]
-
-    def _sums(self, y: Any, y_pred: Any, weight: Tensor) -> Tensor:
+    def _sums(
+        self, trainable: list[Tensor], state: list[Tensor], x: Any, y: Any, weight: Tensor
+    ) -> Tensor:
         """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
-        sums = []
-        for values in self._loss.per_sample_terms(y, y_pred).values():
-            weighted = values * ops.cast(weight, values.dtype)
-            counted = ops.where(ops.equal(weight, 0.0), 0.0, weighted)
-            sums.append(ops.reshape(ops.sum(counted), (1,)))
+        y_pred = self._member.predict(trainable, state, x)
+        rows = ops.shape(weight)[0]
+        sums = [
+            ops.reshape(mean * ops.cast(rows, mean.dtype), (1,))
+            for mean in self._member.means(y, y_pred, weight)
+        ]
         for metric in self._streamed.values():
             sums.append(ops.reshape(metric.sums(y, y_pred, weight), (-1,)))
         wide = keras.backend.result_type(*(value.dtype for value in sums))

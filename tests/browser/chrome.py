@@ -4,11 +4,12 @@ import base64
 import json
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 DRIVER = shutil.which("chromedriver")
-PATIENCE = 240  # seconds for a page to show what it should, on the slowest machine
+PATIENCE = 120  # seconds for a page to show what it should, on the slowest machine
 
 QUIET = (
     "--headless",
@@ -87,5 +88,10 @@ class Chrome:
     def _call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._address + path, data, method=method)
-        with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:
-            return json.load(answer)["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            with error:
+                said = json.load(error)["value"]["message"]
+            raise AssertionError(f"{path}: {said[:2000]}") from None

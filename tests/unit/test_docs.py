@@ -59,9 +59,22 @@ def readme_blocks():
     ]
 
 
-def test_readme_examples_run_top_to_bottom(tmp_path, monkeypatch):
-    """The README's Python runs as it stands, one block after another in one program."""
+@pytest.fixture
+def after_make_sweep(tmp_path, monkeypatch):
+    """A working folder in which a sweep named bike-demand has promoted its weights."""
     monkeypatch.chdir(tmp_path)
+    terms = {
+        "mse": {"class": "keras:MeanSquaredError"},
+        "under": {"class": "Underestimation"},
+        "boundary": {"class": "Boundary", "axes": [1]},
+    }
+    weights = lossweights.WeightSet({"mse": 1.0, "under": 0.5, "boundary": 0.2}, terms=terms)
+    weights.save(Path("mlruns/weights/bike-demand.json"))
+
+
+@pytest.mark.usefixtures("after_make_sweep")
+def test_readme_examples_run_top_to_bottom():
+    """The README's Python runs as it stands, one block after another in one program."""
     names = {"__name__": "readme"}
     for line, code in readme_blocks():
         if ">>>" in code:

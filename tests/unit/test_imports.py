@@ -13,20 +13,22 @@ PACKAGE = Path(lossweights.__file__).parent
 # Every module once, in the layer it belongs to; a package stands for all of its modules.
 LAYERS = [
     # 0: standard library only
-    ["errors", "_files", "_registration", "signals", "source"],
+    ["errors", "_files", "_registration", "source", "palette", "signals", "budget"],
     # 1: plain values
-    ["weights", "space", "records", "selection", "dominance"],
+    ["weights", "space", "records", "selection", "shares", "gram", "verdict", "dominance", "flips",
+     "sweep_verdict", "story"],
     # 2: keras
-    ["terms", "scales", "output_loss", "loss", "metrics", "probe"],
+    ["terms", "scales", "output_loss", "loss", "metrics", "probe", "gradients", "instruments",
+     "monitor_figure", "monitor"],
     # 3: training
-    ["problem", "describe", "training"],
+    ["problem", "training"],
     # 4: services
-    ["folder", "store", "tracking", "status", "manifest", "executors"],
+    ["folder", "executors", "store", "tracking", "status", "driver"],
     # 5: the sweep
-    ["search", "driver", "progress", "summary", "launch", "script", "result", "report",
-     "winner", "sweep", "abstract", "target", "run", "sync", "worker", "testing"],
-    # 6: the command line
-    ["cli"],
+    ["search", "describe", "manifest", "progress", "result", "report", "summary", "launch",
+     "script", "target", "sync", "winner", "abstract", "run", "sweep", "testing"],
+    # 6: where processes start
+    ["cli", "worker"],
 ]  # fmt: skip
 
 # The one door between plain values and Keras: WeightSet.loss() builds a CombinedLoss, and imports

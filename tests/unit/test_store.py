@@ -71,7 +71,7 @@ def test_results_are_on_disk_and_in_the_study(root):
         assert frozen.state is TrialState.COMPLETE
         assert frozen.params == one.parameters
         assert frozen.values == [one.parameters["under"], 1.0 / one.parameters["under"]]
-        assert frozen.user_attrs["weight/under"] == one.parameters["under"]
+        assert frozen.user_attrs["weights"] == {"mse": 1.0, "under": one.parameters["under"]}
 
 
 def test_baselines_come_first_and_are_marked(root):
@@ -95,7 +95,8 @@ def test_outcomes_as_the_study_knows_them(root, outcome, state):
     (frozen,) = study_trials(root)
     assert frozen.state is state
     assert (frozen.values is None) is (outcome is not Outcome.COMPLETE)
-    assert frozen.user_attrs["outcome"] == outcome.name
+    said = {"outcome": "DIVERGED"} if outcome is Outcome.DIVERGED else {}
+    assert {k: v for k, v in frozen.user_attrs.items() if k == "outcome"} == said
 
 
 @pytest.mark.parametrize("objectives", [OBJECTIVES, {"rmse": "minimize"}], ids=["two", "one"])

@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 from mlflow import MlflowClient
 
-from lossweights import tracking
 from lossweights.folder import Asked, Finished, tracking_uri
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.tracking import Ending, Tracker
@@ -226,7 +225,7 @@ def test_replay_after_a_crash_in_any_step_is_complete_and_single(root, monkeypat
         tracker.finish(Ending("KILLED", "crashed"))
     # Where only the answer got lost, another look has found that the work was done.
     assert tracker.unwritten == ([0] if step == "log_batch" else [])
-    monkeypatch.setattr(tracking.time, "time", lambda: 2e9)  # a later day
+    monkeypatch.setattr("time.time", lambda: 2e9)  # a later day
     track(root, [trial])
     counts = point_counts(root)
     assert set(counts) == {0}

@@ -1,0 +1,74 @@
+"""Fixtures of the fault tests; after each of them nothing may be left running or half done."""
+
+import shutil
+
+import pytest
+
+from lossweights.folder import list_sweeps, tracking_uri
+
+from .helpers import PLAIN, Scripted, check_mlflow, check_sweep, children
+
+
+@pytest.fixture
+def scripted(tmp_path):
+    """Makes launch scripts, each in a folder of its own with a root of its own.
+
+    After the test: no child process is left, no trial runs, no MLflow run is open, every database
+    is sound, and result files, study and MLflow agree.
+    """
+    made = []
+
+    def make(body=PLAIN, name="fake", check=True):
+        made.append((Scripted(tmp_path / f"scripted-{len(made)}", body, name), check))
+        return made[-1][0]
+
+    yield make
+    for script, _ in made:
+        script.close()
+    assert children() == []
+    for script, check in made:
+        for name in list_sweeps(script.root) if check else ():
+            check_sweep(script.root, name)
+            if (script.root / "mlflow.db").exists():
+                check_mlflow(script.root, name, complete=False)
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory):
+    """An MLflow database with its tables, made once: making them takes seconds."""
+    from mlflow import MlflowClient
+
+    root = tmp_path_factory.mktemp("tables")
+    MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def tracked(scripted, mlflow_tables):
+    """Like `scripted`, with MLflow's tables in the root."""
+
+    def make(body=PLAIN, name="fake", check=True):
+        script = scripted(body, name, check)
+        script.root.mkdir()
+        shutil.copy(mlflow_tables, script.root)
+        return script
+
+    return make
+
+
+@pytest.fixture
+def mlflow_server(tracked, monkeypatch):
+    """An MLflow server on the database below the root of a script."""
+    from .server import Server
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # the tracker's own limit is longer
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    servers = []
+
+    def make(script):
+        servers.append(Server(script.root))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
