@@ -1,4 +1,4 @@
-"""What the driver costs: 10,000 trials that train nothing, so that all the time is the driver's own.
+"""What the driver costs: 10,000 trials that train nothing, so all the time is the driver's own.
 
     python benchmarks/driver_overhead.py
 

@@ -325,12 +325,8 @@ class Store:
             self._rows.begin(item, self.member(item).weights, self._space)
         else:
             result, names = item.result, self._objectives
-            self._rows.end(
-                item.asked.number,
-                result.outcome,
-                values_of(result, names),
-                last_of(result, names),
-            )
+            values, last = values_of(result, names), last_of(result, names)
+            self._rows.end(item.asked.number, result.outcome, values, last)
 
     @property
     def _rows(self) -> Study:

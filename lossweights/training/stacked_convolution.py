@@ -100,7 +100,5 @@ class _MatrixConvolution:
 
 def _is_plain(layer: Any) -> bool:
     return (
-        type(layer) in _CONVOLUTIONS
-        and layer.groups == 1
-        and layer.data_format == "channels_last"
+        type(layer) in _CONVOLUTIONS and layer.groups == 1 and layer.data_format == "channels_last"
     )

@@ -1,9 +1,12 @@
 """A headless Chromium, driven through chromedriver's own protocol with the standard library."""
 
 import base64
+import ctypes
 import json
 import shutil
+import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -21,9 +24,16 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--remote-debugging-pipe",  # the browser ends with the driver at its other end
     "--window-size=1600,1200",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no name leads anywhere
 )
+
+
+def die_with_parent():
+    """Have Linux end a new process when the one that started it dies, however that dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 class Chrome:
@@ -35,7 +45,11 @@ class Chrome:
 
     def __init__(self, profile):
         self._driver = subprocess.Popen(
-            [DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [DRIVER, "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=die_with_parent,
         )
         for line in self._driver.stdout:
             if "started successfully on port" in line:

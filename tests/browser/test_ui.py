@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from lossweights.folder import tracking_uri
 
-from .chrome import CHROMIUM, DRIVER, Chrome
+from .chrome import CHROMIUM, DRIVER, Chrome, die_with_parent
 
 TINY = Path(__file__).parent.parent / "sweeps" / "tiny.py"
 COMMAND = (sys.executable, "-m", "lossweights.cli")
@@ -51,6 +51,7 @@ def ui(root, tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # a group of its own, ended as a whole like by Ctrl-C
+        preexec_fn=die_with_parent,
     )
     try:
         while not answers(f"http://127.0.0.1:{port}/health"):

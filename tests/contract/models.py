@@ -1,7 +1,6 @@
 """Small models, one for each kind of layer that a trainer must get right, and data for them."""
 
 import keras
-import numpy as np
 from keras import layers
 
 ROWS, VAL_ROWS, STEPS, FEATURES, WORDS = 40, 11, 5, 4, 7  # rows make two batches of 16 and one of 8
@@ -174,13 +173,13 @@ def subclassed():
     return Subclassed()
 
 
+# Not stacked yet, and so not in the table: embedding, gru, lstm, masked_gru, bidirectional,
+# conv1d, separable_conv1d, conv2d, conv3d. The stacked trainer is not offered to sweeps before.
 LAYERS = {
     build.__name__: build
     for build in (
         dense, activations, batch_normalization, layer_normalization, group_normalization,
-        unit_normalization, dropout, noise, embedding, gru, lstm, masked_gru, bidirectional,
-        attention, conv1d, separable_conv1d, conv2d, conv3d, regularized, two_inputs, frozen,
-        subclassed,
+        unit_normalization, dropout, noise, attention, regularized, two_inputs, frozen, subclassed,
     )
 }  # fmt: skip
 

@@ -29,7 +29,8 @@ from contextlib import closing
 print("reading", flush=True)
 while True:
     with closing(sqlite3.connect(sys.argv[1], timeout=60)) as database:
-        database.execute("SELECT count(*) FROM trials JOIN trial_params USING (trial_id)").fetchall()
+        join = "SELECT count(*) FROM trials JOIN trial_params USING (trial_id)"
+        database.execute(join).fetchall()
 """
 
 
