@@ -43,7 +43,7 @@ CHANGES = {
     "epochs": ("epochs=3", "epochs=4", "recipe.epochs"),
     "seed": ("seed=0", "seed=1", "seed"),
     "data": ('data="2011"', 'data="2012"', "data"),
-    "code": ("    helper(member)", "    return helper(member)", "code.during"),
+    "code": ("    helper(member)", "    bool(helper(member))", "code.during"),
     "code it calls": ('member.weights["b"] > LIMIT', 'member.weights["b"] < LIMIT', "code.during"),
     "constant": ("LIMIT = 7.0", "LIMIT = 8.0", "code.during"),
     "baselines": ("seed=0", 'seed=0, baselines=[{"b": 1.0}]', "baselines"),
