@@ -75,8 +75,8 @@ class TermMonitor(keras.callbacks.Callback):
     >>> history = model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
     >>> monitor.verdict.driver
     'mse'
-    >>> "decrease/under" in history.history, len(monitor.history)
-    (True, 4)
+    >>> "decrease/under" in history.history  # how often it measured depends on the budget
+    True
     """
 
     def __init__(
