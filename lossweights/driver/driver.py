@@ -24,6 +24,9 @@ from lossweights.store.store import Store
 log = logging.getLogger("lossweights")
 
 MAX_FAILURES_IN_A_ROW = 3
+# Single trials under way at once. The sampler then knows the same whether one process trains or
+# four, and so the sweep is the same; what it lacks are the last few trials.
+AHEAD = 8
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0  # that batches have to end by themselves after a signal
 
@@ -91,12 +94,14 @@ class Driver:
         # Single trials are asked for ahead, so that no worker ever waits; stacks are not, since the
         # sampler would have learned nothing of one before it makes up the next.
         self._single = executor.capacity == 1
-        self._depth = executor.slots + (executor.ahead if self._single else 0)
-        self._turns = Turns(self._depth)
+        ahead = max(executor.slots + executor.ahead, AHEAD)
+        self._depth = ahead if self._single else executor.slots
+        self._turns = Turns(self._depth, executor.slots)
         self._flights: dict[int, Flight] = {}
         self._keys = itertools.count()
         self._sizes: deque[int] = deque()
-        self._row: list[Failure] = []  # of the last batches, as long as they failed alike
+        # The last batches, by their places, as long as they failed alike.
+        self._row: set[tuple[Failure, tuple[int, ...]]] = set()
 
     def run(self, trials: int) -> None:
         """Train until so many weight sets have been tried, counting those from before.
@@ -237,7 +242,8 @@ class Driver:
         found = flight.ended(event, self._store.objectives, stopping=stopping)
         self._keep(flight, found)
         failures = {finished.result.failure for finished in found}
-        self._count(failures.pop() if len(failures) == 1 else None, found[-1].result.reason)
+        alike = failures.pop() if len(failures) == 1 else None
+        self._count(flight, alike, found[-1].result.reason)
 
     def _lost(self, flight: Flight, event: Lost) -> None:
         del self._flights[event.batch]
@@ -252,7 +258,7 @@ class Driver:
             half = -(-len(trials) // 2)  # a smaller stack may fit where the whole did not
             for start in range(0, len(trials), half):
                 self._submit(trials[start : start + half], flight.turn, flight.attempt + 1)
-        self._count(event.failure, event.reason)
+        self._count(flight, event.failure, event.reason)
 
     def _keep(self, flight: Flight, found: Sequence[Finished]) -> None:
         for finished in found:
@@ -261,14 +267,15 @@ class Driver:
                 flight.turn.results[self._store.place(finished.asked)] = finished
         self._recorder.wake()
 
-    def _count(self, failure: Failure | None, reason: str) -> None:
-        """Stop before a night is lost on trials that all fail alike."""
+    def _count(self, flight: Flight, failure: Failure | None, reason: str) -> None:
+        """Stop before a night is lost on trials that all fail alike; a retry is no new evidence."""
         if failure is None or failure is Failure.INTERRUPTED:
             self._row.clear()
             return
-        if failure not in self._row:
+        if any(earlier is not failure for earlier, _ in self._row):
             self._row.clear()
-        self._row.append(failure)
+        places = tuple(self._store.place(asked) for asked in flight.trials)
+        self._row.add((failure, places))
         if len(self._row) >= MAX_FAILURES_IN_A_ROW:
             raise SweepFailed(
                 f"Expected trials that train. Found {len(self._row)} failures in a row, since "

@@ -117,8 +117,9 @@ def checked(result: TrialResult, objectives: Iterable[str]) -> TrialResult:
         reason = f"the trainer {result.trainer!r} reported no {', '.join(objectives)}"
         failed = Failure.EXCEPTION
         return replace(result, outcome=Outcome.FAILED, failure=failed, reason=reason)
-    if not last.finite or not all(math.isfinite(last.metrics[name]) for name in objectives):
-        bad = last.bad or last.first_bad()
+    undefined = [f"metric {name}" for name in objectives if not math.isfinite(last.metrics[name])]
+    if not last.finite or undefined:
+        bad = last.bad or last.first_bad() or undefined[0]
         reason = f"{bad} was not finite after epoch {last.epoch}"
         return replace(result, outcome=Outcome.DIVERGED, reason=reason)
     return result

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 
 from lossweights.folder import Finished
 
-PATIENCE_SECONDS = 10.0  # that a turn is waited for, at least
-PATIENCE_FACTOR = 3.0  # or as many times the longest turn so far
+PATIENCE_SECONDS = 10.0  # that a worker idles for the sake of the order, at least
 
 
 class Turn:
@@ -23,12 +22,13 @@ class Turn:
     Attributes:
         places: The places.
         results: What ended for good, by place.
+        since: When they were asked for.
     """
 
-    def __init__(self, places: Sequence[int], now: float) -> None:
+    def __init__(self, places: Sequence[int], since: float) -> None:
         self.places = tuple(places)
         self.results: dict[int, Finished] = {}
-        self.since = now
+        self.since = since
 
     @property
     def over(self) -> bool:
@@ -39,49 +39,54 @@ class Turn:
 class Turns:
     """The turns that are under way, oldest first.
 
-    A turn that takes far longer than all before is passed by, so that one slow or hanging trial
-    does not leave the other workers idle; from there on the order is that of ending.
+    A turn that keeps a worker idle for longer than any turn has taken is passed by: one trial that
+    hangs does not stop the others. From there on it counts when it ends.
 
     Args:
         depth: How many turns may be under way.
+        slots: How many are trained at the same time.
         clock: Seconds that never jump.
     """
 
-    def __init__(self, depth: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._depth, self._clock = depth, clock
+    def __init__(self, depth: int, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._depth, self._slots, self._clock = depth, slots, clock
         self._waiting: deque[Turn] = deque()
         self._passed: list[Turn] = []
         self._longest = 0.0
+        self._idle_since: float | None = None
 
     @property
     def room(self) -> bool:
         """Whether another turn may be asked for."""
         return len(self._waiting) < self._depth
 
-    @property
-    def under_way(self) -> int:
-        """How many turns are not over, or wait for an earlier one."""
-        return len(self._waiting) + len(self._passed)
-
     def begin(self, places: Sequence[int]) -> Turn:
-        """A new turn for places that were asked for now."""
+        """A new turn, for places that were asked for now."""
         turn = Turn(places, self._clock())
         self._waiting.append(turn)
         return turn
 
     def next_over(self) -> Turn | None:
         """The turn to learn from now, which is then forgotten; ``None`` to wait."""
+        if self._idle_for() > max(PATIENCE_SECONDS, self._longest):
+            self._passed.append(self._waiting.popleft())
+            self._idle_since = None
         for turn in self._passed:
             if turn.over:
                 self._passed.remove(turn)
                 return turn
-        while self._waiting:
-            turn = self._waiting[0]
-            age = self._clock() - turn.since
-            if turn.over:
-                self._longest = max(self._longest, age)
-                return self._waiting.popleft()
-            if self.room or age < max(PATIENCE_SECONDS, PATIENCE_FACTOR * self._longest):
-                return None
-            self._passed.append(self._waiting.popleft())
+        if self._waiting and self._waiting[0].over:
+            turn = self._waiting.popleft()
+            self._longest = max(self._longest, self._clock() - turn.since)
+            return turn
         return None
+
+    def _idle_for(self) -> float:
+        """How long a worker has had nothing to do because the first turn is not over."""
+        busy = sum(not turn.over for turn in (*self._passed, *self._waiting))
+        if self.room or busy >= self._slots or self._waiting[0].over:
+            self._idle_since = None
+            return 0.0
+        if self._idle_since is None:
+            self._idle_since = self._clock()
+        return self._clock() - self._idle_since

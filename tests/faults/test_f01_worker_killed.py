@@ -73,6 +73,13 @@ def test_f01_weights_that_kill_their_worker_are_given_up(scripted, max_retries, 
     assert script.outcomes() == {"COMPLETE": 4, "FAILED": 1} | ({"AGAIN": failed} if failed else {})
 
 
+def test_f01_one_weight_set_that_kills_does_not_end_the_sweep(scripted):
+    """However often it is tried again, it is one failure; three in a row would stop the sweep."""
+    script = scripted(DIES.format(weight=1.5, capacity=1))
+    script.run(1, max_retries=4)
+    assert script.outcomes() == {"FAILED": 1, "AGAIN": 4}
+
+
 def test_f01_a_stack_that_dies_is_tried_again_in_halves(scripted):
     """A batch of many is lost together; smaller ones may train where it could not."""
     script = scripted(

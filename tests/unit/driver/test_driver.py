@@ -1,0 +1,192 @@
+"""The driver: the same sweep whoever is faster, and decisions that reach the trainings."""
+
+import random
+from collections import deque
+
+import pytest
+
+from lossweights.driver import Driver, Policy, Recorder
+from lossweights.driver.driver import batch_sizes
+from lossweights.executors import Ended, Executor, Reported, Started, WorkerState
+from lossweights.manifest import make_manifest
+from lossweights.records import Outcome
+from lossweights.signals import Signals
+from lossweights.store import Store
+from lossweights.testing import FakeSweep, FakeTrainer
+
+
+class Shuffled(Executor):
+    """Workers that end in an order of their own."""
+
+    trainer = "fake"
+    ahead = 2
+
+    def __init__(self, seed, slots=2, capacity=1, epochs=3):
+        self.slots_, self.capacity_, self.epochs = slots, capacity, epochs
+        self.random = random.Random(seed)
+        self.pending, self.training, self.stopped = deque(), [], {}
+
+    @property
+    def slots(self):
+        """As told."""
+        return self.slots_
+
+    @property
+    def capacity(self):
+        """As told."""
+        return self.capacity_
+
+    def start(self):
+        """Nothing to start."""
+
+    def submit(self, batch):
+        """Queue it."""
+        self.pending.append(batch)
+
+    def poll(self, timeout, listener):
+        """Start what can be, and end one batch at random."""
+        while self.pending and len(self.training) < self.slots:
+            self.training.append(self.pending.popleft())
+            listener(Started(self.training[-1].key, 1))
+        if self.training:
+            batch = self.training.pop(self.random.randrange(len(self.training)))
+
+            def report(position, epoch):
+                listener(Reported(batch.key, position, epoch))
+                return position not in self.stopped.get(batch.key, ())
+
+            results = FakeTrainer(self.epochs).train(batch.members, report)
+            listener(Ended(batch.key, tuple(results)))
+
+    def stop(self, batch, positions):
+        """Remember it for the report."""
+        self.stopped.setdefault(batch, set()).update(positions)
+
+    def withdraw(self):
+        """Give up what is queued."""
+        keys = [batch.key for batch in self.pending]
+        self.pending.clear()
+        return keys
+
+    def workers(self):
+        """One for each batch in training."""
+        return [WorkerState(1, batch.key) for batch in self.training]
+
+    def kill(self):
+        """Nothing to kill."""
+
+    def close(self):
+        """Nothing to close."""
+
+
+@pytest.fixture
+def drive(tmp_path):
+    """Drives a sweep of a name with an executor, to so many trials."""
+    sweep = FakeSweep("sweep", seed=3)
+
+    def run(name, executor, trials, policy=Policy(), **options):  # noqa: B008
+        parts = sweep.prepare(rehearse=False).parts
+        manifest = make_manifest(
+            parts, name=name, space=sweep.space, objectives=sweep.objectives, seed=3,
+            baselines=sweep.baselines, scales=None, script=None, created="", shown={},
+            tracking=None,
+        )  # fmt: skip
+        exists = (tmp_path / "studies" / name).exists()
+        store = (
+            Store.reopen(tmp_path, name, sweep.space)
+            if exists
+            else Store.create(tmp_path, manifest, sweep.space)
+        )
+        kept = []
+        with store:
+            recorder = Recorder(store, kept.append, lambda: None)
+            with recorder:
+                Driver(store, executor, recorder, Signals(), policy, **options).run(trials)
+        return sorted(kept, key=lambda finished: finished.asked.number)
+
+    return run
+
+
+def parameters(kept):
+    """What was asked for, by number."""
+    return [dict(finished.asked.parameters) for finished in kept]
+
+
+TRIALS = 40  # enough for the model of the sampler to matter
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_the_sweep_does_not_depend_on_who_is_faster(drive, slots):
+    """Whatever the order in which workers end, and up to four of them: the same trials."""
+    reference = parameters(drive("reference", Shuffled(0, slots=1), TRIALS))
+    for seed in range(3):
+        found = drive(f"seed-{seed}", Shuffled(seed, slots=slots), TRIALS)
+        assert parameters(found) == reference
+
+
+def test_a_sweep_in_parts_is_the_whole_sweep(drive):
+    """Stopped after any number of trials and gone on with, with other workers: the same."""
+    reference = parameters(drive("whole", Shuffled(0), TRIALS))
+    kept = []
+    for seed, trials in enumerate((5, 6, 23, TRIALS)):
+        kept += drive("parts", Shuffled(seed, slots=1 + seed), trials)
+    assert parameters(kept) == reference
+
+
+def test_stacks_are_learned_from_before_the_next_is_asked_for(drive):
+    """A stack has no stack ahead of it; its size is even."""
+    executor = Shuffled(0, slots=1, capacity=16)
+    sizes = []
+    submit = executor.submit
+    executor.submit = lambda batch: (
+        sizes.append((len(executor.pending), len(batch.members))),
+        submit(batch),
+    )
+    kept = drive("stacks", executor, TRIALS)
+    assert sizes == [(0, 14), (0, 13), (0, 13)]
+    assert len(kept) == TRIALS
+
+
+class AfterOne:
+    """Stops every trial whose miss is above 1, after one epoch."""
+
+    rungs = frozenset({1})
+
+    def __init__(self):
+        self.asked = []
+
+    def stops(self, asked, report):
+        """Whether it is too bad."""
+        self.asked.append(asked.number)
+        return report.metrics["miss"] > 3.0
+
+
+def test_a_stop_rule_prunes_alone(drive):
+    """Asked at its rung, once for each trial; what it stops is pruned, not tried again."""
+    rule = AfterOne()
+    kept = drive("ruled", Shuffled(0), 20, Policy(stop_rule=rule))
+    assert sorted(rule.asked) == list(range(20))
+    outcomes = {finished.result.outcome for finished in kept}
+    assert outcomes == {Outcome.COMPLETE, Outcome.PRUNED}
+    for finished in kept:
+        bad = finished.result.reports[1].metrics["miss"] > 3.0
+        assert (finished.result.outcome is Outcome.PRUNED) is bad
+        assert not finished.again
+
+
+def test_nothing_is_asked_for_that_is_not_wanted(drive):
+    """A sweep that has its trials trains none."""
+    drive("done", Shuffled(0), 5)
+    assert drive("done", Shuffled(0), 5) == []
+    assert drive("done", Shuffled(0), 3) == []
+
+
+@pytest.mark.parametrize("capacity", [1, 7, 64])
+@pytest.mark.parametrize("slots", [1, 2, 5])
+@pytest.mark.parametrize("trials", [0, 1, 5, 64, 129])
+def test_batches_are_even_and_complete(trials, capacity, slots):
+    """All trials, none too large a batch, sizes that differ by one at most."""
+    sizes = batch_sizes(trials, capacity, slots)
+    assert sum(sizes) == trials
+    assert all(1 <= size <= capacity for size in sizes)
+    assert not sizes or max(sizes) - min(sizes) <= 1
