@@ -18,6 +18,7 @@ from lossweights.errors import (
     SweepFailed,
     WorkerError,
 )
+from lossweights.executors.child import refuse_in_worker
 from lossweights.signals import Interrupted
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # Exit codes, as docs/reliability.md lists them.
 BAD_INPUT = 2
-SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: the sweep's own code keeps failing
+SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: the sweep's own code fails, or no trial completes
 DISK = 74  # EX_IOERR: a file cannot be read or written
 SIGNAL = 128  # and the number of the signal, as shells count
 
@@ -57,6 +58,7 @@ def launch(sweep: AbstractSweep, arguments: Sequence[str] | None = None) -> None
         sweep: The sweep of the script.
         arguments: Command line without the program's name; ``None`` takes the process's own.
     """
+    refuse_in_worker(sweep.name)
     program = Path(sys.argv[0])
 
     def command(
@@ -116,6 +118,8 @@ def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **optio
     from lossweights.summary import print_summary  # pandas is not needed for --help
 
     print_summary(result, root)
+    if not result.has_best:
+        raise typer.Exit(SOFTWARE)
 
 
 def fail(error: Exception) -> None:

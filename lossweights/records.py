@@ -63,16 +63,18 @@ class EpochReport:
 
     @property
     def finite(self) -> bool:
-        """Whether every number of the report is finite and nothing else was found bad."""
+        """Whether every magnitude is finite and nothing else was found bad."""
         return self.bad is None and self.first_bad() is None
 
     def first_bad(self) -> str | None:
-        """The first number that is not finite, such as ``"term under"``: terms before metrics."""
-        groups = (("term", self.train), ("term", self.val), ("metric", self.metrics))
-        for what, numbers in groups:
-            for name, number in numbers.items():
-                if not math.isfinite(number):
-                    return f"{what} {name}"
+        """The first magnitude that is not finite, such as ``"term under"``.
+
+        A metric may well be undefined for a while, as a boundary distance is while a model still
+        predicts empty masks. An objective must be finite at the end; the driver sees to that.
+        """
+        for name, number in (*self.train.items(), *self.val.items()):
+            if not math.isfinite(number):
+                return f"term {name}"
         return None
 
     def gram_matrix(self, names: Sequence[str]) -> NDArray[np.float64] | None:

@@ -13,7 +13,6 @@ from plotly.offline import get_plotlyjs
 
 from lossweights._files import write_atomic
 from lossweights.dominance import shares
-from lossweights.errors import PickError
 from lossweights.palette import OKABE_ITO
 from lossweights.result import SweepResult
 from lossweights.summary import pareto_rows, scale_note
@@ -89,10 +88,9 @@ def figures(result: SweepResult) -> Iterator[tuple[str, str, go.Figure]]:
         "How each objective moves with the relative weight of each term.",
         sensitivity(result),
     )
-    try:
-        best = result.best_number("knee")
-    except PickError:
+    if not result.has_best:
         return
+    best = result.best_number("knee")
     yield (
         f"Best compromise: trial {best}",
         "Part of each term in the weighted loss on the training probe, before and after each "

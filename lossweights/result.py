@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -118,6 +119,11 @@ class SweepResult:
         front = self.trials[pareto_mask(costs(self.trials, self.objectives))]
         return front.sort_values(next(iter(self.objectives))).reset_index(drop=True)
 
+    @property
+    def has_best(self) -> bool:
+        """Whether any trial is complete, so that there is one to pick."""
+        return any(f.result.outcome is Outcome.COMPLETE for f in self.finished.values())
+
     def best_number(self, pick: str = "knee") -> int:
         """The number of the trial that a pick names; see `best`."""
         complete = self.trials
@@ -147,7 +153,7 @@ class SweepResult:
             name=f"{self.name}@{pick}",
             scales=self.scales,
             terms=self.terms,
-            metrics=result.metrics,
+            metrics={k: v for k, v in result.metrics.items() if math.isfinite(v)},
             origin={"sweep": self.name, "trial": number, "pick": pick, "seed": result.seed},
         )
 
@@ -159,15 +165,17 @@ class SweepResult:
     @cached_property
     def sweep_verdict(self) -> SweepVerdict:
         """The whole verdict: who drove what, where that changes, and which weight matters."""
-        try:
-            best = self.best_number("knee")
-        except PickError:
-            best = None
+        best = self.best_number("knee") if self.has_best else None
         return conclude_results(self._results, scales=self.scales, best=best)
 
     @property
     def standard_picks(self) -> list[str]:
-        """The picks that are saved at the end: the knee and the best of each objective."""
+        """The picks that are saved at the end: the knee and the best of each objective.
+
+        None if no trial is complete.
+        """
+        if not self.has_best:
+            return []
         goals = {"minimize": "min", "maximize": "max"}
         return ["knee", *(f"{goals[d]}:{name}" for name, d in self.objectives.items())]
 
@@ -176,7 +184,8 @@ class SweepResult:
         paths = {}
         for pick in self.standard_picks:
             paths[pick] = self.best(pick).save(pick_path(Path(root), self.name, pick))
-        self.best("knee").save(promoted_path(Path(root), self.name))
+        if paths:
+            self.best("knee").save(promoted_path(Path(root), self.name))
         return paths
 
 

@@ -33,6 +33,8 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     saved = {pick: path for pick, path in saved.items() if path.exists()}
     if saved:
         _print_picks(result, root, saved, console)
+    elif not result.has_best:
+        _plain(console, "No weight set was saved, since no trial is complete.")
     console.print("\nLook at it:")
     report = root / "studies" / result.name / "report.html"
     if report.exists():

@@ -16,6 +16,7 @@ from lossweights._files import check_name
 from lossweights.abstract import AbstractSweep, Prepared
 from lossweights.describe import describe_problem
 from lossweights.errors import DataError, ObjectiveError, RecipeError, TermError
+from lossweights.executors.processes import available_cores
 from lossweights.folder import sweep_folder, write_test
 from lossweights.metrics import Metric
 from lossweights.problem import Data, Problem
@@ -34,6 +35,7 @@ log = logging.getLogger("lossweights")
 # Keras' names for the weighted total: smaller weights would win.
 _WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
 TRAINERS = ("auto", "fit")
+TRIALS_A_WORKER = 16  # below, importing TensorFlow again costs more than a worker saves
 MAX_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 
 
@@ -120,16 +122,20 @@ class Sweep(AbstractSweep):
             make_trainer=trainers.make,
             conclude=lambda result, root: self._conclude(result, root, trainers.fit, data),
             shown=self._tracked_params(),
+            workers=_paying_workers,
         )
 
     def _conclude(self, result: SweepResult, root: Path, fit: FitTrainer, data: Data) -> Ending:
         """Save picks, winner and report; say how the parent run ends."""
-        files = list(result.save_picks(root).values())
+        folder = sweep_folder(root, result.name)
+        files = [*result.save_picks(root).values(), write_report(result, folder / "report.html")]
+        tags = {"lossweights.verdict": result.verdict}
+        if not result.has_best:
+            return Ending("FAILED", f"No trial is complete. {result.verdict}", files, tags=tags)
         best = result.best_number("knee")
         winner = train_winner(fit, data, result.finished[best], model_path(root, result.name))
         files.extend([winner.path] if winner.path else [])
-        write_test(sweep_folder(root, result.name), best, winner.test)
-        files.append(write_report(result, sweep_folder(root, result.name) / "report.html"))
+        write_test(folder, best, winner.test)
         measured = result.finished[best].result.metrics
         return Ending(
             status="FINISHED",
@@ -139,7 +145,7 @@ class Sweep(AbstractSweep):
                 **{f"best/{name}": value for name, value in measured.items()},
                 **{f"test/{name}": value for name, value in winner.test.items()},
             },
-            tags={"lossweights.verdict": result.verdict},
+            tags=tags,
         )
 
     def _tracked_params(self) -> dict[str, Any]:
@@ -170,6 +176,15 @@ class Sweep(AbstractSweep):
             sample_weight=data.train.sample_weight,
             output_shape=output_shape,
         )
+
+
+def _paying_workers(trainer: str, trials: int) -> int:
+    """A worker a core, once there are trials enough to pay for starting them.
+
+    Keras' own `fit` keeps one core busy with a small model, and hardly two with any.
+    """
+    cores = available_cores()
+    return cores if cores > 1 and trials >= TRIALS_A_WORKER * cores else 0
 
 
 class _Trainers:

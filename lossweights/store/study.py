@@ -6,6 +6,7 @@ made anew from them if its file is damaged. Readers such as optuna-dashboard see
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -251,4 +252,5 @@ def last_of(result: TrialResult, objectives: Iterable[str]) -> float | None:
     names = list(objectives)
     if STATES[result.outcome] is not TrialState.PRUNED or len(names) != 1:
         return None
-    return result.metrics.get(names[0])
+    value = result.metrics.get(names[0])
+    return value if value is not None and math.isfinite(value) else None

@@ -31,6 +31,7 @@ from lossweights.errors import (
 )
 from lossweights.folder import tracking_uri
 from lossweights.result import SweepResult, model_path
+from lossweights.summary import print_summary
 
 from . import tiny
 from .tiny import arguments
@@ -566,14 +567,17 @@ def test_interrupted_sweep_is_resumed_to_the_same_numbers(tracked_root, failing,
     assert sorted(map(json.dumps, found)) == sorted(map(json.dumps, wanted))
 
 
-def test_sweep_that_only_diverges_has_no_winner(root):
-    """Where every trial explodes, that is the result: no best, no weight set, no silence."""
-    with pytest.raises(PickError, match="completed trial"):
-        run(root, trials=2, optimizer=keras.optimizers.SGD(1e30))
-    result = SweepResult.read("tiny", root)
+def test_sweep_that_only_diverges_has_no_winner(root, capsys):
+    """Where every trial explodes, that is the result: a report, no weight set, no silence."""
+    result = run(root, trials=2, optimizer=keras.optimizers.SGD(1e30))
     assert result.trials["outcome"].tolist() == ["DIVERGED", "DIVERGED"]
     assert all("not finite" in reason for reason in result.trials["reason"])
     assert not (root / "weights").exists()
+    assert (root / "studies" / "tiny" / "report.html").exists()
+    print_summary(result, root)
+    assert "No weight set was saved, since no trial is complete." in capsys.readouterr().out
+    with pytest.raises(PickError, match="completed trial"):
+        result.best()
 
 
 def test_tracking_can_be_switched_off(root):
