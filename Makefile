@@ -1,12 +1,12 @@
 # Two commands set everything up on a machine with Python 3.11 or newer, make and a network:
-#   make sweep   the main job      make test   lint, types and all tests
+#   make sweep   the main job      make test   lint, types and tests
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ISLP := ISLP==0.6.0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui test lint types unit clean
+.PHONY: help venv sweep ui test test-slow lint types unit clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -31,7 +31,10 @@ sweep: venv ## Sweep the loss weights of sweeps/bike_demand.py; more: make sweep
 ui: venv ## Open the MLflow UI on the results
 	$(BIN)/lossweights ui
 
-test: lint types unit ## Lint, types and all tests
+test: lint types unit ## Lint, types and all tests but the slow ones
+
+test-slow: venv ## The slow tests: chaos, long traces
+	$(BIN)/python -m pytest -m slow
 
 lint: venv
 	$(BIN)/ruff check .
@@ -41,7 +44,7 @@ types: venv
 	$(BIN)/mypy
 
 unit: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not slow'
 
 clean: ## Remove .venv and caches; results in mlruns/ stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -28,6 +28,8 @@ class Prepared:
         conclude: What to do once all trials have ended: from the result and the root to how the
             parent run ends.
         shown: What the tracker shows of the sweep.
+        workers: How many worker processes are faster than none, for a trainer by name and so many
+            trials.
     """
 
     parts: Mapping[str, Any]
@@ -35,6 +37,7 @@ class Prepared:
     make_trainer: Callable[[str], Trainer]
     conclude: Callable[[SweepResult, Path], Ending]
     shown: Mapping[str, Any] = field(default_factory=dict)
+    workers: Callable[[str, int], int] = lambda trainer, trials: 0
 
 
 class AbstractSweep(ABC):

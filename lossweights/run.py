@@ -15,7 +15,7 @@ from lossweights._files import check_name
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.errors import RecipeError, StoreError, WorkerError
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
-from lossweights.executors.child import in_worker
+from lossweights.executors.child import refuse_in_worker
 from lossweights.executors.processes import available_cores
 from lossweights.folder import Finished, list_results, read_manifest, refuse_existing
 from lossweights.manifest import check_same, digest, make_manifest
@@ -135,16 +135,31 @@ def _train(
 
 
 def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
-    if not options.workers:
+    workers = options.workers
+    if workers is None:
+        workers = _chosen_workers(sweep, prepared, options, options.trials - store.finished())
+    if workers == 0:
         return InlineExecutor(lambda: prepared.make_trainer(options.trainer))
     return ProcessExecutor(
-        options.workers,
+        workers,
         target_of(sweep, options.script),
         options.trainer,
         fingerprint=digest(prepared.parts),
         logs=store.folder / "logs",
-        memory=_memory_limit(options.workers),
+        memory=_memory_limit(workers),
     )
+
+
+def _chosen_workers(sweep: AbstractSweep, prepared: Prepared, options: Options, trials: int) -> int:
+    """As many as are faster than none; at least one if trials must end when their time is up."""
+    workers = prepared.workers(options.trainer, trials)
+    if options.trial_timeout is not None:
+        return max(workers, 1)
+    try:
+        target_of(sweep, options.script)
+    except WorkerError:
+        return 0  # as in a notebook, where no worker could import it
+    return workers
 
 
 def _memory_limit(workers: int) -> int | None:
@@ -199,12 +214,7 @@ def _accepted_tag(store: Store) -> dict[str, str]:
 
 
 def _check(sweep: AbstractSweep, options: Options) -> None:
-    if in_worker():
-        raise WorkerError(
-            f"Expected the script of the sweep {sweep.name!r} to run it in its main part alone. "
-            f"Found run() or main() called on import, by a worker process. Write it below "
-            f"`if __name__ == '__main__':`."
-        )
+    refuse_in_worker(sweep.name)
     if options.trainer not in sweep.trainers:
         raise RecipeError(
             f"Expected a trainer among {tuple(sweep.trainers)}. Found {options.trainer!r}."

@@ -156,28 +156,63 @@ def read_status(root: Path, name: str) -> Status:
     read_manifest(root, name)
     folder = sweep_folder(root, name)
     running = is_running(folder)
-    value = _read(folder / "status.json")
-    done, outcomes = value.get("done", 0), value.get("outcomes", {})
-    if not running or not value:
+    noted = _read(folder / "status.json")
+    done, outcomes = noted.done, noted.outcomes
+    if not running or noted.driver is None:
         results = list_results(folder).values()
         done = sum(not finished.again for finished in results)
         outcomes = Counter(finished.result.outcome.name for finished in results)
-    wanted = max(value.get("wanted", 0), done)
-    ended = done - value.get("before", 0)
-    pace = ended / value["seconds"] if ended > 0 and value.get("seconds") else 0.0
-    workers = value.get("workers", []) if running else []
+    wanted = max(noted.wanted, done)
+    ended = done - noted.before
+    pace = ended / noted.seconds if ended > 0 and noted.seconds > 0 else 0.0
     return Status(
         name=name,
         running=running,
-        driver=value.get("driver"),
+        driver=noted.driver,
         wanted=wanted,
         done=done,
         outcomes=dict(outcomes),
         trials_an_hour=3600 * pace,
         seconds_left=(wanted - done) / pace if running and pace else None,
-        workers=tuple(Worker(w["pid"], tuple(w["trials"])) for w in workers),
-        tracking=value.get("tracking", {}),
+        workers=noted.workers if running else (),
+        tracking=noted.tracking,
     )
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """What the status file says."""
+
+    driver: int | None = None
+    wanted: int = 0
+    done: int = 0
+    before: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    workers: tuple[Worker, ...] = ()
+    tracking: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _read(path: Path) -> _Noted:
+    """The status file, or nothing if there is none or it is damaged: it is a convenience."""
+    try:
+        value = parse_json(path.read_bytes())
+        tracking = value["tracking"]
+        return _Noted(
+            driver=int(value["driver"]),
+            wanted=int(value["wanted"]),
+            done=int(value["done"]),
+            before=int(value["before"]),
+            outcomes={str(name): int(count) for name, count in value["outcomes"].items()},
+            seconds=float(value["seconds"]),
+            workers=tuple(
+                Worker(int(w["pid"]), tuple(int(trial) for trial in w["trials"]))
+                for w in value["workers"]
+            ),
+            tracking=tracking if isinstance(tracking, dict) else {},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return _Noted()
 
 
 def is_running(folder: Path) -> bool:
@@ -193,12 +228,3 @@ def is_running(folder: Path) -> bool:
     finally:
         os.close(handle)
     return False
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The status file, empty if there is none or it is not whole: it is a convenience."""
-    try:
-        value = parse_json(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

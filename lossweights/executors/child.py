@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from lossweights.errors import WorkerError
 from lossweights.executors.messages import send
 
 WORKER = "LOSSWEIGHTS_WORKER"  # set in the environment of every worker
@@ -117,6 +117,15 @@ def _environment(cores: int) -> dict[str, str]:
     return {**threads, **os.environ, WORKER: "1", "PYTHONPATH": path}
 
 
-def in_worker(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is a worker."""
-    return WORKER in environment
+def refuse_in_worker(sweep: str) -> None:
+    """Refuse to run a sweep in a worker process, which imports its script and no more.
+
+    Raises:
+        WorkerError: This process is a worker.
+    """
+    if WORKER in os.environ:
+        raise WorkerError(
+            f"Expected the script of the sweep {sweep!r} to run it in its main part alone. Found "
+            f"run() or main() called on import, by a worker process. Write it below "
+            f"`if __name__ == '__main__':`."
+        )

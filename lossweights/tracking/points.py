@@ -15,6 +15,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lossweights.dominance import Verdict, shares
 from lossweights.folder import Asked, Finished
 from lossweights.records import EpochReport, Failure
@@ -37,7 +39,8 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
     names, factors = list(weights), list(weights.values())
     for split, magnitudes in (("train", report.train), ("val", report.val)):
         values = [magnitudes[name] for name in names]
-        parts = shares(factors, values)
+        with np.errstate(all="ignore"):  # of a term that diverged: such points are left out
+            parts = shares(factors, values)
         for name, value, weight, share in zip(names, values, factors, parts, strict=True):
             yield from _point(f"magnitude_{split}/{name}", value, report, time)
             yield from _point(f"weighted_{split}/{name}", weight * value, report, time)

@@ -61,6 +61,7 @@ class Tracker:
         self._began: dict[int, int] = {}
         self._live_due = 0.0
         self._reached = False  # whether the store is open, and what it holds is known
+        self._there = False  # whether it could be opened the last time
         self._error: str | None = None
         self._offline_since: str | None = None
         self._ending: Ending | None = None
@@ -161,16 +162,18 @@ class Tracker:
             else:
                 pause, failures = FIRST_PAUSE, 0
                 self._error = self._offline_since = None
-            self._tried.set()
-        if not over and self._reached and self._ending is not None:
-            with suppress(Exception):  # some trial cannot be recorded, but the server is there
+        if not over and self._there and self._ending is not None:
+            with suppress(Exception):  # some trial cannot be recorded; the end of the sweep can
+                self._runs.open(self._params)
                 self._runs.end(self._ending)
 
     def _work(self) -> bool:
         """One thing that is to be done, or waiting for one; whether it was the last."""
         if not self._reached:
+            self._there = False
             self._runs.open(self._params)
-            self._reached = True
+            self._reached = self._there = True
+            self._tried.set()
         self._write_live()
         if self._pending:
             self._write_trial(self._pending[0])
@@ -184,8 +187,15 @@ class Tracker:
 
     def _failed(self, error: Exception) -> None:
         log.debug("tracking failed", exc_info=True)
-        self._error = f"{type(error).__name__}: {error}".splitlines()[0]
+        self._error = self._explained(error)
+        self._tried.set()
         self._offline_since = self._offline_since or datetime.now(UTC).isoformat(timespec="seconds")
+
+    def _explained(self, error: Exception) -> str:
+        first = f"{type(error).__name__}: {error}".splitlines()[0]
+        if "out-of-date database schema" in first:  # of another version of MLflow
+            return f"{first} To use it, back up the database, then `mlflow db upgrade {self.uri}`"
+        return first
 
     def _write_trial(self, number: int) -> None:
         try:

@@ -24,8 +24,7 @@ if __name__ == "__main__" and limit.exists():
 """
 
 
-@pytest.mark.parametrize("room", [1, 5000, 20_000])
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(("room", "workers"), [(1, 0), (5000, 1), (20_000, 0)])
 def test_f05_full_study_stops_with_exit_74_and_can_be_resumed(scripted, room, workers):
     """No file may grow beyond the study as it is, and a little: what fits is kept, then an end."""
     script = scripted(LIMITED)

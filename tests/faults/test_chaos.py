@@ -1,0 +1,127 @@
+"""Chaos: workers and drivers die, the server comes and goes, and the sums are right at the end."""
+
+import random
+import signal
+
+import pytest
+
+from lossweights.folder import list_results
+from lossweights.records import Outcome
+
+from .helpers import alive, check_mlflow, check_sweep, eventually, kill
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
+
+TRIALS, KILLS, DRIVER_KILLS = 200, 30, 6
+BOUNCES = ["error", "accept", "hang", "accept", "refuse"]
+
+# Each training leaves a line, so that one that was trained twice is found.
+BODY = """
+LEDGER = os.open(HERE / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+def during(member, epoch):
+    if epoch == 0:
+        os.write(LEDGER, f"{os.getpid()} {member.weights['b']!r}\\n".encode())
+    time.sleep(0.01)  # a training takes its time
+
+sweep = FakeSweep("fake", during=during)
+"""
+
+
+class Chaos:
+    """A sweep that is driven to its end whatever is done to it."""
+
+    def __init__(self, script, server):
+        self.script, self.server = script, server
+        self.safe = []  # weights of complete trials, and how long the ledger was then
+        self.process = None
+        self.start()
+
+    def start(self):
+        """Start the driver, anew if there was one."""
+        resume = ["--resume"] if (self.script.sweep_folder / "manifest.json").exists() else []
+        self.process = self.script.start(
+            "--tracking-uri", self.server.uri, *resume, trials=TRIALS, tracking=True
+        )
+
+    def ledger(self):
+        """The trainings so far: process and weight."""
+        path = self.script.folder / "ledger"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [tuple(line.split()) for line in lines]
+
+    def complete(self):
+        """The weights of the trials that are complete on the disk."""
+        if not (self.script.sweep_folder / "trials").exists():
+            return set()
+        results = list_results(self.script.sweep_folder).values()
+        done = [f for f in results if f.result.outcome is Outcome.COMPLETE]
+        return {repr(f.result.weights["b"]) for f in done}
+
+    def wait_for(self, trainings):
+        """Wait until so many trainings have begun, or the driver has ended."""
+        eventually(
+            lambda: len(self.ledger()) >= trainings or self.process.poll() is not None, seconds=60
+        )
+
+    def kill_worker(self):
+        """The worker that began the latest training."""
+        pid = int(self.ledger()[-1][0])
+        if alive(pid):
+            kill(pid)
+
+    def kill_driver(self):
+        """The driver; what was complete by then is not to be trained again."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        self.safe.append((self.complete(), len(self.ledger())))
+        self.start()
+
+    def bounce(self, how):
+        """The server goes, or falls silent, or comes back."""
+        if how == "refuse":
+            self.server.refuse()
+            self.server.listen()
+        self.server.mode = "error" if how == "refuse" else how
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_chaos(tracked, mlflow_server, seed):
+    """200 weight sets, 30 kills, a server bounced five times: every number is there, once."""
+    rng = random.Random(seed)
+    script = tracked(BODY)
+    chaos = Chaos(script, mlflow_server(script))
+    kills = ["driver"] * DRIVER_KILLS + ["worker"] * (KILLS - DRIVER_KILLS)
+    rng.shuffle(kills)
+    places = sorted(rng.sample(range(KILLS + len(BOUNCES)), len(BOUNCES)))
+    for place, bounce in zip(places, BOUNCES, strict=True):
+        kills.insert(place, bounce)
+    for event in kills:
+        chaos.wait_for(len(chaos.ledger()) + rng.randint(2, 6))
+        assert chaos.process.poll() is None, "the sweep ended before all was done to it"
+        if event == "driver":
+            chaos.kill_driver()
+        elif event == "worker":
+            chaos.kill_worker()
+        else:
+            chaos.bounce(event)
+    chaos.server.mode = "accept"
+    chaos.safe.append((chaos.complete(), len(chaos.ledger())))
+    _, err = chaos.process.communicate(timeout=120)
+    assert chaos.process.returncode == 0, err
+
+    results = script.results()
+    ended = [finished for finished in results.values() if not finished.again]
+    assert len(ended) == TRIALS
+    assert {f.result.outcome for f in ended} <= {Outcome.COMPLETE, Outcome.FAILED}
+    weights = [f.result.weights["b"] for f in ended]
+    assert len(set(weights)) == TRIALS, "a weight set was tried twice"
+    again = [finished for finished in results.values() if finished.again]
+    assert {f.asked.number for f in again} == {f.asked.retry_of for f in results.values()} - {None}
+    ledger = chaos.ledger()
+    for complete, length in chaos.safe:
+        trained_later = {weight for _, weight in ledger[length:]}
+        assert not trained_later & complete, "what was complete was trained again"
+    check_sweep(script.root)
+    check_mlflow(script.root)
+    print(f"{len(again)} trials were cut short and tried again, {len(ledger)} trainings in all")

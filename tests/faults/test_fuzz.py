@@ -1,0 +1,173 @@
+"""Any bytes in the files of a sweep: the named error or what was written, never half of it."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lossweights.errors import StoreError
+from lossweights.folder import list_results, read_manifest, read_test, write_result
+from lossweights.status import read_status
+from lossweights.store.spool import Spool
+from lossweights.tracking import Ending
+
+from .helpers import finished
+
+pytestmark = pytest.mark.faults
+
+MANIFEST = {
+    "format": "lossweights/sweep",
+    "version": 1,
+    "name": "fake",
+    "created": "2026-01-01T00:00:00.000+00:00",
+    "objectives": {"miss": "minimize"},
+    "scales": None,
+    "terms": {"a": None, "b": None},
+}
+STATUS = {
+    "driver": 1,
+    "wanted": 3,
+    "done": 1,
+    "before": 0,
+    "outcomes": {"COMPLETE": 1},
+    "seconds": 1.0,
+    "workers": [{"pid": 3, "trials": [1]}],
+    "tracking": {"waiting": 0, "offline_since": None, "error": None},
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@st.composite
+def damages(draw):
+    """A way to damage bytes: cut, change, insert, or replace them altogether."""
+    kind = draw(st.sampled_from(["cut", "flip", "insert", "replace"]))
+    where, data = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=8))
+
+    def damage(whole):
+        at = int(where * len(whole))
+        if kind == "cut":
+            return whole[:at]
+        if kind == "flip":
+            return whole[:at] + data[:1] + whole[at + 1 :]
+        if kind == "insert":
+            return whole[:at] + data + whole[at:]
+        return data
+
+    return damage
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A sweep folder whose files may be damaged."""
+    folder = tmp_path_factory.mktemp("fuzz") / "studies" / "fake"
+    (folder / "trials").mkdir(parents=True)
+    return folder
+
+
+def attempt(read, *arguments):
+    """What reading gave, and what the named error said."""
+    try:
+        return read(*arguments), ""
+    except StoreError as error:
+        return None, str(error)
+
+
+fuzz = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@given(damages())
+@fuzz
+def test_fuzz_result_files(folder, damage):
+    """A result that loads is of that trial, with numbers where numbers are."""
+    write_result(folder, finished(3))
+    path = folder / "trials" / "0003.json"
+    path.write_bytes(damage(path.read_bytes()))
+    results, said = attempt(list_results, folder)
+    if results is None:
+        assert "0003.json" in said
+        return
+    assert list(results) == [3]
+    assert all(isinstance(weight, float) for weight in results[3].result.weights.values())
+    assert results[3].result.to_json()
+
+
+@given(st.sampled_from(sorted({**finished(3).result.to_json(), "number": 0, "parameters": 0})),
+       json_values)  # fmt: skip
+@fuzz
+def test_fuzz_fields_of_results(folder, field, value):
+    """Valid JSON with something else in a field: the same."""
+    write_result(folder, finished(3))
+    path = folder / "trials" / "0003.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    results, said = attempt(list_results, folder)
+    assert "0003.json" in said if results is None else list(results) == [3]
+
+
+@given(damages())
+@fuzz
+def test_fuzz_manifest(folder, damage):
+    """A manifest that loads is one of ours."""
+    (folder / "manifest.json").write_bytes(damage(json.dumps(MANIFEST).encode()))
+    manifest, said = attempt(read_manifest, folder.parent.parent, "fake")
+    if manifest is None:
+        assert "manifest.json" in said
+    else:
+        assert (manifest["format"], manifest["version"]) == ("lossweights/sweep", 1)
+
+
+@given(damages())
+@fuzz
+def test_fuzz_spool(tmp_path_factory, damage):
+    """Reports before the damage come back in order, each with its time."""
+    folder = tmp_path_factory.mktemp("spool")
+    spool = Spool(folder)
+    for report in finished(3).result.reports:
+        spool.add(3, report, 1000 + report.epoch)
+    path = folder / "spool" / "0003.jsonl"
+    path.write_bytes(damage(path.read_bytes()))
+    reports, times = spool.read(3)
+    assert len(reports) == len(times)
+    epochs = [report.epoch for report in reports]
+    assert epochs == sorted(set(epochs))
+
+
+def plain(folder):
+    """The sweep folder with a manifest and nothing else."""
+    for path in (*folder.glob("*.json"), *(folder / "trials").glob("*")):
+        path.unlink()
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+
+
+@given(damages(), st.sampled_from(["status.json", "ending.json", "test.json"]))
+@fuzz
+def test_fuzz_small_files(folder, damage, name):
+    """What is read for people: the status never fails for its own file, the others by name."""
+    plain(folder)
+    Ending("FINISHED", "a note", metrics={"best/miss": 1.0}).save(folder)
+    contents = {
+        "status.json": json.dumps(STATUS).encode(),
+        "ending.json": (folder / "ending.json").read_bytes(),
+        "test.json": b'{"trial": 1, "metrics": {"rmse": 1.0}}',
+    }
+    (folder / name).write_bytes(damage(contents[name]))
+    assert read_status(folder.parent.parent, "fake").describe()
+    for read in (Ending.read, read_test):
+        found, said = attempt(read, folder)
+        assert found is not None or name in said
+
+
+@given(st.sampled_from(sorted(STATUS)), json_values)
+@fuzz
+def test_fuzz_fields_of_the_status(folder, field, value):
+    """Whatever the status file says, the status can be told."""
+    plain(folder)
+    (folder / "status.json").write_text(json.dumps({**STATUS, field: value}))
+    assert read_status(folder.parent.parent, "fake").describe().startswith("fake: not running")
