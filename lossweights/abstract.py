@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How trials are best trained.
+
+    Attributes:
+        trainer: Name of the trainer; not ``"auto"``, so that all workers do the same.
+        workers: How many worker processes are faster than none.
+        why: What was chosen and why, in a line; empty if there was nothing to choose.
+    """
+
+    trainer: str
+    workers: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A sweep whose data are loaded and whose parts are known to fit.
 
@@ -28,8 +43,7 @@ class Prepared:
         conclude: What to do once all trials have ended: from the result and the root to how the
             parent run ends.
         shown: What the tracker shows of the sweep.
-        workers: How many worker processes are faster than none, for a trainer by name and so many
-            trials.
+        choose: From the name of a trainer and a number of trials to how they are best trained.
     """
 
     parts: Mapping[str, Any]
@@ -37,7 +51,7 @@ class Prepared:
     make_trainer: Callable[[str], Trainer]
     conclude: Callable[[SweepResult, Path], Ending]
     shown: Mapping[str, Any] = field(default_factory=dict)
-    workers: Callable[[str, int], int] = lambda trainer, trials: 0
+    choose: Callable[[str, int], Choice] = lambda trainer, trials: Choice(trainer)
 
 
 class AbstractSweep(ABC):

@@ -12,6 +12,7 @@ import numpy as np
 from keras import tree
 from numpy.typing import NDArray
 
+from lossweights.early_stopping import EarlyStopping
 from lossweights.errors import DataError, LossweightsError, ModelError, RecipeError
 from lossweights.loss import CombinedLoss
 from lossweights.metrics import Metric
@@ -172,6 +173,10 @@ class Problem:
         epochs: Passes over the training data.
         batch_size: Rows a step.
         probe_size: Most rows of the training data on which magnitudes are measured.
+        early_stopping: When a training ends before its last epoch, or ``None`` for never.
+
+    Raises:
+        RecipeError: Early stopping watches what is no metric, or in the wrong direction.
     """
 
     build_model: Callable[[], keras.Model]
@@ -181,6 +186,22 @@ class Problem:
     epochs: int = 20
     batch_size: int = 64
     probe_size: int = 1024
+    early_stopping: EarlyStopping | None = None
+
+    def __post_init__(self) -> None:
+        if self.early_stopping is None:
+            return
+        name, direction = self.early_stopping.metric, self.early_stopping.direction
+        if name not in self.metrics:
+            raise RecipeError(
+                f"Expected early stopping on one of the metrics {list(self.metrics)}. Found "
+                f"{name!r}. A loss cannot be watched: it changes with the weights."
+            )
+        if self.metrics[name].direction not in (None, direction):
+            raise RecipeError(
+                f"Expected early stopping to {self.metrics[name].direction} {name!r}. Found "
+                f"{direction!r}."
+            )
 
     def make_model(self, seed: int, x: Arrays = None) -> keras.Model:
         """A new model, initialised from the seed.

@@ -125,6 +125,7 @@ class TrialResult:
         trainer: Which trainer produced it.
         failure: Why it failed, for a failed trial.
         details: The traceback, or the last lines of a dead worker's log.
+        best_epoch: With early stopping, the epoch whose parameters are kept; else ``None``.
     """
 
     weights: Mapping[str, float]
@@ -136,6 +137,7 @@ class TrialResult:
     trainer: str = ""
     failure: Failure | None = None
     details: str = ""
+    best_epoch: int | None = None
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -144,8 +146,16 @@ class TrialResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Validation metrics after the last epoch with finite numbers, empty if there is none."""
-        finite = [report for report in self.reports if report.finite]
+        """Validation metrics of the parameters that are kept, empty if there are none.
+
+        They are those after the best epoch with early stopping, else after the last epoch with
+        finite numbers.
+        """
+        finite = [
+            report
+            for report in self.reports
+            if report.finite and self.best_epoch in (None, report.epoch)
+        ]
         return dict(finite[-1].metrics) if finite else {}
 
     def magnitudes(self, split: str = "train") -> NDArray[np.float64]:
@@ -164,6 +174,7 @@ class TrialResult:
             "trainer": self.trainer,
             "failure": self.failure and self.failure.name,
             "details": self.details,
+            "best_epoch": self.best_epoch,
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -180,6 +191,7 @@ class TrialResult:
             trainer=str(value["trainer"]),
             failure=Failure[value["failure"]] if value.get("failure") else None,
             details=str(value.get("details", "")),
+            best_epoch=None if value.get("best_epoch") is None else int(value["best_epoch"]),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -135,31 +136,33 @@ def _train(
 
 
 def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
-    workers = options.workers
-    if workers is None:
-        workers = _chosen_workers(sweep, prepared, options, options.trials - store.finished())
+    choice = prepared.choose(options.trainer, options.trials - store.finished())
+    if choice.why and not options.quiet:
+        print(f"trainer: {choice.why}", file=sys.stderr, flush=True)
+    workers = _workers(sweep, options, choice.workers)
     if workers == 0:
-        return InlineExecutor(lambda: prepared.make_trainer(options.trainer))
+        return InlineExecutor(lambda: prepared.make_trainer(choice.trainer))
     return ProcessExecutor(
         workers,
         target_of(sweep, options.script),
-        options.trainer,
+        choice.trainer,
         fingerprint=digest(prepared.parts),
         logs=store.folder / "logs",
         memory=_memory_limit(workers),
     )
 
 
-def _chosen_workers(sweep: AbstractSweep, prepared: Prepared, options: Options, trials: int) -> int:
-    """As many as are faster than none; at least one if trials must end when their time is up."""
-    workers = prepared.workers(options.trainer, trials)
+def _workers(sweep: AbstractSweep, options: Options, chosen: int) -> int:
+    """As many as asked for; else as chosen, and one if trials must end when their time is up."""
+    if options.workers is not None:
+        return options.workers
     if options.trial_timeout is not None:
-        return max(workers, 1)
+        return max(chosen, 1)
     try:
         target_of(sweep, options.script)
     except WorkerError:
         return 0  # as in a notebook, where no worker could import it
-    return workers
+    return chosen
 
 
 def _memory_limit(workers: int) -> int | None:

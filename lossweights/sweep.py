@@ -13,7 +13,7 @@ import keras
 
 from lossweights import search
 from lossweights._files import check_name
-from lossweights.abstract import AbstractSweep, Prepared
+from lossweights.abstract import AbstractSweep, Choice, Prepared
 from lossweights.describe import describe_problem
 from lossweights.errors import DataError, ObjectiveError, RecipeError, TermError
 from lossweights.executors.processes import available_cores
@@ -27,14 +27,13 @@ from lossweights.scales import check_scales, reference_scales
 from lossweights.space import Space, SpaceLike
 from lossweights.terms import as_term
 from lossweights.tracking import Ending
-from lossweights.training import FitTrainer, Trainer
+from lossweights.training import TRAINERS, FitTrainer, Trainer, choose_trainer
 from lossweights.winner import train_winner
 
 log = logging.getLogger("lossweights")
 
 # Keras' names for the weighted total: smaller weights would win.
 _WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
-TRAINERS = ("auto", "fit")
 TRIALS_A_WORKER = 16  # below, importing TensorFlow again costs more than a worker saves
 MAX_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 
@@ -68,7 +67,7 @@ class Sweep(AbstractSweep):
             training.
     """
 
-    trainers = TRAINERS
+    trainers = ("auto", *TRAINERS)
 
     def __init__(
         self,
@@ -122,7 +121,7 @@ class Sweep(AbstractSweep):
             make_trainer=trainers.make,
             conclude=lambda result, root: self._conclude(result, root, trainers.fit, data),
             shown=self._tracked_params(),
-            workers=_paying_workers,
+            choose=trainers.choose,
         )
 
     def _conclude(self, result: SweepResult, root: Path, fit: FitTrainer, data: Data) -> Ending:
@@ -178,29 +177,46 @@ class Sweep(AbstractSweep):
         )
 
 
-def _paying_workers(trainer: str, trials: int) -> int:
-    """A worker a core, once there are trials enough to pay for starting them.
-
-    Keras' own `fit` keeps one core busy with a small model, and hardly two with any.
-    """
-    cores = available_cores()
-    return cores if cores > 1 and trials >= TRIALS_A_WORKER * cores else 0
-
-
 class _Trainers:
     """The trainers of a problem, each built when it is first needed."""
 
     def __init__(self, problem: Problem, data: Data) -> None:
         self._problem, self._data = problem, data
+        self._built: dict[str, Trainer] = {}
 
     def make(self, name: str) -> Trainer:
         """The trainer of that name."""
-        return self.fit
+        if name == "auto":
+            name = self._chosen[0]
+        if name not in self._built:
+            self._built[name] = TRAINERS[name](self._problem, self._data)
+        return self._built[name]
 
-    @cached_property
+    @property
     def fit(self) -> FitTrainer:
         """The reference trainer, which trains the winner too."""
-        return FitTrainer(self._problem, self._data)
+        trainer = self.make("fit")
+        assert isinstance(trainer, FitTrainer)
+        return trainer
+
+    def choose(self, name: str, trials: int) -> Choice:
+        """What trains so many trials fastest: a stack by itself, or a worker a core.
+
+        A stack keeps all cores busy. Training one member after another keeps one core busy and
+        hardly two, if there are trials enough to pay for starting the workers.
+        """
+        why = ""
+        if name == "auto":
+            name, why = self._chosen
+        cores = available_cores()
+        pays = cores > 1 and trials >= TRIALS_A_WORKER * cores and self.make(name).capacity == 1
+        return Choice(name, cores if pays else 0, why)
+
+    @cached_property
+    def _chosen(self) -> tuple[str, str]:
+        trainer, why = choose_trainer(self._problem, self._data)
+        self._built.setdefault(trainer.name, trainer)
+        return trainer.name, why
 
 
 def _checked_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:

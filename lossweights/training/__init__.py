@@ -11,12 +11,29 @@ from typing import TYPE_CHECKING, Any
 from lossweights.training.contract import Member, ReportFunction, Trainer
 
 if TYPE_CHECKING:
+    from lossweights.training.auto import TRAINERS, choose_trainer
     from lossweights.training.fit import FitTrainer
+    from lossweights.training.serial import SerialTrainer
     from lossweights.training.stacked import StackedTrainer
 
-__all__ = ["FitTrainer", "Member", "ReportFunction", "StackedTrainer", "Trainer"]
+__all__ = [
+    "TRAINERS",
+    "FitTrainer",
+    "Member",
+    "ReportFunction",
+    "SerialTrainer",
+    "StackedTrainer",
+    "Trainer",
+    "choose_trainer",
+]
 
-_MODULES = {"FitTrainer": "fit", "StackedTrainer": "stacked"}
+_MODULES = {
+    "TRAINERS": "auto",
+    "FitTrainer": "fit",
+    "SerialTrainer": "serial",
+    "StackedTrainer": "stacked",
+    "choose_trainer": "auto",
+}
 
 
 def __getattr__(name: str) -> Any:

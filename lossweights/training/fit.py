@@ -17,6 +17,7 @@ from lossweights.gram import named
 from lossweights.probe import Measurement, Probe
 from lossweights.problem import Data, Problem, Split
 from lossweights.records import EpochReport, TrialResult
+from lossweights.training.compiled import keras_loss
 from lossweights.training.contract import Member, ReportFunction, Trainer
 from lossweights.training.history import MemberHistory
 from lossweights.training.order import batch_order
@@ -41,7 +42,7 @@ class FitTrainer(Trainer):
         self._model = problem.make_model(seed=0, x=self._example)
         self._model.compile(
             optimizer=problem.make_optimizer(),
-            loss=self._loss,
+            loss=keras_loss(self._loss, self._model),
             # A whole epoch in one graph call: the batches, and so the numbers, are the same.
             steps_per_execution=problem.steps_per_epoch(self._rows),
             jit_compile=False,  # XLA compiles longer than most small models train
@@ -75,7 +76,7 @@ class FitTrainer(Trainer):
 
     @property
     def model(self) -> keras.Model:
-        """The model as the last member left it."""
+        """The model as the last member left it: after its best epoch, with early stopping."""
         return self._model
 
     def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
@@ -105,14 +106,18 @@ class FitTrainer(Trainer):
                 shuffle=False,  # the batches come in the documented order
                 verbose=0,
             )
+            if position in self._parameters:
+                self._model.set_weights(self._parameters[position])
         history.seconds = time.monotonic() - started
         return history.result(self.name)
 
     def _look(self, history: MemberHistory, epoch: int) -> bool:
         """Measure and report; False if the training is to stop."""
         go_on = history.add(self.measure(epoch))
-        if history.keeps_last:
+        if history.is_kept:
             self._parameters[history.position] = self._model.get_weights()
+        elif history.has_failed:
+            self._parameters.clear()
         return go_on
 
     def _restart(self, member: Member) -> None:

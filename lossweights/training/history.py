@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lossweights.early_stopping import BestEpoch
 from lossweights.problem import Problem
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.training.contract import Member, ReportFunction
@@ -15,39 +16,47 @@ class MemberHistory:
         member: Its weights and seed.
         problem: What is trained.
         report: Called with every report; False stops the member.
+
+    Attributes:
+        is_kept: Whether the parameters at the last report are those to keep, so far as is known.
+        seconds: Training time, to be added up by the trainer.
     """
 
     def __init__(
         self, position: int, member: Member, problem: Problem, report: ReportFunction
     ) -> None:
         self.position, self.member = position, member
-        self.seconds = 0.0
+        self.is_kept, self.seconds = False, 0.0
+        self._epochs, self._report = problem.epochs, report
+        stopping = problem.early_stopping
+        self._best = None if stopping is None else BestEpoch(stopping)
         self._reports: list[EpochReport] = []
-        self._outcome = Outcome.COMPLETE
-        self._reason = ""
-        self._problem, self._report = problem, report
+        self._outcome, self._reason = Outcome.COMPLETE, ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the training ended in another way than it should."""
+        return self._outcome is not Outcome.COMPLETE
 
     def add(self, report: EpochReport) -> bool:
         """Take up the report of an epoch; False if the training ends with it."""
         self._reports.append(report)
         go_on = self._report(self.position, report)
+        self.is_kept = False
         if report.bad is not None:
             self._outcome = Outcome.DIVERGED
             self._reason = f"{report.bad} was not finite after epoch {report.epoch}"
             return False
-        if report.epoch >= self._problem.epochs:
-            return False
-        if not go_on:
+        is_last = report.epoch >= self._epochs
+        if self._best is not None:
+            self.is_kept = self._best.add(report)
+            is_last = is_last or self._best.is_over
+        else:
+            self.is_kept = is_last
+        if not go_on and not is_last:
             self._outcome = Outcome.PRUNED
             self._reason = f"stopped after epoch {report.epoch}"
-        return go_on
-
-    @property
-    def keeps_last(self) -> bool:
-        """Whether the parameters of the last report are those to keep, so far as is known."""
-        return self._outcome is Outcome.COMPLETE and (
-            bool(self._reports) and self._reports[-1].epoch == self._problem.epochs
-        )
+        return go_on and not is_last
 
     def result(self, trainer: str) -> TrialResult:
         """The result of the member, trained by the trainer of this name."""
@@ -59,4 +68,5 @@ class MemberHistory:
             reason=self._reason,
             seconds=self.seconds,
             trainer=trainer,
+            best_epoch=None if self._best is None or self.has_failed else self._best.epoch,
         )

@@ -4,41 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
 from lossweights.gram import named
-from lossweights.problem import Problem, Split
+from lossweights.problem import Problem
 from lossweights.records import EpochReport
-from lossweights.training.rows import Chunks, Rows
+from lossweights.training.rows import Placed
 from lossweights.training.schedule import gradient_epochs
-from lossweights.training.stacked_gradients import Form, StackedGradients, State, merge, split
+from lossweights.training.stacked_gradients import Form, StackedGradients
 from lossweights.training.stacked_gram import StackedGram
-from lossweights.training.stacked_loss import MemberLoss, Tensor
-from lossweights.training.stacked_optimizers import StackedOptimizer
+from lossweights.training.stacked_loss import Batch, MemberLoss, Tensor
 from lossweights.training.stacked_probe import StackedProbe
-
-# Values of the trainable and of the non-trainable variables of one model.
-ModelValues: TypeAlias = "tuple[list[NDArray[Any]], list[NDArray[Any]]]"
+from lossweights.training.stacked_variables import ModelValues, StackedVariables
 
 
 class Stack:
-    """The variables of so many members, side by side on a leading axis, and what trains them.
+    """The variables of so many members, and the graphs that train and measure them.
 
     Args:
         problem: What is trained.
         model: A built model of the problem; it lends its structure, its own values stay.
+        placed: The data.
         size: How many members.
         form: The form of the graph that computes gradients.
-        train: The training rows.
-        probe: The rows on which magnitudes are measured.
-        val: The validation rows.
-        gradient_rows: The rows on which gradients of single terms are measured.
         own_order: Whether each member visits the rows in an order of its own.
     """
 
@@ -46,80 +39,84 @@ class Stack:
         self,
         problem: Problem,
         model: keras.Model,
+        placed: Placed,
         size: int,
         form: Form,
-        train: Rows,
-        probe: Chunks,
-        val: Chunks,
-        gradient_rows: Split,
         *,
         own_order: bool = False,
     ) -> None:
-        self.size = size
-        self._batch_size, self._rows = problem.batch_size, train
-        self._probe_rows, self._val_rows = probe, val
-        self._is_common = [is_random_state(v) for v in model.non_trainable_variables]
-        loss = problem.make_loss()
-        self._terms = list(loss.terms)
-        self._weights = tf.Variable(tf.ones((size, len(self._terms)), keras.config.floatx()))
-        self._trainable = [_stacked(v, size) for v in model.trainable_variables]
-        own, common = split(model.non_trainable_variables, self._is_common)
-        self._own = [_stacked(variable, size) for variable in own]
-        self._common = [_copy(variable) for variable in common]
-        self._optimizer = StackedOptimizer(
-            problem.make_optimizer(),
-            self._trainable,
-            [variable.constraint for variable in model.trainable_variables],
+        self.size, self.form, self.is_compiled = size, form, False
+        self.variables = StackedVariables(problem, model, size)
+        self._batch_size, self._placed = problem.batch_size, placed
+        loss, is_common = problem.make_loss(), self.variables.is_common
+        self._member = MemberLoss(model, loss)
+        self._gradients = StackedGradients(self._member, is_common, form, own_batches=own_order)
+        # Without XLA: the last, smaller batch of an epoch is one step, and compiling it would cost
+        # more than it saves.
+        self.plain_gradients = StackedGradients(
+            self._member, is_common, replace(form, xla=False), own_batches=own_order
         )
-        member_loss = MemberLoss(model, loss)
-        self.gradients = StackedGradients(member_loss, self._is_common, form, own_batches=own_order)
-        # The last, smaller batch of an epoch is a single step: compiling it would cost more.
-        self._last_gradients = StackedGradients(
-            member_loss, self._is_common, Form(form.tape, xla=False), own_batches=own_order
-        )
-        self._probe = StackedProbe(
-            member_loss, loss, problem.metrics, self._is_common, xla=form.xla
-        )
-        self._gram = StackedGram(member_loss, model, gradient_rows, self._is_common)
-        self._gradient_epochs, self._epochs = gradient_epochs(problem.epochs), problem.epochs
-        order = tf.TensorSpec((size, len(train)) if own_order else (len(train),), tf.int64)
-        self._epoch = tf.function(self._train_epoch, autograph=False, input_signature=[order])
+        self._probe = StackedProbe(self._member, loss, problem.metrics, is_common, xla=form.xla)
+        self._gram = StackedGram(self._member, model, placed.gradients, is_common)
+        self._terms, self._epochs = list(loss.terms), problem.epochs
+        self._gradient_epochs = gradient_epochs(problem.epochs)
+        rows = len(placed.train)
+        order = tf.TensorSpec((size, rows) if own_order else (rows,), tf.int64)
+        steps = tf.TensorSpec((), tf.int32)
+        self._epoch = tf.function(self._train, autograph=False, input_signature=[order, steps])
         self._sums = tf.function(self._measure, autograph=False, input_signature=[])
         self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
 
-    def start(self, fresh: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
-        """Put members where fresh models start.
+    @property
+    def is_masked(self) -> bool:
+        """Whether the model's outputs carry a Keras mask; known after the first gradients."""
+        return self._member.is_masked
+
+    def draws_random_numbers(self, batch: Batch) -> bool:
+        """Whether training on such a batch draws random numbers, in whatever way."""
+        variables = self.variables
+        return self.plain_gradients.draws_random_numbers(
+            variables.trainable, variables.state, variables.weights, batch
+        )
+
+    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
+        """Put members where fresh models start; see `StackedVariables.start`."""
+        self.variables.start(values, weights)
+
+    def warm_up(self, order: NDArray[Any]) -> None:
+        """Compile what trains and measures, by a step of training; values change.
 
         Args:
-            fresh: The values that each member starts with.
-            weights: The effective weights of each member.
-        """
-        self._weights.assign([[float(w[name]) for name in self._terms] for w in weights])
-        for index, variable in enumerate(self._trainable):
-            variable.assign(np.stack([trainable[index] for trainable, _ in fresh]))
-        states = [split(state, self._is_common) for _, state in fresh]
-        for index, variable in enumerate(self._own):
-            variable.assign(np.stack([own[index] for own, _ in states]))
-        for index, variable in enumerate(self._common):
-            variable.assign(states[0][1][index])
-        self._optimizer.restart()
+            order: As for `train_epoch`.
 
-    def train_epoch(self, order: NDArray[np.int64]) -> None:
+        Raises:
+            tf.errors.InvalidArgumentError, tf.errors.UnimplementedError: XLA does not know an
+                operation.
+        """
+        self._sums()
+        self.train_epoch(order, steps=1)
+        self.is_compiled = True
+
+    def train_epoch(self, order: NDArray[Any], steps: int | None = None) -> None:
         """Train all members for one pass over the rows.
 
         Args:
             order: The rows in the order in which they are visited, ``(rows,)``, or
                 ``(members, rows)`` if each member has its own.
+            steps: Full batches to train on; by default all.
         """
-        self._epoch(tf.convert_to_tensor(order))
+        full = len(self._placed.train) // self._batch_size
+        most = full if steps is None else min(steps, full)
+        self._epoch(tf.convert_to_tensor(order), tf.constant(most))
 
     def measure(self, epoch: int) -> list[EpochReport]:
         """The report of each member as it is now."""
         probe_sums, val_sums, finite = (ops.convert_to_numpy(value) for value in self._sums())
+        placed, variables = self._placed, self.variables
         columns = zip(
-            self._probe.magnitudes(probe_sums, self._probe_rows),
-            self._probe.magnitudes(val_sums, self._val_rows),
-            self._probe.metrics(val_sums, *self._values(), self._val_rows),
+            self._probe.magnitudes(probe_sums, placed.probe),
+            self._probe.magnitudes(val_sums, placed.val),
+            self._probe.metrics(val_sums, variables.trainable, variables.state, placed.val),
             finite.tolist(),
             strict=True,
         )
@@ -142,107 +139,39 @@ class Stack:
             found.append(report)
         return found
 
-    def take(self, other: Stack, members: Sequence[int]) -> None:
-        """Take over members of another stack, with all that their training has reached.
-
-        Args:
-            other: A stack of the same problem.
-            members: As many of its members as this stack has.
-        """
-        for mine, theirs in zip(self._variables(), other._variables(), strict=True):
-            value = tf.convert_to_tensor(theirs)
-            mine.assign(tf.gather(value, members) if value.shape.rank else value)
-        for mine, theirs in zip(self._common, other._common, strict=True):
-            mine.assign(theirs)
-
-    def values_of(self, member: int) -> ModelValues:
-        """Copies of the values that a member has reached."""
-
-        def member_of(variable: keras.Variable) -> NDArray[Any]:
-            return ops.convert_to_numpy(variable)[member].copy()
-
-        own = [member_of(variable) for variable in self._own]
-        common = [ops.convert_to_numpy(variable).copy() for variable in self._common]
-        return [member_of(v) for v in self._trainable], merge(own, common, self._is_common)
-
-    def _variables(self) -> list[Any]:
-        """Everything with a leading axis of members, and the scalars of the optimizer."""
-        return [self._weights, *self._trainable, *self._own, *self._optimizer.variables]
-
-    def _values(self) -> tuple[list[Tensor], State]:
-        return (
-            [tf.convert_to_tensor(variable) for variable in self._trainable],
-            State(
-                [tf.convert_to_tensor(variable) for variable in self._own],
-                [tf.convert_to_tensor(variable) for variable in self._common],
-            ),
-        )
-
-    def _train_epoch(self, order: Tensor) -> None:
-        steps, rest = divmod(len(self._rows), self._batch_size)
+    def _train(self, order: Tensor, steps: Tensor) -> None:
+        size = self._batch_size
 
         def step(index: Tensor) -> Tensor:
-            first = index * self._batch_size
-            self._step(self.gradients, order[..., first : first + self._batch_size])
+            rows = order[..., index * size : (index + 1) * size]
+            self._step(self._gradients, tf.ensure_shape(rows, (*order.shape[:-1], size)))
             return index + 1
 
         tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
+        rest = len(self._placed.train) % size
         if rest:
-            self._step(self._last_gradients, order[..., -rest:])
+            self._step(self.plain_gradients, order[..., -rest:])
 
     def _step(self, gradients: StackedGradients, rows: Tensor) -> None:
-        rows = tf.ensure_shape(rows, (*rows.shape[:-1], rows.shape[-1] or self._batch_size))
-        trainable, state = self._values()
+        variables = self.variables
         slopes, state = gradients(
-            trainable, state, tf.convert_to_tensor(self._weights), self._rows.batch(rows)
+            variables.trainable, variables.state, variables.weights, self._placed.train.batch(rows)
         )
-        self._optimizer.apply(slopes, gradients.connected)
-        for variable, value in zip(self._own, state.own, strict=True):
-            variable.assign(value)
-        for variable, value in zip(self._common, state.common, strict=True):
-            variable.assign(value)
-
-    def _measure_gradients(self) -> tuple[Tensor, Tensor]:
-        trainable, state = self._values()
-        return self._gram.measure(trainable, state, tf.convert_to_tensor(self._weights))
+        variables.optimizer.apply(slopes, gradients.indices)
+        variables.set_state(state)
 
     def _measure(self) -> tuple[Tensor, Tensor, Tensor]:
-        trainable, state = self._values()
+        trainable, state = self.variables.trainable, self.variables.state
         finite = [
             tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
             for value in trainable
         ]
         return (
-            self._probe.sums(trainable, state, self._probe_rows),
-            self._probe.sums(trainable, state, self._val_rows),
+            self._probe.sums(trainable, state, self._placed.probe),
+            self._probe.sums(trainable, state, self._placed.val),
             tf.reduce_all(tf.stack(finite), axis=0),
         )
 
-
-def model_values(model: keras.Model) -> ModelValues:
-    """Copies of the values that a model has."""
-    return (
-        [ops.convert_to_numpy(variable) for variable in model.trainable_variables],
-        [ops.convert_to_numpy(variable) for variable in model.non_trainable_variables],
-    )
-
-
-def is_random_state(variable: keras.Variable) -> bool:
-    """Whether a variable is the state of a `keras.random.SeedGenerator`."""
-    return variable.name == "seed_generator_state"
-
-
-def _stacked(variable: keras.Variable, size: int) -> keras.Variable:
-    return keras.Variable(
-        "zeros",
-        shape=(size, *variable.shape),
-        dtype=variable.dtype,
-        trainable=variable.trainable,
-        name=variable.name,
-    )
-
-
-def _copy(variable: keras.Variable) -> keras.Variable:
-    return keras.Variable(
-        ops.convert_to_numpy(variable), dtype=variable.dtype, trainable=False, name=variable.name
-    )
+    def _measure_gradients(self) -> tuple[Tensor, Tensor]:
+        variables = self.variables
+        return self._gram.measure(variables.trainable, variables.state, variables.weights)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from lossweights.probe import by_output
-from lossweights.problem import Data, Problem, Split
+from lossweights.problem import Data, Problem
 from lossweights.records import TrialResult
 from lossweights.training.contract import Member, ReportFunction, Trainer
 from lossweights.training.history import MemberHistory
 from lossweights.training.order import batch_order
-from lossweights.training.rows import Chunks, Rows, chunk_rows
-from lossweights.training.schedule import gradient_rows
+from lossweights.training.parity import check_parity
+from lossweights.training.rows import Placed
 from lossweights.training.sizes import bucket, cached_members
-from lossweights.training.stack import ModelValues, Stack, is_random_state, model_values
+from lossweights.training.stack import Stack
+from lossweights.training.stackable import NotStackable, forms, why_not_stackable
+from lossweights.training.stacked_convolution import vectorize_convolutions
 from lossweights.training.stacked_gradients import Form
+from lossweights.training.stacked_variables import ModelValues, is_random_state, model_values
+
+log = logging.getLogger("lossweights")
 
 Slots: TypeAlias = "list[MemberHistory | None]"  # what each place of a stack trains, if anything
 
@@ -29,17 +35,20 @@ class StackedTrainer(Trainer):
 
     The members of a stack are at the same epoch of the same data, so one read of a batch serves
     all. Members of one seed visit the rows in one order; members of differing seeds have a batch
-    each. When members end early the rest moves to a smaller stack, of half the size, a quarter,
-    and so on, so that few graphs are ever compiled.
+    each. When members end early the rest moves to a smaller stack once that is half the size.
+
+    Before anything is trained, the gradients of a stack are compared with those of Keras' own
+    training step: a model that would not be trained as by `model.fit` is refused.
 
     Args:
-        problem: What is trained. Its model must be one that can be stacked: see `unstackable`.
+        problem: What is trained.
         data: The data, in memory.
         size: Members of a stack; by default so many that their training stays in the cache.
-        form: The form of the graph; by default XLA unless the model draws random numbers.
+        form: The form of the graph; by default the fastest one that agrees with Keras.
 
     Raises:
-        ValueError: ``size`` is below 1, or an operation of the model cannot be vectorised.
+        NotStackable: The model would not be trained as by `model.fit`; the message says why.
+        ValueError: ``size`` is below 1.
     """
 
     name = "stacked"
@@ -59,21 +68,23 @@ class StackedTrainer(Trainer):
         self._model = problem.make_model(seed=0, x=self._example)
         self._is_random = any(map(is_random_state, self._model.non_trainable_variables))
         self._size = size or cached_members(self._model, problem)
-        self._form = form or Form(xla=not self._is_random)
-        train, val = (self._by_output(split) for split in (data.train, data.val))
-        probe = train.spread(problem.probe_size)
-        length = chunk_rows([len(probe), len(val)])
-        self._train_rows = Rows(train)
-        self._probe_rows, self._val_rows = Chunks.of(probe, length), Chunks.of(val, length)
-        self._gradient_rows = gradient_rows(problem, train)
+        if self._size > 1:
+            vectorize_convolutions(self._model)
+        self._placed = Placed.of(problem, data, self._model)
         self._stacks: dict[tuple[int, bool], Stack] = {}
         self._starts: dict[int, ModelValues] = {}
         self._parameters: dict[int, ModelValues] = {}
+        self._form = form or self._find_form()
 
     @property
     def capacity(self) -> int:
         """The number of members of a stack."""
         return self._size
+
+    @property
+    def form(self) -> Form:
+        """The form of the graph that was chosen."""
+        return self._form
 
     def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
         """Train the members, a stack at a time; see `Trainer.train`."""
@@ -99,10 +110,32 @@ class StackedTrainer(Trainer):
         values = {id(v): value for v, value in zip(variables, [*trainable, *state], strict=True)}
         return [values[id(weight)] for weight in self._model.weights]
 
-    def _by_output(self, split: Split) -> Split:
-        """The split with the targets of several outputs by name."""
-        y = by_output(self._model, self._problem.make_loss(), split.y)
-        return Split(split.x, y, split.sample_weight)
+    def seconds_a_step(self, steps: int) -> float:
+        """How long a training step takes for each member, measured in so many steps."""
+        rows = len(self._placed.train)
+        steps = max(1, min(steps, rows // self._problem.batch_size))
+        stack, order = self._stack(self._size), batch_order(rows, 0, 1)
+        stack.start(
+            [self._start(seed=0)] * self._size,
+            [dict.fromkeys(self._problem.terms, 1.0)] * self._size,
+        )
+        stack.warm_up(order)
+        started = time.monotonic()
+        stack.train_epoch(order, steps)
+        stack.variables.of_member(0)  # waits until it is done
+        return (time.monotonic() - started) / steps / self._size
+
+    def _find_form(self) -> Form:
+        """The fastest form of graph in which a stack does what Keras does."""
+        reason = why_not_stackable(self._problem, self._model)
+        candidates = [] if reason else forms(self._model, self._size)
+        for form in candidates:
+            self._form = form
+            reason = check_parity(self._problem, self._stack(self._size), self._placed.train)
+            if reason is None:
+                return form
+            self._stacks.clear()
+        raise NotStackable(reason or "there is no form of graph for it")
 
     def _groups(self, histories: Sequence[MemberHistory]) -> list[list[MemberHistory]]:
         """The members in groups of one stack; members of one seed together where that can be."""
@@ -120,15 +153,9 @@ class StackedTrainer(Trainer):
     def _train_stack(self, histories: Sequence[MemberHistory]) -> None:
         """Train members to their ends."""
         own_order = len({history.member.seed for history in histories}) > 1
-        slots: Slots = list(histories)
-        stack = self._stack(len(slots), own_order)
-        slots += [None] * (stack.size - len(slots))
-        filled = [history or histories[-1] for history in slots]  # spare places train a copy
-        stack.start(
-            [self._start(history.member.seed) for history in filled],
-            [history.member.weights for history in filled],
-        )
-        seeds = [history.member.seed for history in filled]
+        stack = self._started(histories, own_order)
+        slots: Slots = [*histories, *[None] * (stack.size - len(histories))]
+        seeds = [(history or histories[-1]).member.seed for history in slots]
         for epoch in range(self._problem.epochs + 1):
             started = time.monotonic()
             if epoch:
@@ -141,8 +168,10 @@ class StackedTrainer(Trainer):
                 assert history is not None
                 history.seconds += share
                 go_on = history.add(reports[place])
-                if history.keeps_last:
-                    self._parameters[history.position] = stack.values_of(place)
+                if history.is_kept:
+                    self._parameters[history.position] = stack.variables.of_member(place)
+                elif history.has_failed:
+                    self._parameters.pop(history.position, None)
                 if not go_on:
                     slots[place] = None
             running = [place for place in running if slots[place] is not None]
@@ -150,6 +179,25 @@ class StackedTrainer(Trainer):
                 break
             stack, places = self._compact(stack, running, own_order)
             slots, seeds = [slots[p] for p in places], [seeds[p] for p in places]
+
+    def _started(self, histories: Sequence[MemberHistory], own_order: bool) -> Stack:
+        """A stack with these members at their start, and graphs that are known to compile."""
+        stack = self._stack(len(histories), own_order)
+        spare = stack.size - len(histories)  # places that train a copy of the last member
+        members = [history.member for history in [*histories, *[histories[-1]] * spare]]
+        values = [self._start(member.seed) for member in members]
+        weights = [member.weights for member in members]
+        if self._form.xla and not stack.is_compiled:
+            stack.start(values, weights)
+            try:
+                stack.warm_up(self._order([member.seed for member in members], 1, own_order))
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+                log.info("XLA cannot compile this model, goes on without: %s", error.message[:200])
+                self._form = Form(self._form.tape, xla=False)
+                self._stacks.clear()
+                return self._started(histories, own_order)
+        stack.start(values, weights)
+        return stack
 
     def _compact(
         self, stack: Stack, running: list[int], own_order: bool
@@ -165,11 +213,11 @@ class StackedTrainer(Trainer):
         smaller = self._stack(len(running), own_order)
         ended = [place for place in range(stack.size) if place not in running]
         places = [*running, *ended[: size - len(running)]]
-        smaller.take(stack, places)
+        smaller.variables.take(stack.variables, places)
         return smaller, places
 
     def _order(self, seeds: Sequence[int], epoch: int, own_order: bool) -> NDArray[np.int64]:
-        rows = len(self._train_rows)
+        rows = len(self._placed.train)
         if not own_order:
             return batch_order(rows, seeds[0], epoch)
         orders = {seed: batch_order(rows, seed, epoch) for seed in set(seeds)}
@@ -181,20 +229,11 @@ class StackedTrainer(Trainer):
             self._starts[seed] = model_values(self._problem.make_model(seed, x=self._example))
         return self._starts[seed]
 
-    def _stack(self, members: int, own_order: bool) -> Stack:
+    def _stack(self, members: int, own_order: bool = False) -> Stack:
         """The stack for so many members, compiled at its first use."""
-        size = bucket(members, self._size)
-        key = (size, own_order)
+        key = (bucket(members, self._size), own_order)
         if key not in self._stacks:
             self._stacks[key] = Stack(
-                self._problem,
-                self._model,
-                size,
-                self._form,
-                self._train_rows,
-                self._probe_rows,
-                self._val_rows,
-                self._gradient_rows,
-                own_order=own_order,
+                self._problem, self._model, self._placed, key[0], self._form, own_order=own_order
             )
         return self._stacks[key]

@@ -8,9 +8,11 @@ Simard 2006, High Performance Convolutional Neural Networks for Document Process
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 Tensor = Any
@@ -18,9 +20,15 @@ Tensor = Any
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
-def has_convolutions(model: keras.Model) -> bool:
-    """Whether a model has layers that `vectorize_convolutions` can change."""
-    return any(map(_is_plain, model._flatten_layers(include_self=False)))
+def convolutions(model: keras.Model) -> list[Any]:
+    """The layers that `vectorize_convolutions` changes: plain convolutions, channels last."""
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if type(layer) in _CONVOLUTIONS
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+    ]
 
 
 def vectorize_convolutions(model: keras.Model) -> None:
@@ -31,16 +39,33 @@ def vectorize_convolutions(model: keras.Model) -> None:
     Args:
         model: A model that nobody else uses.
     """
-    for layer in model._flatten_layers(include_self=False):
-        if _is_plain(layer):
-            layer.call = _MatrixConvolution(layer)
+    for layer in convolutions(model):
+        layer.call = _MatrixConvolution(layer)
+
+
+def patch_bytes(model: keras.Model, batch_size: int) -> float:
+    """The size of the largest matrix of patches of a batch; infinite if it cannot be told.
+
+    Args:
+        model: A built model.
+        batch_size: Rows of a batch.
+    """
+    sizes = [0.0]
+    for layer in convolutions(model):
+        try:
+            places = math.prod(layer.output.shape[1:-1])
+        except (AttributeError, TypeError):  # in a subclassed model, or of unknown length
+            return math.inf
+        taps = math.prod(layer.kernel.shape[:-1])  # times channels
+        sizes.append(batch_size * places * taps * np.dtype(layer.kernel.dtype).itemsize)
+    return max(sizes)
 
 
 class _MatrixConvolution:
     """What a convolutional layer computes, as a matrix product.
 
     Args:
-        layer: A `Conv1D`, `Conv2D` or `Conv3D` with one group and channels last.
+        layer: One of `convolutions`.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -96,9 +121,3 @@ class _MatrixConvolution:
             ]
             columns.append(padded[(slice(None), *cuts)])
         return columns[0] if len(columns) == 1 else ops.concatenate(columns, axis=-1)
-
-
-def _is_plain(layer: Any) -> bool:
-    return (
-        type(layer) in _CONVOLUTIONS and layer.groups == 1 and layer.data_format == "channels_last"
-    )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
 
-from lossweights.training.stacked_loss import Batch, MemberLoss, Tensor
+from lossweights.training.stacked_loss import Batch, Gradient, MemberLoss, Tensor
+
+# The gradients of all members, ``(members, ...)``; or values and indices of the rows of an
+# embedding that were looked up, ``(members, lookups, ...)`` and ``(members, lookups)``.
+StackedGradient: TypeAlias = "Tensor | tuple[Tensor, Tensor]"
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class StackedGradients:
         self, loss: MemberLoss, is_common: Sequence[bool], form: Form, *, own_batches: bool = False
     ) -> None:
         self._loss, self._is_common, self._own_batches = loss, list(is_common), own_batches
-        self.connected: list[bool] = []  # which trainable variables the loss depends on
+        self.indices: list[int] = []  # of the trainable variables that the loss depends on
         function = self._of_members if form.tape == "member" else self._of_stack
         # Not part of the graph around it: XLA compiles the step, not the loop over steps, whose
         # variables it would copy in every turn.
@@ -68,8 +72,8 @@ class StackedGradients:
 
     def __call__(
         self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
-    ) -> tuple[list[Tensor], State]:
-        """The gradients of the `connected` variables and the new state.
+    ) -> tuple[list[StackedGradient], State]:
+        """The gradients with respect to the variables of `indices`, and the new state.
 
         Args:
             trainable: Values of the trainable variables, each ``(members, ...)``.
@@ -79,6 +83,17 @@ class StackedGradients:
         """
         gradients, own, common = self._function(trainable, state.own, state.common, weights, batch)
         return gradients, State(own, common)
+
+    def draws_random_numbers(
+        self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
+    ) -> bool:
+        """Whether the graph for these arguments has an operation that draws random numbers."""
+        concrete = self._function.get_concrete_function(
+            trainable, state.own, state.common, weights, batch
+        )
+        graph = concrete.graph.as_graph_def()
+        functions = [node for function in graph.library.function for node in function.node_def]
+        return any("Random" in node.op for node in [*graph.node, *functions])
 
     def _of_members(
         self,
@@ -93,7 +108,7 @@ class StackedGradients:
         ) -> Any:
             state = merge(own, common, self._is_common)
             gradients, state = self._loss.gradients(trainable, state, weights, batch)
-            return self._keep_connected(gradients), *split(state, self._is_common)
+            return self._connected(gradients), *split(state, self._is_common)
 
         return self._map(member, trainable, own, weights, batch)
 
@@ -116,13 +131,18 @@ class StackedGradients:
             tape.watch(trainable)
             losses, own, common = self._map(member, trainable, own, weights, batch)
         # The gradient of the sum over members is each member's own gradient in its own slice.
-        gradients = tape.gradient(losses, trainable)
-        dense = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
-        return self._keep_connected(dense), own, common
+        return self._connected(tape.gradient(losses, trainable)), own, common
 
-    def _keep_connected(self, gradients: list[Tensor | None]) -> list[Tensor]:
-        self.connected = [gradient is not None for gradient in gradients]
-        return [gradient for gradient in gradients if gradient is not None]
+    def _connected(self, gradients: Sequence[Gradient | None]) -> list[StackedGradient]:
+        """The gradients that there are; noted at tracing, when it becomes known."""
+        self.indices = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        return [
+            (gradient.values, gradient.indices)
+            if isinstance(gradient, tf.IndexedSlices)
+            else gradient
+            for gradient in gradients
+            if gradient is not None
+        ]
 
     def _map(
         self,

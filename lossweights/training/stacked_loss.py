@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
-from keras import ops
+from keras import ops, tree
 
 from lossweights.loss import CombinedLoss
 from lossweights.probe import by_output
 
 Tensor = Any
+# Slices are of the rows of an embedding that were looked up.
+Gradient: TypeAlias = "Tensor | tf.IndexedSlices"
 Batch = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), as `model.fit` takes it
 
 
@@ -26,6 +28,7 @@ class MemberLoss:
 
     def __init__(self, model: keras.Model, loss: CombinedLoss) -> None:
         self._model, self._loss = model, loss
+        self.is_masked = False  # whether outputs carry a Keras mask; known after the first call
 
     def gradients(
         self,
@@ -33,15 +36,15 @@ class MemberLoss:
         state: Sequence[Tensor],
         weights: Tensor,
         batch: Batch,
-    ) -> tuple[list[Tensor | None], list[Tensor]]:
-        """The gradient with respect to each trainable variable, and the new state.
+    ) -> tuple[list[Gradient | None], list[Tensor]]:
+        """The gradient with respect to each trainable variable, and the new state; see `value`.
 
-        A gradient is ``None`` where the loss does not depend on the variable; see `value`.
+        A gradient is ``None`` where the loss does not depend on the variable.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trainable)
             loss, new_state = self.value(trainable, state, weights, batch)
-        return [dense(gradient) for gradient in tape.gradient(loss, trainable)], new_state
+        return tape.gradient(loss, trainable), new_state
 
     def value(
         self,
@@ -88,10 +91,7 @@ class MemberLoss:
         with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
             y_pred = model(x, training=training)
             additional = [ops.sum(loss) for loss in model.losses]
+        masks = [getattr(output, "_keras_mask", None) for output in tree.flatten(y_pred)]
+        self.is_masked = any(mask is not None for mask in masks)
         new_state = [scope.get_current_value(v) for v in model.non_trainable_variables]
         return by_output(model, self._loss, y_pred), new_state, additional
-
-
-def dense(gradient: Any) -> Tensor | None:
-    """A gradient of rows that were looked up, as embeddings give it, in the variable's shape."""
-    return None if gradient is None else tf.convert_to_tensor(gradient)

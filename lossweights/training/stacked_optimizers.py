@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from lossweights.training.stacked_gradients import map_members
-
-Tensor = Any
+from lossweights.training.fused_adam import FusedAdam
+from lossweights.training.stacked_gradients import StackedGradient, map_members
+from lossweights.training.stacked_loss import Tensor
 
 # Optimizers that update each number by itself: on stacked variables they are right unchanged.
 # Others (Lamb, Muon, Adafactor) look at a whole variable, which here would be all members.
@@ -46,12 +46,13 @@ class StackedOptimizer:
 
     The optimizer's own code runs on variables with a leading axis of members. What it would do
     with a whole variable is done for each member instead: clipping by norm, and constraints. Adam
-    and AdamW, the usual ones, run as TensorFlow's fused kernel, which reads and writes the
-    memory once.
+    and AdamW, the usual ones, run as a fused kernel.
 
     Args:
         optimizer: A fresh optimizer that is not `unsupported`.
-        variables: The stacked trainable variables, each ``(members, ...)``.
+        variables: The variables of all members, each ``(members, ...)``; those of embeddings
+            ``(members * rows, ...)``, so that sparse gradients have rows to refer to.
+        members: How many members.
         constraints: The constraint of each variable, or ``None``.
     """
 
@@ -59,18 +60,21 @@ class StackedOptimizer:
         self,
         optimizer: keras.optimizers.Optimizer,
         variables: Sequence[keras.Variable],
+        members: int,
         constraints: Sequence[Any],
     ) -> None:
         self._clipnorm, optimizer.clipnorm = optimizer.clipnorm, None
         self._global_clipnorm, optimizer.global_clipnorm = optimizer.global_clipnorm, None
         self._optimizer = optimizer
-        self._trainable = list(variables)
+        self._trainable, self._members = list(variables), members
         self._constraints = list(constraints)
-        self._members = variables[0].shape[0]
-        self._fused = _FusedAdam(optimizer, variables) if _FusedAdam.fits(optimizer) else None
+        is_sparse = any(variable.shape[0] != members for variable in variables)
+        use_fused = FusedAdam.fits(optimizer) and not is_sparse
+        self._fused = FusedAdam(optimizer, variables) if use_fused else None
         if self._fused is None:
             optimizer.build(self._trainable)
-        self._starts = [_one_member(variable) for variable in self.variables]
+        # The same for all members, so one row is enough to keep.
+        self._starts = [_first_row(variable) for variable in self.variables]
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -82,128 +86,78 @@ class StackedOptimizer:
         for variable, start in zip(self.variables, self._starts, strict=True):
             variable.assign(np.broadcast_to(start, variable.shape))
 
-    def apply(self, gradients: Sequence[Tensor], connected: Sequence[bool]) -> None:
-        """Update the variables by one step.
+    def apply(self, gradients: Sequence[StackedGradient], indices: Sequence[int]) -> None:
+        """Update variables by one step.
 
         Args:
-            gradients: Gradients of the ``connected`` variables, each ``(members, ...)``.
-            connected: For each variable, whether the loss depends on it; others stay as they are.
+            gradients: Gradients of the variables of these ``indices``.
+            indices: The others stay as they are.
         """
-        indices = [index for index, is_connected in enumerate(connected) if is_connected]
-        gradients = self._clip(list(gradients))
-        if self._fused is None:
-            self._optimizer.apply(gradients, [self._trainable[index] for index in indices])
+        clipped = self._clip(list(gradients))
+        variables = [self._trainable[index] for index in indices]
+        if self._fused is not None:
+            self._fused.apply(clipped, indices)
         else:
-            self._fused.apply(gradients, indices)
-        for index in indices:
-            self._constrain(self._trainable[index], self._constraints[index])
+            pairs = zip(clipped, variables, strict=True)
+            self._optimizer.apply([self._in_shape(*pair) for pair in pairs], variables)
+        for index, variable in zip(indices, variables, strict=True):
+            if self._constraints[index] is not None:
+                self._constrain(variable, self._constraints[index])
 
-    def _clip(self, gradients: list[Tensor]) -> list[Tensor]:
+    def _clip(self, gradients: list[StackedGradient]) -> list[StackedGradient]:
         """Clip by norm, for each member by itself; Keras' order of precedence."""
+        values = [g[0] if isinstance(g, tuple) else g for g in gradients]
         if self._clipnorm:
-            return [_clip_by_norm(g, self._clipnorm) for g in gradients]
-        if self._global_clipnorm:
-            return _clip_by_global_norm(gradients, self._global_clipnorm)
-        return gradients
+            values = [_clip_by_norm(value, self._clipnorm) for value in values]
+        elif self._global_clipnorm:
+            values = _clip_by_global_norm(values, self._global_clipnorm)
+        return [
+            (value, gradient[1]) if isinstance(gradient, tuple) else value
+            for value, gradient in zip(values, gradients, strict=True)
+        ]
 
-    def _constrain(self, variable: keras.Variable, constraint: Any) -> None:
-        if constraint is not None:
-            value = tf.convert_to_tensor(variable)
-            variable.assign(map_members(constraint, value, self._members))
-
-
-class _FusedAdam:
-    """Keras' Adam and AdamW as one fused kernel a variable.
-
-    The kernel computes what Keras writes as six operations: Kingma and Ba 2014 (arXiv 1412.6980),
-    section 2, last paragraph, where the bias corrections go into the step size.
-    """
-
-    def __init__(
-        self, optimizer: keras.optimizers.Adam, variables: Sequence[keras.Variable]
-    ) -> None:
-        self._optimizer = optimizer
-        self._trainable = list(variables)
-        self._momentums = [_zeros_like(variable) for variable in variables]
-        self._velocities = [_zeros_like(variable) for variable in variables]
-
-    @staticmethod
-    def fits(optimizer: keras.optimizers.Optimizer) -> bool:
-        """Whether this does the work of the optimizer."""
-        return (
-            type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW)
-            and not optimizer.amsgrad
+    def _in_shape(self, gradient: StackedGradient, variable: keras.Variable) -> Any:
+        """The gradient as Keras' optimizers take it for this variable."""
+        if not isinstance(gradient, tuple):
+            return tf.reshape(gradient, variable.shape)
+        values, looked_up = gradient
+        rows = variable.shape[0] // self._members
+        first = tf.range(self._members, dtype=looked_up.dtype)[:, None] * rows
+        return tf.IndexedSlices(
+            tf.reshape(values, (-1, *variable.shape[1:])),
+            tf.reshape(first + looked_up, [-1]),
+            dense_shape=tf.constant(list(variable.shape), tf.int64),
         )
 
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """The moments of the gradients."""
-        return [*self._momentums, *self._velocities]
-
-    def apply(self, gradients: Sequence[Tensor], indices: Sequence[int]) -> None:
-        """Update the variables of these indices."""
-        optimizer = self._optimizer
-        learning_rate = tf.convert_to_tensor(optimizer.learning_rate)
-        iteration = tf.convert_to_tensor(optimizer.iterations) + 1
-        for index, gradient in zip(indices, gradients, strict=True):
-            variable = self._trainable[index]
-            dtype = variable.dtype
-            beta_1, beta_2 = optimizer.beta_1, optimizer.beta_2
-            rate, step = ops.cast(learning_rate, dtype), ops.cast(iteration, dtype)
-            if optimizer.clipvalue:
-                gradient = ops.clip(gradient, -optimizer.clipvalue, optimizer.clipvalue)
-            if optimizer.weight_decay is not None:
-                decay = ops.cast(optimizer.weight_decay, dtype)
-                variable.value.assign_sub(variable.value * decay * rate)
-            # Keras adds (1 - beta) of a gradient in double precision, the kernel in the variable's
-            # own: for 0.999 in float32 that is 1.3e-5 off, which these two factors take back.
-            first = _gain(beta_1, dtype)
-            root = _gain(beta_2, dtype) ** 0.5
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.value.handle,
-                m=self._momentums[index].value.handle,
-                v=self._velocities[index].value.handle,
-                beta1_power=ops.power(ops.cast(beta_1, dtype), step),
-                beta2_power=ops.power(ops.cast(beta_2, dtype), step),
-                lr=rate * (root / first),
-                beta1=tf.constant(beta_1, dtype),
-                beta2=tf.constant(beta_2, dtype),
-                epsilon=tf.constant(optimizer.epsilon * root, dtype),
-                grad=gradient,
-            )
-        optimizer.iterations.assign_add(1)
+    def _constrain(self, variable: keras.Variable, constraint: Any) -> None:
+        value = unfold(tf.convert_to_tensor(variable), self._members)
+        constrained = map_members(constraint, value, self._members)
+        variable.assign(tf.reshape(constrained, variable.shape))
 
 
-def _gain(beta: float, dtype: str) -> float:
-    """1 - beta as the kernel has it, over 1 - beta as Keras has it."""
-    number = np.dtype(dtype).type
-    return float(number(1.0) - number(beta)) / float(number(1.0 - beta))
+def unfold(value: Tensor, members: int) -> Tensor:
+    """The value of a variable with a leading axis of members, also that of an embedding."""
+    if value.shape[0] == members:
+        return value
+    return tf.reshape(value, (members, -1, *value.shape[1:]))
 
 
-def _zeros_like(variable: keras.Variable) -> keras.Variable:
-    return keras.Variable("zeros", shape=variable.shape, dtype=variable.dtype, trainable=False)
-
-
-def _one_member(variable: keras.Variable) -> Any:
-    """The value of a fresh variable, which is the same for all members, without their axis."""
-    value = np.array(variable)
-    return value[:1] if value.ndim else value
+def _first_row(variable: keras.Variable) -> Any:
+    value = ops.convert_to_numpy(variable)
+    return value[:1].copy() if value.ndim else value.copy()
 
 
 def _clip_by_norm(gradient: Tensor, norm: float) -> Tensor:
     """`tf.clip_by_norm` of each member's gradient."""
     axes = list(range(1, len(gradient.shape)))
-    return tf.clip_by_norm(gradient, norm, axes=axes) if axes else tf.clip_by_value(
-        gradient, -norm, norm
-    )  # fmt: skip
+    if not axes:  # a scalar for each member: its norm is its absolute value
+        return tf.clip_by_value(gradient, -norm, norm)
+    return tf.clip_by_norm(gradient, norm, axes=axes)
 
 
 def _clip_by_global_norm(gradients: list[Tensor], norm: float) -> list[Tensor]:
     """Keras' clipping by the norm of all gradients of a member together."""
-    squares = [
-        ops.sum(ops.square(g), axis=tuple(range(1, len(g.shape))), keepdims=False)
-        for g in gradients
-    ]
+    squares = [ops.sum(ops.square(g), axis=tuple(range(1, len(g.shape)))) for g in gradients]
     total = ops.sqrt(ops.sum(ops.stack(squares), axis=0))  # (members,)
     scale = norm * ops.minimum(1.0 / total, 1.0 / norm)
     scale = scale + (total - total)  # as Keras: a norm that is not finite spoils the gradient

@@ -173,15 +173,18 @@ def subclassed():
     return Subclassed()
 
 
-# Not stacked yet, and so not in the table: embedding, gru, lstm, masked_gru, bidirectional,
-# conv1d, separable_conv1d, conv2d, conv3d. The stacked trainer is not offered to sweeps before.
-LAYERS = {
+STACKED = {
     build.__name__: build
     for build in (
         dense, activations, batch_normalization, layer_normalization, group_normalization,
-        unit_normalization, dropout, noise, attention, regularized, two_inputs, frozen, subclassed,
+        unit_normalization, dropout, noise, embedding, gru, lstm, bidirectional, attention, conv1d,
+        regularized, two_inputs, frozen, subclassed,
     )
 }  # fmt: skip
+SERIAL = {
+    build.__name__: build
+    for build in (dense, dropout, masked_gru, separable_conv1d, conv2d, conv3d, regularized)
+}
 
 
 def data_for(model, rows, rng):

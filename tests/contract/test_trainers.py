@@ -4,82 +4,27 @@ import keras
 import numpy as np
 import pytest
 
-import lossweights as lw
-from lossweights.problem import Data, Problem
-from lossweights.terms import as_term
-from lossweights.training import FitTrainer, Member, StackedTrainer
-from tests.contract import models
+from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
 
-EPOCHS, BATCH, SEED = 3, 16, 4
-RELATIVE = 1e-5  # of magnitudes after three epochs in float32
-TERMS = {"mse": "mse", "log_cosh": "log_cosh"}  # smooth: rounding never moves a sample over a kink
-METRICS = {"rmse": lw.metrics.RMSE(), "bias": lw.metrics.Bias()}
-WEIGHTS = [{"mse": 1.0, "log_cosh": w} for w in (0.0, 0.3, 4.0)]
-MEMBERS = [Member(weights, SEED) for weights in WEIGHTS]
+from . import models
+from .parity import MEMBERS, SEED, assert_parity, assert_same, data, problem, train
+
+TRAINERS = {"stacked": lambda *given: StackedTrainer(*given, size=4), "serial": SerialTrainer}
+SLOW = ("lstm", "bidirectional", "gru", "masked_gru")  # loops over time take long to trace
 
 
-def problem(build_model=models.dense, **options):
-    """A problem of two smooth terms."""
-    return Problem(
-        build_model=build_model,
-        terms={name: as_term(term, name) for name, term in TERMS.items()},
-        **{"metrics": METRICS, "epochs": EPOCHS, "batch_size": BATCH, **options},
-    )
+def cases():
+    """Each trainer with the layers that it is for."""
+    for trainer, layers in (("stacked", models.STACKED), ("serial", models.SERIAL)):
+        for layer, build_model in layers.items():
+            marks = [pytest.mark.slow] if layer in SLOW else []
+            yield pytest.param(TRAINERS[trainer], build_model, id=f"{trainer}-{layer}", marks=marks)
 
 
-def data(build_model=models.dense, weighted=False):
-    """Training and validation data for a model."""
-    rng = np.random.default_rng(1)
-    model = build_model()
-    train, val = (models.data_for(model, n, rng) for n in (models.ROWS, models.VAL_ROWS))
-    if weighted:
-        train, val = ((*part, rng.uniform(0.1, 2, len(part[1]))) for part in (train, val))
-    return Data(train=train, val=val)
-
-
-def train(trainer, members=MEMBERS, report=lambda *_: True):
-    """Train members, and give their results."""
-    return trainer.train(members, report)
-
-
-def assert_same(results, reference, relative=RELATIVE):
-    """Whether results of two trainers are the same up to rounding, report by report."""
-    for found, expected in zip(results, reference, strict=True):
-        assert found.outcome is expected.outcome
-        assert (found.reason, found.seed, found.weights) == (
-            expected.reason, expected.seed, expected.weights
-        )  # fmt: skip
-        assert [r.epoch for r in found.reports] == [r.epoch for r in expected.reports]
-        for one, other in zip(found.reports, expected.reports, strict=True):
-            assert one.bad == other.bad
-            for mine, theirs in ((one.train, other.train), (one.val, other.val)):
-                assert mine == pytest.approx(theirs, rel=relative, nan_ok=True)
-            # a metric may be near 0 by cancellation, as a bias is
-            near = relative * max(map(abs, other.metrics.values()))
-            assert one.metrics == pytest.approx(other.metrics, rel=relative, abs=near, nan_ok=True)
-            assert (one.gram is None) == (other.gram is None)
-            if one.gram is not None:
-                names = list(found.weights)
-                gram = other.gram_matrix(names)
-                np.testing.assert_allclose(
-                    one.gram_matrix(names), gram, rtol=100 * relative, atol=relative * gram.max()
-                )
-            if one.calibration is not None:  # the stacked trainer does not measure it yet
-                assert one.calibration == pytest.approx(other.calibration, rel=1e-3, abs=1e-4)
-
-
-def assert_parity(build_model=models.dense, members=MEMBERS, **options):
-    """Whether each member of a stack is trained as if alone by `model.fit`."""
-    weighted = options.pop("weighted", False)
-    made, given = problem(build_model, **options), data(build_model, weighted)
-    reference = train(FitTrainer(made, given), members)
-    assert_same(train(StackedTrainer(made, given, size=4), members), reference)
-
-
-@pytest.mark.parametrize("name", models.LAYERS)
-def test_every_layer_is_trained_as_by_fit(name):
-    """A member of a stack has the magnitudes of the same member trained alone by `model.fit`."""
-    assert_parity(models.LAYERS[name])
+@pytest.mark.parametrize(("make", "build_model"), list(cases()))
+def test_every_layer_is_trained_as_by_fit(make, build_model):
+    """A member has the magnitudes, metrics and gradients of a training alone by `model.fit`."""
+    assert_parity(make, build_model)
 
 
 OPTIMIZERS = {
@@ -109,4 +54,74 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_updates_each_member_as_if_alone(name):
     """Momentum, decay, schedules and clipping act on a member as in a training of its own."""
-    assert_parity(optimizer=OPTIMIZERS[name]())
+    assert_parity(TRAINERS["stacked"], optimizer=OPTIMIZERS[name]())
+
+
+@pytest.mark.parametrize("name", ["momentum", "adagrad", "clipnorm", "global_clipnorm"])
+def test_sparse_gradients_are_those_of_keras(name):
+    """Keras squares and clips the gradients of looked-up rows before it adds them up."""
+    assert_parity(TRAINERS["stacked"], models.embedding, optimizer=OPTIMIZERS[name]())
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_sample_weights_count_as_in_fit(trainer):
+    """Weights of samples act on training, magnitudes and metrics."""
+    assert_parity(TRAINERS[trainer], weighted=True)
+
+
+@pytest.mark.parametrize("batch_size", [64, 20, 1])
+def test_batches_of_any_size_are_those_of_fit(batch_size):
+    """One batch larger than the data, batches that divide them, and batches of one row."""
+    assert_parity(TRAINERS["stacked"], batch_size=batch_size, epochs=2)
+
+
+def test_double_precision_is_kept():
+    """In float64 parameters agree to 1e-11: what is left in float32 is rounding."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        made, given = problem(models.attention, optimizer="adamw"), data(models.attention)
+        fit, stacked = FitTrainer(made, given), StackedTrainer(made, given, size=4)
+        train(stacked)
+        for position, member in enumerate(MEMBERS):
+            train(fit, [member])
+            pairs = zip(fit.parameters(0), stacked.parameters(position), strict=True)
+            for expected, found in pairs:
+                assert found.dtype == np.float64
+                np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("build_model", [models.dense, models.dropout, models.batch_normalization])
+def test_seeds_may_differ_within_a_call(build_model):
+    """Members of several seeds start, shuffle and draw random numbers each as their own seed."""
+    members = [Member(m.weights, seed) for seed in (SEED, 7) for m in MEMBERS[:2]]
+    assert_parity(TRAINERS["stacked"], build_model, members=members[::-1])
+
+
+def test_more_members_than_places_train_in_several_stacks():
+    """Seven members in stacks of four are trained as one by one, and told in their order."""
+    members = [Member({"mse": 1.0, "log_cosh": w}, SEED) for w in range(7)]
+    assert_parity(TRAINERS["stacked"], members=members, epochs=2)
+
+
+def test_parameters_are_those_of_fit():
+    """A model with the parameters handed back predicts what the model that was fitted does."""
+    made, given = problem(models.batch_normalization), data(models.batch_normalization)
+    fit, stacked = FitTrainer(made, given), StackedTrainer(made, given, size=4)
+    train(stacked)
+    train(fit, MEMBERS[2:])
+    model = made.make_model(seed=99)
+    model.set_weights(stacked.parameters(2))
+    x = given.val.x
+    np.testing.assert_allclose(model(x), fit.model(x), rtol=1e-4, atol=1e-6)
+    with pytest.raises(LookupError, match="one of"):
+        stacked.parameters(3)
+
+
+def test_a_stack_of_one_is_a_stack():
+    """Size 1 needs no vectorisation, and gives the same."""
+    made, given = problem(), data()
+    assert_same(train(StackedTrainer(made, given, size=1)), train(FitTrainer(made, given)))

@@ -181,7 +181,18 @@ def test_resume_finds_the_script_from_anywhere(swept, tmp_path):
 def test_stopped_sweep_goes_on(root, stop, code):
     """Stopped in the middle by a person or by force, a sweep is resumed to its end."""
     process = subprocess.Popen(
-        [*COMMAND, "run", str(TINY), "--trials", "500", "--root", str(root), "--no-tracking"],
+        [
+            *COMMAND,
+            "run",
+            str(TINY),
+            "--trials",
+            "500",
+            "--root",
+            str(root),
+            "--no-tracking",
+            "--trainer",
+            "fit",
+        ],  # one after another, so that there is a middle to stop in
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -204,7 +215,8 @@ def test_stopped_sweep_goes_on(root, stop, code):
     before = SweepResult.read("tiny", root).finished
     assert 0 < len(before) < 500
     wanted = len(before) + 2
-    lossweights("resume", "tiny", "--trials", wanted, "--root", root, "--no-tracking", "--quiet")
+    lossweights("resume", "tiny", "--trials", wanted, "--root", root, "--no-tracking", "--quiet",
+                "--trainer", "fit")  # fmt: skip
     after = SweepResult.read("tiny", root)
     assert after.trials["outcome"].tolist().count("COMPLETE") == wanted
     for number, finished in before.items():

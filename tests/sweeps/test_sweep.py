@@ -44,10 +44,10 @@ def make(**changes):
     return lw.Sweep(**arguments(**changes))
 
 
-def run(root, trials=TRIALS, resume=False, name=None, tracking=False, **changes):
+def run(root, trials=TRIALS, *, resume=False, name=None, tracking=False, trainer="auto", **changes):
     """Run the tiny sweep in silence and without MLflow."""
     return make(**changes).run(
-        trials, root=root, resume=resume, name=name, tracking=tracking, quiet=True
+        trials, root=root, resume=resume, name=name, tracking=tracking, trainer=trainer, quiet=True
     )
 
 
@@ -512,6 +512,11 @@ def flaky_model():
     return tiny.build_model()
 
 
+def run_flaky(root, **options):
+    """Run it with that model, one member after another, so that a call is a trial."""
+    return run(root, build_model=flaky_model, trainer="fit", **options)
+
+
 def parent_status(root):
     """How MLflow says the sweep ended."""
     client = MlflowClient(tracking_uri=tracking_uri(root))
@@ -524,7 +529,7 @@ def parent_status(root):
 def test_one_failing_trial_does_not_stop_a_sweep(root, failing, error):
     """A trial that fails is recorded with its reason, and the others go on."""
     failing(4, 4, error)
-    result = run(root, build_model=flaky_model)
+    result = run_flaky(root)
     assert result.trials["outcome"].tolist().count("FAILED") == 1
     failed = result.trials[result.trials["outcome"] == "FAILED"].iloc[0]
     assert "boom" in failed["reason"]
@@ -536,7 +541,7 @@ def test_three_failures_in_a_row_stop_a_sweep_that_can_be_mended(tracked_root, f
     root = tracked_root
     failing(5)
     with pytest.raises(SweepFailed, match=r"boom.*lossweights resume tiny"):
-        run(root, build_model=flaky_model, tracking=True)
+        run_flaky(root, tracking=True)
     stopped = SweepResult.read("tiny", root)
     outcomes = stopped.trials["outcome"].tolist()
     assert outcomes[-3:] == ["FAILED"] * 3
@@ -544,26 +549,26 @@ def test_three_failures_in_a_row_stop_a_sweep_that_can_be_mended(tracked_root, f
     assert parent_status(root) == ["FAILED"]
     failing(0, 0)
     wanted = len(outcomes) + 2
-    result = run(root, trials=wanted, resume=True, build_model=flaky_model, tracking=True)
+    result = run_flaky(root, trials=wanted, resume=True, tracking=True)
     assert result.trials["outcome"].tolist().count("COMPLETE") == wanted - 3
     assert parent_status(root) == ["FINISHED"]
     assert not [path for path in files(root) if path.name.startswith(".")]
 
 
-def test_interrupted_sweep_is_resumed_to_the_same_numbers(tracked_root, failing, whole):
+def test_interrupted_sweep_is_resumed_to_the_same_numbers(tracked_root, failing):
     """Ctrl-C in the middle of a trial loses that trial alone, and resuming makes up for it."""
     root = tracked_root
     failing(5, 5, "KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
-        run(root, build_model=flaky_model, tracking=True)
+        run_flaky(root, tracking=True)
     stopped = SweepResult.read("tiny", root)
     assert 0 < len(stopped.finished) < TRIALS
     assert parent_status(root) == ["KILLED"]
     failing(0, 0)
-    result = run(root, resume=True, build_model=flaky_model, tracking=True)
+    result = run_flaky(root, resume=True, tracking=True)
     assert parent_status(root) == ["FINISHED"]
     found = [value for value in numbers(result).values() if value[2]["outcome"] == "COMPLETE"]
-    wanted = list(numbers(whole[0]).values())
+    wanted = list(numbers(run_flaky(root, name="uninterrupted")).values())
     assert sorted(map(json.dumps, found)) == sorted(map(json.dumps, wanted))
 
 

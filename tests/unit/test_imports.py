@@ -16,7 +16,7 @@ LAYERS = [
     ["errors", "_files", "_registration", "source", "palette", "signals", "budget"],
     # 1: plain values
     ["weights", "space", "records", "selection", "shares", "gram", "verdict", "dominance", "flips",
-     "sweep_verdict", "story"],
+     "sweep_verdict", "story", "early_stopping"],
     # 2: keras
     ["terms", "scales", "output_loss", "loss", "metrics", "probe", "gradients", "instruments",
      "monitor_figure", "monitor"],
