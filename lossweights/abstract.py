@@ -39,6 +39,8 @@ class Prepared:
         parts: Everything but space, objectives and seed that decides its numbers, as plain JSON
             values; a worker that loads the sweep must find the same.
         scales: What sampled weights are divided by, term by term, or ``None``.
+        baseline: Magnitude of each term for the best constant prediction, where trials measure
+            theirs, or ``None`` where there is no such prediction.
         make_trainer: Builds a trainer by name.
         conclude: What to do once all trials have ended: from the result and the root to how the
             parent run ends.
@@ -51,6 +53,7 @@ class Prepared:
     make_trainer: Callable[[str], Trainer]
     conclude: Callable[[SweepResult, Path], Ending]
     shown: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, float] | None = None
     choose: Callable[[str, int], Choice] = lambda trainer, trials: Choice(trainer)
 
 

@@ -7,6 +7,8 @@ Layout of ``<root>/studies/<name>/``::
     study.db         the Optuna study (SQLite)
     trials/0012.json the result of trial 12: written before Optuna is told
     spool/0013.jsonl the reports so far of trial 13, which is still training
+    test.json        what the winner measured on test data
+    importance.json  how much each weight matters for each metric
     status.json      how the sweep goes on, for ``lossweights status``
     logs/            what the worker processes print
 
@@ -174,6 +176,26 @@ def read_test(folder: Path) -> dict[str, float]:
         return {str(k): float(v) for k, v in parse_json(path.read_bytes())["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(f"Expected test metrics in {path}. Found: {error}.") from error
+
+
+def write_importance(folder: Path, importance: Mapping[str, Mapping[str, float]]) -> None:
+    """Keep how much each weight matters for each metric, which takes Optuna to find out."""
+    write_atomic(folder / "importance.json", dump_json({k: dict(v) for k, v in importance.items()}))
+
+
+def read_importance(folder: Path) -> dict[str, dict[str, float]]:
+    """For each metric the importance of each term's weight; empty before the end of a sweep."""
+    path = folder / "importance.json"
+    if not path.exists():
+        return {}
+    try:
+        value = parse_json(path.read_bytes())
+        return {
+            str(metric): {str(name): float(part) for name, part in table.items()}
+            for metric, table in value.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise StoreError(f"Expected importances in {path}. Found: {error}.") from error
 
 
 def list_sweeps(root: Path) -> list[str]:

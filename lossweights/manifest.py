@@ -14,8 +14,9 @@ from lossweights.folder import FORMAT, VERSION
 from lossweights.space import Space
 
 _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
-# What may differ on resume without a word: where it ran and when, not what it computes.
-_FREE = ("script", "created", "shown", "tracking", "accepted")
+# What may differ on resume without a word: where it ran and when, not what it computes; the
+# baseline follows from data and terms.
+_FREE = ("script", "created", "shown", "tracking", "accepted", "baseline")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 
@@ -33,6 +34,7 @@ def make_manifest(
     created: str,
     shown: Mapping[str, Any],
     tracking: str | None,
+    baseline: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -48,6 +50,7 @@ def make_manifest(
         created: When, in words; it tells this sweep from an earlier one of its name.
         shown: What the tracker shows of the sweep.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
     """
     return {
         "format": FORMAT,
@@ -61,6 +64,7 @@ def make_manifest(
         "space": space.describe(),
         "baselines": [dict(parameters) for parameters in baselines],
         "scales": None if scales is None else dict(scales),
+        "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
         **parts,
         "versions": {"python": platform.python_version(), **_versions()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,14 @@ th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #dd
 .verdict { font-size: 1.25rem; border-left: .3rem solid #0072B2; padding-left: 1rem; }
 .chart { min-height: 26rem; }
 """
+
+
+_WHY = {
+    "flips": "{second} leads above, {first} below",
+    "first leads": "{first} led at every ratio tried",
+    "second leads": "{second} led at every ratio tried",
+    "unclear": "the ratio alone does not decide",
+}
 
 
 def write_report(result: SweepResult, path: Path) -> Path:
@@ -57,6 +65,8 @@ def render(result: SweepResult) -> str:
 <h1>{name}</h1>
 <p class="verdict">{html.escape(result.verdict)}</p>
 <p>{html.escape(result.sweep_verdict.details)}</p>
+{_sensitivity_table(result)}
+{_flip_table(result)}
 <h2>Pareto front</h2>
 {_front_table(result)}
 <p>{html.escape(scale_note(result))}</p>
@@ -196,9 +206,47 @@ def _colours(result: SweepResult) -> dict[str, str]:
 
 def _front_table(result: SweepResult) -> str:
     rows = pareto_rows(result)
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in (rows[0] if rows else ()))
+    return _table(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
+
+
+def _flip_table(result: SweepResult) -> str:
+    """At which ratio of their weights one term overtakes the other, for each pair."""
+    flips = result.sweep_verdict.flips
+    if not flips:
+        return ""
+    rows = [
+        [
+            f"{flip.second} over {flip.first}",
+            *_cells(flip.ratio, flip.low, flip.high),
+            *_cells(*(flip.tried or (None, None))),
+            _WHY[flip.kind].format(first=flip.first, second=flip.second),
+        ]
+        for flip in flips
+    ]
+    head = ["pair", "ratio of weights", "2.5 %", "97.5 %", "least tried", "most tried", ""]
+    return f"<h2>Where the lead changes</h2>\n{_table(head, rows)}"
+
+
+def _sensitivity_table(result: SweepResult) -> str:
+    """How each metric follows each weight."""
+    rows = [
+        [metric, term, f"{s.spearman:+.2f}", f"{s.p_value:.2g}", *_cells(s.importance)]
+        for metric, table in result.sweep_verdict.sensitivity.items()
+        for term, s in table.items()
+    ]
+    if not rows:
+        return ""
+    head = ["metric", "weight of", "rank correlation", "p-value", "importance"]
+    return f"<h2>Which weight matters</h2>\n{_table(head, rows)}"
+
+
+def _cells(*values: float | None) -> list[str]:
+    return ["" if value is None else f"{value:.3g}" for value in values]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    columns = "".join(f"<th>{html.escape(column)}</th>" for column in head)
     lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.values()) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<table><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>"

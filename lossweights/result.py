@@ -18,6 +18,7 @@ from lossweights.errors import PickError, StoreError, SweepNotFound
 from lossweights.folder import (
     Finished,
     list_results,
+    read_importance,
     read_manifest,
     read_test,
     sweep_folder,
@@ -41,7 +42,10 @@ class SweepResult:
         finished: Every finished trial by its number.
         scales: Reference magnitude of each term that sampled weights were divided by, or ``None``.
         terms: How to build each term, where a description can say it.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
         test: Metrics of the winner on test data, empty before the end or without test data.
+        importance: For each metric the part of its variation that each term's weight explains,
+            empty before the end.
     """
 
     name: str
@@ -49,7 +53,9 @@ class SweepResult:
     finished: Mapping[int, Finished]
     scales: Mapping[str, float] | None
     terms: Mapping[str, Mapping[str, Any] | None]
+    baseline: Mapping[str, float] | None = None
     test: Mapping[str, float] = field(default_factory=dict)
+    importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
@@ -67,12 +73,21 @@ class SweepResult:
                 f"Expected {error} in the manifest of {folder}. Found none. The file was edited; "
                 f"bring it back, or start a new sweep."
             ) from None
-        return cls(name, objectives, list_results(folder), scales, terms, read_test(folder))
+        return cls(
+            name,
+            objectives,
+            list_results(folder),
+            scales,
+            terms,
+            baseline=manifest.get("baseline"),
+            test=read_test(folder),
+            importance=read_importance(folder),
+        )
 
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
         """Which term drove each trial that trained to some end, by trial number."""
-        return judge_results(self._results, self.scales)
+        return judge_results(self._results, self.baseline)
 
     @property
     def _results(self) -> dict[int, TrialResult]:
@@ -166,7 +181,13 @@ class SweepResult:
     def sweep_verdict(self) -> SweepVerdict:
         """The whole verdict: who drove what, where that changes, and which weight matters."""
         best = self.best_number("knee") if self.has_best else None
-        return conclude_results(self._results, scales=self.scales, best=best)
+        return conclude_results(
+            self._results,
+            scales=self.scales,
+            baseline=self.baseline,
+            best=best,
+            importance=self.importance,
+        )
 
     @property
     def standard_picks(self) -> list[str]:

@@ -184,6 +184,7 @@ def _open_store(sweep: AbstractSweep, prepared: Prepared, name: str, options: Op
         objectives=sweep.objectives,
         baselines=sweep.baselines,
         scales=prepared.scales,
+        baseline=prepared.baseline,
         seed=sweep.seed,
         script=None if options.script is None else str(options.script.resolve()),
         created=now,
@@ -207,7 +208,8 @@ def _tracker(store: Store, options: Options) -> Tracker | None:
     if options.tracking is False:
         return None
     uri = options.tracking if isinstance(options.tracking, str) else store.manifest.get("tracking")
-    return Tracker(options.root, store.name, str(store.manifest["created"]), uri)
+    created, baseline = str(store.manifest["created"]), store.manifest.get("baseline")
+    return Tracker(options.root, store.name, created, uri, baseline)
 
 
 def _accepted_tag(store: Store) -> dict[str, str]:

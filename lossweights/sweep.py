@@ -5,36 +5,30 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
 
 from lossweights import search
 from lossweights._files import check_name
-from lossweights.abstract import AbstractSweep, Choice, Prepared
+from lossweights.abstract import AbstractSweep, Prepared
+from lossweights.conclusion import conclude
 from lossweights.describe import describe_problem
-from lossweights.errors import DataError, ObjectiveError, RecipeError, TermError
-from lossweights.executors.processes import available_cores
-from lossweights.folder import sweep_folder, write_test
+from lossweights.errors import DataError, LossweightsError, ObjectiveError, RecipeError, TermError
 from lossweights.metrics import Metric
-from lossweights.problem import Data, Problem
+from lossweights.problem import Data, Problem, Split
 from lossweights.problem import rehearse as try_once
-from lossweights.report import write_report
-from lossweights.result import RESERVED_COLUMNS, SweepResult, model_path
+from lossweights.result import RESERVED_COLUMNS
 from lossweights.scales import check_scales, reference_scales
 from lossweights.space import Space, SpaceLike
 from lossweights.terms import as_term
-from lossweights.tracking import Ending
-from lossweights.training import TRAINERS, FitTrainer, Trainer, choose_trainer
-from lossweights.winner import train_winner
+from lossweights.trainers import Trainers
+from lossweights.training import TRAINERS
 
 log = logging.getLogger("lossweights")
 
 # Keras' names for the weighted total: smaller weights would win.
 _WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
-TRIALS_A_WORKER = 16  # below, importing TensorFlow again costs more than a worker saves
 MAX_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 
 
@@ -110,41 +104,20 @@ class Sweep(AbstractSweep):
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Load the data, try every part once, and find the reference scales."""
         data = self._checked_data()
-        scales = None
+        scales = baseline = None
         if rehearse:
             output_shape = try_once(self.problem, data, self.seed)
             scales = self._reference_scales(data, output_shape)
-        trainers = _Trainers(self.problem, data)
+            baseline = self._baseline(data, output_shape)
+        trainers = Trainers(self.problem, data)
         return Prepared(
             parts=describe_problem(self.problem, data),
             scales=scales,
+            baseline=baseline,
             make_trainer=trainers.make,
-            conclude=lambda result, root: self._conclude(result, root, trainers.fit, data),
+            conclude=lambda result, root: conclude(result, root, trainers.fit, data),
             shown=self._tracked_params(),
             choose=trainers.choose,
-        )
-
-    def _conclude(self, result: SweepResult, root: Path, fit: FitTrainer, data: Data) -> Ending:
-        """Save picks, winner and report; say how the parent run ends."""
-        folder = sweep_folder(root, result.name)
-        files = [*result.save_picks(root).values(), write_report(result, folder / "report.html")]
-        tags = {"lossweights.verdict": result.verdict}
-        if not result.has_best:
-            return Ending("FAILED", f"No trial is complete. {result.verdict}", files, tags=tags)
-        best = result.best_number("knee")
-        winner = train_winner(fit, data, result.finished[best], model_path(root, result.name))
-        files.extend([winner.path] if winner.path else [])
-        write_test(folder, best, winner.test)
-        measured = result.finished[best].result.metrics
-        return Ending(
-            status="FINISHED",
-            note=result.verdict,
-            artifacts=files,
-            metrics={
-                **{f"best/{name}": value for name, value in measured.items()},
-                **{f"test/{name}": value for name, value in winner.test.items()},
-            },
-            tags=tags,
         )
 
     def _tracked_params(self) -> dict[str, Any]:
@@ -169,54 +142,21 @@ class Sweep(AbstractSweep):
     def _reference_scales(self, data: Data, output_shape: Any) -> dict[str, float] | None:
         if self.scales != "data":
             return None if self.scales is None else dict(self.scales)
-        return reference_scales(
-            self.problem.terms,
-            data.train.y,
-            sample_weight=data.train.sample_weight,
-            output_shape=output_shape,
-        )
+        return _constant_magnitudes(self.problem, data.train, output_shape)
+
+    def _baseline(self, data: Data, output_shape: Any) -> dict[str, float] | None:
+        """Magnitudes of the best constant prediction where magnitudes of trials are measured."""
+        probe = data.train.spread(self.problem.probe_size)
+        try:
+            return _constant_magnitudes(self.problem, probe, output_shape)
+        except LossweightsError:
+            return None  # a term that no constant costs anything, or that reads no constant
 
 
-class _Trainers:
-    """The trainers of a problem, each built when it is first needed."""
-
-    def __init__(self, problem: Problem, data: Data) -> None:
-        self._problem, self._data = problem, data
-        self._built: dict[str, Trainer] = {}
-
-    def make(self, name: str) -> Trainer:
-        """The trainer of that name."""
-        if name == "auto":
-            name = self._chosen[0]
-        if name not in self._built:
-            self._built[name] = TRAINERS[name](self._problem, self._data)
-        return self._built[name]
-
-    @property
-    def fit(self) -> FitTrainer:
-        """The reference trainer, which trains the winner too."""
-        trainer = self.make("fit")
-        assert isinstance(trainer, FitTrainer)
-        return trainer
-
-    def choose(self, name: str, trials: int) -> Choice:
-        """What trains so many trials fastest: a stack by itself, or a worker a core.
-
-        A stack keeps all cores busy. Training one member after another keeps one core busy and
-        hardly two, if there are trials enough to pay for starting the workers.
-        """
-        why = ""
-        if name == "auto":
-            name, why = self._chosen
-        cores = available_cores()
-        pays = cores > 1 and trials >= TRIALS_A_WORKER * cores and self.make(name).capacity == 1
-        return Choice(name, cores if pays else 0, why)
-
-    @cached_property
-    def _chosen(self) -> tuple[str, str]:
-        trainer, why = choose_trainer(self._problem, self._data)
-        self._built.setdefault(trainer.name, trainer)
-        return trainer.name, why
+def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
+    return reference_scales(
+        problem.terms, split.y, sample_weight=split.sample_weight, output_shape=output_shape
+    )
 
 
 def _checked_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:

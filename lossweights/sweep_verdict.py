@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from lossweights.dominance import judge_results, judge_sweep
 from lossweights.flips import Flip, find_flip
 from lossweights.records import Outcome, TrialResult
-from lossweights.verdict import Verdict, finite, listed
+from lossweights.verdict import Verdict, finite, listed, percent
 
 FORMAT = "lossweights/sweep-verdict"
 VERSION = 1
@@ -44,6 +44,12 @@ class Sensitivity:
     spearman: float
     p_value: float
     importance: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The numbers for a person."""
+        explained = "" if self.importance is None else f", importance {percent(self.importance)}"
+        return f"rank correlation {self.spearman:+.2f}{explained}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,16 +111,16 @@ class SweepVerdict:
     def _on_metric(self, metric: str) -> str:
         """The weights that a metric follows most clearly, in words."""
         moved = {
-            name: s.spearman
+            name: s
             for name, s in self.sensitivity[metric].items()
             if abs(s.spearman) >= MATTERS and s.p_value < NO_CHANCE
         }
         if not moved:
             return ""
         ways = [
-            f"{'up' if moved[name] > 0 else 'down'} with the weight of {name} "
-            f"(rank correlation {moved[name]:+.2f})"
-            for name in sorted(moved, key=lambda term: -abs(moved[term]))
+            f"{'up' if moved[name].spearman > 0 else 'down'} with the weight of {name} "
+            f"({moved[name].sentence})"
+            for name in sorted(moved, key=lambda term: -abs(moved[term].spearman))
         ]
         return f"{metric} goes {listed(ways)}."
 
@@ -194,6 +200,7 @@ def conclude_results(
     results: Mapping[int, TrialResult],
     *,
     scales: Mapping[str, float] | None = None,
+    baseline: Mapping[str, float] | None = None,
     best: int | None = None,
     importance: Mapping[str, Mapping[str, float]] | None = None,
 ) -> SweepVerdict:
@@ -201,8 +208,8 @@ def conclude_results(
 
     Args:
         results: Results by trial number.
-        scales: Magnitude of each term for the best constant prediction, by which the sampled
-            weights were divided; ``None`` if weights were used as sampled.
+        scales: What the sampled weights were divided by; ``None`` if they were used as sampled.
+        baseline: Unweighted magnitude of each term for the best constant prediction.
         best: Number of the trial that the sweep would pick.
         importance: For each metric, the importance of each term's weight, from Optuna.
     """
@@ -212,7 +219,7 @@ def conclude_results(
     }
     complete = {n: r.metrics for n, r in results.items() if r.outcome is Outcome.COMPLETE}
     return conclude(
-        judge_results(results, scales), relative, complete, best=best, importance=importance
+        judge_results(results, baseline), relative, complete, best=best, importance=importance
     )
 
 

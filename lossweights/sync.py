@@ -26,7 +26,8 @@ def sync_sweep(root: Path, name: str, uri: str | None = None) -> str:
     """
     manifest, folder = read_manifest(root, name), sweep_folder(root, name)
     with exclusive_lock(folder / "lock", f"The sweep {name!r}"):
-        tracker = Tracker(root, name, str(manifest["created"]), uri or manifest.get("tracking"))
+        created, uri = str(manifest["created"]), uri or manifest.get("tracking")
+        tracker = Tracker(root, name, created, uri, manifest.get("baseline"))
         tracker.start(manifest.get("shown", {}))
         results = list_results(folder)
         for finished in results.values():

@@ -6,7 +6,20 @@ Metrics of a child run, with the epoch as step (0 is before training):
     weighted_train/<term>, weighted_val/<term>     times the effective weight
     share_train/<term>, share_val/<term>           part of the weighted total
     <metric>                                       weight-independent, on validation data
-    decrease/<term>                                decrease share of the whole run, once
+
+where gradients were measured, every few epochs (see `lossweights.gram`):
+
+    gradnorm/<term>, gradshare/<term>              length of the unweighted gradient; part of the
+                                                   weighted lengths
+    contribution/<term>                            part in the first-order decrease
+    cosine/<term>/<term>                           angle between the gradients of two terms
+
+and once, at the last epoch (see `lossweights.dominance`):
+
+    decrease/<term>, late/<term>                   decrease share of the whole run, and of the
+                                                   second half of the decrease
+    baseline/<term>                                decrease share from the best constant prediction
+    conflict, calibration                          0 to 1
 """
 
 from __future__ import annotations
@@ -17,6 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lossweights import gram
 from lossweights.dominance import Verdict, shares
 from lossweights.folder import Asked, Finished
 from lossweights.records import EpochReport, Failure
@@ -47,6 +61,12 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
             yield from _point(f"share_{split}/{name}", float(share), report, time)
     for name, value in report.metrics.items():
         yield from _point(name, value, report, time)
+    matrix = report.gram_matrix(names)
+    if matrix is not None:
+        for key, value in gram.points(weights, matrix).items():
+            yield from _point(key, value, report, time)
+    if report.calibration is not None:
+        yield from _point("calibration", report.calibration, report, time)
 
 
 def trial_points(
@@ -60,9 +80,20 @@ def trial_points(
         for point in report_points(result.weights, report, time)
     ]
     if verdict is not None and result.reports:
-        for name, value in verdict.decrease.items():
-            points.extend(_point(f"decrease/{name}", value, result.reports[-1], times[-1]))
+        for key, value in _judged(verdict).items():
+            points.extend(_point(key, value, result.reports[-1], times[-1]))
     return points
+
+
+def _judged(verdict: Verdict) -> dict[str, float]:
+    """The numbers of a verdict by the names under which they are logged."""
+    tables = {
+        "decrease": verdict.decrease,
+        "late": verdict.late,
+        "baseline": verdict.baseline or {},
+    }
+    found = {f"{key}/{name}": v for key, table in tables.items() for name, v in table.items()}
+    return {**found, "conflict": verdict.conflict}
 
 
 def _point(key: str, value: float, report: EpochReport, time: int) -> Iterator[Point]:
@@ -95,11 +126,13 @@ def begin_tags(asked: Asked) -> dict[str, str]:
 def end_tags(finished: Finished, verdict: Verdict | None) -> dict[str, str]:
     """What is known of a trial when it has ended."""
     result = finished.result
+    told = {} if verdict is None else {"lossweights.verdict": verdict.sentence}
     failure = {} if result.failure is None else {"lossweights.failure": result.failure.name}
     return {
         "lossweights.state": result.outcome.name,
         "lossweights.dominant": _dominant(verdict),
-        "mlflow.note.content": verdict.sentence if verdict else _note(finished),
+        "mlflow.note.content": verdict.paragraph if verdict else _note(finished),
+        **told,
         **failure,
     }
 

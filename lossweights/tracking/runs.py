@@ -57,12 +57,21 @@ class Runs:
         sweep: Name of the sweep, which is also the name of the MLflow experiment.
         started: When the sweep was created; it tells the sweep from an earlier one of its name.
         uri: The tracking address.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
     """
 
-    def __init__(self, root: Path, sweep: str, started: str, uri: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sweep: str,
+        started: str,
+        uri: str,
+        baseline: Mapping[str, float] | None = None,
+    ) -> None:
         self.experiment_id: str | None = None
         self.parent_id: str | None = None
         self._root, self._sweep, self._started, self._uri = root, sweep, started, uri
+        self._baseline = baseline
         self._runs: dict[int, _Run] = {}
         self._opened: MlflowClient | None = None
 
@@ -176,7 +185,7 @@ class Runs:
         number, result = finished.asked.number, finished.result
         if self.written(number):
             return
-        verdict = judge_results({number: result}).get(number)
+        verdict = judge_results({number: result}, self._baseline).get(number)
         duration = int(1000 * result.seconds)
         run = self._run_of(finished.asked, finished.times[0] if finished.times else now - duration)
         ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)

@@ -48,12 +48,20 @@ class Tracker:
         started: When the sweep was created, as its manifest has it. It tells the sweep from an
             earlier one of the same name, whose folder was removed and whose runs are still there.
         uri: Another tracking address, or ``None`` for the store below the root.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
     """
 
-    def __init__(self, root: Path, sweep: str, started: str, uri: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sweep: str,
+        started: str,
+        uri: str | None = None,
+        baseline: Mapping[str, float] | None = None,
+    ) -> None:
         self.uri = uri or tracking_uri(root)
         self._sweep, self._folder = sweep, sweep_folder(root, sweep)
-        self._runs = Runs(root, sweep, started, self.uri)
+        self._runs = Runs(root, sweep, started, self.uri, baseline)
         self._params: dict[str, Any] = {}
         self._pending: deque[int] = deque()
         self._held: dict[int, Finished] = {}

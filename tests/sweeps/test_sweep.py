@@ -123,18 +123,29 @@ def test_mlflow_has_a_parent_with_all_children(whole):
     children = {int(run.data.tags["lossweights.trial"]): run for run in found if run is not parent}
     assert sorted(children) == sorted(result.finished)
     assert parent.info.status == "FINISHED"
-    assert parent.data.tags["mlflow.note.content"] == result.verdict
+    assert parent.data.tags["mlflow.note.content"] == result.sweep_verdict.paragraph
+    assert parent.data.tags["lossweights.verdict"] == result.verdict
     assert parent.data.params["epochs"] == "2"
     best = result.best("knee")
     assert parent.data.metrics["best/rmse"] == best.metrics["rmse"]
     for name, value in result.test.items():
         assert parent.data.metrics[f"test/{name}"] == value
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"report.html", "knee.json", "min-rmse.json", "knee.keras"} <= artifacts
+    assert {"report.html", "verdict.json", "knee.json", "min-rmse.json", "knee.keras"} <= artifacts
     for number, child in children.items():
         assert child.info.status == "FINISHED"
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.data.tags["lossweights.dominant"]
+        verdict = result.verdicts[number]
+        assert child.data.tags["lossweights.verdict"] == verdict.sentence
+        assert child.data.tags["mlflow.note.content"] == verdict.paragraph
+        logged = child.data.metrics
+        for table in ("decrease", "late", "baseline"):
+            for name, value in getattr(verdict, table).items():
+                assert logged.get(f"{table}/{name}", np.nan) == pytest.approx(value, nan_ok=True)
+        for key in ("gradnorm/mse", "gradshare/mse", "contribution/mse", "cosine/mse/under"):
+            assert key in logged
+        assert 0 <= logged["calibration"] <= 1
         trained = result.finished[number].result
         for name, weight in trained.weights.items():
             assert float(child.data.params[f"weight/{name}"]) == weight
@@ -143,6 +154,30 @@ def test_mlflow_has_a_parent_with_all_children(whole):
         points = client.get_metric_history(child.info.run_id, "rmse")
         wanted = {report.epoch: report.metrics["rmse"] for report in trained.reports}
         assert {point.step: point.value for point in points} == wanted
+
+
+def test_the_verdict_is_there_for_programs(whole):
+    """A file in a format of its own, as the result says it; importances come with enough trials."""
+    result, root = whole
+    told = json.loads((root / "studies" / "tiny" / "verdict.json").read_text())
+    assert told == result.sweep_verdict.to_json()
+    assert (told["format"], told["version"]) == ("lossweights/sweep-verdict", 1)
+    assert result.baseline.keys() == result.terms.keys()
+
+
+def test_importances_are_part_of_the_verdict(root):
+    """For each metric the parts that the weights explain sum to one."""
+    result = run(root, trials=8)
+    for table in result.sweep_verdict.sensitivity.values():
+        assert sum(s.importance for s in table.values()) == pytest.approx(1.0)
+
+
+def test_own_scales_are_no_baseline(root):
+    """The best constant prediction is found from the data, whatever weights are divided by."""
+    scales = {"mse": 7.0, "under": 3.0}
+    result = run(root, trials=1, scales=scales)
+    assert result.scales == scales
+    assert result.baseline["mse"] == pytest.approx(float(np.var(tiny.load_data().train.y)))
 
 
 def test_picks_go_straight_into_a_training(whole):

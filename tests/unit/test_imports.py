@@ -26,7 +26,8 @@ LAYERS = [
     ["folder", "executors", "store", "tracking", "status", "driver"],
     # 5: the sweep
     ["search", "describe", "manifest", "progress", "result", "report", "summary", "launch",
-     "script", "target", "sync", "winner", "abstract", "run", "sweep", "testing"],
+     "script", "target", "sync", "winner", "conclusion", "abstract", "trainers", "run", "sweep",
+     "testing"],
     # 6: where processes start
     ["cli", "worker"],
 ]  # fmt: skip

@@ -81,6 +81,18 @@ def test_report_says_what_was_found(root):
         assert header in page.text
 
 
+def test_report_says_where_the_lead_changes_and_what_matters(root):
+    """A row for each pair of terms, and for each metric and weight."""
+    trials = [finished(n, 1.0 + n, 6.0 - n, under=0.1 * 2**n) for n in range(6)]
+    page = Page(render(read(root, trials)))
+    assert "Where the lead changes" in page.text
+    assert "under over mse" in page.text
+    assert "mse led at every ratio tried" in page.text
+    assert "Which weight matters" in page.text
+    assert "rmse under +1.00" in page.text
+    assert "shortfall under -1.00" in page.text
+
+
 def test_every_chart_has_its_data(root):
     """Every complete trial is a point, and every term has its curve."""
     result = read(root)

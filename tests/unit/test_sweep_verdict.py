@@ -175,7 +175,9 @@ def test_what_moves_a_metric():
     assert abs(found.sensitivity["rmse"]["boundary"].spearman) < 0.3
     assert found.sensitivity["rmse"]["under"].importance == 0.9
     assert found.sensitivity["bias"]["under"].importance is None
-    assert "rmse goes up with the weight of under (rank correlation +1.00)." in found.paragraph
+    assert "rmse goes up with the weight of under (rank correlation +1.00, importance 90%)." in (
+        found.paragraph
+    )
     assert "bias goes down with the weight of under (rank correlation -1.00)." in found.paragraph
 
 

@@ -5,13 +5,16 @@ import shutil
 import socket
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
 
+from lossweights.dominance import judge_results
 from lossweights.folder import Asked, Finished, tracking_uri
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.tracking import Ending, Tracker
+from lossweights.tracking.points import trial_points
 
 from .samples import finished
 
@@ -398,3 +401,24 @@ def test_database_is_below_the_root_whatever_lies_around(root, tmp_path, monkeyp
     assert track(elsewhere, [finished(0)]).error is None
     assert (elsewhere / "mlflow.db").exists()
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_points_of_gradients_and_verdict():
+    """What was measured of gradients is logged where it was, the verdict's numbers at the end."""
+    gram = {"mse": {"mse": 9.0, "under": -3.0}, "under": {"mse": -3.0, "under": 1.0}}
+    first, *rest = finished(0, under=1.0).result.reports
+    reports = (replace(first, gram=gram), *rest[:-1], replace(rest[-1], calibration=0.25))
+    trial = finished(0, under=1.0)
+    trial = replace(trial, result=replace(trial.result, reports=reports))
+    baseline = {"mse": 20.0, "under": 2.0}
+    verdict = judge_results({0: trial.result}, baseline)[0]
+    points = {(p.key, p.step): p.value for p in trial_points(trial, verdict, (1, 2, 3, 4))}
+    assert points["cosine/mse/under", 0] == -1.0
+    assert points["contribution/mse", 0] == 1.5
+    assert points["gradnorm/mse", 0] == 3.0
+    assert points["gradshare/mse", 0] == 0.75
+    assert ("gradnorm/mse", 1) not in points
+    assert points["calibration", 3] == 0.25
+    for key in ("decrease", "late", "baseline"):
+        assert points[f"{key}/mse", 3] == getattr(verdict, key)["mse"]
+    assert points["conflict", 3] == verdict.conflict
