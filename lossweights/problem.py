@@ -16,6 +16,7 @@ from lossweights.early_stopping import EarlyStopping
 from lossweights.errors import DataError, LossweightsError, ModelError, RecipeError
 from lossweights.loss import CombinedLoss
 from lossweights.metrics import Metric
+from lossweights.probe import by_output
 from lossweights.terms import Term
 
 Arrays: TypeAlias = Any  # one array, or a dict, list or tuple of arrays of equal length
@@ -283,8 +284,10 @@ def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Spli
             f"Expected a model that takes the inputs of {name}, of shape {shapes}. Found: {error} "
             f"Adjust build_model() or load_data()."
         ) from error
+    loss = problem.make_loss()
+    y_pred = by_output(model, loss, y_pred)
     try:
-        values = problem.make_loss().per_sample_terms(rows.y, y_pred)
+        values = loss.per_sample_terms(by_output(model, loss, rows.y), y_pred)
     except Exception as error:
         targets = tree.map_structure(lambda a: tuple(a.shape[1:]), split.y)
         outputs = tree.map_structure(lambda a: tuple(a.shape[1:]), y_pred)
@@ -305,9 +308,10 @@ def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Spli
     guesses = tree.map_structure(
         lambda p: np.resize(keras.ops.convert_to_numpy(p), (len(split), *p.shape[1:])), y_pred
     )
+    y, weight = (by_output(model, loss, part) for part in (split.y, split.sample_weight))
     for metric, function in problem.metrics.items():
         try:
-            function.evaluate(split.y, guesses, split.sample_weight)
+            function.evaluate(y, guesses, weight)
         except LossweightsError as error:
             raise type(error)(f"Metric {metric!r} on {name}: {error}") from error
     return y_pred

@@ -154,8 +154,14 @@ class Sweep(AbstractSweep):
 
 
 def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
+    def named(values: Any) -> Any:
+        """The values of several outputs by name, as the terms read them."""
+        several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
+        return dict(zip(output_shape, values, strict=True)) if several else values
+
+    weight = named(split.sample_weight)
     return reference_scales(
-        problem.terms, split.y, sample_weight=split.sample_weight, output_shape=output_shape
+        problem.terms, named(split.y), sample_weight=weight, output_shape=output_shape
     )
 
 

@@ -12,7 +12,8 @@ function of the same name for arrays:
 
 Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
 `Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
-`BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`.
+`BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`. Of a
+model with several outputs `on` reads one.
 """
 
 from lossweights.metrics._base import Metric
@@ -30,6 +31,7 @@ from lossweights.metrics.demand import (
     shortfall,
     under_rate,
 )
+from lossweights.metrics.output import on
 from lossweights.metrics.regression import (
     MAE,
     RMSE,
@@ -89,6 +91,7 @@ __all__ = [
     "iou",
     "mae",
     "newsvendor_cost",
+    "on",
     "pinball_loss",
     "rmse",
     "service_level",

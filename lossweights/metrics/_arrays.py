@@ -4,6 +4,7 @@ Each formula is written once, for the functions that `numpy` and `keras.ops` sha
 ``xp`` is the one in use: `numpy` in float64 on whole data sets, `keras.ops` inside a graph.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -27,6 +28,11 @@ def to_numpy(x: Array, what: str) -> np.ndarray:
         raise MetricError(
             f"Expected `{what}` to have values. Found a tensor of a graph that has not run. Inside "
             "a graph use a metric whose `in_graph` is True, or call `evaluate()` outside of it."
+        )
+    if isinstance(x, Mapping):
+        raise MetricError(
+            f"Expected `{what}` to be one array. Found the outputs {sorted(x)}. Say which one the "
+            f"metric reads: lw.metrics.on({min(x, default='output')!r}, metric)."
         )
     try:
         if ops.is_tensor(x) and keras.backend.standardize_dtype(x.dtype) == "bfloat16":

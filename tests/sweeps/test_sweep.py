@@ -180,6 +180,40 @@ def test_own_scales_are_no_baseline(root):
     assert result.baseline["mse"] == pytest.approx(float(np.var(tiny.load_data().train.y)))
 
 
+def two_outputs():
+    """A model with two named outputs, given as a list as functional models do."""
+    x = keras.Input((3,))
+    return keras.Model(x, [keras.layers.Dense(1, name=name)(x) for name in ("level", "slope")])
+
+
+def load_two():
+    """Targets for both, in a list and in a dict."""
+    data = tiny.load_data()
+    x, y = data.train.x, data.train.y
+    listed = (x, [y, 2 * y])
+    named = (data.val.x, {"level": data.val.y, "slope": 2 * data.val.y})
+    return lw.Data(train=listed, val=named)
+
+
+def test_several_outputs_have_terms_and_metrics_of_their_own(root):
+    """Each says which output it reads; scales and objectives are those of that output."""
+    result = run(
+        root,
+        build_model=two_outputs,
+        load_data=load_two,
+        terms={"mse": lw.terms.on("level", "mse"), "slope": lw.terms.on("slope", "mse")},
+        space={"mse": lw.Fixed(1.0), "slope": lw.LogUniform(0.1, 10.0)},
+        metrics={
+            "rmse": lw.metrics.on("level", lw.metrics.RMSE()),
+            "slope_rmse": lw.metrics.on("slope", lw.metrics.RMSE()),
+        },
+        objectives={"rmse": "minimize", "slope_rmse": "minimize"},
+    )
+    assert result.trials["outcome"].tolist() == ["COMPLETE"] * TRIALS
+    assert result.scales["slope"] == pytest.approx(4 * result.scales["mse"])
+    assert result.best().metrics["slope_rmse"] > 0
+
+
 def test_picks_go_straight_into_a_training(whole):
     """The saved sets load by name and compile into a model, with the weights of the trial."""
     result, root = whole
