@@ -112,20 +112,36 @@ class EpochReport:
 
 
 @dataclass(frozen=True)
+class Replica:
+    """One of several trainings of a trial, each from its own seed.
+
+    Attributes:
+        seed: Seed of initialisation, batch order and dropout.
+        metrics: Validation metrics of the parameters that it keeps.
+        best_epoch: With early stopping, the epoch of those parameters; else ``None``.
+    """
+
+    seed: int
+    metrics: Mapping[str, float]
+    best_epoch: int | None = None
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """The end of one trial.
 
     Attributes:
         weights: Effective weight of each term: what multiplied it in training.
-        seed: Seed of initialisation, batch order and dropout.
+        seed: Seed of initialisation, batch order and dropout; the first one of several.
         outcome: How it ended.
-        reports: One report an epoch, epoch 0 first.
+        reports: One report an epoch, epoch 0 first; with several seeds the means over them.
         reason: A sentence on why it did not complete, empty if it did.
         seconds: Training time of the trial, its share if several were trained together.
         trainer: Which trainer produced it.
         failure: Why it failed, for a failed trial.
         details: The traceback, or the last lines of a dead worker's log.
         best_epoch: With early stopping, the epoch whose parameters are kept; else ``None``.
+        replicas: With several seeds, what came of each; else empty.
     """
 
     weights: Mapping[str, float]
@@ -138,6 +154,7 @@ class TrialResult:
     failure: Failure | None = None
     details: str = ""
     best_epoch: int | None = None
+    replicas: tuple[Replica, ...] = ()
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -149,14 +166,29 @@ class TrialResult:
         """Validation metrics of the parameters that are kept, empty if there are none.
 
         They are those after the best epoch with early stopping, else after the last epoch with
-        finite numbers.
+        finite numbers; with several seeds the means over them.
         """
+        if self.replicas:
+            return {name: float(np.mean(values)) for name, values in self._by_metric().items()}
         finite = [
             report
             for report in self.reports
             if report.finite and self.best_epoch in (None, report.epoch)
         ]
         return dict(finite[-1].metrics) if finite else {}
+
+    @property
+    def standard_errors(self) -> dict[str, float]:
+        """Standard error of each metric over the seeds, ``sd / sqrt(seeds)``; empty for one."""
+        if len(self.replicas) < 2:
+            return {}
+        return {n: float(np.std(v, ddof=1)) / len(v) ** 0.5 for n, v in self._by_metric().items()}
+
+    def _by_metric(self) -> dict[str, list[float]]:
+        """The values of each metric that all replicas have."""
+        tables = [replica.metrics for replica in self.replicas]
+        names = [name for name in tables[0] if all(name in table for table in tables)]
+        return {name: [table[name] for table in tables] for name in names}
 
     def magnitudes(self, split: str = "train") -> NDArray[np.float64]:
         """Unweighted magnitudes, shape ``(reports, terms)``, of ``"train"`` or ``"val"``."""
@@ -175,6 +207,10 @@ class TrialResult:
             "failure": self.failure and self.failure.name,
             "details": self.details,
             "best_epoch": self.best_epoch,
+            "replicas": [
+                {"seed": r.seed, "metrics": _plain(r.metrics), "best_epoch": r.best_epoch}
+                for r in self.replicas
+            ],
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -191,13 +227,21 @@ class TrialResult:
             trainer=str(value["trainer"]),
             failure=Failure[value["failure"]] if value.get("failure") else None,
             details=str(value.get("details", "")),
-            best_epoch=None if value.get("best_epoch") is None else int(value["best_epoch"]),
+            best_epoch=_whole(value.get("best_epoch")),
+            replicas=tuple(
+                Replica(int(r["seed"]), _numbers(r["metrics"]), _whole(r["best_epoch"]))
+                for r in value.get("replicas", ())
+            ),
         )
 
 
 def as_text(message: str) -> str:
     """A message that may hold anything as text that every file and database takes."""
     return message.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _whole(number: Any) -> int | None:
+    return None if number is None else int(number)
 
 
 def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:

@@ -100,6 +100,7 @@ class SweepResult:
         Columns: number, kind, outcome, driver, seed, seconds, reason; a column for each metric;
         and for each term ``weight/``, ``relative/``, ``share/`` and ``decrease/`` with its name.
         ``weight`` multiplied the term in training; ``relative`` is that times the term's scale.
+        With several seeds also ``stderr/`` and the name of each metric: its standard error.
         """
         return pd.DataFrame([self._row(number) for number in sorted(self.finished)])
 
@@ -119,6 +120,7 @@ class SweepResult:
         complete = result.outcome is Outcome.COMPLETE
         metrics = result.metrics if complete else dict.fromkeys(result.metrics, np.nan)
         row.update({**dict.fromkeys(self.objectives, np.nan), **metrics})
+        row.update({f"stderr/{n}": v for n, v in result.standard_errors.items() if complete})
         for name, weight in result.weights.items():
             row[f"weight/{name}"] = weight
             row[f"relative/{name}"] = weight * scales.get(name, 1.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -48,11 +50,17 @@ def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
         {
             "trial": str(row["number"]),
             **{f"weight {term}": f"{row[f'relative/{term}']:.4g}" for term in result.terms},
-            **{name: f"{row[name]:.4g}" for name in result.objectives},
+            **{name: _with_error(row, name) for name in result.objectives},
             "driven by": driven_by(result, int(row["number"])),
         }
-        for _, row in result.pareto.iterrows()
+        for row in result.pareto.to_dict("records")
     ]
+
+
+def _with_error(row: Mapping[Hashable, Any], metric: str) -> str:
+    """The value of a metric, with its standard error if the trial had several seeds."""
+    error = row.get(f"stderr/{metric}", math.nan)
+    return f"{row[metric]:.4g}" + (f" ± {error:.2g}" if math.isfinite(error) else "")
 
 
 def scale_note(result: SweepResult) -> str:

@@ -55,6 +55,8 @@ class Sweep(AbstractSweep):
             every term; a mapping gives these magnitudes; ``None`` takes weights as sampled.
         baselines: Weight sets to try first, such as those in use today.
         probe_size: Most training rows on which magnitudes are measured each epoch.
+        seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
+            Magnitudes and metrics are then means over them, with standard errors.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -80,6 +82,7 @@ class Sweep(AbstractSweep):
         scales: str | Mapping[str, float] | None = "data",
         baselines: Sequence[Mapping[str, float]] = (),
         probe_size: int = 1024,
+        seeds: int = 1,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -97,6 +100,7 @@ class Sweep(AbstractSweep):
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
         self.load_data = load_data
         self.seed = _whole("seed", seed, 0, MAX_SEED)
+        self.seeds = _at_least_one("seeds", seeds)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = search.baselines(self.space, baselines)
@@ -109,9 +113,11 @@ class Sweep(AbstractSweep):
             output_shape = try_once(self.problem, data, self.seed)
             scales = self._reference_scales(data, output_shape)
             baseline = self._baseline(data, output_shape)
-        trainers = Trainers(self.problem, data)
+        trainers = Trainers(self.problem, data, self.seeds)
+        parts = describe_problem(self.problem, data)
+        parts["recipe"]["seeds"] = self.seeds
         return Prepared(
-            parts=describe_problem(self.problem, data),
+            parts=parts,
             scales=scales,
             baseline=baseline,
             make_trainer=trainers.make,
@@ -126,6 +132,7 @@ class Sweep(AbstractSweep):
             "batch_size": self.problem.batch_size,
             "optimizer": self.problem.make_optimizer().name,
             "seed": self.seed,
+            "seeds": self.seeds,
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }

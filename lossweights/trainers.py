@@ -7,7 +7,13 @@ from functools import cached_property
 from lossweights.abstract import Choice
 from lossweights.executors.processes import available_cores
 from lossweights.problem import Data, Problem
-from lossweights.training import TRAINERS, FitTrainer, Trainer, choose_trainer
+from lossweights.training import (
+    TRAINERS,
+    FitTrainer,
+    ReplicatedTrainer,
+    Trainer,
+    choose_trainer,
+)
 
 TRIALS_A_WORKER = 16  # below, importing TensorFlow again costs more than a worker saves
 
@@ -18,14 +24,19 @@ class Trainers:
     Args:
         problem: What is to be trained.
         data: The data.
+        seeds: From how many seeds each member is trained.
     """
 
-    def __init__(self, problem: Problem, data: Data) -> None:
-        self._problem, self._data = problem, data
+    def __init__(self, problem: Problem, data: Data, seeds: int = 1) -> None:
+        self._problem, self._data, self._seeds = problem, data, seeds
         self._built: dict[str, Trainer] = {}
 
     def make(self, name: str) -> Trainer:
-        """The trainer of that name."""
+        """The trainer of that name, for so many seeds."""
+        trainer = self._make(name)
+        return trainer if self._seeds == 1 else ReplicatedTrainer(trainer, self._seeds)
+
+    def _make(self, name: str) -> Trainer:
         if name == "auto":
             name = self._chosen[0]
         if name not in self._built:
@@ -35,7 +46,7 @@ class Trainers:
     @property
     def fit(self) -> FitTrainer:
         """The reference trainer, which trains the winner too."""
-        trainer = self.make("fit")
+        trainer = self._make("fit")
         assert isinstance(trainer, FitTrainer)
         return trainer
 
@@ -49,7 +60,7 @@ class Trainers:
         if name == "auto":
             name, why = self._chosen
         cores = available_cores()
-        pays = cores > 1 and trials >= TRIALS_A_WORKER * cores and self.make(name).capacity == 1
+        pays = cores > 1 and trials >= TRIALS_A_WORKER * cores and self._make(name).capacity == 1
         return Choice(name, cores if pays else 0, why)
 
     @cached_property

@@ -20,6 +20,7 @@ and once, at the last epoch (see `lossweights.dominance`):
                                                    second half of the decrease
     baseline/<term>                                decrease share from the best constant prediction
     conflict, calibration                          0 to 1
+    stderr/<metric>                                over the seeds, if there are several
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ def trial_points(
     if verdict is not None and result.reports:
         for key, value in _judged(verdict).items():
             points.extend(_point(key, value, result.reports[-1], times[-1]))
+    for name, value in result.standard_errors.items():
+        points.extend(_point(f"stderr/{name}", value, result.reports[-1], times[-1]))
     return points
 
 
@@ -113,6 +116,7 @@ def trial_params(finished: Finished) -> dict[str, Any]:
         **{f"weight/{name}": weight for name, weight in result.weights.items()},
         **{f"sampled/{name}": value for name, value in finished.asked.parameters.items()},
         "seed": result.seed,
+        **({"seeds": len(result.replicas)} if result.replicas else {}),
         "trainer": result.trainer,
     }
 

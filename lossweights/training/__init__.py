@@ -13,6 +13,7 @@ from lossweights.training.contract import Member, ReportFunction, Trainer
 if TYPE_CHECKING:
     from lossweights.training.auto import TRAINERS, choose_trainer
     from lossweights.training.fit import FitTrainer
+    from lossweights.training.replicas import ReplicatedTrainer
     from lossweights.training.serial import SerialTrainer
     from lossweights.training.stacked import StackedTrainer
 
@@ -20,6 +21,7 @@ __all__ = [
     "TRAINERS",
     "FitTrainer",
     "Member",
+    "ReplicatedTrainer",
     "ReportFunction",
     "SerialTrainer",
     "StackedTrainer",
@@ -30,6 +32,7 @@ __all__ = [
 _MODULES = {
     "TRAINERS": "auto",
     "FitTrainer": "fit",
+    "ReplicatedTrainer": "replicas",
     "SerialTrainer": "serial",
     "StackedTrainer": "stacked",
     "choose_trainer": "auto",

@@ -180,6 +180,19 @@ def test_own_scales_are_no_baseline(root):
     assert result.baseline["mse"] == pytest.approx(float(np.var(tiny.load_data().train.y)))
 
 
+def test_several_seeds_give_standard_errors(root, capsys):
+    """In table, weight sets' metrics and MLflow; the seeds are part of what must not change."""
+    result = run(root, trials=3, seeds=2)
+    assert result.trials["stderr/rmse"].gt(0).all()
+    for finished in result.finished.values():
+        values = [replica.metrics["rmse"] for replica in finished.result.replicas]
+        assert finished.result.metrics["rmse"] == pytest.approx(np.mean(values))
+    print_summary(result, root)
+    assert " ± " in capsys.readouterr().out
+    with pytest.raises(SweepChanged, match=r"recipe\.seeds: was 2, is now 3"):
+        run(root, trials=4, seeds=3, resume=True)
+
+
 def two_outputs():
     """A model with two named outputs, given as a list as functional models do."""
     x = keras.Input((3,))
