@@ -27,7 +27,7 @@ from lossweights.monitor import TermMonitor
 from lossweights.palette import OKABE_ITO
 from lossweights.result import SweepResult
 from lossweights.shares import falls, parts, shares
-from lossweights.sweep_verdict import SweepVerdict, conclude_results
+from lossweights.sweep_verdict import SweepVerdict
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
@@ -52,8 +52,7 @@ def main() -> None:
     mpl.rcParams.update({"svg.hashsalt": "lossweights", "font.size": 9, "axes.spines.top": False,
                          "axes.spines.right": False})  # fmt: skip
     IMAGES.mkdir(exist_ok=True)
-    results = {number: finished.result for number, finished in result.finished.items()}
-    verdict = conclude_results(results, scales=result.scales, best=result.best_number("knee"))
+    verdict = result.sweep_verdict
     print(f"{verdict.paragraph}\n")
     draw_one_training(result, result.best_number("knee"))
     draw_size_and_drive(result)
