@@ -15,7 +15,7 @@ from lossweights.space import Space
 
 _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
 # What may differ on resume without a word: where it ran and when, not what it computes.
-_FREE = ("script", "created", "shown", "tracking", "accepted")
+_FREE = ("script", "created", "shown", "trials", "tracking", "accepted")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 
@@ -32,6 +32,7 @@ def make_manifest(
     script: str | None,
     created: str,
     shown: Mapping[str, Any],
+    trials: int,
     tracking: str | None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
@@ -47,6 +48,7 @@ def make_manifest(
         script: Path of the launching script, for ``lossweights resume``.
         created: When, in words; it tells this sweep from an earlier one of its name.
         shown: What the tracker shows of the sweep.
+        trials: How many weight sets are to be tried, for ``lossweights resume``.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
     """
     return {
@@ -56,6 +58,7 @@ def make_manifest(
         "created": created,
         "script": script,
         "shown": {key: str(value) for key, value in shown.items()},
+        "trials": trials,
         "tracking": tracking,
         "objectives": dict(objectives),
         "space": space.describe(),
