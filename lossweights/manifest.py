@@ -18,6 +18,7 @@ _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
 _FREE = ("script", "created", "shown", "trials", "tracking", "accepted")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
+_NOT_THERE = object()  # which is another thing than a field that is null
 
 
 def make_manifest(
@@ -101,7 +102,7 @@ def check_same(
     changed: list[dict[str, Any]] = [
         {"field": key, "was": before.get(key), "is": after.get(key)}
         for key in {**before, **after}
-        if before.get(key) != after.get(key)
+        if before.get(key, _NOT_THERE) != after.get(key, _NOT_THERE)
     ]
     refused = [change for change in changed if not _accepted(change["field"], accept)]
     if refused:

@@ -264,8 +264,8 @@ class Driver:
             go_on = command("resume", self._store.name, self._store.root)
             raise SweepFailed(
                 f"Expected trials that train. Found {found} failures in a row, since "
-                f"{failure.value}. The last one: {reason} The sweep is kept; mend the cause, then "
-                f"`{go_on}`."
+                f"{failure.value}. The last one: {reason.rstrip('.')}. The sweep is kept; mend the "
+                f"cause, then `{go_on}`."
             )
 
     def _stop(self, signal: int) -> None:
