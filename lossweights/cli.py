@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from lossweights.commands import DEFAULT_ROOT
 from lossweights.errors import LossweightsError, SweepNotFound
 from lossweights.launch import (
+    TRIALS,
     AcceptChange,
     MaxRetries,
     Name,
@@ -29,7 +31,10 @@ from lossweights.launch import (
     Workers,
     fail,
     run_and_print,
+    say,
 )
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
@@ -38,6 +43,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+MoreTrials = Annotated[
+    int | None, typer.Option(help="Trials in all.  [default: as many as it was started for]")
+]
 SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
 Pick = Annotated[
     str, typer.Option(help="knee, min:METRIC, max:METRIC, or 'min:rmse where shortfall<=0.1'.")
@@ -53,12 +61,33 @@ def _sentences() -> Iterator[None]:
         fail(error)
 
 
+@contextmanager
+def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], list[T]]]:
+    """Reads each of several sweeps: those that are damaged are named at the end, and hide none."""
+    damaged: list[LossweightsError] = []
+
+    def read_all(read: Callable[[str], T]) -> list[T]:
+        found = []
+        for name in names:
+            try:
+                found.append(read(name))
+            except LossweightsError as error:
+                damaged.append(error)
+        return found
+
+    yield read_all
+    for error in damaged[:-1]:
+        say(error)
+    if damaged:
+        fail(damaged[-1])
+
+
 @app.command()
 def run(
     script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
-    trials: Trials = 64,
+    trials: Trials = TRIALS,
     name: Name = None,
-    root: Root = Path("mlruns"),
+    root: Root = DEFAULT_ROOT,
     trainer: TrainerName = "auto",
     workers: Workers = None,
     resume: Resume = False,
@@ -94,8 +123,8 @@ def run(
 @app.command()
 def resume(
     name: SweepName,
-    trials: Trials = 64,
-    root: Root = Path("mlruns"),
+    trials: MoreTrials = None,
+    root: Root = DEFAULT_ROOT,
     trainer: TrainerName = "auto",
     workers: Workers = None,
     accept_change: AcceptChange = None,
@@ -110,7 +139,8 @@ def resume(
         from lossweights.folder import read_manifest
         from lossweights.script import load_sweep
 
-        script = read_manifest(root, name).get("script")
+        manifest = read_manifest(root, name)
+        script = manifest.get("script")
         if not isinstance(script, str):
             raise SweepNotFound(
                 f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
@@ -119,7 +149,7 @@ def resume(
         sweep = load_sweep(Path(script))
     run_and_print(
         sweep,
-        trials=trials,
+        trials=manifest.get("trials", TRIALS) if trials is None else trials,
         name=name,
         root=root,
         trainer=trainer,
@@ -137,23 +167,24 @@ def resume(
 @app.command()
 def status(
     name: Annotated[str | None, typer.Argument(help="One sweep; all of them if left out.")] = None,
-    root: Root = Path("mlruns"),
+    root: Root = DEFAULT_ROOT,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Say how a sweep goes on: whether it runs, its trials, pace, workers and tracking."""
-    with _sentences():
-        from lossweights.folder import list_sweeps
-        from lossweights.status import read_status
+    from lossweights.folder import list_sweeps
+    from lossweights.status import read_status
 
-        found = [read_status(root, each) for each in ([name] if name else list_sweeps(root))]
+    with _each_of([name] if name else list_sweeps(root)) as read:
+        found = read(lambda each: read_status(root, each))
         if as_json:
             typer.echo(json.dumps([asdict(each) for each in found], indent=2))
         else:
-            typer.echo("\n\n".join(each.describe() for each in found) or f"No sweep in {root}.")
+            said = "\n\n".join(each.describe(root) for each in found)
+            typer.echo(said or f"No sweep in {root}.")
 
 
 @app.command(name="list")
-def list_(root: Root = Path("mlruns")) -> None:
+def list_(root: Root = DEFAULT_ROOT) -> None:
     """List the sweeps below a root."""
     from rich.console import Console
     from rich.table import Table
@@ -162,22 +193,21 @@ def list_(root: Root = Path("mlruns")) -> None:
     from lossweights.result import SweepResult
 
     table = Table("sweep", "trials", "complete", "objectives", "verdict")
-    for name in list_sweeps(root):
-        with _sentences():
-            result = SweepResult.read(name, root)
+    with _each_of(list_sweeps(root)) as read:
+        for result in read(lambda name: SweepResult.read(name, root)):
             complete = sum(f.result.outcome.name == "COMPLETE" for f in result.finished.values())
             table.add_row(
-                name,
+                result.name,
                 str(len(result.finished)),
                 str(complete),
                 ", ".join(f"{goal} {metric}" for metric, goal in result.objectives.items()),
                 result.verdict,
             )
-    Console().print(table)
+        Console().print(table if table.row_count else f"No sweep in {root}.")
 
 
 @app.command()
-def best(name: SweepName, pick: Pick = "knee", root: Root = Path("mlruns")) -> None:
+def best(name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT) -> None:
     """Print the weight set that a pick names."""
     with _sentences():
         from lossweights.result import SweepResult
@@ -190,7 +220,7 @@ def export(
     name: SweepName,
     to: Annotated[Path, typer.Option(help="File to write.")],
     pick: Pick = "knee",
-    root: Root = Path("mlruns"),
+    root: Root = DEFAULT_ROOT,
 ) -> None:
     """Write the weight set that a pick names to a file."""
     with _sentences():
@@ -203,7 +233,7 @@ def export(
 def report(
     name: SweepName,
     to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
-    root: Root = Path("mlruns"),
+    root: Root = DEFAULT_ROOT,
 ) -> None:
     """Print the summary of a sweep and write its report."""
     with _sentences():
@@ -219,7 +249,7 @@ def report(
 
 
 @app.command()
-def sync(name: SweepName, root: Root = Path("mlruns"), tracking_uri: TrackingUri = None) -> None:
+def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
     with _sentences():
         from lossweights.sync import sync_sweep
@@ -229,7 +259,7 @@ def sync(name: SweepName, root: Root = Path("mlruns"), tracking_uri: TrackingUri
 
 @app.command()
 def ui(
-    root: Root = Path("mlruns"),
+    root: Root = DEFAULT_ROOT,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
 ) -> None:
     """Open the MLflow UI on this machine alone (127.0.0.1), until Ctrl-C."""

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lossweights._files import check_name, dump_json, inside, parse_json, write_all, write_atomic
+from lossweights.commands import command
 from lossweights.errors import StoreError, SweepExists, SweepNotFound
 from lossweights.records import TrialResult
 
@@ -127,10 +128,11 @@ def refuse_existing(root: Path, name: str) -> None:
     """
     folder = sweep_folder(root, name)
     if (folder / "manifest.json").exists():
+        go_on = command("resume", name, root)
         raise SweepExists(
             f"Expected a new sweep name. Found {name!r} with {len(list_results(folder))} finished "
-            f"trials in {folder}. Nothing was changed. Go on with it: `lossweights resume {name} "
-            f"--trials N`; keep it and start another: `--name {name}-2`; or remove that folder."
+            f"trials in {folder}. Nothing was changed. Go on with it: `{go_on} --trials N`; "
+            f"keep it and start another: `--name {name}-2`; or remove that folder."
         )
 
 
@@ -158,7 +160,44 @@ def read_manifest(root: Path, name: str) -> dict[str, Any]:
             f"Expected version {VERSION} of the manifest in {path}. Found "
             f"{manifest.get('version')!r}. Update lossweights."
         )
+    for field, sound in _SOUND.items():
+        if field in manifest and not sound(manifest[field]):
+            raise StoreError(
+                f"Expected another kind of {field!r} in {path}. Found {manifest[field]!r:.80}. "
+                f"The file was edited; bring it back, or start a new sweep."
+            )
     return manifest
+
+
+def _each(value: Any, sound: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(map(sound, value.values()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+# Of all that a manifest says readers take these; the rest is only compared.
+_SOUND: Mapping[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    "created": lambda value: isinstance(value, str),
+    "script": lambda value: isinstance(value, str | None),
+    "tracking": lambda value: isinstance(value, str | None),
+    "trials": _is_count,
+    "seed": _is_count,
+    "shown": lambda value: isinstance(value, dict),
+    "objectives": lambda value: (
+        bool(value) and _each(value, lambda aim: aim in ("minimize", "maximize"))
+    ),
+    "scales": lambda value: value is None or _each(value, lambda v: _is_number(v) and v > 0),
+    "terms": lambda value: _each(value, lambda term: isinstance(term, dict | None)),
+    "baselines": lambda value: isinstance(value, list) and all(_each(v, _is_number) for v in value),
+    "accepted": lambda value: isinstance(value, list) and all("field" in v for v in value),
+}
 
 
 def write_test(folder: Path, trial: int, metrics: Mapping[str, float]) -> None:
@@ -248,15 +287,20 @@ def _read_result(path: Path) -> Finished:
             number, parameters, str(value["kind"]), None if retry_of is None else int(retry_of)
         )
         times = tuple(int(time) for time in value.get("times", ()))
-        return Finished(asked, TrialResult.from_json(value), times, value.get("again") is True)
+        result = TrialResult.from_json(value)
+        for report in result.reports:
+            if not set(result.weights) == set(report.train) == set(report.val):
+                raise ValueError(f"magnitudes of other terms than {list(result.weights)}")
+        return Finished(asked, result, times, value.get("again") is True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:
+    sweep, root = path.parents[1].name, path.parents[3]
     return StoreError(
         f"Expected a result file in {path}. Found: {error}. Move the file away, or let "
-        f"`lossweights resume` do it, which trains that trial again."
+        f"`{command('resume', sweep, root)}` do it, which trains that trial again."
     )
 
 

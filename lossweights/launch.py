@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lossweights.commands import DEFAULT_ROOT, command
 from lossweights.errors import (
     LossweightsError,
     ModelError,
@@ -19,10 +20,13 @@ from lossweights.errors import (
     WorkerError,
 )
 from lossweights.executors.child import refuse_in_worker
+from lossweights.folder import list_sweeps
 from lossweights.signals import Interrupted
 
 if TYPE_CHECKING:
     from lossweights.abstract import AbstractSweep
+
+TRIALS = 64  # unless told
 
 # Exit codes, as docs/reliability.md lists them.
 BAD_INPUT = 2
@@ -62,9 +66,9 @@ def launch(sweep: AbstractSweep, arguments: Sequence[str] | None = None) -> None
     program = Path(sys.argv[0])
 
     def command(
-        trials: Trials = 64,
+        trials: Trials = TRIALS,
         name: Name = None,
-        root: Root = Path("mlruns"),
+        root: Root = DEFAULT_ROOT,
         trainer: TrainerName = "auto",
         workers: Workers = None,
         resume: Resume = False,
@@ -112,7 +116,9 @@ def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **optio
         fail(error)
     except KeyboardInterrupt as error:
         known = name or sweep.name
-        typer.echo(f"\nStopped. Go on with it: lossweights resume {known}", err=True)
+        begun = known in list_sweeps(root)
+        way = f"Go on with it: {command('resume', known, root)}" if begun else "Nothing had begun."
+        typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
     from lossweights.summary import print_summary  # pandas is not needed for --help
@@ -133,8 +139,13 @@ def fail(error: Exception) -> None:
     cause = error.__cause__
     if isinstance(error, ModelError) and not isinstance(cause, LossweightsError | None):
         traceback.print_exception(cause)
-    typer.echo(f"lossweights: {type(error).__name__}: {error}", err=True)
+    say(error)
     raise typer.Exit(exit_code(error)) from None
+
+
+def say(error: Exception) -> None:
+    """Print an error's sentence."""
+    typer.echo(f"lossweights: {type(error).__name__}: {error}", err=True)
 
 
 def exit_code(error: Exception) -> int:

@@ -16,9 +16,10 @@ from lossweights.space import Space
 _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
 # What may differ on resume without a word: where it ran and when, not what it computes; the
 # baseline follows from data and terms.
-_FREE = ("script", "created", "shown", "tracking", "accepted", "baseline")
+_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
+_NOT_THERE = object()  # which is another thing than a field that is null
 
 
 def make_manifest(
@@ -33,6 +34,7 @@ def make_manifest(
     script: str | None,
     created: str,
     shown: Mapping[str, Any],
+    trials: int,
     tracking: str | None,
     baseline: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def make_manifest(
         script: Path of the launching script, for ``lossweights resume``.
         created: When, in words; it tells this sweep from an earlier one of its name.
         shown: What the tracker shows of the sweep.
+        trials: How many weight sets are to be tried, for ``lossweights resume``.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
         baseline: Magnitude of each term for the best constant prediction, or ``None``.
     """
@@ -59,6 +62,7 @@ def make_manifest(
         "created": created,
         "script": script,
         "shown": {key: str(value) for key, value in shown.items()},
+        "trials": trials,
         "tracking": tracking,
         "objectives": dict(objectives),
         "space": space.describe(),
@@ -102,7 +106,7 @@ def check_same(
     changed: list[dict[str, Any]] = [
         {"field": key, "was": before.get(key), "is": after.get(key)}
         for key in {**before, **after}
-        if before.get(key) != after.get(key)
+        if before.get(key, _NOT_THERE) != after.get(key, _NOT_THERE)
     ]
     refused = [change for change in changed if not _accepted(change["field"], accept)]
     if refused:

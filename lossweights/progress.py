@@ -21,10 +21,12 @@ SECONDS_BETWEEN_LINES = 5.0
 class SweepProgress:
     """Trials done, time left and the best value of each objective so far; a context manager.
 
+    What is counted before the context is entered was before: it has its part in done and best, and
+    none in the pace.
+
     Args:
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
-        total: Trials to be done.
-        done: Trials that had ended before.
+        total: Weight sets to be tried.
         console: Where to show it; by default standard error, so that output can be piped.
         quiet: Show nothing.
     """
@@ -33,7 +35,6 @@ class SweepProgress:
         self,
         objectives: Mapping[str, str],
         total: int,
-        done: int = 0,
         console: Console | None = None,
         *,
         quiet: bool = False,
@@ -41,7 +42,7 @@ class SweepProgress:
         self._objectives = dict(objectives)
         self._best: dict[str, float] = {}
         self._outcomes: Counter[Outcome] = Counter()
-        self._total, self._done, self._before = total, done, done
+        self._total, self._done, self._before = total, 0, 0
         self._started = self._last_line = time.monotonic()
         self._console = console or Console(stderr=True)
         self._quiet = quiet
@@ -56,10 +57,12 @@ class SweepProgress:
                 TextColumn("{task.fields[best]}"),
                 console=self._console,
             )
-            self._task = self._bar.add_task("trials", total=total, completed=done, best="")
+            self._task = self._bar.add_task("trials", total=total, best="")
 
     def __enter__(self) -> SweepProgress:
+        self._before, self._started = self._done, time.monotonic()
         if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, best=self._summary())
             self._bar.start()
         return self
 
@@ -72,12 +75,18 @@ class SweepProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def trial_ended(self, finished: Finished) -> None:
-        """Count a trial and show the new state."""
+    def count(self, finished: Finished) -> None:
+        """Count a trial; one whose weights are tried again does not count."""
+        if finished.again:
+            return
         self._done += 1
         self._outcomes[finished.result.outcome] += 1
         if finished.result.outcome is Outcome.COMPLETE:
             self._improve(finished.result.metrics)
+
+    def trial_ended(self, finished: Finished) -> None:
+        """Count a trial and show the new state."""
+        self.count(finished)
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, best=self._summary())
         elif not self._quiet and self._line_is_due():

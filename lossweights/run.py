@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights._files import check_name
+from lossweights.commands import command
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.errors import RecipeError, StoreError, WorkerError
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
@@ -27,8 +28,8 @@ from lossweights.status import StatusBoard
 from lossweights.store import Store
 from lossweights.target import target_of
 from lossweights.tracking import Ending, Tracker
+from lossweights.tracking.address import without_password
 from lossweights.tracking.ending import STOPPED
-from lossweights.tracking.tracker import without_password
 
 if TYPE_CHECKING:
     from lossweights.abstract import AbstractSweep, Prepared
@@ -76,17 +77,20 @@ def _run(
     sweep: AbstractSweep, prepared: Prepared, store: Store, signals: Signals, options: Options
 ) -> None:
     board = StatusBoard(store.folder, options.trials)
+    progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
     tracker = _tracker(store, options)
     if tracker is not None:
         tracker.start(prepared.shown)
     for finished in list_results(store.folder).values():
         board.trial_ended(finished)
+        progress.count(finished)
         if tracker is not None:
             tracker.trial_ended(finished)  # what an interrupted process could not record
     ending = Ending("KILLED", STOPPED)
     try:
-        _train(sweep, prepared, store, signals, options, board, tracker)
-        ending = prepared.conclude(SweepResult.read(store.name, options.root), options.root)
+        _train(sweep, prepared, store, signals, options, board, progress, tracker)
+        with _disk_errors_named(store):
+            ending = prepared.conclude(SweepResult.read(store.name, options.root), options.root)
     except Exception as error:
         ending = Ending("FAILED", f"{type(error).__name__}: {error}")
         raise
@@ -99,6 +103,21 @@ def _run(
             board.write([], tracker.state(), last=True)
 
 
+@contextmanager
+def _disk_errors_named(store: Store) -> Iterator[None]:
+    """What Keras cannot write of the winner ends the sweep as any other full disk does."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        go_on = command("resume", store.name, store.root)
+        raise StoreError(
+            f"Expected to write what belongs to the end of the sweep {store.name!r}. Found: "
+            f"{error}. Its trials are kept. Check the disk's free space, then `{go_on}`."
+        ) from error
+
+
 def _train(
     sweep: AbstractSweep,
     prepared: Prepared,
@@ -106,6 +125,7 @@ def _train(
     signals: Signals,
     options: Options,
     board: StatusBoard,
+    progress: SweepProgress,
     tracker: Tracker | None,
 ) -> None:
     def safe(finished: Finished) -> None:
@@ -122,9 +142,6 @@ def _train(
     if tracker is not None:
         tracker.wait_until_tried(TABLES_SECONDS)  # the databases are there before any child is
     executor = _executor(sweep, prepared, store, options)
-    progress = SweepProgress(
-        store.objectives, options.trials, store.finished(), quiet=options.quiet
-    )
     policy = Policy(options.max_retries, options.trial_timeout)
     recorder = Recorder(store, safe, idle)
     with progress, executor:
@@ -189,6 +206,7 @@ def _open_store(sweep: AbstractSweep, prepared: Prepared, name: str, options: Op
         script=None if options.script is None else str(options.script.resolve()),
         created=now,
         shown=prepared.shown,
+        trials=options.trials,
         tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
     )
     if not options.resume:
@@ -201,6 +219,8 @@ def _open_store(sweep: AbstractSweep, prepared: Prepared, name: str, options: Op
         accepted = [{**change, "at": now, "trials": store.places} for change in changes]
         history = [*old.get("accepted", []), *accepted]
         store.change_manifest({**manifest, "created": old["created"], "accepted": history})
+    elif options.trials != old.get("trials"):
+        store.change_manifest({**old, "trials": options.trials})
     return store
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lossweights._files import canonical_json, parse_json
+from lossweights.commands import DEFAULT_ROOT, command
 from lossweights.folder import Finished, list_results, read_manifest, sweep_folder
 
 WRITE_SECONDS = 0.5
@@ -59,8 +60,12 @@ class Status:
     workers: tuple[Worker, ...]
     tracking: Mapping[str, Any] = field(default_factory=dict)
 
-    def describe(self) -> str:
-        """The status in a few lines for a person."""
+    def describe(self, root: Path = DEFAULT_ROOT) -> str:
+        """The status in a few lines for a person.
+
+        Args:
+            root: Folder of the sweeps, for the command that it may advise.
+        """
         state = f"running, driver {self.driver}" if self.running else "not running"
         ended = ", ".join(f"{count} {name.lower()}" for name, count in self.outcomes.items())
         lines = [
@@ -71,7 +76,7 @@ class Status:
             lines.append(f"  pace      {self.trials_an_hour:.0f} trials an hour{self._time_left()}")
             lines.extend(f"  worker    {worker}" for worker in self.workers)
         if self.tracking:
-            lines.append(f"  tracking  {self._tracking()}")
+            lines.append(f"  tracking  {self._tracking(root)}")
         return "\n".join(lines)
 
     def _time_left(self) -> str:
@@ -80,13 +85,13 @@ class Status:
         minutes, seconds = divmod(round(self.seconds_left), 60)
         return f", {minutes}:{seconds:02d} left"
 
-    def _tracking(self) -> str:
+    def _tracking(self, root: Path) -> str:
         waiting = self.tracking.get("waiting", 0)
         since, error = self.tracking.get("offline_since"), self.tracking.get("error")
         if since is None:
             return "online" + (f", {waiting} trials waiting" if waiting else "")
-        sync = "" if self.running else f"; write them with `lossweights sync {self.name}`"
-        return f"offline since {since}, {waiting} trials waiting{sync} ({error})"
+        way = "" if self.running else f"; write them with `{command('sync', self.name, root)}`"
+        return f"offline since {since}, {waiting} trials waiting{way} ({error})"
 
 
 class StatusBoard:

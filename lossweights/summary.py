@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from lossweights.commands import program
 from lossweights.folder import tracking_uri
 from lossweights.result import SweepResult, pick_path, promoted_path
 
@@ -100,17 +99,7 @@ def driven_by(result: SweepResult, number: int) -> str:
 def ui_command(root: Path) -> str:
     """The exact command that opens the MLflow UI on the results below a root."""
     uri = shlex.quote(tracking_uri(root))
-    return f"{_program('mlflow')} ui --backend-store-uri {uri} --host 127.0.0.1"
-
-
-def _program(name: str) -> str:
-    """How to call a program of this Python: by name, or by path if the name finds another one."""
-    ours = Path(sys.executable).parent / name
-    found = shutil.which(name)
-    if not ours.exists() or (found is not None and Path(found).resolve() == ours.resolve()):
-        return name
-    here = Path.cwd()
-    return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
+    return f"{program('mlflow')} ui --backend-store-uri {uri} --host 127.0.0.1"
 
 
 def _console() -> Console:

@@ -7,11 +7,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from lossweights.commands import command
 from lossweights.driver.flight import Flight
+from lossweights.driver.policy import Policy
 from lossweights.driver.recorder import Recorder
+from lossweights.driver.streak import LONGEST, Streak
 from lossweights.driver.turns import Turn, Turns
 from lossweights.errors import SweepFailed
 from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported, Started
@@ -23,23 +25,11 @@ from lossweights.store.store import Store
 
 log = logging.getLogger("lossweights")
 
-MAX_FAILURES_IN_A_ROW = 3
 # Single trials under way at once. The sampler then knows the same whether one process trains or
 # four, and so the sweep is the same; what it lacks are the last few trials.
 AHEAD = 8
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0  # that batches have to end by themselves after a signal
-
-
-class StopRule(Protocol):
-    """Decides which trials are not worth going on with."""
-
-    @property
-    def rungs(self) -> frozenset[int]:
-        """The epochs after which it decides."""
-
-    def stops(self, asked: Asked, report: EpochReport) -> bool:
-        """Whether a trial is to stop after this report."""
 
 
 class LiveTracker(Protocol):
@@ -49,23 +39,6 @@ class LiveTracker(Protocol):
         self, asked: Asked, weights: Mapping[str, float], report: EpochReport, time: int
     ) -> None:
         """A trial that is training has finished an epoch, at that time in milliseconds."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What is done with trials that go wrong.
-
-    Attributes:
-        max_retries: How often weights are tried again whose trial was cut short by no fault of
-            their own: a killed worker, a time limit. An exception or a lack of memory would only
-            come again, and is not retried.
-        trial_timeout: Seconds that a trial may train, or ``None``.
-        stop_rule: Which trials to stop early, or ``None`` for none.
-    """
-
-    max_retries: int = 1
-    trial_timeout: float | None = None
-    stop_rule: StopRule | None = None
 
 
 class Driver:
@@ -100,8 +73,8 @@ class Driver:
         self._flights: dict[int, Flight] = {}
         self._keys = itertools.count()
         self._sizes: deque[int] = deque()
-        # The last batches, by their places, as long as they failed alike.
-        self._row: set[tuple[Failure, tuple[int, ...]]] = set()
+        self._fits: int | None = None  # members of a stack, since a larger one lacked memory
+        self._streak = Streak()
 
     def run(self, trials: int) -> None:
         """Train until so many weight sets have been tried, counting those from before.
@@ -180,7 +153,7 @@ class Driver:
         """Ask for what there is room for, learn from whose turn it is, and so on in turns."""
         while True:
             while self._sizes and self._turns.room and self._recorder.error is None:
-                trials = [self._store.propose() for _ in range(self._sizes.popleft())]
+                trials = [self._store.propose() for _ in range(self._next_size())]
                 places = [self._store.place(asked) for asked in trials]
                 self._submit(trials, self._turns.begin(places))
             turn = self._turns.next_over()
@@ -189,6 +162,13 @@ class Driver:
             for place in turn.places:
                 self._store.learn(turn.results[place])
         self._recorder.wake()
+
+    def _next_size(self) -> int:
+        size = self._sizes.popleft()
+        if self._fits is not None and size > self._fits:
+            self._sizes.appendleft(size - self._fits)
+            return self._fits
+        return size
 
     def _submit(self, trials: Sequence[Asked], turn: Turn, attempt: int = 0) -> None:
         policy = self._policy
@@ -247,18 +227,24 @@ class Driver:
 
     def _lost(self, flight: Flight, event: Lost) -> None:
         del self._flights[event.batch]
+        members, failure = len(flight.trials), event.failure
+        shrinks = self._policy.shrinks(failure, members)
+        again = shrinks or self._policy.retries(failure, flight.attempt)
         stopping = self._signals.received is not None
-        tries_left = stopping or flight.attempt < self._policy.max_retries
-        again = event.failure.transient and tries_left
-        found = flight.lost(event, self._executor.trainer, again=again)
+        cut_short = again or (stopping and failure.transient)
+        found = flight.lost(event, self._executor.trainer, again=cut_short)
         self._keep(flight, found)
+        half = -(-members // 2)
         if again and not stopping:
-            log.warning("%s; its weights are tried again", event.reason)
+            how = f"tried again, {half} at once" if members > 1 else "tried again"
+            log.warning("%s; its weights are %s", event.reason, how)
             trials = [self._store.retry(finished.asked) for finished in found]
-            half = -(-len(trials) // 2)  # a smaller stack may fit where the whole did not
-            for start in range(0, len(trials), half):
-                self._submit(trials[start : start + half], flight.turn, flight.attempt + 1)
-        self._count(flight, event.failure, event.reason)
+            attempt = flight.attempt if shrinks else flight.attempt + 1
+            for start in range(0, members, half):
+                self._submit(trials[start : start + half], flight.turn, attempt)
+        if failure is Failure.OUT_OF_MEMORY and shrinks:
+            self._fits = half
+        self._count(flight, failure, event.reason)
 
     def _keep(self, flight: Flight, found: Sequence[Finished]) -> None:
         for finished in found:
@@ -268,19 +254,18 @@ class Driver:
         self._recorder.wake()
 
     def _count(self, flight: Flight, failure: Failure | None, reason: str) -> None:
-        """Stop before a night is lost on trials that all fail alike; a retry is no new evidence."""
+        """Stop before a night is lost on trials that all fail alike."""
         if failure is None or failure is Failure.INTERRUPTED:
-            self._row.clear()
+            self._streak.clear()
             return
-        if any(earlier is not failure for earlier, _ in self._row):
-            self._row.clear()
-        places = tuple(self._store.place(asked) for asked in flight.trials)
-        self._row.add((failure, places))
-        if len(self._row) >= MAX_FAILURES_IN_A_ROW:
+        alone = len(flight.trials) == 1
+        places = [self._store.place(flight.trials[0])] if alone else flight.turn.places
+        if (found := self._streak.add(failure, places)) >= LONGEST:
+            go_on = command("resume", self._store.name, self._store.root)
             raise SweepFailed(
-                f"Expected trials that train. Found {len(self._row)} failures in a row, since "
-                f"{failure.value}. The last one: {reason} The sweep is kept; mend the cause, then "
-                f"`lossweights resume {self._store.name}`."
+                f"Expected trials that train. Found {found} failures in a row, since "
+                f"{failure.value}. The last one: {reason.rstrip('.')}. The sweep is kept; mend the "
+                f"cause, then `{go_on}`."
             )
 
     def _stop(self, signal: int) -> None:

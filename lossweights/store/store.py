@@ -40,6 +40,7 @@ class Store:
     Set `behind` and asking and keeping return at once; `flush` then writes, from any one thread.
 
     Attributes:
+        root: Folder of the sweeps.
         folder: The sweep folder.
         name: Name of the sweep.
         manifest: What is swept.
@@ -48,7 +49,7 @@ class Store:
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], space: Space) -> None:
-        self.folder, self.manifest = folder, dict(manifest)
+        self.root, self.folder, self.manifest = folder.parents[1], folder, dict(manifest)
         self.name = str(manifest["name"])
         self.spool = Spool(folder)
         self.behind = False

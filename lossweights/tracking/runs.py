@@ -9,15 +9,18 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossweights.commands import program
 from lossweights.dominance import judge_results
 from lossweights.folder import Asked, Finished
 from lossweights.records import Outcome, as_text
+from lossweights.tracking.address import without_password
 from lossweights.tracking.ending import Ending
 from lossweights.tracking.points import (
     Point,
@@ -121,9 +124,11 @@ class Runs:
             kind = {"mlflow.experimentKind": "custom_model_development"}
             return str(self._client.create_experiment(self._sweep, location, kind))
         if experiment.lifecycle_stage == "deleted":
+            where = f"MLFLOW_TRACKING_URI={shlex.quote(without_password(self._uri))}"
+            restore = f"{program('mlflow')} experiments restore"
             raise RuntimeError(
                 f"the MLflow experiment {self._sweep!r} was deleted; bring it back with "
-                f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+                f"`{where} {restore} --experiment-id {experiment.experiment_id}`"
             )
         return str(experiment.experiment_id)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import threading
 import time
 from collections import deque
@@ -17,10 +18,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
+from lossweights.commands import command, program
 from lossweights.folder import Asked, Finished, read_result, sweep_folder, tracking_uri
 from lossweights.records import EpochReport
+from lossweights.tracking.address import without_password
 from lossweights.tracking.ending import Ending
 from lossweights.tracking.points import Point, report_points
 from lossweights.tracking.runs import Runs
@@ -61,6 +63,7 @@ class Tracker:
     ) -> None:
         self.uri = uri or tracking_uri(root)
         self._sweep, self._folder = sweep, sweep_folder(root, sweep)
+        self._root = root
         self._runs = Runs(root, sweep, started, self.uri, baseline)
         self._params: dict[str, Any] = {}
         self._pending: deque[int] = deque()
@@ -154,8 +157,11 @@ class Tracker:
         if self._error is not None:
             log.warning(
                 "MLflow could not be written (%s); %d trials are missing there. Nothing is lost: "
-                "`lossweights sync %s` writes them.", self._error, len(self._pending), self._sweep
-            )  # fmt: skip
+                "`%s` writes them.",
+                self._error,
+                len(self._pending),
+                command("sync", self._sweep, self._root),
+            )
 
     def _run(self) -> None:
         pause, failures, over = FIRST_PAUSE, 0, False
@@ -202,7 +208,8 @@ class Tracker:
     def _explained(self, error: Exception) -> str:
         first = f"{type(error).__name__}: {error}".splitlines()[0]
         if "out-of-date database schema" in first:  # of another version of MLflow
-            return f"{first} To use it, back up the database, then `mlflow db upgrade {self.uri}`"
+            upgrade = f"{program('mlflow')} db upgrade {shlex.quote(self.shown_uri)}"
+            return f"{first} To use it, back up the database, then `{upgrade}`"
         return first
 
     def _write_trial(self, number: int) -> None:
@@ -237,15 +244,3 @@ class Tracker:
     def _reopen(self) -> None:
         """What was done may have been done although the answer got lost: look again."""
         self._reached = False
-
-
-def without_password(uri: str) -> str:
-    """An address as it may be shown and kept.
-
-    >>> without_password("https://me:secret@host:5000/x")
-    'https://host:5000/x'
-    """
-    parts = urlsplit(uri)
-    if parts.password is None and parts.username is None:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -4,33 +4,42 @@ import shutil
 
 import pytest
 
-from lossweights.folder import list_sweeps, tracking_uri
+from lossweights.folder import tracking_uri
 
 from .helpers import PLAIN, Scripted, check_mlflow, check_sweep, children
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left(tmp_path):
+    """After every test: no child process is left, no trial runs, no MLflow run is open, every
+    database is sound, and result files, study and MLflow agree.
+    """
+    yield
+    assert children() == {}
+    for manifest in sorted(tmp_path.rglob("studies/*/manifest.json")):
+        root, name = manifest.parents[2], manifest.parent.name
+        check_sweep(root, name)
+        if (root / "mlflow.db").exists():
+            check_mlflow(root, name, complete=False)
+
+
 @pytest.fixture
-def scripted(tmp_path):
+def scripted(tmp_path, _nothing_left):
     """Makes launch scripts, each in a folder of its own with a root of its own.
 
-    After the test: no child process is left, no trial runs, no MLflow run is open, every database
-    is sound, and result files, study and MLflow agree.
+    A test that kills a driver and starts no other says ``settle=True``.
     """
     made = []
 
-    def make(body=PLAIN, name="fake", check=True):
-        made.append((Scripted(tmp_path / f"scripted-{len(made)}", body, name), check))
+    def make(body=PLAIN, name="fake", settle=False):
+        made.append((Scripted(tmp_path / f"scripted-{len(made)}", body, name), settle))
         return made[-1][0]
 
     yield make
-    for script, _ in made:
+    for script, settle in made:
         script.close()
-    assert children() == []
-    for script, check in made:
-        for name in list_sweeps(script.root) if check else ():
-            check_sweep(script.root, name)
-            if (script.root / "mlflow.db").exists():
-                check_mlflow(script.root, name, complete=False)
+        if settle:
+            script.settle()
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +56,8 @@ def mlflow_tables(tmp_path_factory):
 def tracked(scripted, mlflow_tables):
     """Like `scripted`, with MLflow's tables in the root."""
 
-    def make(body=PLAIN, name="fake", check=True):
-        script = scripted(body, name, check)
+    def make(body=PLAIN, name="fake"):
+        script = scripted(body, name)
         script.root.mkdir()
         shutil.copy(mlflow_tables, script.root)
         return script

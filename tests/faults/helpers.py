@@ -15,6 +15,7 @@ from pathlib import Path
 from lossweights.folder import Asked, Finished, list_results, sweep_folder
 from lossweights.records import Outcome
 from lossweights.script import load_sweep
+from lossweights.store import Store
 from lossweights.testing import FakeTrainer
 from lossweights.training.contract import Member
 
@@ -93,6 +94,10 @@ class Scripted:
     def sweep(self):
         """The sweep, for a run in this process."""
         return load_sweep(self.path)
+
+    def settle(self):
+        """Settle what a killed driver left open, as the next start does first of all."""
+        Store.reopen(self.root, self.name, self.sweep().space).close()
 
     def run(self, trials, **options):
         """Run the sweep in this process; by default in two workers, without tracking."""
@@ -220,17 +225,23 @@ def check_mlflow(root, name="fake", *, complete=True):
                 for key, value in report.metrics.items()
                 if abs(value) < 1e300
             )
-            found = Counter(point for point in points if "/" not in point[0])
+            metrics = {key for report in result.reports for key in report.metrics}
+            found = Counter(point for point in points if point[0] in metrics)
             assert found == wanted, number
 
 
 def children():
-    """The processes that this one has started and not yet waited for."""
-    found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
-    lines = [line for line in found.stdout.splitlines() if "ps -o pid=" not in line]
-    return [line for line in lines if "resource_tracker" not in line]
+    """The processes that this one has started and not yet waited for, where /proc tells."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended meanwhile
+            continue
+        if parent == os.getpid() and "resource_tracker" not in command:
+            found[int(path.name)] = command
+    return found
 
 
 def alive(pid):

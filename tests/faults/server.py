@@ -42,6 +42,11 @@ class Server:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def listening(self):
+        """Whether the port is open."""
+        return self._server is not None
+
+    @property
     def mode(self):
         """What it does with requests."""
         return self._mode
@@ -69,7 +74,7 @@ class Server:
     def close(self):
         """Answer what hangs, and end."""
         self.mode = "error"
-        if self._server is not None:
+        if self.listening:
             self.refuse()
 
     def _answer(self, environment, start_response):

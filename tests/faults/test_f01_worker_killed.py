@@ -1,5 +1,7 @@
 """F01: a worker is killed with -9 in the middle of a trial."""
 
+from collections import Counter
+
 import pytest
 
 from lossweights.errors import SweepFailed
@@ -89,6 +91,14 @@ def test_f01_a_stack_that_dies_is_tried_again_in_halves(scripted):
     )
     script.run(8, workers=1)
     assert script.outcomes() == {"COMPLETE": 8, "AGAIN": 8}
+
+
+@pytest.mark.parametrize(("max_retries", "failed", "again"), [(1, 1, 8 + 4 + 2 + 1), (0, 8, 0)])
+def test_f01_of_a_stack_only_the_guilty_member_fails(scripted, max_retries, failed, again):
+    """Halved until it is alone, it is given up as any other; its neighbours are all trained."""
+    script = scripted(DIES.format(weight=1.5, capacity=8))
+    script.run(8, workers=1, max_retries=max_retries)
+    assert script.outcomes() == Counter(COMPLETE=8 - failed, FAILED=failed, AGAIN=again)
 
 
 def test_f01_workers_that_keep_dying_stop_the_sweep(scripted):

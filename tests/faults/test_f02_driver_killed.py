@@ -30,7 +30,7 @@ sweep = FakeSweep("fake", during=during, epochs=10**9)
 
 def test_f02_children_of_a_killed_driver_end(scripted):
     """Even those that hang, where the kernel tells them that their driver is gone."""
-    script = scripted(HANGS, check=False)
+    script = scripted(HANGS, settle=True)
     process = script.start()
     pids = {script.announced(), script.announced()}
     assert len(pids) == 2
@@ -41,7 +41,7 @@ def test_f02_children_of_a_killed_driver_end(scripted):
 
 def test_f02_children_end_at_their_next_report(scripted, monkeypatch):
     """Without the kernel's help too: a report to a driver that is gone ends the worker."""
-    script = scripted(TRAINS_ON, check=False)
+    script = scripted(TRAINS_ON, settle=True)
     library = script.folder / "nobody.py"
     library.write_text("import sys\nsys.platform = 'elsewhere'\n")
     monkeypatch.setenv("PYTHONPATH", str(script.folder))

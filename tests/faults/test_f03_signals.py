@@ -31,6 +31,17 @@ sweep = FakeSweep("fake", during=during)
 """
 
 
+@pytest.fixture(autouse=True)
+def _signals_heard():
+    """Sweeps that are started here hear signals, even if the tests run under nohup."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    for number, handler in before.items():
+        signal.signal(number, signal.SIG_DFL if handler is signal.SIG_IGN else handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("number", "workers"), [(signal.SIGINT, 0), (signal.SIGTERM, 2), (signal.SIGHUP, 2)]
 )

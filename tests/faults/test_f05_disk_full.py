@@ -1,14 +1,19 @@
 """F05: the disk is full."""
 
+import errno
 import logging
 import shutil
 from collections import namedtuple
 
+import keras
 import pytest
 
 from lossweights.errors import StoreError
+from lossweights.folder import list_results
+from lossweights.sync import sync_sweep
 
-from .helpers import check_sweep
+from .helpers import check_mlflow, check_sweep
+from .tiny import tiny_sweep
 
 pytestmark = pytest.mark.faults
 
@@ -70,6 +75,38 @@ def test_f05_weight_sets_that_cannot_be_written_are_named(scripted):
     script.run(4, workers=0, resume=True)
     assert script.results() == before
     assert (script.root / "weights" / "fake.json").exists()
+
+
+def test_f05_a_full_tracking_database_costs_the_record_only(tracked):
+    """MLflow's database may not grow any more: said once, and `sync` writes what is missing."""
+    script = tracked(LIMITED)
+    database = script.root / "mlflow.db"
+    (script.folder / "limit").write_text(str(database.stat().st_size))
+    done = script.call(trials=30, workers=0, tracking=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("MLflow could not be written") == 1
+    assert "lossweights sync fake" in done.stderr
+    assert script.outcomes() == {"COMPLETE": 30}
+    sync_sweep(script.root, "fake")
+    check_mlflow(script.root)
+
+
+def test_f05_a_winner_that_cannot_be_written_ends_as_a_full_disk_does(root, monkeypatch):
+    """Keras' own error gets a name and the way on, and a resume trains nothing again."""
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device", "model.keras")
+
+    options = {"root": root, "workers": 0, "trainer": "fit", "tracking": False, "quiet": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save", full)
+        with pytest.raises(StoreError, match=r"model\.keras.*lossweights resume tiny"):
+            tiny_sweep().run(2, **options)
+    before = list_results(root / "studies" / "tiny")
+    assert len(before) == 2
+    tiny_sweep().run(2, resume=True, **options)
+    assert list_results(root / "studies" / "tiny") == before
+    assert list((root / "weights").glob("*.json"))
 
 
 def test_f05_too_little_room_is_said_before_anything(scripted, monkeypatch):

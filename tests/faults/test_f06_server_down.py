@@ -11,7 +11,7 @@ from lossweights.status import read_status
 from lossweights.sync import sync_sweep
 from lossweights.tracking import Tracker, tracker
 
-from .helpers import check_mlflow
+from .helpers import check_mlflow, eventually
 
 pytestmark = pytest.mark.faults
 
@@ -110,7 +110,7 @@ def test_f06_an_answer_that_got_lost_leaves_no_second_run(tracked, mlflow_server
 def test_f06_sync_leaves_a_running_sweep_alone(scripted):
     """A sweep that runs records by itself; two writers would record twice."""
     script = scripted("def during(member, epoch):\n    announce()\n    hang()\n"
-                      "sweep = FakeSweep('fake', during=during)", check=False)  # fmt: skip
+                      "sweep = FakeSweep('fake', during=during)", settle=True)  # fmt: skip
     process = script.start(workers=1)
     script.announced()
     with pytest.raises(SweepLocked):
@@ -164,11 +164,8 @@ def test_f06_long_trials_are_recorded_while_they_train(tracked, mlflow_server, m
     seen = []
 
     def during(member, epoch):
-        if epoch == 3:  # the trial goes on once its first points are there
-            deadline = time.monotonic() + 30
-            while not seen and time.monotonic() < deadline:
-                seen.extend(points_of_running(script.root))
-                time.sleep(0.01)
+        if epoch == 3 and not seen:  # the trial goes on once its first points are there
+            eventually(lambda: seen.extend(points_of_running(script.root)) or seen, seconds=60)
 
     sweep._during = during
     run(sweep, script, server, trials=2)

@@ -51,6 +51,39 @@ def test_f12_three_in_a_row_stop_the_sweep(scripted):
     assert script.outcomes()["FAILED"] in (3, 4)  # the other worker may have had one more
 
 
+AT_MOST_THREE = """
+stack = []
+
+def during(member, epoch):
+    if epoch == 0:
+        stack.append(member)
+    if epoch == 1 and len(stack) > 3:
+        stack.clear()
+        raise MemoryError("a stack of more than three")
+    if epoch == 2:
+        stack.clear()
+
+sweep = FakeSweep("fake", during=during, capacity=8)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_f12_a_stack_that_does_not_fit_is_halved_until_it_does(scripted, workers):
+    """Nothing fails, retries or not; and no stack larger than what fitted is tried again."""
+    script = scripted(AT_MOST_THREE)
+    script.run(20, workers=workers, max_retries=0)
+    assert script.outcomes() == {"COMPLETE": 20, "AGAIN": 7 + 4}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_f12_stacks_of_which_nothing_fits_stop_the_sweep(scripted, workers):
+    """A stack and its parts are one failure, each member alone is another: three are enough."""
+    script = scripted(AT_MOST_THREE.replace("> 3", "> 0"))
+    with pytest.raises(SweepFailed, match="memory ran out"):
+        script.run(20, workers=workers)
+    assert script.outcomes()["FAILED"] == 2
+
+
 def test_f12_tensorflow_says_it_in_its_own_words():
     """By the name of the error, so that no TensorFlow is needed to tell."""
     error = type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor")

@@ -4,6 +4,7 @@ import sqlite3
 import traceback
 from contextlib import closing
 
+import keras
 import pytest
 
 from lossweights.errors import ModelError, SweepFailed, WorkerError
@@ -38,6 +39,38 @@ def test_f13_a_model_that_cannot_be_built_raises_at_once(root):
     text = "".join(traceback.format_exception(raised.value))
     assert "ZeroDivisionError" in text
     assert "build_model=lambda: 1 / 0" in text
+    assert not (root / "studies").exists()
+
+
+class Raises(keras.layers.Layer):
+    """A layer with a mistake in it."""
+
+    def call(self, x):
+        """The mistake."""
+        return undefined_name + x  # noqa: F821
+
+
+def raises(y_true, y_pred):
+    """A term with a mistake in it."""
+    return undefined_name * y_true  # noqa: F821
+
+
+def model_that_raises():
+    """A model whose layer raises when it is called, which is when it is built."""
+    return keras.Sequential([keras.Input((1,)), Raises(), keras.layers.Dense(1)])
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [({"build_model": model_that_raises}, "in call"),
+     ({"terms": {"mse": "mse", "own": raises}}, "in raises")],
+    ids=["layer", "term"],
+)  # fmt: skip
+def test_f13_a_mistake_in_a_layer_or_a_term_raises_at_once(root, change, where):
+    """The rehearsal calls every part once: the user's own traceback, before anything is made."""
+    with pytest.raises(Exception, match="undefined_name") as raised:
+        tiny_sweep(**change).run(3, root=root, quiet=True)
+    assert where in "".join(traceback.format_exception(raised.value))
     assert not (root / "studies").exists()
 
 

@@ -22,6 +22,8 @@ BAD = {
     "all zero": {"mse": 0.0, "mae": 0.0},
     "nan": {"mse": math.nan, "mae": 1.0},
     "inf": {"mse": math.inf, "mae": 1.0},
+    "minus inf": {"mse": -math.inf, "mae": 1.0},
+    "too large": {"mse": 1e308, "mae": 1.0},
     "bool": {"mse": True, "mae": 1.0},
     "text": {"mse": "1", "mae": 1.0},
     "missing": {"mse": 1.0},
@@ -51,6 +53,11 @@ def into_baselines(weights):
     Space(["mse", "mae"], space).parameters_of(weights)
 
 
+def into_space(weights):
+    """Through the space of a sweep, fixed there."""
+    Space(["mse", "mae"], {name: lw.Fixed(weight) for name, weight in weights.items()})
+
+
 def into_file(weights):
     """Through a weight-set file."""
     good = lw.WeightSet({"mse": 1.0, "mae": 1.0}, name="set").to_json()
@@ -61,7 +68,7 @@ def into_file(weights):
         lw.WeightSet.read(path)
 
 
-DOORS = [into_loss, into_set_weights, into_weight_set, into_baselines, into_file]
+DOORS = [into_loss, into_set_weights, into_weight_set, into_baselines, into_space, into_file]
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -103,7 +110,7 @@ def test_f16_a_list_of_losses_is_refused():
         tiny_sweep(terms=["mse", "mae"])
 
 
-@pytest.mark.parametrize("name", ["loss", "val_loss", "total_loss", "weighted_loss"])
+@pytest.mark.parametrize("name", ["loss", "val_loss", "total", "total_loss", "weighted_loss"])
 def test_f17_objectives_do_not_depend_on_the_weights(name):
     """Smaller weights would win: refused at construction, with that reason."""
     sweep = tiny_sweep()

@@ -38,6 +38,7 @@ CHANGES = {
     "range": (SPACE, 'space={"a": 1.0, "b": LogUniform(0.01, 10.0)}', "space.b.high"),
     "log": (SPACE, 'space={"a": 1.0, "b": Uniform(0.01, 100.0)}', "space.b.kind"),
     "fixed": (SPACE, 'space={"a": LogUniform(0.1, 1.0), "b": 1.0}', "space.a.kind"),
+    "other term": (SPACE, 'space={"a": LogUniform(0.01, 100.0), "b": 1.0}', "space"),
     "direction": ('"cost": "minimize"', '"cost": "maximize"', "objectives.cost"),
     "objective": (', "cost": "minimize"', "", "objectives.cost"),
     "epochs": ("epochs=3", "epochs=4", "recipe.epochs"),
@@ -161,10 +162,30 @@ sweep = FakeSweep("fake", during=during, epochs=3)
         script.run(5, workers=1)
 
 
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [(("a", "c"), "terms.b"), (("a", "b", "c"), "terms.c"), (("a",), "space.b")],
+    ids=["renamed", "added", "removed"],
+)
+def test_f18_the_terms_are_those_of_the_start(started, terms, field):
+    """A term that was renamed, added or taken away is named, and no flag goes on with it."""
+    manifest = json.loads((started.sweep_folder / "manifest.json").read_text())
+    kind = manifest["space"]["b"]
+    changed = {
+        **manifest,
+        "terms": dict.fromkeys(terms),
+        "space": {name: manifest["space"].get(name, kind) for name in terms},
+    }
+    with pytest.raises(SweepChanged, match=rf"(?m)^  {field}"):
+        check_same(manifest, changed)
+    with pytest.raises(SweepChanged, match=r"(?m)^  space\."):
+        check_same(manifest, changed, accept=["terms", "space"])
+
+
 def test_f18_every_field_of_the_manifest_is_compared(started):
     """A field that is added later is compared too, unless somebody says that it is free."""
     manifest = json.loads((started.sweep_folder / "manifest.json").read_text())
-    free = {"script", "created", "shown", "tracking", "accepted"}
+    free = {"script", "created", "shown", "trials", "tracking", "accepted"}
     for field in set(manifest) - free - {"versions"}:
         with pytest.raises(SweepChanged, match=field):
             check_same(manifest, {**manifest, field: "other"})

@@ -38,7 +38,7 @@ def test_f20_a_name_with_results_is_refused_with_the_ways_on(scripted):
 
 def test_f20_a_sweep_that_is_driven_is_refused_by_process(scripted):
     """A second driver is told who the first one is, and may start when that one is gone."""
-    script = scripted(HANGS, check=False)
+    script = scripted(HANGS, settle=True)
     process = script.start(workers=1)
     script.announced()
     with pytest.raises(SweepLocked, match=f"process {process.pid}"):

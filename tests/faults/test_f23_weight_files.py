@@ -1,5 +1,6 @@
 """F23 and F24: weight-set files that are damaged, or were made to do harm."""
 
+import hashlib
 import json
 import os
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lossweights._files import canonical_json
 from lossweights.errors import WeightSetError
 from lossweights.weights import WeightSet
 
@@ -73,25 +75,52 @@ def test_f23_other_versions_and_marks(path):
             WeightSet.read(path)
 
 
+def forged(old, new):
+    """The bytes of a good file with something changed, and a checksum that fits the change."""
+    whole = json.loads(SET.to_json())
+    del whole["sha256"]
+    text = canonical_json(whole)
+    assert old in text
+    changed = text.replace(old, new, 1)
+    checksum = hashlib.sha256(changed).hexdigest().encode()
+    return changed[:-1] + b',"sha256":"' + checksum + b'"}'
+
+
+MANY = b",".join(b'"t%03d":1.0' % i for i in range(300))
+# Each is hostile in one thing alone, and says why it was refused.
 HOSTILE = {
-    "deep": b"[" * 200_000,
-    "deep objects": b'{"a":' * 100_000,
-    "huge number": b'{"weights": {"mse": 1e999}}',
-    "digits": b'{"weights": {"mse": ' + b"9" * 10_000 + b"}}",
-    "duplicate keys": b'{"weights": {"mse": 1.0, "mse": 2.0}}',
-    "bool": b'{"weights": {"mse": true}}',
-    "surrogate": b'{"name": "\\ud800"}',
-    "constants": b'{"weights": {"mse": NaN, "under": Infinity}}',
-    "quotes": b'"' + b'\\"' * 400_000,
-}
+    "deep": (b"[" * 200_000, "nesting"),
+    "deep objects": (b'{"a":' * 100_000, "nesting"),
+    "deep in a term": (forged(b'"under":null', b'"under":{"class":"x","a":[[[1]]]}'), "nesting"),
+    "huge number": (forged(b'"mse":1.0', b'"mse":1e999'), "finite numbers, found '1e999'"),
+    "digits": (forged(b'"mse":1.0', b'"mse":' + b"9" * 10_000), "10000 digits"),
+    "too large": (forged(b'"mse":1.0', b'"mse":1e+308'), "finite weight"),
+    "nan": (forged(b'"mse":1.0', b'"mse":NaN'), "finite numbers, found NaN"),
+    "infinity": (forged(b'"mse":1.0', b'"mse":Infinity'), "finite numbers, found Infinity"),
+    "negative": (forged(b'"mse":1.0', b'"mse":-1.0'), "finite weight"),
+    "duplicate keys": (forged(b'"mse":1.0', b'"mse":1.0,"mse":2.0'), "unique keys"),
+    "bool": (forged(b'"mse":1.0', b'"mse":true'), "plain numbers"),
+    "text": (forged(b'"mse":1.0', b'"mse":"1.0"'), "plain numbers"),
+    "surrogate": (forged(b'"bike@knee"', b'"\\ud800"'), "lone surrogate"),
+    "unknown key": (forged(b'"version":1', b'"version":1,"x":1'), "expected the keys"),
+    "path as name": (forged(b'"mse":1.0', b'"../mse":1.0'), "Invalid term name"),
+    "many terms": (forged(b'"mse":1.0', MANY), "at most 256 terms"),
+    "quotes": (b'"' + b'\\"' * 400_000, "expected JSON"),
+    "long": (b" " * (1 << 20) + forged(b"mse", b"mse"), "at most 1048576 bytes"),
+}  # fmt: skip
+
+
+def test_f24_a_forged_file_that_is_not_hostile_is_read():
+    """The checksum is no secret: it finds damage, and the table below what else there is."""
+    assert WeightSet.parse(forged(b"mse", b"mse")) == SET
 
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_f24_hostile_content(tmp_path, what):
-    """No stack overflow, no silent choice between two values, nothing run."""
-    path = tmp_path / "set.json"
-    path.write_bytes(HOSTILE[what])
-    with pytest.raises(WeightSetError):
+    """No stack overflow, no silent choice between two values, nothing run: refused for a reason."""
+    path, (data, reason) = tmp_path / "set.json", HOSTILE[what]
+    path.write_bytes(data)
+    with pytest.raises(WeightSetError, match=reason):
         WeightSet.read(path)
 
 

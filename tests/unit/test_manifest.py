@@ -77,6 +77,7 @@ def manifest(
     created="2026-01-01",
     baselines=(),
     shown=None,
+    trials=64,
     **options,
 ):
     """The manifest of a small sweep, with some things changed."""
@@ -99,6 +100,7 @@ def manifest(
         script=script,
         created=created,
         shown=shown or {},
+        trials=trials,
         tracking=None,
     )
 
@@ -198,7 +200,7 @@ def test_every_difference_is_named(one, two, field):
 
 @pytest.mark.parametrize(
     "same",
-    [{}, {"script": "/elsewhere/x.py", "created": "2027-01-01", "shown": {"a": 1}},
+    [{}, {"script": "/elsewhere/x.py", "created": "2027-01-01", "shown": {"a": 1}, "trials": 9},
      {"optimizer": "adam"}, {"optimizer": keras.optimizers.Adam()},
      {"data": (X.astype("float32"), Y.copy())}],
     ids=["made again", "place and time", "name of an optimizer", "optimizer", "copied data"],

@@ -1,6 +1,7 @@
 """Progress: a bar on a terminal, plain lines elsewhere, and numbers that are right."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -73,10 +74,40 @@ def test_lines_are_few_and_the_last_is_there(clock, capsys):
 
 def test_earlier_trials_do_not_count_into_the_pace(clock):
     """A resumed sweep's time left is by the trials of this process."""
-    with plain(total=10, done=8) as bar:
+    bar = counted(plain(total=10), 8)
+    clock.now += 1000  # between the start of the process and that of the training
+    with bar:
         clock.now += 3
         bar.trial_ended(finished(8))
         assert bar.seconds_left() == 3.0
+
+
+def counted(bar, trials, **numbers):
+    """Progress that knows of so many trials from before."""
+    for number in range(trials):
+        bar.count(finished(number, **numbers))
+    return bar
+
+
+def test_the_best_of_before_is_known(clock, capsys):
+    """A resumed sweep shows the best and the losses of all of its trials."""
+    bar = counted(plain(total=4), 1, rmse=0.5, shortfall=9.0)
+    bar.count(finished(1, outcome=Outcome.DIVERGED))
+    with bar:
+        clock.now += 1
+        bar.trial_ended(finished(2, rmse=2.0, shortfall=1.0))
+    line = capsys.readouterr().err
+    assert line == "trial 3/4  time left 0:01  best rmse 0.5, shortfall 1  1 diverged\n"
+
+
+def test_weights_that_are_tried_again_are_not_done(clock, capsys):
+    """A trial that was cut short is counted when its weights have been tried to an end."""
+    with plain(total=2) as bar:
+        clock.now += 1
+        bar.trial_ended(replace(finished(0, outcome=Outcome.FAILED), again=True))
+        clock.now += 1
+        bar.trial_ended(finished(1))
+    assert capsys.readouterr().err.splitlines()[-1].startswith("trial 1/2  time left 0:02  best")
 
 
 def test_maximised_objectives_and_trials_that_did_not_complete(clock, capsys):
@@ -116,7 +147,7 @@ def test_bar_on_a_terminal(error):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120)
     try:
-        with SweepProgress(OBJECTIVES, total=3, done=1, console=console) as bar:
+        with counted(SweepProgress(OBJECTIVES, total=3, console=console), 1, rmse=0.75) as bar:
             bar.trial_ended(finished(1, rmse=0.5, shortfall=0.25))
             if error:
                 raise error

@@ -89,7 +89,7 @@ def drive(tmp_path):
         manifest = make_manifest(
             parts, name=name, space=sweep.space, objectives=sweep.objectives, seed=3,
             baselines=sweep.baselines, scales=None, script=None, created="", shown={},
-            tracking=None,
+            trials=trials, tracking=None,
         )  # fmt: skip
         exists = (tmp_path / "studies" / name).exists()
         store = (
