@@ -160,6 +160,6 @@ def test_counts_share_few_graphs(stacked):
         train(stacked, [member(w) for w in WEIGHTS[:count]])
     assert traces
     del traces[:]
-    for count in range(1, 20):
+    for count in (3, 5, 6, 7, 9, 13):
         train(stacked, [member(1.0 + w) for w in range(count)], lambda _, r: r.epoch < 1)
     assert not traces
