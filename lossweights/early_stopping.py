@@ -52,6 +52,10 @@ class EarlyStopping:
         if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
             raise RecipeError(f"Expected min_delta of 0 or above. Found {self.min_delta!r}.")
 
+    def __str__(self) -> str:
+        delta = f" by {self.min_delta:g}" if self.min_delta else ""
+        return f"{self.direction} {self.metric}{delta}, patience {self.patience}"
+
     def is_better(self, value: float, best: float) -> bool:
         """Whether a value improves on the best so far; one that is not finite never does."""
         if not math.isfinite(value):

@@ -15,6 +15,7 @@ from lossweights import search
 from lossweights._files import check_name
 from lossweights.abstract import AbstractSweep, Choice, Prepared
 from lossweights.describe import describe_problem
+from lossweights.early_stopping import EarlyStopping
 from lossweights.errors import DataError, ObjectiveError, RecipeError, TermError
 from lossweights.executors.processes import available_cores
 from lossweights.folder import sweep_folder, write_test
@@ -61,6 +62,8 @@ class Sweep(AbstractSweep):
             every term; a mapping gives these magnitudes; ``None`` takes weights as sampled.
         baselines: Weight sets to try first, such as those in use today.
         probe_size: Most training rows on which magnitudes are measured each epoch.
+        early_stopping: When a training ends before its last epoch, such as
+            ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -86,6 +89,7 @@ class Sweep(AbstractSweep):
         scales: str | Mapping[str, float] | None = "data",
         baselines: Sequence[Mapping[str, float]] = (),
         probe_size: int = 1024,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -98,6 +102,7 @@ class Sweep(AbstractSweep):
             epochs=_at_least_one("epochs", epochs),
             batch_size=_at_least_one("batch_size", batch_size),
             probe_size=_at_least_one("probe_size", probe_size),
+            early_stopping=early_stopping,
         )
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
@@ -148,11 +153,13 @@ class Sweep(AbstractSweep):
         )
 
     def _tracked_params(self) -> dict[str, Any]:
+        stopping = self.problem.early_stopping
         return {
             "epochs": self.problem.epochs,
             "batch_size": self.problem.batch_size,
             "optimizer": self.problem.make_optimizer().name,
             "seed": self.seed,
+            **({} if stopping is None else {"early_stopping": str(stopping)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }
