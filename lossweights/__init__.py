@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lossweights import metrics as metrics
     from lossweights import terms as terms
     from lossweights.dominance import Verdict as Verdict
+    from lossweights.early_stopping import EarlyStopping as EarlyStopping
     from lossweights.loss import CombinedLoss as CombinedLoss
     from lossweights.monitor import TermMonitor as TermMonitor
     from lossweights.problem import Data as Data
@@ -50,6 +51,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CombinedLoss": "lossweights.loss",
     "Data": "lossweights.problem",
+    "EarlyStopping": "lossweights.early_stopping",
     "Fixed": "lossweights.space",
     "LogUniform": "lossweights.space",
     "Simplex": "lossweights.space",

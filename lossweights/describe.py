@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -34,6 +35,7 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
             "epochs": problem.epochs,
             "batch_size": problem.batch_size,
             "probe_size": problem.probe_size,
+            "early_stopping": problem.early_stopping and asdict(problem.early_stopping),
         },
         "code": {
             "build_model": code_hash(problem.build_model),

@@ -17,6 +17,10 @@ class EarlyStopping:
     As Keras' callback of this name with ``restore_best_weights=True``, on a metric of the
     validation data. The loss cannot be watched: with other weights it is another quantity.
 
+    A metric may be undefined (NaN) for some epochs, as a boundary distance is while a model still
+    predicts empty masks. Waiting begins with the first epoch that has a value; until then the
+    latest epoch is the one that is kept.
+
     Args:
         metric: Name of one of the metrics.
         direction: ``"minimize"`` or ``"maximize"``.
@@ -48,8 +52,14 @@ class EarlyStopping:
         if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
             raise RecipeError(f"Expected min_delta of 0 or above. Found {self.min_delta!r}.")
 
+    def __str__(self) -> str:
+        delta = f" by {self.min_delta:g}" if self.min_delta else ""
+        return f"{self.direction} {self.metric}{delta}, patience {self.patience}"
+
     def is_better(self, value: float, best: float) -> bool:
-        """Whether a value improves on the best so far."""
+        """Whether a value improves on the best so far; one that is not finite never does."""
+        if not math.isfinite(value):
+            return False
         if self.direction == "minimize":
             return value < best - self.min_delta
         return value > best + self.min_delta
@@ -60,12 +70,16 @@ class BestEpoch:
 
     Args:
         stopping: The rule.
+
+    Attributes:
+        epoch: The best epoch, or ``None`` before the first.
     """
 
     def __init__(self, stopping: EarlyStopping) -> None:
         self._stopping = stopping
         self.epoch: int | None = None
-        self._value = math.inf if stopping.direction == "minimize" else -math.inf
+        self._worst = math.inf if stopping.direction == "minimize" else -math.inf
+        self._best = self._worst
         self._waited = 0
 
     def add(self, report: EpochReport) -> bool:
@@ -73,8 +87,11 @@ class BestEpoch:
         if report.epoch == 0:
             return False
         value = report.metrics[self._stopping.metric]
-        if self.epoch is None or self._stopping.is_better(value, self._value):
-            self.epoch, self._value, self._waited = report.epoch, value, 0
+        if self._stopping.is_better(value, self._best):
+            self.epoch, self._best, self._waited = report.epoch, value, 0
+            return True
+        if self._best == self._worst:  # no epoch had a value yet: none is better than the latest
+            self.epoch = report.epoch
             return True
         self._waited += 1
         return False

@@ -130,7 +130,7 @@ def by_output(model: keras.Model, loss: CombinedLoss, values: Any) -> Any:
     """Targets, outputs or weights as the terms read them: a dict if they name their outputs.
 
     ``fit`` takes the targets of several outputs as a list too, and functional models give their
-    outputs as one.
+    outputs as one. One weight for all outputs stays what it is.
     """
     if isinstance(values, Mapping) or values is None:
         return values
@@ -139,6 +139,8 @@ def by_output(model: keras.Model, loss: CombinedLoss, values: Any) -> Any:
         return values
     listed = list(values) if isinstance(values, list | tuple) else [values]
     names = getattr(model, "output_names", None) or dict.fromkeys(read)  # a Sequential has no names
+    if len(names) > len(listed) == 1:
+        return values
     return dict(zip(names, listed, strict=True))
 
 

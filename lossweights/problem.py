@@ -192,6 +192,12 @@ class Problem:
     def __post_init__(self) -> None:
         if self.early_stopping is None:
             return
+        if not isinstance(self.early_stopping, EarlyStopping):
+            raise RecipeError(
+                f"Expected early_stopping as lw.EarlyStopping(metric, ...). Found "
+                f"{self.early_stopping!r}. Keras' callback would watch a loss, which changes with "
+                f"the weights."
+            )
         name, direction = self.early_stopping.metric, self.early_stopping.direction
         if name not in self.metrics:
             raise RecipeError(

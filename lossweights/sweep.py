@@ -14,6 +14,7 @@ from lossweights._files import check_name
 from lossweights.abstract import AbstractSweep, Prepared
 from lossweights.conclusion import conclude
 from lossweights.describe import describe_problem
+from lossweights.early_stopping import EarlyStopping
 from lossweights.errors import DataError, LossweightsError, ObjectiveError, RecipeError, TermError
 from lossweights.metrics import Metric
 from lossweights.problem import Data, Problem, Split
@@ -57,6 +58,8 @@ class Sweep(AbstractSweep):
         probe_size: Most training rows on which magnitudes are measured each epoch.
         seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
             Magnitudes and metrics are then means over them, with standard errors.
+        early_stopping: When a training ends before its last epoch, such as
+            ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -83,6 +86,7 @@ class Sweep(AbstractSweep):
         baselines: Sequence[Mapping[str, float]] = (),
         probe_size: int = 1024,
         seeds: int = 1,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -95,6 +99,7 @@ class Sweep(AbstractSweep):
             epochs=_at_least_one("epochs", epochs),
             batch_size=_at_least_one("batch_size", batch_size),
             probe_size=_at_least_one("probe_size", probe_size),
+            early_stopping=early_stopping,
         )
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
@@ -127,12 +132,14 @@ class Sweep(AbstractSweep):
         )
 
     def _tracked_params(self) -> dict[str, Any]:
+        stopping = self.problem.early_stopping
         return {
             "epochs": self.problem.epochs,
             "batch_size": self.problem.batch_size,
             "optimizer": self.problem.make_optimizer().name,
             "seed": self.seed,
             "seeds": self.seeds,
+            **({} if stopping is None else {"early_stopping": str(stopping)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }

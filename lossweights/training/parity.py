@@ -62,10 +62,9 @@ def check_parity(problem: Problem, stack: Stack, rows: Rows, seed: int = 0) -> s
     except Exception as error:  # a model's code may raise anything when it is traced
         log.debug("the gradients of a stack cannot be traced", exc_info=True)
         return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
-    if stack.is_masked:
-        return "its outputs carry a mask, whose weight depends on the whole batch"
-    if stack.form.xla and stack.draws_random_numbers(batch):
-        return "it draws random numbers, which XLA does in another way than Keras"
+    impure = stack.why_impure(batch)
+    if impure is not None:
+        return impure
     for place in {0, stack.size - 1}:
         expected = _of_keras(problem, model, start, _weights(problem, place), batch)
         for step in range(STEPS):

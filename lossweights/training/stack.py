@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lossweights.gram import named
 from lossweights.problem import Problem
 from lossweights.records import EpochReport
+from lossweights.training.purity import side_effects
 from lossweights.training.rows import Placed
 from lossweights.training.schedule import gradient_epochs
 from lossweights.training.stacked_gradients import Form, StackedGradients
@@ -67,17 +68,26 @@ class Stack:
         self._sums = tf.function(self._measure, autograph=False, input_signature=[])
         self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
 
-    @property
-    def is_masked(self) -> bool:
-        """Whether the model's outputs carry a Keras mask; known after the first gradients."""
-        return self._member.is_masked
+    def why_impure(self, batch: Batch) -> str | None:
+        """Why the loss on such a batch is no pure function of what the stack gives it, if so.
 
-    def draws_random_numbers(self, batch: Batch) -> bool:
-        """Whether training on such a batch draws random numbers, in whatever way."""
+        Args:
+            batch: A batch that gradients were computed for.
+        """
+        if self._member.is_masked:
+            return "its outputs carry a mask, whose weight depends on the whole batch"
+        if self._member.has_foreign_state:
+            return "it changes a variable that is not its own, such as Keras' global random state"
         variables = self.variables
-        return self.plain_gradients.draws_random_numbers(
+        kinds = self.plain_gradients.operations(
             variables.trainable, variables.state, variables.weights, batch
         )
+        effects = side_effects(kinds)
+        if effects:
+            return f"it does more than compute its outputs: {', '.join(effects)}"
+        if self.form.xla and any("Random" in kind for kind in kinds):
+            return "it draws random numbers, which XLA does in another way than Keras"
+        return None
 
     def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
         """Put members where fresh models start; see `StackedVariables.start`."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
 
+from lossweights.training.purity import operations
 from lossweights.training.stacked_loss import Batch, Gradient, MemberLoss, Tensor
 
 # The gradients of all members, ``(members, ...)``; or values and indices of the rows of an
@@ -84,16 +85,14 @@ class StackedGradients:
         gradients, own, common = self._function(trainable, state.own, state.common, weights, batch)
         return gradients, State(own, common)
 
-    def draws_random_numbers(
+    def operations(
         self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
-    ) -> bool:
-        """Whether the graph for these arguments has an operation that draws random numbers."""
+    ) -> set[str]:
+        """The kinds of operation in the graph for these arguments."""
         concrete = self._function.get_concrete_function(
             trainable, state.own, state.common, weights, batch
         )
-        graph = concrete.graph.as_graph_def()
-        functions = [node for function in graph.library.function for node in function.node_def]
-        return any("Random" in node.op for node in [*graph.node, *functions])
+        return operations(concrete.graph)
 
     def _of_members(
         self,

@@ -24,11 +24,15 @@ class MemberLoss:
     Args:
         model: The model, built. It lends its structure: its variables are neither read nor set.
         loss: The combined loss; the weights are those given to each call, not its own.
+
+    Attributes:
+        is_masked: Whether outputs carry a Keras mask. This and the next are known after a call.
+        has_foreign_state: Whether the model sets variables that are not its own.
     """
 
     def __init__(self, model: keras.Model, loss: CombinedLoss) -> None:
         self._model, self._loss = model, loss
-        self.is_masked = False  # whether outputs carry a Keras mask; known after the first call
+        self.is_masked = self.has_foreign_state = False
 
     def gradients(
         self,
@@ -93,5 +97,7 @@ class MemberLoss:
             additional = [ops.sum(loss) for loss in model.losses]
         masks = [getattr(output, "_keras_mask", None) for output in tree.flatten(y_pred)]
         self.is_masked = any(mask is not None for mask in masks)
+        own = {id(variable) for variable, _ in values}
+        self.has_foreign_state = not own.issuperset(scope.state_mapping)
         new_state = [scope.get_current_value(v) for v in model.non_trainable_variables]
         return by_output(model, self._loss, y_pred), new_state, additional

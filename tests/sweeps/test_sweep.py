@@ -113,6 +113,26 @@ def test_everything_is_left_where_it_is_documented(whole):
     assert result.test == SweepResult.read("tiny", root).test
 
 
+def test_early_stopping_counts_the_best_epoch(root):
+    """Trials end early; table, picks and the saved model are those of each trial's best epoch."""
+    stopping = lw.EarlyStopping("rmse", patience=2)
+    result = run(root, epochs=9, optimizer=keras.optimizers.SGD(0.4), early_stopping=stopping)
+    ends = [finished.result for _, finished in sorted(result.finished.items())]
+    assert any(len(trial.reports) < 10 for trial in ends)
+    for trial, rmse in zip(ends, result.trials["rmse"], strict=True):
+        values = [report.metrics["rmse"] for report in trial.reports]
+        assert values[trial.best_epoch] == min(values[1:]) == rmse
+        assert trial.best_epoch in (len(values) - 3, 9, 8, 7)
+    model = keras.models.load_model(model_path(root, "tiny"))
+    x, y = tiny.load_data().val.x, tiny.load_data().val.y
+    found = float(np.sqrt(np.mean((model(x) - y) ** 2)))
+    assert found == pytest.approx(result.best("knee").metrics["rmse"], rel=1e-5)
+    recipe = json.loads((root / "studies/tiny/manifest.json").read_text())["recipe"]
+    assert recipe["early_stopping"]["patience"] == 2
+    with pytest.raises(SweepChanged, match="early_stopping"):
+        run(root, resume=True, epochs=9, optimizer=keras.optimizers.SGD(0.4))
+
+
 def test_mlflow_has_a_parent_with_all_children(whole):
     """One parent, a child for each trial with its weights, epochs and tags, and the files."""
     result, root = whole
@@ -491,6 +511,21 @@ BAD_INPUT = {
     "true epochs": ({"epochs": True}, RecipeError, "epochs"),
     "no batch": ({"batch_size": 0}, RecipeError, "batch_size"),
     "no probe": ({"probe_size": 0}, RecipeError, "probe_size"),
+    "early stopping on a loss": (
+        {"early_stopping": lw.EarlyStopping("val_loss")},
+        RecipeError,
+        "changes with the weights",
+    ),
+    "early stopping the wrong way": (
+        {"early_stopping": lw.EarlyStopping("rmse", "maximize")},
+        RecipeError,
+        "minimize",
+    ),
+    "early stopping by Keras": (
+        {"early_stopping": keras.callbacks.EarlyStopping("val_loss")},
+        RecipeError,
+        "lw.EarlyStopping",
+    ),
     "negative seed": ({"seed": -1}, RecipeError, "seed"),
     "seed too large": ({"seed": 2**32}, RecipeError, "seed"),
     "unknown optimizer": ({"optimizer": "adamm"}, RecipeError, "adamm"),

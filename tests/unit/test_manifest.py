@@ -117,6 +117,16 @@ RATE = keras.optimizers.schedules.ExponentialDecay
 DIFFERENCES = {
     "epochs": ({}, {"epochs": 3}, "recipe.epochs"),
     "batch size": ({}, {"batch_size": 32}, "recipe.batch_size"),
+    "early stopping": (
+        {"early_stopping": lw.EarlyStopping("rmse", patience=2)},
+        {"early_stopping": lw.EarlyStopping("rmse", patience=3)},
+        "recipe.early_stopping.patience",
+    ),
+    "early stopping at all": (
+        {},
+        {"early_stopping": lw.EarlyStopping("rmse")},
+        "recipe.early_stopping",
+    ),
     "probe size": ({}, {"probe_size": 9}, "recipe.probe_size"),
     "seed": ({}, {"seed": 1}, "seed"),
     "optimizer": ({}, {"optimizer": "sgd"}, "recipe.optimizer"),
