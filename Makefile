@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ISLP := ISLP==0.6.0
+# Two processes: most tests keep one core busy. A file's tests share what takes long to make.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help venv sweep ui test test-slow lint types unit clean
@@ -34,7 +36,7 @@ ui: venv ## Open the MLflow UI on the results
 test: lint types unit ## Lint, types and all tests but the slow ones
 
 test-slow: venv ## The slow tests: chaos, long traces
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 lint: venv
 	$(BIN)/ruff check .
@@ -44,7 +46,7 @@ types: venv
 	$(BIN)/mypy
 
 unit: venv
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 clean: ## Remove .venv and caches; results in mlruns/ stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ def program(name: str) -> str:
     found = shutil.which(name)
     if not ours.exists() or (found is not None and Path(found).resolve() == ours.resolve()):
         return name
-    return shlex.quote(str(_from_here(ours)))
+    return shlex.quote(str(from_here(ours)))
 
 
 def command(verb: str, sweep: str, root: Path) -> str:
@@ -32,11 +32,11 @@ def command(verb: str, sweep: str, root: Path) -> str:
     >>> command("sync", "bike", Path("my runs")).endswith("lossweights sync bike --root 'my runs'")
     True
     """
-    there = [] if root.resolve() == DEFAULT_ROOT.resolve() else ["--root", str(_from_here(root))]
+    there = [] if root.resolve() == DEFAULT_ROOT.resolve() else ["--root", str(from_here(root))]
     return " ".join([program("lossweights"), verb, sweep, *map(shlex.quote, there)])
 
 
-def _from_here(path: Path) -> Path:
+def from_here(path: Path) -> Path:
     """A path relative to the working folder, if it lies in there."""
     here = Path.cwd()
     absolute = here / path

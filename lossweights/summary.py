@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lossweights.commands import program
+from lossweights.commands import from_here, program
 from lossweights.folder import tracking_uri
 from lossweights.result import SweepResult, pick_path, promoted_path
 
@@ -117,11 +117,11 @@ def _print_picks(
         weights = result.best(pick)
         measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
         where = f"trial {weights.origin['trial']}, {measured}"
-        _plain(console, f"  {pick:<{width}}  {path}  ({where})")
+        _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
     if result.test:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
         _plain(console, f"  knee on test data: {measured}")
-    _plain(console, f"  promoted: {promoted_path(root, result.name)}")
+    _plain(console, f"  promoted: {from_here(promoted_path(root, result.name))}")
     place = "" if root == Path("mlruns") else f", root={str(root)!r}"
     call = f"lw.load({result.name!r}{place}).loss()"
     _plain(console, f"  reuse:    model.compile(optimizer, loss={call})")
