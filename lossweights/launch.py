@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,7 +117,7 @@ def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **optio
     except KeyboardInterrupt as error:
         known = name or sweep.name
         begun = known in list_sweeps(root)
-        way = f"Go on with it: {command('resume', known, root)}" if begun else "Nothing had begun."
+        way = f"Go on with it: {_go_on(known, root, options)}" if begun else "Nothing had begun."
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
@@ -126,6 +126,15 @@ def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **optio
     print_summary(result, root)
     if not result.has_best:
         raise typer.Exit(SOFTWARE)
+
+
+def _go_on(name: str, root: Path, options: Mapping[str, Any]) -> str:
+    """The command that resumes a sweep as it was being run; how many trials, the manifest knows."""
+    usual = {"trainer": "auto", "workers": None, "trial_timeout": None, "max_retries": 1}
+    unusual = {key: options[key] for key, value in usual.items() if options[key] != value}
+    if options["tracking"] is False:
+        unusual["no_tracking"] = True
+    return command("resume", name, root, **unusual)
 
 
 def fail(error: Exception) -> None:
