@@ -16,7 +16,6 @@ import typer
 from lossweights.commands import DEFAULT_ROOT
 from lossweights.errors import LossweightsError, SweepNotFound
 from lossweights.launch import (
-    TRIALS,
     AcceptChange,
     MaxRetries,
     Name,
@@ -43,9 +42,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-MoreTrials = Annotated[
-    int | None, typer.Option(help="Trials in all.  [default: as many as it was started for]")
-]
 SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
 Pick = Annotated[
     str, typer.Option(help="knee, min:METRIC, max:METRIC, or 'min:rmse where shortfall<=0.1'.")
@@ -85,7 +81,7 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
 @app.command()
 def run(
     script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
-    trials: Trials = TRIALS,
+    trials: Trials = None,
     name: Name = None,
     root: Root = DEFAULT_ROOT,
     trainer: TrainerName = "auto",
@@ -123,7 +119,7 @@ def run(
 @app.command()
 def resume(
     name: SweepName,
-    trials: MoreTrials = None,
+    trials: Trials = None,
     root: Root = DEFAULT_ROOT,
     trainer: TrainerName = "auto",
     workers: Workers = None,
@@ -139,8 +135,7 @@ def resume(
         from lossweights.folder import read_manifest
         from lossweights.script import load_sweep
 
-        manifest = read_manifest(root, name)
-        script = manifest.get("script")
+        script = read_manifest(root, name).get("script")
         if not isinstance(script, str):
             raise SweepNotFound(
                 f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
@@ -149,7 +144,7 @@ def resume(
         sweep = load_sweep(Path(script))
     run_and_print(
         sweep,
-        trials=manifest.get("trials", TRIALS) if trials is None else trials,
+        trials=trials,
         name=name,
         root=root,
         trainer=trainer,

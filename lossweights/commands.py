@@ -19,21 +19,28 @@ def program(name: str) -> str:
     return shlex.quote(str(from_here(ours)))
 
 
-def command(verb: str, sweep: str, root: Path) -> str:
+def command(verb: str, sweep: str, root: Path, **options: object) -> str:
     """The command line that does something to a sweep below a root.
 
     Args:
         verb: What is done, such as ``"resume"``.
         sweep: Name of the sweep.
         root: Folder of the sweeps; not spelled out if it is the one that is taken anyway.
+        options: What else is said, by the names of the options; ``True`` for a mere flag.
 
     >>> command("resume", "bike", Path("mlruns")).endswith("lossweights resume bike")
     True
     >>> command("sync", "bike", Path("my runs")).endswith("lossweights sync bike --root 'my runs'")
     True
+    >>> command("resume", "bike", Path("mlruns"), workers=2, no_tracking=True).split("bike ")[1]
+    '--workers 2 --no-tracking'
     """
-    there = [] if root.resolve() == DEFAULT_ROOT.resolve() else ["--root", str(from_here(root))]
-    return " ".join([program("lossweights"), verb, sweep, *map(shlex.quote, there)])
+    words = [verb, sweep]
+    if root.resolve() != DEFAULT_ROOT.resolve():
+        words += ["--root", str(from_here(root))]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return f"{program('lossweights')} {shlex.join(words)}"
 
 
 def from_here(path: Path) -> Path:

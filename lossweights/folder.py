@@ -160,12 +160,12 @@ def read_manifest(root: Path, name: str) -> dict[str, Any]:
             f"Expected version {VERSION} of the manifest in {path}. Found "
             f"{manifest.get('version')!r}. Update lossweights."
         )
-    for field, sound in _SOUND.items():
-        if field in manifest and not sound(manifest[field]):
-            raise StoreError(
-                f"Expected another kind of {field!r} in {path}. Found {manifest[field]!r:.80}. "
-                f"The file was edited; bring it back, or start a new sweep."
-            )
+    unsound = [name for name, sound in _SOUND.items() if name in manifest and not sound(manifest)]
+    for name in unsound:
+        raise StoreError(
+            f"Expected another kind of {name!r} in {path}. Found {manifest[name]!r:.80}. "
+            f"The file was edited; bring it back, or start a new sweep."
+        )
     return manifest
 
 
@@ -181,22 +181,34 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _are_aims(value: Any) -> bool:
+    return bool(value) and _each(value, lambda aim: aim in ("minimize", "maximize"))
+
+
+def _are_scales(value: Any, terms: Any) -> bool:
+    positive = _each(value, lambda scale: _is_number(scale) and scale > 0)
+    return value is None or (positive and set(value) == set(terms))
+
+
 # Of all that a manifest says readers take these; the rest is only compared.
-_SOUND: Mapping[str, Callable[[Any], bool]] = {
-    "name": lambda value: isinstance(value, str),
-    "created": lambda value: isinstance(value, str),
-    "script": lambda value: isinstance(value, str | None),
-    "tracking": lambda value: isinstance(value, str | None),
-    "trials": _is_count,
-    "seed": _is_count,
-    "shown": lambda value: isinstance(value, dict),
-    "objectives": lambda value: (
-        bool(value) and _each(value, lambda aim: aim in ("minimize", "maximize"))
+_SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "name": lambda of: isinstance(of["name"], str),
+    "created": lambda of: isinstance(of["created"], str),
+    "script": lambda of: isinstance(of["script"], str | None),
+    "tracking": lambda of: isinstance(of["tracking"], str | None),
+    "trials": lambda of: _is_count(of["trials"]),
+    "seed": lambda of: _is_count(of["seed"]),
+    "shown": lambda of: isinstance(of["shown"], dict),
+    "objectives": lambda of: _are_aims(of["objectives"]),
+    "terms": lambda of: _each(of["terms"], lambda term: isinstance(term, dict | None)),
+    "scales": lambda of: _are_scales(of["scales"], of.get("terms", of["scales"])),
+    "baselines": lambda of: (
+        isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
     ),
-    "scales": lambda value: value is None or _each(value, lambda v: _is_number(v) and v > 0),
-    "terms": lambda value: _each(value, lambda term: isinstance(term, dict | None)),
-    "baselines": lambda value: isinstance(value, list) and all(_each(v, _is_number) for v in value),
-    "accepted": lambda value: isinstance(value, list) and all("field" in v for v in value),
+    "accepted": lambda of: (
+        isinstance(of["accepted"], list)
+        and all(isinstance(v, dict) and "field" in v for v in of["accepted"])
+    ),
 }
 
 

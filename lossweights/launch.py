@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +20,7 @@ from lossweights.errors import (
     WorkerError,
 )
 from lossweights.executors.child import refuse_in_worker
-from lossweights.folder import list_sweeps
+from lossweights.folder import list_sweeps, read_manifest
 from lossweights.signals import Interrupted
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: the sweep's own code fails, or no tr
 DISK = 74  # EX_IOERR: a file cannot be read or written
 SIGNAL = 128  # and the number of the signal, as shells count
 
-Trials = Annotated[int, typer.Option(help="Trials in all.", show_default=True)]
+Trials = Annotated[
+    int | None, typer.Option(help="Trials in all.  [default: 64; on resume as many as last time]")
+]
 Name = Annotated[str | None, typer.Option(help="Another name for the sweep.")]
 Root = Annotated[Path, typer.Option(help="Folder of MLflow's database, sweeps and weight sets.")]
 TrainerName = Annotated[str, typer.Option(help="auto, or the name of a trainer.")]
@@ -66,7 +68,7 @@ def launch(sweep: AbstractSweep, arguments: Sequence[str] | None = None) -> None
     program = Path(sys.argv[0])
 
     def command(
-        trials: Trials = TRIALS,
+        trials: Trials = None,
         name: Name = None,
         root: Root = DEFAULT_ROOT,
         trainer: TrainerName = "auto",
@@ -101,23 +103,35 @@ def launch(sweep: AbstractSweep, arguments: Sequence[str] | None = None) -> None
     app(args=None if arguments is None else list(arguments), prog_name=program.name)
 
 
-def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **options: Any) -> None:
+def run_and_print(
+    sweep: AbstractSweep,
+    *,
+    name: str | None,
+    root: Path,
+    trials: int | None,
+    resume: bool,
+    **options: Any,
+) -> None:
     """Run a sweep for a person: errors as sentences, an exit code, the summary at the end.
 
     Args:
         sweep: The sweep.
         name: Another name for it, or ``None``.
         root: Folder of the sweeps.
+        trials: Weight sets to try in all; ``None`` for the usual number, or that of last time.
+        resume: Whether to go on with a sweep of this name.
         options: What else `lossweights.abstract.AbstractSweep.run` takes.
     """
+    known = name or sweep.name
     try:
-        result = sweep.run(name=name, root=root, **options)
+        if trials is None:
+            trials = read_manifest(root, known).get("trials", TRIALS) if resume else TRIALS
+        result = sweep.run(trials, name=name, root=root, resume=resume, **options)
     except LossweightsError as error:
         fail(error)
     except KeyboardInterrupt as error:
-        known = name or sweep.name
         begun = known in list_sweeps(root)
-        way = f"Go on with it: {command('resume', known, root)}" if begun else "Nothing had begun."
+        way = f"Go on with it: {_go_on(known, root, options)}" if begun else "Nothing had begun."
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
@@ -126,6 +140,15 @@ def run_and_print(sweep: AbstractSweep, *, name: str | None, root: Path, **optio
     print_summary(result, root)
     if not result.has_best:
         raise typer.Exit(SOFTWARE)
+
+
+def _go_on(name: str, root: Path, options: Mapping[str, Any]) -> str:
+    """The command that resumes a sweep as it was being run; how many trials, the manifest knows."""
+    usual = {"trainer": "auto", "workers": None, "trial_timeout": None, "max_retries": 1}
+    unusual = {key: options[key] for key, value in usual.items() if options[key] != value}
+    if options["tracking"] is False:
+        unusual["no_tracking"] = True
+    return command("resume", name, root, **unusual)
 
 
 def fail(error: Exception) -> None:

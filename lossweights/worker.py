@@ -94,15 +94,16 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
 
     send(pipe, "started", batch=batch.key)
     try:
-        results = [result.to_json() for result in trainer.train(batch.members, report)]
+        results = trainer.train(batch.members, report)
     except (Exception, SystemExit) as error:  # the user's code may raise anything at all
         failure, reason, details = failure_of(error)
         print(details, file=sys.stderr, flush=True)
         content: dict[str, Any] = {"reason": reason[:5000], "details": details[-5000:]}
         send(pipe, "lost", batch=batch.key, failure=failure.name, **content)
     else:
-        content = {"results": results, "dropped": limit.dropped, "memory": memory()}
-        send(pipe, "ended", batch=batch.key, **content)
+        for position, result in enumerate(results):  # one by one: a message has its limit
+            send(pipe, "result", batch=batch.key, position=position, result=result.to_json())
+        send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=memory())
 
 
 def memory() -> int:

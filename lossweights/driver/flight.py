@@ -117,7 +117,8 @@ def checked(result: TrialResult, objectives: Iterable[str]) -> TrialResult:
         reason = f"the trainer {result.trainer!r} reported no {', '.join(objectives)}"
         failed = Failure.EXCEPTION
         return replace(result, outcome=Outcome.FAILED, failure=failed, reason=reason)
-    undefined = [f"metric {name}" for name in objectives if not math.isfinite(last.metrics[name])]
+    kept = result.metrics  # of the epoch whose parameters are kept, which need not be the last
+    undefined = [f"metric {n}" for n in objectives if not math.isfinite(kept.get(n, math.nan))]
     if not last.finite or undefined:
         bad = last.bad or last.first_bad() or undefined[0]
         reason = f"{bad} was not finite after epoch {last.epoch}"

@@ -18,7 +18,7 @@ from lossweights.executors.contract import Batch
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training.contract import Member
 
-MAX_BYTES = 64 << 20  # a stack of 512 members with 200 epochs of 40 numbers each
+MAX_BYTES = 64 << 20  # of one member's result: 40,000 epochs of 40 numbers each
 MAX_KEYS = 256  # terms or metrics in one group of a report
 MAX_TEXT = 4096  # characters of a name
 
@@ -107,22 +107,25 @@ def read_report(message: Mapping[str, Any], members: int) -> tuple[int, EpochRep
     return position, check_report(report)
 
 
-def read_results(message: Mapping[str, Any], members: int) -> tuple[TrialResult, ...]:
-    """The results of a message about a batch that ended.
+def read_result(message: Mapping[str, Any], members: int) -> tuple[int, TrialResult]:
+    """Position and result of a message about a member that was trained.
 
     Raises:
-        WorkerError: They are not one result for each of so many members.
+        WorkerError: It is no result of one of so many members.
     """
     try:
-        results = tuple(TrialResult.from_json(value) for value in message["results"])
-        for result in results:
-            for report in result.reports:
-                check_report(report)
+        position = int(message["position"])
+        result = TrialResult.from_json(message["result"])
+        for report in result.reports:
+            check_report(report)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise WorkerError(f"Expected results. Found: {error!r}.") from error
-    if len(results) != members or not all(_sound(result) for result in results):
-        raise WorkerError(f"Expected {members} results with finite weights. Found {len(results)}.")
-    return results
+        raise WorkerError(f"Expected a result. Found: {error!r}.") from error
+    if not 0 <= position < members or not _sound(result):
+        raise WorkerError(
+            f"Expected a result of one of {members} members, with finite weights. Found one of "
+            f"{position}."
+        )
+    return position, result
 
 
 def _sound(result: TrialResult) -> bool:

@@ -24,10 +24,10 @@ from lossweights.executors.failures import death
 from lossweights.executors.messages import (
     batch_message,
     read_report,
-    read_results,
+    read_result,
     receive,
 )
-from lossweights.records import Failure
+from lossweights.records import Failure, TrialResult
 
 log = logging.getLogger("lossweights")
 
@@ -171,7 +171,8 @@ class Supervisor(threading.Thread):
             try:
                 child.send("batch", **batch_message(batch))
                 while not isinstance(event := attempt.read(self._hear(child)), Ended | Lost):
-                    self._desk.put(event)
+                    if event is not None:
+                        self._desk.put(event)
                 if self._memory is not None and attempt.memory > self._memory:
                     log.info("worker %d holds %d MB: a new one", child.pid, attempt.memory >> 20)
                     self._end()
@@ -211,11 +212,12 @@ class _Attempt:
         self.started = False
         self.memory = 0
         self._batch, self._child = batch, child
+        self._results: dict[int, TrialResult] = {}
         self._timer: threading.Timer | None = None
         self._late = False
 
-    def read(self, message: Mapping[str, Any]) -> Event:
-        """What a message of the worker tells.
+    def read(self, message: Mapping[str, Any]) -> Event | None:
+        """What a message of the worker tells; ``None`` for a result, which is told at the end.
 
         Raises:
             WorkerError: It is nothing that a worker says about this batch.
@@ -228,14 +230,24 @@ class _Attempt:
             return Started(batch.key, self._child.pid)
         if say == "report":
             return Reported(batch.key, *read_report(message, len(batch.members)))
+        if say == "result":
+            position, result = read_result(message, len(batch.members))
+            self._results[position] = result
+            return None
         if say == "ended":
-            self.memory = int(message["memory"])
-            results = read_results(message, len(batch.members))
-            return Ended(batch.key, results, int(message["dropped"]))
+            return self._ended(message)
         if say == "lost":
             failure = Failure[message["failure"]]
             return Lost(batch.key, failure, str(message["reason"]), str(message["details"]))
         raise WorkerError(f"Expected news of a batch. Found {say!r}.")
+
+    def _ended(self, message: Mapping[str, Any]) -> Ended:
+        members, results = len(self._batch.members), self._results
+        if len(results) != members:
+            raise WorkerError(f"Expected {members} results. Found {len(results)}.")
+        self.memory = int(message["memory"])
+        in_order = tuple(results[position] for position in range(members))
+        return Ended(self._batch.key, in_order, int(message["dropped"]))
 
     def lost(self, how: str, tail: str) -> Lost:
         """The batch is lost, because the worker died or was out of time."""

@@ -16,7 +16,6 @@ from lossweights.folder import (
     read_manifest,
     refuse_existing,
     sweep_folder,
-    write_results,
 )
 from lossweights.records import TrialResult
 from lossweights.space import Space
@@ -25,9 +24,8 @@ from lossweights.store.sampler import Sampler
 from lossweights.store.settle import Settled, open_study, settle
 from lossweights.store.spool import Spool
 from lossweights.store.study import STATES, Study, last_of, values_of
+from lossweights.store.writer import Writer
 from lossweights.training.contract import Member
-
-MAX_GROUP = 128  # writes in one transaction; more of them cost each no less
 
 
 class Store:
@@ -58,10 +56,9 @@ class Store:
         self._baselines = list(manifest.get("baselines", ()))
         self._seed = int(manifest.get("seed", 0))
         self._closing = ExitStack()
-        self._study: Study | None = None
+        self._writer: Writer | None = None
         self._sampler = Sampler(space, list(self._objectives.values()), self._seed)
         self._proposed: deque[Asked] = deque()
-        self._todo: deque[Asked | Finished] = deque()
         self._places: dict[int, int] = {}  # of every trial, by number
         self._place_count = self._trial_count = self._finished = 0
         self._due: deque[Asked] = deque()  # trials whose weights are to be tried again
@@ -164,7 +161,7 @@ class Store:
     @property
     def waiting(self) -> int:
         """How many writes wait for `flush`."""
-        return len(self._todo)
+        return len(self._open_writer)
 
     @property
     def places(self) -> int:
@@ -295,44 +292,22 @@ class Store:
         self.learn(finished)
 
     def _write(self, item: Asked | Finished) -> None:
-        self._todo.append(item)
+        self._open_writer.add(item)
         if not self.behind:
             self.flush()
 
     def flush(self) -> list[Finished]:
         """Write what has waited longest, a group at most; the trials whose results are now safe.
 
-        The result files are written first. A crash, or an error, between them and the study leaves
-        what `reopen` settles; after an error everything is still waiting.
-
         Raises:
             StoreError: It cannot be written.
         """
-        todo = [self._todo[i] for i in range(min(len(self._todo), MAX_GROUP))]
-        ended = [item for item in todo if isinstance(item, Finished)]
-        if todo:
-            write_results(self.folder, ended)
-            with self._rows.grouped():
-                for item in todo:
-                    self._write_row(item)
-            for _ in todo:
-                self._todo.popleft()
-        for finished in ended:
-            self.spool.remove(finished.asked.number)
-        return ended
-
-    def _write_row(self, item: Asked | Finished) -> None:
-        if isinstance(item, Asked):
-            self._rows.begin(item, self.member(item).weights, self._space)
-        else:
-            result, names = item.result, self._objectives
-            values, last = values_of(result, names), last_of(result, names)
-            self._rows.end(item.asked.number, result.outcome, values, last)
+        return self._open_writer.flush()
 
     @property
-    def _rows(self) -> Study:
-        assert self._study is not None, "the store is open from create() or reopen() on"
-        return self._study
+    def _open_writer(self) -> Writer:
+        assert self._writer is not None, "the store is open from create() or reopen() on"
+        return self._writer
 
     @property
     def _database(self) -> Path:
@@ -344,5 +319,7 @@ class Store:
         return claim
 
     def _hold(self, study: Study) -> None:
-        self._study = study
         self._closing.callback(study.close)
+        self._writer = Writer(
+            self.folder, study, self.spool, self._space, self._objectives, self.member
+        )

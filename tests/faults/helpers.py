@@ -107,7 +107,9 @@ class Scripted:
     def start(self, *arguments, trials=10, tracking=False, workers=2):
         """Start the script as a user does, in a process of its own."""
         command = [sys.executable, str(self.path), "--root", str(self.root)]
-        command += ["--trials", str(trials), "--workers", str(workers), *arguments]
+        command += ["--workers", str(workers), *arguments]
+        if trials is not None:
+            command += ["--trials", str(trials)]
         if not tracking:
             command.append("--no-tracking")
         process = subprocess.Popen(

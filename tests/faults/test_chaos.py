@@ -138,4 +138,5 @@ def test_chaos(tracked, mlflow_server, seed, capacity, least, most):
         assert not trained_later & complete, "what was complete was trained again"
     check_sweep(script.root)
     check_mlflow(script.root)
+    assert list(script.sweep_folder.glob("study.db*")) == [script.sweep_folder / "study.db"]
     print(f"{len(again)} trials were cut short and tried again, {len(ledger)} trainings in all")

@@ -66,7 +66,7 @@ def test_f02_resume_settles_orphans_and_reaches_the_asked_number(tracked):
     process.communicate()
     assert not read_status(script.root, "fake").running
     script.edit("hang()\n\nsweep", "pass\n\nsweep")
-    done = script.call("--resume", "--accept-change", "code", tracking=True)
+    done = script.call("--resume", "--accept-change", "code", trials=None, tracking=True)
     assert done.returncode == 0, done.stderr
     outcomes = script.outcomes()
     assert outcomes["COMPLETE"] == 10

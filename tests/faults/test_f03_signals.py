@@ -1,7 +1,9 @@
 """F03: Ctrl-C and SIGTERM; the first asks, the second insists."""
 
 import os
+import shlex
 import signal
+import subprocess
 import time
 
 import pytest
@@ -31,6 +33,16 @@ sweep = FakeSweep("fake", during=during)
 """
 
 
+LOADS = """
+class Loading(FakeSweep):
+    def prepare(self, *, rehearse):
+        announce()
+        hang()
+
+sweep = Loading("fake")
+"""
+
+
 @pytest.fixture(autouse=True)
 def _signals_heard():
     """Sweeps that are started here hear signals, even if the tests run under nohup."""
@@ -42,11 +54,23 @@ def _signals_heard():
         signal.signal(number, handler)
 
 
+def test_f03_a_signal_before_anything_has_begun_names_no_sweep(scripted):
+    """While the script still loads its data there is nothing to go on with, and that is said."""
+    script = scripted(LOADS)
+    process = script.start()
+    script.announced()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Nothing had begun" in err
+    assert not script.root.exists()
+
+
 @pytest.mark.parametrize(
     ("number", "workers"), [(signal.SIGINT, 0), (signal.SIGTERM, 2), (signal.SIGHUP, 2)]
 )
 def test_f03_first_signal_ends_in_order_and_the_sweep_goes_on(scripted, number, workers):
-    """Exit code as shells count it, nothing running, the way on said, and it works."""
+    """Exit code as shells count it, nothing running, and the command that it names goes on."""
     script = scripted(TRAINS_ON)
     process = script.start(workers=workers, trials=3)
     script.announced()
@@ -55,16 +79,19 @@ def test_f03_first_signal_ends_in_order_and_the_sweep_goes_on(scripted, number, 
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number
     assert "Stopping" in err
-    assert "lossweights resume fake" in err
+    advice = err.rpartition("Go on with it: ")[2].strip()
+    assert "lossweights resume fake" in advice
     assert script.running() == []
     interrupted = [f for f in script.results().values() if f.again]
     assert interrupted
     assert {f.result.failure for f in interrupted} == {Failure.INTERRUPTED}
     assert all(f.result.reports for f in interrupted)
     script.edit("epochs=10**9", "epochs=3")
-    done = script.call("--resume", "--accept-change", "recipe", trials=3)
+    command = [*shlex.split(advice), "--accept-change", "recipe"]
+    done = subprocess.run(command, cwd=script.folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert script.outcomes()["COMPLETE"] == 3
+    assert script.outcomes()["COMPLETE"] == 3  # as many as it was started for
+    assert not (script.root / "mlflow.db").exists()  # as it was started, without tracking
 
 
 def test_f03_trials_that_hang_are_not_waited_for(scripted):

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from lossweights.errors import LossweightsError, StoreError
-from lossweights.folder import list_results, read_manifest
-from lossweights.store import store as store_module
+from lossweights.folder import Finished, list_results, read_manifest
+from lossweights.store import writer
 from lossweights.store.store import Store
 from lossweights.store.study import Study
 
@@ -125,10 +125,10 @@ class Crash(BaseException):
 
 
 STEPS = {
-    "before the file": (store_module, "write_results"),
+    "before the file": (writer, "write_results"),
     "before the row begins": (Study, "begin"),
     "before the row ends": (Study, "end"),
-    "in the transaction": (store_module, "last_of"),
+    "in the transaction": (writer, "last_of"),
 }
 
 
@@ -161,6 +161,38 @@ def test_f04_a_crash_between_any_two_steps_is_settled(scripted, monkeypatch, ste
     assert script.outcomes()["COMPLETE"] == 5
     for number, finished in kept.items():  # nothing that was kept was lost or trained again
         assert script.results()[number].result.to_json() == finished.result.to_json()
+
+
+def test_f04_a_result_never_goes_before_the_row_of_its_trial(scripted, monkeypatch, caplog):
+    """Trials that begin and end within one write: a crash in it loses no place and no weights."""
+    script = scripted()
+    sweep = script.sweep()
+    script.run(2, workers=0)
+    trainer = sweep.prepare(rehearse=False).make_trainer("fake")
+    store = Store.reopen(script.root, "fake", sweep.space)
+    store.behind = True
+    trials = [store.propose() for _ in range(3)]
+    store.begin(trials[-1])
+    result = trainer.train([store.member(trials[-1])], lambda *_: True)[0]
+    store.keep(Finished(trials[-1], result))
+
+    def crash(*_args):
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "end", crash)
+        with pytest.raises(Crash):
+            store.flush()
+    store.close()
+    with Store.reopen(script.root, "fake", sweep.space) as store:
+        assert [asked.parameters for asked in store.take_due()][:2] == [
+            asked.parameters for asked in trials[:2]
+        ]
+        assert store.finished() == 3
+        assert [store.place(asked) for asked in trials] == [2, 3, 4]
+    assert "made anew" not in caplog.text
+    resumed(script, trials=5)
+    assert script.outcomes() == {"COMPLETE": 5, "AGAIN": 2}
 
 
 def test_f04_a_copy_taken_at_any_time_is_a_whole_sweep(done, tmp_path):

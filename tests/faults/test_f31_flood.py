@@ -9,6 +9,7 @@ from lossweights.executors import messages
 from lossweights.executors.contract import REPORT_SECONDS, Batch, Reported
 from lossweights.executors.processes import MAX_WAITING_EVENTS, ProcessExecutor
 from lossweights.records import EpochReport, Failure
+from lossweights.testing import FakeTrainer
 from lossweights.training.contract import Member
 
 pytestmark = pytest.mark.faults
@@ -84,6 +85,36 @@ def test_f31_reports_are_checked_on_arrival(change):
     message = {"say": "report", "batch": 0, "position": 1, "report": REPORT.to_json(), **change}
     with pytest.raises(WorkerError):
         messages.read_report(json.loads(json.dumps(message)), members=2)
+
+
+RESULT = FakeTrainer().train([Member({"a": 1.0, "b": 2.0}, 0)], lambda *_: True)[0].to_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"position": 2}, {"position": None}, {"result": None}, {"result": {}},
+     {"result": {**RESULT, "weights": {"a": float("inf")}}}, {"result": {**RESULT, "outcome": 3}},
+     {"result": {**RESULT, "reports": [{}]}}, {"result": {**RESULT, "seconds": float("nan")}}],
+    ids=lambda change: repr(change)[:40],
+)  # fmt: skip
+def test_f31_results_are_checked_on_arrival(change):
+    """The same holds of the end of a training."""
+    message = {"say": "result", "batch": 0, "position": 1, "result": RESULT}
+    position, result = messages.read_result(message, members=2)
+    assert (position, result.to_json()) == (1, RESULT)
+    with pytest.raises(WorkerError):
+        messages.read_result({**message, **change}, members=2)
+
+
+def test_f31_results_of_a_large_stack_need_no_large_message(scripted, monkeypatch):
+    """Each member's result is a message: what one of them may hold does not bound the stack."""
+    script = scripted("sweep = FakeSweep('fake', capacity=64, epochs=30)")
+    limit = 20_000  # bytes; that of one member here is less, that of all is more
+    monkeypatch.setattr(messages, "MAX_BYTES", limit)
+    script.run(64, workers=1)
+    assert script.outcomes() == {"COMPLETE": 64}
+    sizes = [len(json.dumps(f.result.to_json())) for f in script.results().values()]
+    assert max(sizes) < limit < sum(sizes)
 
 
 def test_f31_numbers_survive_the_pipe():

@@ -1,13 +1,16 @@
 """Any bytes in the files of a sweep: the named error or what was written, never half of it."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lossweights.errors import StoreError
+from lossweights.errors import StoreError, SweepChanged
 from lossweights.folder import list_results, read_manifest, read_test, write_result
+from lossweights.manifest import check_same
+from lossweights.result import SweepResult
 from lossweights.status import read_status
 from lossweights.store.spool import Spool
 from lossweights.tracking import Ending
@@ -24,6 +27,14 @@ MANIFEST = {
     "objectives": {"miss": "minimize"},
     "scales": None,
     "terms": {"a": None, "b": None},
+    "script": None,
+    "tracking": None,
+    "shown": {"epochs": "3"},
+    "trials": 64,
+    "seed": 0,
+    "baselines": [{"b": 1.5}],
+    "space": {"a": {"kind": "Fixed", "value": 1.0}},
+    "accepted": [{"field": "code.during", "was": "x", "is": "y"}],
 }
 STATUS = {
     "driver": 1,
@@ -121,6 +132,26 @@ def test_fuzz_manifest(folder, damage):
         assert "manifest.json" in said
     else:
         assert (manifest["format"], manifest["version"]) == ("lossweights/sweep", 1)
+
+
+@given(st.sampled_from(sorted(MANIFEST)), json_values)
+@fuzz
+def test_fuzz_fields_of_the_manifest(folder, field, value):
+    """Valid JSON with something else in a field: named, or all that is read of it makes sense."""
+    plain(folder)
+    write_result(folder, finished(3))
+    root = folder.parent.parent
+    (folder / "manifest.json").write_text(json.dumps({**MANIFEST, field: value}))
+    manifest, said = attempt(read_manifest, root, "fake")
+    if manifest is None:
+        assert "manifest.json" in said
+        return
+    result = SweepResult.read("fake", root)
+    assert result.verdict
+    assert len(result.trials) == 1
+    assert read_status(root, "fake").describe()
+    with suppress(SweepChanged):
+        check_same(manifest, MANIFEST)
 
 
 @given(damages())

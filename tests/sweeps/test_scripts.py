@@ -87,7 +87,20 @@ def test_list_shows_every_sweep(swept, tmp_path):
     out, _ = lossweights("list", "--root", root)
     assert "tiny" in out
     assert "minimize" in out
-    lossweights("list", "--root", tmp_path / "nowhere")
+    out, _ = lossweights("list", "--root", tmp_path / "nowhere")
+    assert "No sweep in" in out
+
+
+@pytest.mark.parametrize("command", ["list", "status"])
+def test_a_damaged_sweep_hides_no_other(swept, tmp_path, command):
+    """It is named with its file, the others are shown, and the exit code says that it is there."""
+    root = tmp_path / "mlruns"
+    for name in ("a-damaged", "tiny"):
+        shutil.copytree(swept[0] / "studies" / "tiny", root / "studies" / name)
+    (root / "studies" / "a-damaged" / "manifest.json").write_text("{")
+    out, err = lossweights(command, "--root", root, code=74)
+    assert "tiny" in out
+    assert "a-damaged/manifest.json" in err
 
 
 def test_best_prints_a_weight_set(swept):

@@ -1,6 +1,7 @@
 """What comes of a batch, however it ends."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -25,8 +26,6 @@ def flight():
 
 def results(**changes):
     """What the fake trainer makes of them."""
-    from dataclasses import replace
-
     return tuple(
         replace(result, **changes) for result in FakeTrainer().train([MEMBER] * 2, lambda *_: True)
     )
@@ -76,6 +75,18 @@ def test_nothing_that_is_not_finite_is_complete(bad):
     found = checked(result, OBJECTIVES)
     assert found.outcome is Outcome.DIVERGED
     assert found.reason == "metric miss was not finite after epoch 0"
+
+
+def test_the_epoch_that_is_kept_must_be_finite_as_well():
+    """With early stopping the objectives are those of an earlier epoch than the last."""
+    good, metrics = {"a": 1.0, "b": 1.0}, {"miss": math.nan, "cost": 1.0}
+    reports = (
+        EpochReport(0, good, good, metrics),
+        EpochReport(1, good, good, {"miss": 1.0, "cost": 1.0}),
+    )
+    result = TrialResult(MEMBER.weights, 0, Outcome.COMPLETE, reports, best_epoch=0)
+    assert checked(result, OBJECTIVES).outcome is Outcome.DIVERGED
+    assert checked(replace(result, best_epoch=1), OBJECTIVES).outcome is Outcome.COMPLETE
 
 
 @pytest.mark.parametrize("reports", [(), (EpochReport(0, {}, {}, {"miss": 1.0}),)])
