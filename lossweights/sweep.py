@@ -14,13 +14,14 @@ import keras
 from lossweights import search
 from lossweights._files import check_name
 from lossweights.abstract import AbstractSweep, Choice, Prepared
+from lossweights.data import Data
 from lossweights.describe import describe_problem
 from lossweights.early_stopping import EarlyStopping
 from lossweights.errors import DataError, ObjectiveError, RecipeError, TermError
 from lossweights.executors.processes import available_cores
 from lossweights.folder import sweep_folder, write_test
 from lossweights.metrics import Metric
-from lossweights.problem import Data, Problem
+from lossweights.problem import Problem
 from lossweights.problem import rehearse as try_once
 from lossweights.report import write_report
 from lossweights.result import RESERVED_COLUMNS, SweepResult, model_path
@@ -176,10 +177,11 @@ class Sweep(AbstractSweep):
     def _reference_scales(self, data: Data, output_shape: Any) -> dict[str, float] | None:
         if self.scales != "data":
             return None if self.scales is None else dict(self.scales)
+        rows = data.train.sample
         return reference_scales(
             self.problem.terms,
-            data.train.y,
-            sample_weight=data.train.sample_weight,
+            rows.y,
+            sample_weight=rows.sample_weight,
             output_shape=output_shape,
         )
 
