@@ -139,9 +139,9 @@ def _train(
 
     if store.finished() >= options.trials:
         return
-    if tracker is not None:
-        tracker.wait_until_tried(TABLES_SECONDS)  # the databases are there before any child is
     executor = _executor(sweep, prepared, store, options)
+    if tracker is not None and isinstance(executor, ProcessExecutor):
+        tracker.wait_until_tried(TABLES_SECONDS)  # the databases are there before any child is
     policy = Policy(options.max_retries, options.trial_timeout)
     recorder = Recorder(store, safe, idle)
     with progress, executor:

@@ -73,11 +73,12 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
 def trial_points(
     finished: Finished, verdict: Verdict | None, times: tuple[int, ...]
 ) -> list[Point]:
-    """Every point of a finished trial; ``times`` has one for each report."""
+    """Every point of a finished trial, the latest first; ``times`` has one for each report."""
     result = finished.result
+    # MLflow notes the latest value of each key, and would note one after the other.
     points = [
         point
-        for report, time in zip(result.reports, times, strict=True)
+        for report, time in reversed(list(zip(result.reports, times, strict=True)))
         for point in report_points(result.weights, report, time)
     ]
     if verdict is not None and result.reports:

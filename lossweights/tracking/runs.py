@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossweights.commands import program
 from lossweights.dominance import judge_results
-from lossweights.folder import Asked, Finished
+from lossweights.folder import Asked, Finished, tracking_uri
 from lossweights.records import Outcome, as_text
 from lossweights.tracking.address import without_password
 from lossweights.tracking.ending import Ending
@@ -30,6 +30,7 @@ from lossweights.tracking.points import (
     trial_params,
     trial_points,
 )
+from lossweights.tracking.sqlite import gather, hurry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,6 +89,8 @@ class Runs:
         with _quiet_mlflow(), self._alone():
             from mlflow import MlflowClient
 
+            if self._is_own_file:
+                hurry(self._root.resolve() / "mlflow.db")
             self._opened = MlflowClient(tracking_uri=self._uri)
             self.experiment_id = self._experiment()
         self.parent_id = self._find_runs()
@@ -101,6 +104,11 @@ class Runs:
         missing = {key: value for key, value in params.items() if key not in known}
         if missing:
             self._client.log_batch(self.parent_id, params=_params(missing))
+
+    @property
+    def _is_own_file(self) -> bool:
+        """Whether it is the store below the root, which the result files can restore."""
+        return self._uri == tracking_uri(self._root)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -192,24 +200,28 @@ class Runs:
             return
         verdict = judge_results({number: result}, self._baseline).get(number)
         duration = int(1000 * result.seconds)
-        run = self._run_of(finished.asked, finished.times[0] if finished.times else now - duration)
+        started = finished.times[0] if finished.times else now - duration
+        tags = end_tags(finished, verdict)
+        is_new = number not in self._runs  # a run that is made now is made with all its tags
+        run = self._run_of(finished.asked, started, tags)
         ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
         times = finished.times or (ended,) * len(result.reports)
         self._client.log_batch(
             run.id,
             metrics=_metrics(trial_points(finished, verdict, times)),
             params=_params(trial_params(finished)),
-            tags=[RunTag(key, value) for key, value in end_tags(finished, verdict).items()],
+            tags=[] if is_new else [RunTag(key, value) for key, value in tags.items()],
         )
         self._client.set_terminated(run.id, _STATUS[result.outcome], ended)
         self._runs[number] = replace(run, written=True)
 
-    def _run_of(self, asked: Asked, start: int) -> _Run:
-        """The run of a trial, made if there is none."""
+    def _run_of(self, asked: Asked, start: int, more: Mapping[str, str] | None = None) -> _Run:
+        """The run of a trial, made if there is none, with more tags than it begins with."""
         if asked.number not in self._runs:
             tags = {
                 **self._tags(asked.kind),
                 **begin_tags(asked),
+                **(more or {}),
                 "mlflow.parentRunId": self.parent_id,
             }
             run = self._client.create_run(
@@ -233,6 +245,8 @@ class Runs:
                 continue  # removed since, by somebody who did not want it
             self._client.log_artifact(self.parent_id, str(path))
         self._client.set_terminated(self.parent_id, ending.status)
+        if self._is_own_file:
+            gather(self._root.resolve() / "mlflow.db")
 
 
 def _metrics(points: Sequence[Point]) -> list[Any]:

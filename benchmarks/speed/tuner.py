@@ -1,0 +1,63 @@
+"""Contestant (b): KerasTuner's random search with the same budget, as it comes.
+
+It is no dependency of this project: ``pip install keras-tuner tensorboard``.
+"""
+
+import argparse
+import tempfile
+import time
+
+import keras
+import keras_tuner
+from clock import report
+from problems import problem
+
+
+def main() -> None:
+    """Run so many trials."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("problem")
+    parser.add_argument("--trials", type=int, required=True)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        began = sweep(options.problem, options.trials, root)
+        report(began)
+
+
+def sweep(name: str, trials: int, root: str) -> float:
+    """Search, and give the time at which the first trial began."""
+    recipe = problem(name)
+    data = recipe.load_data()
+
+    def build(hp: keras_tuner.HyperParameters) -> keras.Model:
+        weights = {name: hp.Float(name, 1e-2, 1e2, sampling="log") for name in recipe.searched}
+        weights[next(iter(recipe.terms))] = 1.0
+        return recipe.compiled(weights)
+
+    objectives = [
+        keras_tuner.Objective(f"val_{name}", direction[:3])
+        for name, direction in recipe.objectives.items()
+    ]
+    tuner = keras_tuner.RandomSearch(
+        build,
+        objective=objectives,
+        max_trials=trials,
+        seed=0,
+        directory=root,
+        project_name=name,
+        max_consecutive_failed_trials=1,
+    )
+    began = time.time()
+    tuner.search(
+        data.train.x,
+        data.train.y,
+        validation_data=(data.val.x, data.val.y),
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        verbose=0,
+    )
+    return began
+
+
+if __name__ == "__main__":
+    main()

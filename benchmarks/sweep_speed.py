@@ -1,0 +1,167 @@
+"""How many trials an hour a sweep does, against the scripts that people write without it.
+
+Three contestants train on the same data, in turns, each turn in a process of its own:
+
+(a) plain: Optuna, Keras' `fit` and MLflow, as a competent user puts them together;
+(b) tuner: KerasTuner (``pip install keras-tuner tensorboard``; left out where it is missing);
+(c) ours: the launch script of `sweeps/`, nothing switched off, with report and trained winner.
+
+    python benchmarks/sweep_speed.py                  # all parts, about an hour on 2 cores
+    python benchmarks/sweep_speed.py --parts dense --rounds 1 --trials 128
+
+Parts: ``dense`` (bike demand, wanted: 60 times as fast as the plain script), ``conv`` (masks,
+wanted: 3 times), ``quality`` (hypervolumes after as many trials, wanted: equal within what seeds
+differ). A trial of (a) or (b) costs the same whichever it is, so they run only a few in a turn.
+Start-up is all that happens before the first trial begins: imports, data, databases, tracing.
+Figures with start-up are for a whole sweep of as many trials as (c) has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent / "speed"
+TUNER = "pip install keras-tuner tensorboard"
+WANTED = {"dense": 60.0, "conv": 3.0}
+PROBLEMS = {"dense": "bike_demand", "conv": "blob_masks"}
+CHILD = {"PYTHONPATH": str(Path(__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One run of a contestant, in seconds.
+
+    Attributes:
+        trials: How many it did.
+        startup: Until the first trial began.
+        work: From there until all was done and written.
+    """
+
+    trials: int
+    startup: float
+    work: float
+
+    @property
+    def a_trial(self) -> float:
+        """Seconds a trial without start-up."""
+        return self.work / self.trials
+
+
+def main() -> None:
+    """Run the parts and print what came out."""
+    options = parse()
+    print(f"load at the start {load()}", flush=True)
+    for part in options.parts:
+        if part == "quality":
+            print(child("quality.py", *map(str, options.quality)), flush=True)
+        else:
+            compare(part, options)
+    print(f"load at the end {load()}")
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", default=["dense", "conv", "quality"])
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each contestant")
+    parser.add_argument("--trials", type=int, default=128, help="of (c) in a turn")
+    parser.add_argument("--few", type=int, default=3, help="trials of (a) and (b) in a turn")
+    parser.add_argument(
+        "--quality",
+        type=int,
+        nargs=2,
+        default=[128, 5],
+        metavar=("TRIALS", "SEEDS"),
+        help="trials of each search, and how many searches of each kind",
+    )
+    return parser.parse_args()
+
+
+def compare(part: str, options: argparse.Namespace) -> None:
+    """Let the contestants take turns at a problem, and print the table."""
+    contestants = {"plain": options.few, "tuner": options.few, "ours": options.trials}
+    if part != "dense" or importlib.util.find_spec("keras_tuner") is None:
+        del contestants["tuner"]
+        if part == "dense":
+            print(
+                "KerasTuner is not installed, (b) is left out: pip install keras-tuner tensorboard"
+            )
+    turns: dict[str, list[Turn]] = {name: [] for name in contestants}
+    rates = []
+    for number in range(options.rounds):
+        rates.append(json.loads(child("machine.py", PROBLEMS[part])))
+        for name, trials in contestants.items():
+            turns[name].append(take_turn(name, PROBLEMS[part], trials))
+            last = turns[name][-1]
+            print(
+                f"  round {number + 1}, {name}: {last.trials} trials, {last.a_trial:.3f} s each, "
+                f"start-up {last.startup:.1f} s, load {load()}",
+                flush=True,
+            )
+    print_table(part, options.trials, turns)
+    print_share(rates, turns["ours"])
+
+
+def take_turn(name: str, problem: str, trials: int) -> Turn:
+    """Run a contestant in a process of its own."""
+    started = time.time()
+    times = json.loads(child(f"{name}.py", problem, "--trials", str(trials)))
+    return Turn(trials, times["began"] - started, times["ended"] - times["began"])
+
+
+def child(script: str, *arguments: str) -> str:
+    """What a script prints last."""
+    command = [sys.executable, "-W", "ignore", str(HERE / script), *arguments]
+    done = subprocess.run(command, env=os.environ | CHILD, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    return done.stdout if script == "quality.py" else done.stdout.strip().splitlines()[-1]
+
+
+def print_table(part: str, trials: int, turns: dict[str, list[Turn]]) -> None:
+    """Medians over turns, without and with start-up, and their ratios."""
+    bare = {name: statistics.median(t.a_trial for t in ts) for name, ts in turns.items()}
+    whole = {
+        name: statistics.median(t.startup / trials + t.a_trial for t in ts)
+        for name, ts in turns.items()
+    }
+    print(f"\n{PROBLEMS[part]}: a sweep of {trials} trials, medians of {len(turns['ours'])} turns")
+    print(
+        f"{'':>8}{'s a trial':>12}{'trials/h':>10}{'ours is':>12}   with start-up:{'ours is':>10}"
+    )
+    for name in turns:
+        print(
+            f"{name:>8}{bare[name]:>12.3f}{3600 / bare[name]:>10.0f}"
+            f"{bare[name] / bare['ours']:>11.1f}x{3600 / whole[name]:>13.0f}/h"
+            f"{whole[name] / whole['ours']:>10.1f}x"
+        )
+    print(f"wanted: ours at least {WANTED[part]:g} times as fast as plain")
+
+
+def print_share(rates: list[dict[str, float]], turns: list[Turn]) -> None:
+    """The arithmetic of training over what the machine could have done in that time."""
+    rate = statistics.median(r["gflops"] for r in rates)
+    needed = rates[0]["gflop_a_trial"]
+    used = needed / statistics.median(t.a_trial for t in turns)
+    print(
+        f"training needs {needed:.1f} GFLOP a trial, so a sweep runs at {used:.1f} GFLOP/s: "
+        f"{used / rate:.0%} of the {rate:.0f} of batched matmul on this machine\n"
+    )
+
+
+def load() -> str:
+    """The load of the machine over the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    main()
