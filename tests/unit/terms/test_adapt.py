@@ -49,7 +49,19 @@ def by_sample(term):
         lambda y, p: ops.square(y - p),
         functools.partial(lambda power, y, p: ops.abs(y - p) ** power, 2),
     ],
-    ids=str,
+    ids=[
+        "short name",
+        "short name in capitals",
+        "name of a function",
+        "name of a class",
+        "class",
+        "instance",
+        "function",
+        "found by Keras",
+        "lambda",
+        "lambda by element",
+        "partial",
+    ],
 )
 def test_every_form_of_one_loss(identifier):
     """Name, class, instance, function and lambda of the squared error are the same term."""
