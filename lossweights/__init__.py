@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from lossweights import errors as errors
     from lossweights import metrics as metrics
     from lossweights import terms as terms
+    from lossweights.data import Data as Data
     from lossweights.dominance import Verdict as Verdict
     from lossweights.early_stopping import EarlyStopping as EarlyStopping
     from lossweights.loss import CombinedLoss as CombinedLoss
     from lossweights.monitor import TermMonitor as TermMonitor
-    from lossweights.problem import Data as Data
     from lossweights.result import SweepResult as SweepResult
     from lossweights.result import load as load
     from lossweights.scales import reference_scales as reference_scales
@@ -50,7 +50,7 @@ __version__ = "0.1.0"
 # Where each public name lives; None is a module of the package itself.
 _HOMES = {
     "CombinedLoss": "lossweights.loss",
-    "Data": "lossweights.problem",
+    "Data": "lossweights.data",
     "EarlyStopping": "lossweights.early_stopping",
     "Fixed": "lossweights.space",
     "LogUniform": "lossweights.space",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lossweights._files import dump_json, write_atomic
+from lossweights.data import Data
 from lossweights.folder import sweep_folder, write_importance, write_test
-from lossweights.problem import Data
 from lossweights.records import Outcome
 from lossweights.report import write_report
 from lossweights.result import SweepResult, model_path

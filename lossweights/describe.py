@@ -8,8 +8,9 @@ from typing import Any
 
 import keras
 
+from lossweights.data import Data
 from lossweights.metrics import Metric
-from lossweights.problem import Data, Problem
+from lossweights.problem import Problem
 from lossweights.source import code_hash
 from lossweights.terms import Term
 from lossweights.terms import describe as describe_term

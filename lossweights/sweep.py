@@ -13,15 +13,17 @@ from lossweights import search
 from lossweights._files import check_name
 from lossweights.abstract import AbstractSweep, Prepared
 from lossweights.conclusion import conclude
+from lossweights.data import Data
 from lossweights.describe import describe_problem
 from lossweights.early_stopping import EarlyStopping
 from lossweights.errors import DataError, LossweightsError, ObjectiveError, RecipeError, TermError
 from lossweights.metrics import Metric
-from lossweights.problem import Data, Problem, Split
+from lossweights.problem import Problem
 from lossweights.problem import rehearse as try_once
 from lossweights.result import RESERVED_COLUMNS
 from lossweights.scales import check_scales, reference_scales
 from lossweights.space import Space, SpaceLike
+from lossweights.split import Split
 from lossweights.terms import as_term
 from lossweights.trainers import Trainers
 from lossweights.training import TRAINERS
@@ -156,7 +158,7 @@ class Sweep(AbstractSweep):
     def _reference_scales(self, data: Data, output_shape: Any) -> dict[str, float] | None:
         if self.scales != "data":
             return None if self.scales is None else dict(self.scales)
-        return _constant_magnitudes(self.problem, data.train, output_shape)
+        return _constant_magnitudes(self.problem, data.train.sample, output_shape)
 
     def _baseline(self, data: Data, output_shape: Any) -> dict[str, float] | None:
         """Magnitudes of the best constant prediction where magnitudes of trials are measured."""

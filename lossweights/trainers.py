@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from lossweights.abstract import Choice
+from lossweights.data import Data
 from lossweights.executors.processes import available_cores
-from lossweights.problem import Data, Problem
+from lossweights.problem import Problem
 from lossweights.training import (
     TRAINERS,
     FitTrainer,

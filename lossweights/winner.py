@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 
 from lossweights._files import write_atomic
+from lossweights.data import Data
 from lossweights.folder import Finished
-from lossweights.problem import Data
 from lossweights.training import FitTrainer, Member
 
 log = logging.getLogger("lossweights")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lossweights.problem import Data, Problem
+from lossweights.data import Data
+from lossweights.problem import Problem
 from lossweights.training.contract import Trainer
 from lossweights.training.fit import FitTrainer
 from lossweights.training.serial import SerialTrainer

@@ -9,18 +9,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from lossweights.data import Data
 from lossweights.gradients import GradientProbe, calibration_residual
 from lossweights.gram import named
 from lossweights.probe import Measurement, Probe
-from lossweights.problem import Data, Problem, Split
+from lossweights.problem import Problem
 from lossweights.records import EpochReport, TrialResult
+from lossweights.split import Split
 from lossweights.training.compiled import keras_loss
 from lossweights.training.contract import Member, ReportFunction, Trainer
+from lossweights.training.epochs import epochs_of
 from lossweights.training.history import MemberHistory
-from lossweights.training.order import batch_order
 from lossweights.training.schedule import gradient_epochs, gradient_rows
 
 
@@ -50,7 +51,7 @@ class FitTrainer(Trainer):
         optimizer = self._model.optimizer
         optimizer.build(self._model.trainable_variables)
         self._optimizer_start = [np.array(variable) for variable in optimizer.variables]
-        self._arrays = _place(data.train)
+        self._epochs = epochs_of(problem, data.train)
         probe = data.train.spread(problem.probe_size)
         self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
         self._val_probe = self._metrics_probe(data.val)
@@ -131,24 +132,6 @@ class FitTrainer(Trainer):
             variable.assign(start)
         self._loss.set_weights(dict(member.weights))
 
-    def _epochs(self, seed: int) -> tf.data.Dataset:
-        """The batches of all epochs, in the documented order."""
-
-        def order(epoch: tf.Tensor) -> tf.Tensor:
-            rows = tf.numpy_function(
-                lambda e: batch_order(self._rows, seed, int(e)), [epoch], tf.int64
-            )
-            return tf.ensure_shape(rows, (self._rows,))
-
-        def batches(rows: tf.Tensor) -> tf.data.Dataset:
-            return tf.data.Dataset.from_tensor_slices(rows).batch(self._problem.batch_size)
-
-        def gather(rows: tf.Tensor) -> Any:
-            return tf.nest.map_structure(lambda array: tf.gather(array, rows), self._arrays)
-
-        epochs = tf.data.Dataset.range(1, self._problem.epochs + 1).map(order)
-        return epochs.flat_map(batches).map(gather).prefetch(tf.data.AUTOTUNE)
-
     def measure(self, epoch: int) -> EpochReport:
         """Magnitudes on probe and validation data, metrics, and the first thing not finite."""
         train, val = self._train_probe.measure(), self._val_probe.measure()
@@ -183,13 +166,3 @@ class _Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self._look(epoch + 1):
             self.model.stop_training = True
-
-
-def _place(split: Split) -> tuple[Any, ...]:
-    """The arrays of a split as tensors, in the form `model.fit` takes them."""
-    parts = (split.x, split.y) if split.sample_weight is None else (
-        split.x, split.y, split.sample_weight
-    )  # fmt: skip
-    # tf.data would stack a list of arrays into one; a tuple of inputs means the same to Keras.
-    parts = keras.tree.lists_to_tuples(parts)
-    return tuple(tf.nest.map_structure(tf.convert_to_tensor, part) for part in parts)

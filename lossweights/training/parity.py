@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lossweights.problem import Problem
 from lossweights.training.compiled import keras_loss
+from lossweights.training.feed import Feed
 from lossweights.training.quiet import quiet_tensorflow
-from lossweights.training.rows import Rows
 from lossweights.training.stack import Stack
 from lossweights.training.stacked_variables import ModelValues, model_values
 
@@ -37,7 +37,7 @@ class GradientRecorder(keras.optimizers.Optimizer):
         self.gradients = [gradient for gradient in grads if gradient is not None]
 
 
-def check_parity(problem: Problem, stack: Stack, rows: Rows, seed: int = 0) -> str | None:
+def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> str | None:
     """Compare the gradients of a stack with those of Keras' own `train_step`.
 
     Keras runs its step without a graph, so that this takes moments. Both see the same rows twice:
@@ -46,14 +46,13 @@ def check_parity(problem: Problem, stack: Stack, rows: Rows, seed: int = 0) -> s
     Args:
         problem: What is to be trained.
         stack: A stack in one order of rows; it is left with other values.
-        rows: The training rows.
+        feed: Where the training batches come from.
         seed: Seed of the model that is compared.
 
     Returns:
         What is wrong, as the end of a sentence, or ``None``.
     """
-    size = len(rows) % problem.batch_size or problem.batch_size  # of an epoch's last batch
-    batch = rows.batch(tf.range(size, dtype=tf.int64))
+    batch = feed.first(len(feed) % problem.batch_size or problem.batch_size)  # an epoch's last
     model = problem.make_model(seed, x=batch[0])
     start = model_values(model)
     try:

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from lossweights.probe import by_output
-from lossweights.problem import Data, Problem, Split
-from lossweights.training.schedule import gradient_rows
+from lossweights.split import Split
+from lossweights.training.stacked_loss import Batch
 
 CHUNK_ROWS = (96, 256)  # least and most rows measured at once: activations stay in the cache
 
@@ -35,11 +33,11 @@ class Rows:
     def __len__(self) -> int:
         return self._length
 
-    def whole(self) -> tuple[Any, ...]:
+    def whole(self) -> Batch:
         """``(x, y)`` or ``(x, y, sample_weight)`` of all rows."""
         return self._arrays
 
-    def batch(self, rows: Any) -> tuple[Any, ...]:
+    def at(self, rows: Any) -> Batch:
         """``(x, y)`` or ``(x, y, sample_weight)`` of some rows, as `model.fit` takes them.
 
         Args:
@@ -99,42 +97,6 @@ class Chunks:
         """``x``, ``y`` and ``weight`` of one chunk."""
         x, y = tree.map_structure(lambda array: array[index], [self.x, self.y])
         return x, y, self.weight[index]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """The data of a problem on the device, for all stacks.
-
-    Attributes:
-        train: The training rows.
-        probe: The training rows on which magnitudes are measured.
-        val: The validation rows.
-        gradients: The training rows on which gradients of single terms are measured.
-    """
-
-    train: Rows
-    probe: Chunks
-    val: Chunks
-    gradients: Rows
-
-    @classmethod
-    def of(cls, problem: Problem, data: Data, model: keras.Model) -> Placed:
-        """Place the data for a model of the problem."""
-        loss = problem.make_loss()
-
-        def named(split: Split) -> Split:
-            """The targets of several outputs by name, as the terms read them."""
-            return Split(split.x, by_output(model, loss, split.y), split.sample_weight)
-
-        train, val = named(data.train), named(data.val)
-        probe = train.spread(problem.probe_size)
-        length = chunk_rows([len(probe), len(val)])
-        return cls(
-            train=Rows(train),
-            probe=Chunks.of(probe, length),
-            val=Chunks.of(val, length),
-            gradients=Rows(gradient_rows(problem, train)),
-        )
 
 
 def chunk_rows(lengths: Sequence[int]) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossweights.problem import Problem, Split
+from lossweights.problem import Problem
+from lossweights.split import Split
+from lossweights.stream import Stream
 
 GRADIENT_ROWS = 256  # training rows on which gradients of single terms are measured
 GRADIENT_MEASUREMENTS = 5  # of them in a training, beside the one before it
@@ -20,6 +22,6 @@ def gradient_epochs(epochs: int) -> frozenset[int]:
     return frozenset(int(epoch) for epoch in spread)
 
 
-def gradient_rows(problem: Problem, train: Split) -> Split:
+def gradient_rows(problem: Problem, train: Split | Stream) -> Split:
     """The training rows on which gradients of single terms are measured."""
     return train.spread(min(GRADIENT_ROWS, problem.probe_size))

@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lossweights.problem import Data, Problem
+from lossweights.data import Data
+from lossweights.problem import Problem
 from lossweights.records import TrialResult
 from lossweights.training.contract import Member, ReportFunction, Trainer
 from lossweights.training.stacked import StackedTrainer
@@ -24,7 +25,7 @@ class SerialTrainer(Trainer):
 
     Args:
         problem: What is trained.
-        data: The data, in memory.
+        data: The data.
 
     Raises:
         NotStackable: Only `model.fit` trains the model rightly; the message says why.

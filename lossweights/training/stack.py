@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
-from numpy.typing import NDArray
 
 from lossweights.gram import named
 from lossweights.problem import Problem
 from lossweights.records import EpochReport
+from lossweights.training.feed import Source
+from lossweights.training.placed import Placed
 from lossweights.training.purity import side_effects
-from lossweights.training.rows import Placed
 from lossweights.training.schedule import gradient_epochs
 from lossweights.training.stacked_gradients import Form, StackedGradients
 from lossweights.training.stacked_gram import StackedGram
@@ -61,10 +60,9 @@ class Stack:
         self._gram = StackedGram(self._member, model, placed.gradients, is_common)
         self._terms, self._epochs = list(loss.terms), problem.epochs
         self._gradient_epochs = gradient_epochs(problem.epochs)
-        rows = len(placed.train)
-        order = tf.TensorSpec((size, rows) if own_order else (rows,), tf.int64)
+        source = placed.train.source_spec(size if own_order else None)
         steps = tf.TensorSpec((), tf.int32)
-        self._epoch = tf.function(self._train, autograph=False, input_signature=[order, steps])
+        self._epoch = tf.function(self._train, autograph=False, input_signature=[source, steps])
         self._sums = tf.function(self._measure, autograph=False, input_signature=[])
         self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
 
@@ -93,31 +91,29 @@ class Stack:
         """Put members where fresh models start; see `StackedVariables.start`."""
         self.variables.start(values, weights)
 
-    def warm_up(self, order: NDArray[Any]) -> None:
+    def warm_up(self, source: Source) -> None:
         """Compile what trains and measures, by a step of training; values change.
 
         Args:
-            order: As for `train_epoch`.
+            source: As for `train_epoch`.
 
         Raises:
             tf.errors.InvalidArgumentError, tf.errors.UnimplementedError: XLA does not know an
                 operation.
         """
         self._sums()
-        self.train_epoch(order, steps=1)
+        self.train_epoch(source, steps=1)
         self.is_compiled = True
 
-    def train_epoch(self, order: NDArray[Any], steps: int | None = None) -> None:
+    def train_epoch(self, source: Source, steps: int | None = None) -> None:
         """Train all members for one pass over the rows.
 
         Args:
-            order: The rows in the order in which they are visited, ``(rows,)``, or
-                ``(members, rows)`` if each member has its own.
-            steps: Full batches to train on; by default all.
+            source: What the batches are taken from; see `lossweights.training.feed.Feed`.
+            steps: Full batches to train on; by default all, and the smaller last one.
         """
         full = len(self._placed.train) // self._batch_size
-        most = full if steps is None else min(steps, full)
-        self._epoch(tf.convert_to_tensor(order), tf.constant(most))
+        self._epoch(source, tf.constant(full if steps is None else min(steps, full)))
 
     def measure(self, epoch: int) -> list[EpochReport]:
         """The report of each member as it is now."""
@@ -149,24 +145,25 @@ class Stack:
             found.append(report)
         return found
 
-    def _train(self, order: Tensor, steps: Tensor) -> None:
-        size = self._batch_size
+    def _train(self, source: Source, steps: Tensor) -> None:
+        feed, size = self._placed.train, self._batch_size
 
         def step(index: Tensor) -> Tensor:
-            rows = order[..., index * size : (index + 1) * size]
-            self._step(self._gradients, tf.ensure_shape(rows, (*order.shape[:-1], size)))
+            self._step(self._gradients, feed.batch(source, index * size, size))
             return index + 1
 
-        tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
-        rest = len(self._placed.train) % size
-        if rest:
-            self._step(self.plain_gradients, order[..., -rest:])
+        def last() -> Tensor:
+            self._step(self.plain_gradients, feed.batch(source, full * size, rest))
+            return steps
 
-    def _step(self, gradients: StackedGradients, rows: Tensor) -> None:
+        full, rest = divmod(len(feed), size)
+        tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
+        if rest:
+            tf.cond(steps == full, last, lambda: steps)
+
+    def _step(self, gradients: StackedGradients, batch: Batch) -> None:
         variables = self.variables
-        slopes, state = gradients(
-            variables.trainable, variables.state, variables.weights, self._placed.train.batch(rows)
-        )
+        slopes, state = gradients(variables.trainable, variables.state, variables.weights, batch)
         variables.optimizer.apply(slopes, gradients.indices)
         variables.set_state(state)
 

@@ -7,17 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lossweights.problem import Data, Problem
+from lossweights.data import Data
+from lossweights.problem import Problem
 from lossweights.records import TrialResult
 from lossweights.training.contract import Member, ReportFunction, Trainer
 from lossweights.training.history import MemberHistory
-from lossweights.training.order import batch_order
 from lossweights.training.parity import check_parity
-from lossweights.training.rows import Placed
+from lossweights.training.placed import Placed
 from lossweights.training.sizes import bucket, cached_members
 from lossweights.training.stack import Stack
 from lossweights.training.stackable import NotStackable, forms, why_not_stackable
@@ -42,7 +41,7 @@ class StackedTrainer(Trainer):
 
     Args:
         problem: What is trained.
-        data: The data, in memory.
+        data: The data.
         size: Members of a stack; by default so many that their training stays in the cache.
         form: The form of the graph; by default the fastest one that agrees with Keras.
 
@@ -112,16 +111,16 @@ class StackedTrainer(Trainer):
 
     def seconds_a_step(self, steps: int) -> float:
         """How long a training step takes for each member, measured in so many steps."""
-        rows = len(self._placed.train)
-        steps = max(1, min(steps, rows // self._problem.batch_size))
-        stack, order = self._stack(self._size), batch_order(rows, 0, 1)
+        stack, feed = self._stack(self._size), self._placed.train
+        steps = max(1, min(steps, len(feed) // self._problem.batch_size))
         stack.start(
             [self._start(seed=0)] * self._size,
             [dict.fromkeys(self._problem.terms, 1.0)] * self._size,
         )
-        stack.warm_up(order)
+        stack.warm_up(feed.begin()([0], 1))
+        source = feed.begin()([0], 1)
         started = time.monotonic()
-        stack.train_epoch(order, steps)
+        stack.train_epoch(source, steps)
         stack.variables.of_member(0)  # waits until it is done
         return (time.monotonic() - started) / steps / self._size
 
@@ -152,14 +151,16 @@ class StackedTrainer(Trainer):
 
     def _train_stack(self, histories: Sequence[MemberHistory]) -> None:
         """Train members to their ends."""
-        own_order = len({history.member.seed for history in histories}) > 1
+        several = len({history.member.seed for history in histories}) > 1
+        own_order = several and self._placed.train.has_own_orders
         stack = self._started(histories, own_order)
         slots: Slots = [*histories, *[None] * (stack.size - len(histories))]
         seeds = [(history or histories[-1]).member.seed for history in slots]
+        sources = self._placed.train.begin(own_orders=own_order)
         for epoch in range(self._problem.epochs + 1):
             started = time.monotonic()
             if epoch:
-                stack.train_epoch(self._order(seeds, epoch, own_order))
+                stack.train_epoch(sources(seeds, epoch))
             reports = stack.measure(epoch)
             running = [place for place, history in enumerate(slots) if history is not None]
             share = (time.monotonic() - started) / len(running)
@@ -190,7 +191,8 @@ class StackedTrainer(Trainer):
         if self._form.xla and not stack.is_compiled:
             stack.start(values, weights)
             try:
-                stack.warm_up(self._order([member.seed for member in members], 1, own_order))
+                seeds = [member.seed for member in members]
+                stack.warm_up(self._placed.train.begin(own_orders=own_order)(seeds, 1))
             except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
                 log.info("XLA cannot compile this model, goes on without: %s", error.message[:200])
                 self._form = Form(self._form.tape, xla=False)
@@ -215,13 +217,6 @@ class StackedTrainer(Trainer):
         places = [*running, *ended[: size - len(running)]]
         smaller.variables.take(stack.variables, places)
         return smaller, places
-
-    def _order(self, seeds: Sequence[int], epoch: int, own_order: bool) -> NDArray[np.int64]:
-        rows = len(self._placed.train)
-        if not own_order:
-            return batch_order(rows, seeds[0], epoch)
-        orders = {seed: batch_order(rows, seed, epoch) for seed in set(seeds)}
-        return np.stack([orders[seed] for seed in seeds])
 
     def _start(self, seed: int) -> ModelValues:
         """Where a fresh model of this seed starts."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import lossweights as lw
-from lossweights.problem import Data, Problem
+from lossweights.data import Data
+from lossweights.problem import Problem
 from lossweights.terms import as_term
 from lossweights.training import FitTrainer, Member
 

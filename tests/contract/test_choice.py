@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from lossweights.problem import Data
+from lossweights.data import Data
 from lossweights.training import SerialTrainer, StackedTrainer, choose_trainer
 from lossweights.training.stackable import NotStackable
 

@@ -21,7 +21,7 @@ LAYERS = [
     ["terms", "scales", "output_loss", "loss", "metrics", "probe", "gradients", "instruments",
      "monitor_figure", "monitor"],
     # 3: training
-    ["problem", "training"],
+    ["split", "stream", "data", "problem", "training"],
     # 4: services
     ["folder", "executors", "store", "tracking", "status", "driver"],
     # 5: the sweep

@@ -11,10 +11,11 @@ from keras import ops
 import lossweights as lw
 from lossweights import search
 from lossweights._files import dump_json
+from lossweights.data import Data
 from lossweights.describe import describe_problem
 from lossweights.errors import SweepChanged
 from lossweights.manifest import check_same, digest, make_manifest
-from lossweights.problem import Data, Problem
+from lossweights.problem import Problem
 from lossweights.source import code_hash
 from lossweights.space import Space
 from lossweights.terms import as_term

@@ -7,9 +7,10 @@ import pytest
 from keras import ops
 
 import lossweights as lw
+from lossweights.data import Data
 from lossweights.errors import DataError, LossweightsError, MetricError, ModelError
 from lossweights.loss import CombinedLoss
-from lossweights.problem import Data, Problem, rehearse
+from lossweights.problem import Problem, rehearse
 from lossweights.terms import as_term
 
 X, Y = np.arange(20.0).reshape(10, 2), np.arange(10.0).reshape(10, 1)

@@ -6,8 +6,9 @@ import pytest
 from keras import ops
 
 import lossweights as lw
+from lossweights.data import Data
 from lossweights.loss import CombinedLoss
-from lossweights.problem import Data, Problem
+from lossweights.problem import Problem
 from lossweights.records import Outcome
 from lossweights.terms import as_term
 from lossweights.training import FitTrainer, Member

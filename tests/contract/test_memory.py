@@ -1,0 +1,65 @@
+"""Memory: many weight sets take that of one stack, and data that are read take none."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from lossweights.data import Data
+from lossweights.training import FitTrainer, Member, StackedTrainer
+from lossweights.training.sizes import member_bytes
+from lossweights.worker import memory
+
+from .parity import SEED, problem, train
+
+pytestmark = pytest.mark.slow
+
+FEATURES, WIDTH, PLACES = 128, 256, 32
+
+
+def wide():
+    """A model of 100,000 parameters: a stack of it can be weighed."""
+    hidden = [layers.Dense(WIDTH, activation="tanh") for _ in range(2)]
+    return keras.Sequential([keras.Input((FEATURES,)), *hidden, layers.Dense(2)])
+
+
+def most_memory(trainer, members):
+    """The most memory that is held while members are trained, in bytes."""
+    held = []
+    results = train(trainer, members, lambda *_: held.append(memory()) or True)
+    assert all(result.outcome.name == "COMPLETE" for result in results)
+    return max(held)
+
+
+def test_512_weight_sets_take_the_memory_of_one_stack():
+    """Sixteen stacks after each other hold no more than the first one, by half of it at most."""
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=(128, FEATURES)), rng.normal(size=(128, 2)))
+    made = problem(wide, epochs=1)
+    trainer = StackedTrainer(made, Data(rows, rows), size=PLACES)
+    members = [Member({"mse": 1.0, "log_cosh": w / 512}, SEED) for w in range(512)]
+    first = most_memory(trainer, members[:PLACES])
+    grown = most_memory(trainer, members) - first
+    assert grown < PLACES * member_bytes(made.make_model(0), made.batch_size) / 2
+
+
+@pytest.mark.parametrize("make", [FitTrainer, lambda *given: StackedTrainer(*given, size=4)])
+def test_a_stream_is_never_in_memory(make):
+    """Training on half a gigabyte of rows holds less than a fifth of them."""
+    batches, rows = 1024, 1024
+
+    def batch(index):
+        x = tf.random.stateless_uniform((rows, FEATURES), tf.stack([index, 0]))
+        return x, tf.tanh(x[:, :2])
+
+    dataset = tf.data.Dataset.range(batches).map(batch)
+    size = batches * rows * (FEATURES + 2) * 4
+    before = memory()
+    val = tuple(np.asarray(part) for part in batch(tf.constant(-1, tf.int64)))
+    given = Data(train=dataset, val=val)
+    assert len(given.train) == batches * rows
+    made = problem(lambda: keras.Sequential([keras.Input((FEATURES,)), layers.Dense(2)]),
+                   epochs=1, batch_size=4096)  # fmt: skip
+    grown = most_memory(make(made, given), [Member({"mse": 1.0, "log_cosh": 1.0}, SEED)]) - before
+    assert grown < size / 5
