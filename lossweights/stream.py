@@ -18,6 +18,8 @@ SAMPLE_ROWS, SAMPLE_BYTES = 1024, 64 << 20  # what stands for all rows is held i
 Batch: TypeAlias = "tuple[Any, ...]"  # (x, y) or (x, y, sample_weight)
 _IGNORE_EXTERNAL_STATE = 1  # tensorflow/core/framework/dataset_options.proto
 
+_plain = tf.autograph.experimental.do_not_convert  # there is nothing to convert from Python
+
 
 class Stream:
     """Training rows from a `tf.data.Dataset`, never in memory as a whole.
@@ -101,7 +103,12 @@ class Stream:
         The dataset is put back to its start, so that only the latest of these may be read.
         """
         self._restart()
-        return self._dataset.rebatch(batch_size).repeat(epochs).prefetch(tf.data.AUTOTUNE)
+        steps = -(-self._rows // batch_size)
+        one = self._dataset.rebatch(batch_size)
+        one = one.apply(tf.data.experimental.assert_cardinality(steps))  # in every pass
+        return (
+            tf.data.Dataset.range(epochs).flat_map(_plain(lambda _: one)).prefetch(tf.data.AUTOTUNE)
+        )
 
     def _restart(self) -> None:
         """Put the dataset back to its start: shuffles, which count iterations, count anew."""
@@ -193,6 +200,7 @@ def _check_form(name: str, dataset: tf.data.Dataset) -> None:
         )
 
 
+@_plain
 def _as_keras_takes_it(*parts: Any) -> Batch:
     """Float64 as Keras' float type; weights that are a column as a row."""
 
@@ -224,6 +232,7 @@ def _parts(split: Split) -> list[Any]:
 def _ensurer(first: Batch) -> Any:
     """A map that tells TensorFlow the shape of a row, which generators may not."""
 
+    @_plain
     def ensure(*parts: Any) -> Any:
         return tree.map_structure(
             lambda tensor, array: tf.ensure_shape(tensor, (None, *array.shape[1:])), parts, first

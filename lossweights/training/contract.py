@@ -29,7 +29,7 @@ class Trainer(ABC):
 
     For the same member every trainer gives the same numbers to float32 rounding: the model is
     initialised as `keras.utils.set_random_seed(seed)` before `build_model()` does it, and epoch
-    ``e`` visits the rows in the order `batch_order(rows, seed, e)`.
+    ``e`` visits the rows in the order `batch_order(rows, seed, e)`; those of a stream in its own.
 
     A member whose terms, metrics or parameters stop being finite ends as ``DIVERGED``, with the
     last report naming what went; the others go on. Reports start with epoch 0, before training.

@@ -164,6 +164,15 @@ def test_bad_datasets_are_refused(make, says):
     assert "Found" in str(raised.value)
 
 
+def test_passes_of_differing_length_are_an_error():
+    """A dataset that loses rows at random does not shift the epochs in silence."""
+    noise = Dataset.random(seed=3, rerandomize_each_iteration=True)
+    rows = Dataset.zip((slices(X, Y), noise)).filter(lambda row, n: n % 3 > 0)
+    stream = Stream("train", rows.map(lambda row, n: row).batch(3))
+    with pytest.raises(tf.errors.FailedPreconditionError, match=r"cardinality|elements"):
+        rows_of(stream, epochs=9, batch_size=1)
+
+
 def test_a_batch_without_weight_is_no_mistake():
     """Only weights that are zero everywhere are refused."""
     weight = W.copy()
