@@ -138,6 +138,21 @@ def test_members_are_stopped_as_by_fit(stacked, fit):
     assert seen["stacked"] == sorted(seen["fit"])  # epoch by epoch, not member by member
 
 
+def test_an_error_in_between_leaves_a_usable_trainer(stacked, together):
+    """What a report raises comes through, and the next training is as if it had not been."""
+
+    def fail(position, report):
+        if (position, report.epoch) == (3, 2):
+            raise RuntimeError("boom")
+        return True
+
+    members = [member(w) for w in WEIGHTS]
+    with pytest.raises(RuntimeError, match="boom"):
+        train(stacked, members, fail)
+    again = train(stacked, members)
+    assert [result.reports for result in again] == [result.reports for result in together]
+
+
 def test_moving_to_smaller_stacks_changes_nothing(stacked, together):
     """Members that are left when others stop go on in smaller stacks as if nothing had been."""
     ends = {0: 0, 1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 2}  # eight, then four, two and one

@@ -10,15 +10,25 @@ from . import models
 from .parity import MEMBERS, SEED, assert_parity, assert_same, data, problem, train
 
 TRAINERS = {"stacked": lambda *given: StackedTrainer(*given, size=4), "serial": SerialTrainer}
-SLOW = ("lstm", "bidirectional", "gru", "masked_gru")  # loops over time take long to trace
+# Loops over time take long to trace; the others are near to what is tested always.
+SLOW = (
+    "lstm", "bidirectional", "gru", "masked_gru", "activations", "group_normalization",
+    "unit_normalization", "noise", "separable_conv1d", "conv3d",
+    "amsgrad", "adadelta", "adamax", "nadam", "decay",
+)  # fmt: skip
+
+
+def sparing(name, *values):
+    """A case for `pytest.mark.parametrize` that is left to the slow tests if it is one."""
+    marks = [pytest.mark.slow] if name.rpartition("-")[2] in SLOW else []
+    return pytest.param(*values, id=name, marks=marks)
 
 
 def cases():
     """Each trainer with the layers that it is for."""
     for trainer, layers in (("stacked", models.STACKED), ("serial", models.SERIAL)):
         for layer, build_model in layers.items():
-            marks = [pytest.mark.slow] if layer in SLOW else []
-            yield pytest.param(TRAINERS[trainer], build_model, id=f"{trainer}-{layer}", marks=marks)
+            yield sparing(f"{trainer}-{layer}", TRAINERS[trainer], build_model)
 
 
 @pytest.mark.parametrize(("make", "build_model"), list(cases()))
@@ -51,7 +61,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [sparing(name, name) for name in OPTIMIZERS])
 def test_every_optimizer_updates_each_member_as_if_alone(name):
     """Momentum, decay, schedules and clipping act on a member as in a training of its own."""
     assert_parity(TRAINERS["stacked"], optimizer=OPTIMIZERS[name]())
