@@ -62,6 +62,10 @@ OUTPUT_TERMS = {
     "z_log_cosh": lw.terms.on("z", "log_cosh"),
     "z_mse": lw.terms.on("z", "mse"),
 }
+OUTPUT_METRICS = {
+    "rmse": lw.metrics.on("y", lw.metrics.RMSE()),
+    "mae": lw.metrics.on("z", lw.metrics.MAE()),
+}
 OUTPUT_MEMBERS = [
     Member({"y_mse": 1.0, "z_log_cosh": w, "z_mse": 0.5}, SEED) for w in (0.0, 0.7, 3.0)
 ]
@@ -73,9 +77,9 @@ OUTPUTS = {"list": lambda y, z: [y, z], "dict": lambda y, z: {"y": y, "z": z}}
 )
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_several_outputs(trainer, form, weighted):
-    """Terms on outputs by name see their own output and target; one weight counts for all."""
+    """Terms and metrics on outputs see their own output and target; one weight counts for all."""
     form = OUTPUTS[form]
-    made = problem(two_outputs(form), OUTPUT_TERMS, metrics={})
+    made = problem(two_outputs(form), OUTPUT_TERMS, metrics=OUTPUT_METRICS)
     weight = [RNG.uniform(0.1, 2, 40)] if weighted else []
     given = Data((A, form(Y, Z), *weight), (A[:9], form(Y[:9], Z[:9])))
     found = train(TRAINERS[trainer](made, given), OUTPUT_MEMBERS)
