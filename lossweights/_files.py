@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -241,7 +242,7 @@ def exclusive_lock(path: Path, what: str) -> Iterator[None]:
     """Hold a lock that the operating system drops with the process, so it is never stale.
 
     Raises:
-        SweepLocked: Another process holds it; the message names its id where it is known.
+        SweepLocked: Another process holds it; the message names it and its machine.
         StoreError: The lock file cannot be created.
     """
     import fcntl  # POSIX only; imported here so that reading weight sets works on Windows too
@@ -265,7 +266,7 @@ def exclusive_lock(path: Path, what: str) -> Iterator[None]:
         if not _is_still(handle, path):
             raise SweepLocked(f"{what} was being made by another process just now. Try again.")
         os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()}".encode())
+        os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
         yield
         os.ftruncate(handle, 0)
     finally:

@@ -1,6 +1,7 @@
 """F20 and F21: a name that is taken, a sweep that is being driven, a lock whose holder is dead."""
 
 import logging
+import platform
 
 import pytest
 from mlflow import MlflowClient
@@ -41,7 +42,7 @@ def test_f20_a_sweep_that_is_driven_is_refused_by_process(scripted):
     script = scripted(HANGS, settle=True)
     process = script.start(workers=1)
     script.announced()
-    with pytest.raises(SweepLocked, match=f"process {process.pid}"):
+    with pytest.raises(SweepLocked, match=f"process {process.pid} on {platform.node()}"):
         script.run(3, resume=True)
     refused = script.call("--resume", trials=3)
     assert refused.returncode == 2
