@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import optuna
-from clock import report
+from clock import cpu, report
 
 from lossweights.folder import sqlite_uri, sweep_folder
 
@@ -25,11 +25,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         sweep = importlib.import_module(options.problem).sweep
+        before = cpu()
         sweep.run(trials=options.trials, root=root, quiet=True)
         storage = sqlite_uri(sweep_folder(Path(root), sweep.name) / "study.db")
         (study,) = optuna.get_all_study_summaries(storage)
         assert study.datetime_start is not None  # before anything is compiled for the first stack
-        report(study.datetime_start.timestamp())
+        report(study.datetime_start.timestamp(), before)
 
 
 if __name__ == "__main__":
