@@ -44,11 +44,13 @@ class Turn:
         trials: How many it did.
         startup: Until the first trial began.
         work: From there until all was done and written.
+        cpu: Of all cores together, for the whole sweep.
     """
 
     trials: int
     startup: float
     work: float
+    cpu: float
 
     @property
     def a_trial(self) -> float:
@@ -115,7 +117,7 @@ def take_turn(name: str, problem: str, trials: int) -> Turn:
     """Run a contestant in a process of its own."""
     started = time.time()
     times = json.loads(child(f"{name}.py", problem, "--trials", str(trials)))
-    return Turn(trials, times["began"] - started, times["ended"] - times["began"])
+    return Turn(trials, times["began"] - started, times["ended"] - times["began"], times["cpu"])
 
 
 def child(script: str, *arguments: str) -> str:
@@ -144,7 +146,15 @@ def print_table(part: str, trials: int, turns: dict[str, list[Turn]]) -> None:
             f"{bare[name] / bare['ours']:>11.1f}x{3600 / whole[name]:>13.0f}/h"
             f"{whole[name] / whole['ours']:>10.1f}x"
         )
+    print_cores(turns)
     print(f"wanted: ours at least {WANTED[part]:g} times as fast as plain")
+
+
+def print_cores(turns: dict[str, list[Turn]]) -> None:
+    """Core-seconds a trial: what other programs on the machine disturb least."""
+    cores = {name: statistics.median(t.cpu / t.trials for t in ts) for name, ts in turns.items()}
+    shown = ", ".join(f"{name} {seconds:.3f}" for name, seconds in cores.items())
+    print(f"core-seconds a trial: {shown}; plain / ours {cores['plain'] / cores['ours']:.1f}")
 
 
 def print_share(rates: list[dict[str, float]], turns: list[Turn]) -> None:

@@ -9,7 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from clock import report
+import optuna
+from clock import cpu, report
+
+from lossweights.folder import sqlite_uri, sweep_folder
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "sweeps"))
 
@@ -21,10 +24,13 @@ def main() -> None:
     parser.add_argument("--trials", type=int, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        result = importlib.import_module(options.problem).sweep.run(
-            trials=options.trials, root=root, quiet=True
-        )
-        report(min(finished.times[0] for finished in result.finished.values()) / 1000)
+        sweep = importlib.import_module(options.problem).sweep
+        before = cpu()
+        sweep.run(trials=options.trials, root=root, quiet=True)
+        storage = sqlite_uri(sweep_folder(Path(root), sweep.name) / "study.db")
+        (study,) = optuna.get_all_study_summaries(storage)
+        assert study.datetime_start is not None  # before anything is compiled for the first stack
+        report(study.datetime_start.timestamp(), before)
 
 
 if __name__ == "__main__":

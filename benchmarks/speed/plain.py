@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import mlflow
 import optuna
-from clock import report
+from clock import cpu, report
 from problems import problem
 
 
@@ -23,12 +23,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        began = sweep(options.problem, options.trials, Path(root))
-        report(began)
+        report(*sweep(options.problem, options.trials, Path(root)))
 
 
-def sweep(name: str, trials: int, root: Path) -> float:
-    """Search, and give the time at which the first trial began."""
+def sweep(name: str, trials: int, root: Path) -> tuple[float, float]:
+    """Search, and give the time at which the first trial began, and `cpu` then."""
     recipe = problem(name)
     data = recipe.load_data()
     mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
@@ -58,10 +57,10 @@ def sweep(name: str, trials: int, root: Path) -> float:
             )
         return [history.history[f"val_{name}"][-1] for name in recipe.objectives]
 
-    began = time.time()
+    before = time.time(), cpu()
     with mlflow.start_run(run_name="plain"):
         study.optimize(objective, n_trials=trials)
-    return began
+    return before
 
 
 def log_epoch(epoch: int, logs: dict[str, float]) -> None:

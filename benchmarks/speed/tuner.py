@@ -9,7 +9,7 @@ import time
 
 import keras
 import keras_tuner
-from clock import report
+from clock import cpu, report
 from problems import problem
 
 
@@ -20,12 +20,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        began = sweep(options.problem, options.trials, root)
-        report(began)
+        report(*sweep(options.problem, options.trials, root))
 
 
-def sweep(name: str, trials: int, root: str) -> float:
-    """Search, and give the time at which the first trial began."""
+def sweep(name: str, trials: int, root: str) -> tuple[float, float]:
+    """Search, and give the time at which the first trial began, and `cpu` then."""
     recipe = problem(name)
     data = recipe.load_data()
 
@@ -47,7 +46,7 @@ def sweep(name: str, trials: int, root: str) -> float:
         project_name=name,
         max_consecutive_failed_trials=1,
     )
-    began = time.time()
+    before = time.time(), cpu()
     tuner.search(
         data.train.x,
         data.train.y,
@@ -56,7 +55,7 @@ def sweep(name: str, trials: int, root: str) -> float:
         batch_size=recipe.batch_size,
         verbose=0,
     )
-    return began
+    return before
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ and once, at the last epoch (see `lossweights.dominance`):
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,12 +73,11 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
 def trial_points(
     finished: Finished, verdict: Verdict | None, times: tuple[int, ...]
 ) -> list[Point]:
-    """Every point of a finished trial, the latest first; ``times`` has one for each report."""
+    """Every point of a finished trial; ``times`` has one for each report."""
     result = finished.result
-    # MLflow notes the latest value of each key, and would note one after the other.
     points = [
         point
-        for report, time in reversed(list(zip(result.reports, times, strict=True)))
+        for report, time in zip(result.reports, times, strict=True)
         for point in report_points(result.weights, report, time)
     ]
     if verdict is not None and result.reports:
@@ -87,6 +86,16 @@ def trial_points(
     for name, value in result.standard_errors.items():
         points.extend(_point(f"stderr/{name}", value, result.reports[-1], times[-1]))
     return points
+
+
+def split_latest(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
+    """The latest point of each key, which MLflow shows in its tables; and the others.
+
+    >>> split_latest([Point("a", 2.0, 0, 7), Point("a", 1.0, 1, 8)])[0]
+    [Point(key='a', value=1.0, step=1, time=8)]
+    """
+    latest = {point.key: point for point in sorted(points, key=lambda p: (p.step, p.time))}
+    return list(latest.values()), [point for point in points if latest[point.key] is not point]
 
 
 def _judged(verdict: Verdict) -> dict[str, float]:

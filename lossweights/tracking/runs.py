@@ -27,10 +27,11 @@ from lossweights.tracking.points import (
     begin_tags,
     end_tags,
     loggable,
+    split_latest,
     trial_params,
     trial_points,
 )
-from lossweights.tracking.sqlite import gather, hurry
+from lossweights.tracking.sqlite import add_points, gather, hurry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -90,7 +91,7 @@ class Runs:
             from mlflow import MlflowClient
 
             if self._is_own_file:
-                hurry(self._root.resolve() / "mlflow.db")
+                hurry(self._file)
             self._opened = MlflowClient(tracking_uri=self._uri)
             self.experiment_id = self._experiment()
         self.parent_id = self._find_runs()
@@ -104,6 +105,10 @@ class Runs:
         missing = {key: value for key, value in params.items() if key not in known}
         if missing:
             self._client.log_batch(self.parent_id, params=_params(missing))
+
+    @property
+    def _file(self) -> Path:
+        return self._root.resolve() / "mlflow.db"
 
     @property
     def _is_own_file(self) -> bool:
@@ -206,12 +211,15 @@ class Runs:
         run = self._run_of(finished.asked, started, tags)
         ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
         times = finished.times or (ended,) * len(result.reports)
+        latest, earlier = split_latest(trial_points(finished, verdict, times))
         self._client.log_batch(
             run.id,
-            metrics=_metrics(trial_points(finished, verdict, times)),
+            metrics=_metrics(latest),
             params=_params(trial_params(finished)),
             tags=[] if is_new else [RunTag(key, value) for key, value in tags.items()],
         )
+        if not (self._is_own_file and add_points(self._file, run.id, earlier)):
+            self._client.log_batch(run.id, metrics=_metrics(earlier))
         self._client.set_terminated(run.id, _STATUS[result.outcome], ended)
         self._runs[number] = replace(run, written=True)
 
@@ -246,7 +254,7 @@ class Runs:
             self._client.log_artifact(self.parent_id, str(path))
         self._client.set_terminated(self.parent_id, ending.status)
         if self._is_own_file:
-            gather(self._root.resolve() / "mlflow.db")
+            gather(self._file)
 
 
 def _metrics(points: Sequence[Point]) -> list[Any]:
