@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from lossweights.errors import StoreError
 from lossweights.folder import Asked, Finished, write_results
 from lossweights.space import Space
 from lossweights.store.spool import Spool
@@ -65,7 +66,7 @@ class Writer:
         ended = [item for item in group if isinstance(item, Finished)]
         if {asked.number for asked in begun} & {finished.asked.number for finished in ended}:
             # Of a trial this short, a crash could leave a result that no row of the study knows.
-            self._write_rows(begun)
+            self._begin(begun, ended)
             self._drop(len(group))
             self._waiting.extendleft(reversed(ended))
             group = list(ended)
@@ -76,6 +77,14 @@ class Writer:
         for finished in ended:
             self._spool.remove(finished.asked.number)
         return ended
+
+    def _begin(self, begun: Sequence[Asked], ended: Sequence[Finished]) -> None:
+        """Write the rows of trials that have ended already; without them the results are kept."""
+        try:
+            self._write_rows(begun)
+        except StoreError:
+            write_results(self._folder, ended)
+            raise
 
     def _drop(self, count: int) -> None:
         for _ in range(count):
