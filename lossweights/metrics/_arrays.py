@@ -31,8 +31,8 @@ def to_numpy(x: Array, what: str) -> np.ndarray:
         )
     if isinstance(x, Mapping):
         raise MetricError(
-            f"Expected `{what}` to be one array of numbers. Found the outputs {sorted(x)}. Say which "
-            f"one the metric reads: lw.metrics.on({min(x, default='output')!r}, metric)."
+            f"Expected `{what}` to be one array of numbers. Found the outputs {sorted(x)}. Say "
+            f"which one the metric reads: lw.metrics.on({min(x, default='output')!r}, metric)."
         )
     try:
         if ops.is_tensor(x) and keras.backend.standardize_dtype(x.dtype) == "bfloat16":
