@@ -8,7 +8,10 @@ from lossweights.problem import Problem
 from lossweights.split import Split
 from lossweights.stream import Stream
 
-GRADIENT_ROWS = 256  # training rows on which gradients of single terms are measured
+# Training rows on which gradients of single terms are measured: so many that this takes about a
+# twentieth of what training does, counted in rows that are differentiated, within these bounds.
+GRADIENT_SHARE = 0.05
+FEWEST_ROWS, MOST_ROWS = 16, 256
 GRADIENT_MEASUREMENTS = 5  # of them in a training, beside the one before it
 
 
@@ -23,5 +26,11 @@ def gradient_epochs(epochs: int) -> frozenset[int]:
 
 
 def gradient_rows(problem: Problem, train: Split | Stream) -> Split:
-    """The training rows on which gradients of single terms are measured."""
-    return train.spread(min(GRADIENT_ROWS, problem.probe_size))
+    """The training rows on which gradients of single terms are measured.
+
+    How many follows from the recipe alone, so that every machine and trainer measures the same.
+    """
+    trained = problem.epochs * len(train)
+    differentiated = len(gradient_epochs(problem.epochs)) * len(problem.terms)  # times a row
+    affordable = int(GRADIENT_SHARE * trained / differentiated)
+    return train.spread(min(max(affordable, FEWEST_ROWS), MOST_ROWS, problem.probe_size))
