@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 
+import lossweights as lw
+from lossweights.problem import Problem
 from lossweights.split import Split
 from lossweights.terms import as_term
 from lossweights.training.schedule import FEWEST_ROWS, MOST_ROWS, gradient_epochs, gradient_rows
 
-from ...contract.parity import problem
+TERMS = {name: as_term("mse", name) for name in "abc"}
 
 
-def rows(train, **options):
-    """How many rows gradients are measured on, of so many training rows."""
+def rows(train, epochs):
+    """How many rows gradients of three terms are measured on, of so many training rows."""
     y = np.zeros((train, 1))
-    return len(gradient_rows(problem(**options), Split(y, y)))
+    made = Problem(None, TERMS, {"rmse": lw.metrics.RMSE()}, epochs=epochs)
+    return len(gradient_rows(made, Split(y, y)))
 
 
 def test_many_rows_and_epochs_pay_for_the_most():
@@ -23,8 +26,7 @@ def test_many_rows_and_epochs_pay_for_the_most():
 
 def test_a_short_training_measures_on_few():
     """About a twentieth of the rows that are differentiated, and some in any case."""
-    terms = {name: as_term("mse", name) for name in "abc"}
-    few = rows(2000, epochs=10, terms=terms)
+    few = rows(2000, epochs=10)
     assert few * 3 * len(gradient_epochs(10)) == pytest.approx(0.05 * 10 * 2000, rel=0.05)
-    assert rows(320, epochs=10, terms=terms) == FEWEST_ROWS
+    assert rows(320, epochs=10) == FEWEST_ROWS
     assert rows(5, epochs=1) == 5
