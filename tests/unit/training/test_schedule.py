@@ -1,9 +1,10 @@
 """How much is measured of gradients: little enough, and the same on every machine."""
 
+import keras
 import numpy as np
 import pytest
 
-import lossweights as lw
+from lossweights.metrics import RMSE
 from lossweights.problem import Problem
 from lossweights.split import Split
 from lossweights.terms import as_term
@@ -15,7 +16,9 @@ TERMS = {name: as_term("mse", name) for name in "abc"}
 def rows(train, epochs):
     """How many rows gradients of three terms are measured on, of so many training rows."""
     y = np.zeros((train, 1))
-    made = Problem(None, TERMS, {"rmse": lw.metrics.RMSE()}, epochs=epochs)
+    made = Problem(
+        build_model=keras.Sequential, terms=TERMS, metrics={"rmse": RMSE()}, epochs=epochs
+    )
     return len(gradient_rows(made, Split(y, y)))
 
 
