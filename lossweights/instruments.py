@@ -59,13 +59,28 @@ class Instruments:
         settings: Settings,
     ) -> None:
         self._model, self._loss, self._train, self._settings = model, loss, train, settings
-        whole, part = settings.budget, FOR_GRADIENTS if settings.gradients else 0.0
-        self.overhead = Overhead(
-            magnitudes=Meter(None if whole is None else whole * (1 - part)),
-            gradients=Meter(None if whole is None or settings.every else whole * part),
-        )
+        self._trainable = _identities(model)
+        self.overhead = self._unspent()
         with self.overhead.setting_up():
             self._build(val)
+
+    def fits(self, model: keras.Model) -> bool:
+        """Whether these are for a model: the one they were made with, the same layers frozen."""
+        return model is self._model and _identities(model) == self._trainable
+
+    def restart(self) -> None:
+        """Begin another training, with the graphs that there are."""
+        rows, gradient_rows = self.overhead.rows, self.overhead.gradient_rows
+        self.overhead = self._unspent()
+        self.overhead.rows, self.overhead.gradient_rows = rows, gradient_rows
+
+    def _unspent(self) -> Overhead:
+        whole, part = self._settings.budget, FOR_GRADIENTS if self._settings.gradients else 0.0
+        every = self._settings.every
+        return Overhead(
+            magnitudes=Meter(None if whole is None else whole * (1 - part)),
+            gradients=Meter(None if whole is None or every else whole * part),
+        )
 
     def _build(self, val: tuple[Any, Any, Any] | None) -> None:
         self._chosen = spread(self._train, self._pick_rows(count_rows(self._train)))
@@ -182,3 +197,8 @@ class Instruments:
             )
         except LossweightsError:
             return None  # a term that no constant costs anything, or that reads no constant
+
+
+def _identities(model: keras.Model) -> list[int]:
+    """Which variables are trained."""
+    return [id(variable) for variable in model.trainable_variables]

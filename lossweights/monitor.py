@@ -111,6 +111,7 @@ class TermMonitor(keras.callbacks.Callback):
         self._settings = Settings(gradients=gradients, budget=budget, every=every, rows=rows)
         self._story = Story(list(loss.terms))
         self._instruments: Instruments | None = None
+        self._earlier: Instruments | None = None  # of the training before
         self._epoch_started = 0.0
         self._epochs_done = 0
 
@@ -169,17 +170,23 @@ class TermMonitor(keras.callbacks.Callback):
                 "another CombinedLoss, whose weights may differ. Pass model.loss to TermMonitor."
             )
         self._story = Story(self._story.terms)
+        self._earlier = self._instruments or self._earlier
         self._instruments, self.nonfinite = None, None
         self._epochs_done = 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Measure before the first epoch."""
         if self._instruments is None:
-            self._instruments = Instruments(
-                self.model, self.loss, self._train, self._validation, self._settings
-            )
+            self._instruments = self._ready_instruments()
             self._keep(self._instruments.measure(epoch, gradients=True))
         self._epoch_started = time.perf_counter()
+
+    def _ready_instruments(self) -> Instruments:
+        """Those of an earlier training of this model, whose graphs are compiled, or new ones."""
+        if self._earlier is not None and self._earlier.fits(self.model):
+            self._earlier.restart()
+            return self._earlier
+        return Instruments(self.model, self.loss, self._train, self._validation, self._settings)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Measure if there is room, and write into ``logs``."""

@@ -450,3 +450,17 @@ def test_what_is_refused(options, error, message):
     """Mistakes show when the monitor is made, before any training."""
     with pytest.raises(error, match=message):
         TermMonitor(**{"loss": make_loss(), "probe": (X, Y), **options})
+
+
+def test_a_second_training_of_the_model_is_measured_as_by_a_new_monitor():
+    """Graphs are kept between trainings, numbers are not; a layer that was frozen is noticed."""
+    loss = make_loss()
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(5), layers.Dense(6)])
+    kept = TermMonitor(loss, probe=(X, Y), budget=None)
+    for frozen in (False, False, True):
+        model.layers[0].trainable = not frozen
+        model.compile("sgd", loss=loss)
+        fresh = TermMonitor(loss, probe=(X, Y), budget=None)
+        model.fit(X, Y, epochs=2, verbose=0, callbacks=[kept, fresh])
+        pd.testing.assert_frame_equal(kept.history, fresh.history)
+        assert kept.verdict.to_json() == fresh.verdict.to_json()

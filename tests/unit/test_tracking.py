@@ -1,7 +1,6 @@
 """What MLflow holds after a sweep, after a replay, and after everything went wrong."""
 
 import logging
-import shutil
 import socket
 import threading
 from collections import Counter
@@ -21,40 +20,13 @@ from .samples import finished
 STARTED = "2026-01-02T03:04:05.678+00:00"
 ENDING = Ending("FINISHED", "mse drove training in 1 of 1 trials.")
 
-
-@pytest.fixture(autouse=True)
-def _databases_closed(monkeypatch):
-    """MLflow keeps its databases open for the process; a test gives its own back."""
-    from mlflow.store.db import utils
-
-    made = []
-    create = utils.create_sqlalchemy_engine
-
-    def keep(*args, **kwargs):
-        made.append(create(*args, **kwargs))
-        return made[-1]
-
-    monkeypatch.setattr(utils, "create_sqlalchemy_engine", keep)
-    yield
-    for engine in made:
-        engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """MLflow's tables, made once: making them takes longer than all that the tests do."""
-    root = tmp_path_factory.mktemp("template")
-    MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()
-    return root / "mlflow.db"
+pytestmark = pytest.mark.usefixtures("databases_closed")
 
 
 @pytest.fixture
-def root(tmp_path, empty_database):
+def root(root_with_tables):
     """A root in which MLflow has its tables."""
-    root = tmp_path / "mlruns"
-    root.mkdir()
-    shutil.copy(empty_database, root)
-    return root
+    return root_with_tables
 
 
 def test_database_is_made_where_there_is_none(tmp_path):

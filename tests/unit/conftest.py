@@ -1,0 +1,44 @@
+"""What tests of MLflow's record share."""
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def databases_closed(monkeypatch):
+    """MLflow keeps its databases open for the process; a test gives its own back."""
+    from mlflow.store.db import utils
+
+    made = []
+    create = utils.create_sqlalchemy_engine
+
+    def keep(*args, **kwargs):
+        made.append(create(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(utils, "create_sqlalchemy_engine", keep)
+    yield
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """MLflow's tables, made once: making them takes longer than all that the tests do."""
+    from mlflow import MlflowClient
+
+    from lossweights.folder import tracking_uri
+
+    root = tmp_path_factory.mktemp("template")
+    MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def root_with_tables(tmp_path, empty_database, databases_closed):
+    """A root in which MLflow has its tables."""
+    root = tmp_path / "mlruns"
+    root.mkdir()
+    shutil.copy(empty_database, root)
+    return root
