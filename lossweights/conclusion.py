@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 from lossweights._files import dump_json, write_atomic
@@ -26,8 +28,8 @@ def conclude(result: SweepResult, root: Path, trainer: FitTrainer, data: Data) -
         data: The data; those for testing are looked at here alone.
     """
     folder = sweep_folder(root, result.name)
-    write_importance(folder, _importance(result))
-    result = SweepResult.read(result.name, root)
+    result = replace(result, importance=_importance(result))
+    write_importance(folder, result.importance)
     verdict = result.sweep_verdict
     write_atomic(folder / "verdict.json", dump_json(verdict.to_json()))
     files = [
@@ -56,11 +58,11 @@ def conclude(result: SweepResult, root: Path, trainer: FitTrainer, data: Data) -
 
 def _importance(result: SweepResult) -> dict[str, dict[str, float]]:
     """How much each weight matters for each metric, over the completed trials."""
-    if not result.has_best:
+    ended = [finished.result for finished in result.finished.values()]
+    complete = [r for r in ended if r.outcome is Outcome.COMPLETE]
+    if not complete:
         return {}
-    complete = result.trials[result.trials["outcome"] == Outcome.COMPLETE.name]
-    metrics = result.finished[result.best_number()].result.metrics
     return importances(
-        {name: complete[f"relative/{name}"].tolist() for name in result.terms},
-        {name: complete[name].tolist() for name in metrics},
+        {name: [r.weights[name] for r in complete] for name in complete[0].weights},
+        {name: [r.metrics.get(name, math.nan) for r in complete] for name in complete[0].metrics},
     )

@@ -59,14 +59,15 @@ class Instruments:
         settings: Settings,
     ) -> None:
         self._model, self._loss, self._train, self._settings = model, loss, train, settings
-        self._trainable = _identities(model)
+        self._trainable = list(model.trainable_variables)
         self.overhead = self._unspent()
         with self.overhead.setting_up():
             self._build(val)
 
     def fits(self, model: keras.Model) -> bool:
         """Whether these are for a model: the one they were made with, the same layers frozen."""
-        return model is self._model and _identities(model) == self._trainable
+        trainable = [id(variable) for variable in model.trainable_variables]
+        return model is self._model and trainable == [id(kept) for kept in self._trainable]
 
     def restart(self) -> None:
         """Begin another training, with the graphs that there are."""
@@ -197,8 +198,3 @@ class Instruments:
             )
         except LossweightsError:
             return None  # a term that no constant costs anything, or that reads no constant
-
-
-def _identities(model: keras.Model) -> list[int]:
-    """Which variables are trained."""
-    return [id(variable) for variable in model.trainable_variables]

@@ -153,7 +153,9 @@ def _train(
 
 
 def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
-    choice = prepared.choose(options.trainer, options.trials - store.finished())
+    # Where the workers are given there are none to choose, and no trainer to build for that.
+    trials = options.trials - store.finished() if options.workers is None else 0
+    choice = prepared.choose(options.trainer, trials)
     if choice.why and not options.quiet:
         print(f"trainer: {choice.why}", file=sys.stderr, flush=True)
     workers = _workers(sweep, options, choice.workers)

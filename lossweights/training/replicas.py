@@ -39,7 +39,7 @@ class ReplicatedTrainer(Trainer):
 
     def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
         """Train all replicas of all members; see `Trainer.train`."""
-        groups = [_Group(position, member.weights) for position, member in enumerate(members)]
+        groups = [_Group(position) for position in range(len(members))]
         replicas = [
             Member(member.weights, (member.seed + offset) % MAX_SEED)
             for member in members
@@ -74,7 +74,6 @@ class _Group:
     """The replicas of one member: their reports so far, and the means made of them."""
 
     position: int
-    weights: Mapping[str, float]
     stopped: bool = False
     reports: dict[int, list[EpochReport]] = field(default_factory=dict)
     means: list[EpochReport] = field(default_factory=list)
