@@ -88,14 +88,14 @@ def trial_points(
     return points
 
 
-def split_latest(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
-    """The latest point of each key, which MLflow shows in its tables; and the others.
+def latest(points: Sequence[Point]) -> list[Point]:
+    """The latest point of each key, which MLflow shows in its tables.
 
-    >>> split_latest([Point("a", 2.0, 0, 7), Point("a", 1.0, 1, 8)])[0]
+    >>> latest([Point("a", 2.0, 0, 7), Point("a", 1.0, 1, 8)])
     [Point(key='a', value=1.0, step=1, time=8)]
     """
-    latest = {point.key: point for point in sorted(points, key=lambda p: (p.step, p.time))}
-    return list(latest.values()), [point for point in points if latest[point.key] is not point]
+    found = {point.key: point for point in sorted(points, key=lambda p: (p.step, p.time, p.value))}
+    return list(found.values())
 
 
 def _judged(verdict: Verdict) -> dict[str, float]:

@@ -27,11 +27,10 @@ from lossweights.tracking.points import (
     begin_tags,
     end_tags,
     loggable,
-    split_latest,
     trial_params,
     trial_points,
 )
-from lossweights.tracking.sqlite import add_points, gather, hurry
+from lossweights.tracking.sqlite import RunEnd, end_run, gather, hurry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -198,8 +197,6 @@ class Runs:
             finished: The trial.
             now: Milliseconds since 1970, for a trial whose times nobody kept.
         """
-        from mlflow.entities import RunTag
-
         number, result = finished.asked.number, finished.result
         if self.written(number):
             return
@@ -211,17 +208,28 @@ class Runs:
         run = self._run_of(finished.asked, started, tags)
         ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
         times = finished.times or (ended,) * len(result.reports)
-        latest, earlier = split_latest(trial_points(finished, verdict, times))
-        self._client.log_batch(
-            run.id,
-            metrics=_metrics(latest),
-            params=_params(trial_params(finished)),
-            tags=[] if is_new else [RunTag(key, value) for key, value in tags.items()],
+        self._end_run(
+            RunEnd(
+                id=run.id,
+                status=_STATUS[result.outcome],
+                time=ended,
+                params={key: str(value) for key, value in trial_params(finished).items()},
+                tags={} if is_new else tags,
+                points=trial_points(finished, verdict, times),
+            )
         )
-        if not (self._is_own_file and add_points(self._file, run.id, earlier)):
-            self._client.log_batch(run.id, metrics=_metrics(earlier))
-        self._client.set_terminated(run.id, _STATUS[result.outcome], ended)
         self._runs[number] = replace(run, written=True)
+
+    def _end_run(self, end: RunEnd) -> None:
+        """Write the end of a child run: into the file below the root at once, else by MLflow."""
+        from mlflow.entities import RunTag
+
+        if self._is_own_file and end_run(self._file, end):
+            return
+        tags = [RunTag(key, value) for key, value in end.tags.items()]
+        metrics, params = _metrics(end.points), _params(end.params)
+        self._client.log_batch(end.id, metrics=metrics, params=params, tags=tags)
+        self._client.set_terminated(end.id, end.status, end.time)
 
     def _run_of(self, asked: Asked, start: int, more: Mapping[str, str] | None = None) -> _Run:
         """The run of a trial, made if there is none, with more tags than it begins with."""

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from lossweights.folder import sqlite_uri, tracking_uri
 from lossweights.tracking import Ending, Tracker
 from lossweights.tracking.points import Point
-from lossweights.tracking.sqlite import add_points, gather, hurry
+from lossweights.tracking.sqlite import COLUMNS, RunEnd, end_run, gather, hurry
 
 from .samples import finished
 
@@ -94,24 +94,68 @@ def test_only_the_given_file_is_hurried(tmp_path):
     assert found == [1, 2]  # NORMAL, FULL
 
 
-def test_points_count_once(root):
-    """What is written again after a crash adds nothing."""
+def begun(root):
+    """A run as MLflow makes it, and the end it is to have."""
     client = MlflowClient(tracking_uri=tracking_uri(root))
-    run = client.create_run(client.create_experiment("demand")).info.run_id
-    assert add_points(root / "mlflow.db", run, POINTS)
-    assert add_points(root / "mlflow.db", run, POINTS)
-    assert [p.value for p in client.get_metric_history(run, "rmse")] == [3.0, 2.0]
+    run = client.create_run(client.create_experiment("demand"), tags={"kind": "old"})
+    tags = {"kind": "new", "state": "COMPLETE"}
+    return client, RunEnd(run.info.run_id, "FINISHED", 1001, {"seed": "0"}, tags, POINTS)
 
 
-@pytest.mark.parametrize(
-    "statement", ["ALTER TABLE metrics ADD COLUMN unit TEXT", "DROP TABLE metrics"]
-)
-def test_a_table_of_another_version_is_left_to_mlflow(root, statement):
-    """Nothing is written to a table that is not the one expected."""
+def contents(path):
+    """Every row of every table that a run is written to."""
+    with closing(sqlite3.connect(path)) as database:
+        return {
+            table: sorted(map(repr, database.execute(f"SELECT * FROM {table}")))
+            for table in ("runs", *COLUMNS)
+        }
+
+
+def test_an_end_counts_once(root):
+    """What is written again after a crash adds nothing."""
+    client, end = begun(root)
+    assert end_run(root / "mlflow.db", end)
+    once = contents(root / "mlflow.db")
+    assert end_run(root / "mlflow.db", end)
+    assert contents(root / "mlflow.db") == once
+    run = client.get_run(end.id)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 1001)
+    assert run.data.params == {"seed": "0"}
+    assert run.data.tags["kind"] == "new"
+    assert run.data.metrics == {"rmse": 2.0}
+    assert [p.value for p in client.get_metric_history(end.id, "rmse")] == [3.0, 2.0]
+
+
+def test_an_end_replaces_what_was_written_while_the_trial_trained(root):
+    """The value in MLflow's tables is the last epoch's, whatever was there before."""
+    client, end = begun(root)
+    client.log_metric(end.id, "rmse", 3.0, timestamp=1000, step=0)
+    assert end_run(root / "mlflow.db", end)
+    assert client.get_run(end.id).data.metrics == {"rmse": 2.0}
+    assert [p.value for p in client.get_metric_history(end.id, "rmse")] == [3.0, 2.0]
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+@pytest.mark.parametrize("change", ["ALTER TABLE {} ADD COLUMN unit TEXT", "DROP TABLE {}"])
+def test_a_table_of_another_version_is_left_to_mlflow(root, table, change):
+    """Nothing is written when any of the tables is not the one expected."""
+    _, end = begun(root)
     path = root / "mlflow.db"
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute(statement)
-    assert not add_points(path, "0" * 32, POINTS)
+        database.execute(change.format(table))
+    assert not end_run(path, end)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT status, end_time FROM runs").fetchall() == [
+            ("RUNNING", None)
+        ]
+
+
+def test_a_run_that_is_not_there_is_left_to_mlflow(root):
+    """No rows are left without a run."""
+    _, end = begun(root)
+    before = contents(root / "mlflow.db")
+    assert not end_run(root / "mlflow.db", replace(end, id="0" * 32))
+    assert contents(root / "mlflow.db") == before
 
 
 def test_a_damaged_file_is_left_to_mlflow(tmp_path):
@@ -120,5 +164,5 @@ def test_a_damaged_file_is_left_to_mlflow(tmp_path):
     path.write_bytes(b"this is no database" * 100)
     hurry(path)
     gather(path)
-    assert not add_points(path, "0" * 32, POINTS)
+    assert not end_run(path, RunEnd("0" * 32, "FINISHED", 1, {}, {}, POINTS))
     assert path.read_bytes() == b"this is no database" * 100
