@@ -33,14 +33,17 @@ def most_memory(trainer, members):
 
 
 def test_512_weight_sets_take_the_memory_of_one_stack():
-    """Sixteen stacks after each other hold no more than the first one, by half of it at most."""
+    """Sixteen stacks after each other hold no more than the first few, by half a stack at most.
+
+    Not than the very first: the allocator of each thread finds its size in the first few.
+    """
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(128, FEATURES)), rng.normal(size=(128, 2)))
     made = problem(wide, epochs=1)
     trainer = StackedTrainer(made, Data(rows, rows), size=PLACES)
     members = [Member({"mse": 1.0, "log_cosh": w / 512}, SEED) for w in range(512)]
-    first = most_memory(trainer, members[:PLACES])
-    grown = most_memory(trainer, members) - first
+    few = most_memory(trainer, members[: 4 * PLACES])
+    grown = most_memory(trainer, members) - few
     assert grown < PLACES * member_bytes(made.make_model(0), made.batch_size) / 2
 
 
