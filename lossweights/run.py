@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from lossweights._files import check_name
 from lossweights.commands import command
+from lossweights.cores import available_cores
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.errors import RecipeError, StoreError, WorkerError
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
 from lossweights.executors.child import refuse_in_worker
-from lossweights.executors.processes import available_cores
 from lossweights.folder import Finished, list_results, read_manifest, refuse_existing
 from lossweights.manifest import check_same, digest, make_manifest
 from lossweights.progress import SweepProgress

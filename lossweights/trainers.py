@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 from lossweights.abstract import Choice
+from lossweights.cores import available_cores
 from lossweights.data import Data
-from lossweights.executors.processes import available_cores
 from lossweights.problem import Problem
 from lossweights.training import (
     TRAINERS,
@@ -15,8 +15,12 @@ from lossweights.training import (
     Trainer,
     choose_trainer,
 )
+from lossweights.training.sizes import free_bytes
 
-TRIALS_A_WORKER = 16  # below, importing TensorFlow again costs more than a worker saves
+# Below these, importing TensorFlow again costs more than a worker saves.
+TRIALS_A_WORKER = 16
+STACKS_TO_TRAIN = 8
+WORKER_BYTES = 1 << 30  # of memory, for TensorFlow with a small model
 
 
 class Trainers:
@@ -39,7 +43,7 @@ class Trainers:
 
     def _make(self, name: str) -> Trainer:
         if name == "auto":
-            name = self._chosen[0]
+            name = self._chosen[0].name
         if name not in self._built:
             self._built[name] = TRAINERS[name](self._problem, self._data)
         return self._built[name]
@@ -52,20 +56,34 @@ class Trainers:
         return trainer
 
     def choose(self, name: str, trials: int) -> Choice:
-        """What trains so many trials fastest: a stack by itself, or a worker a core.
+        """What trains so many trials fastest: this process, or a worker a core.
 
-        A stack keeps all cores busy. Training one member after another keeps one core busy and
-        hardly two, if there are trials enough to pay for starting the workers.
+        Operations as small as those of most models that are swept keep one core busy and hardly
+        two; a worker a core trains half as fast again, if there are trials enough to pay for
+        starting it.
         """
-        why = ""
+        reason = ""
         if name == "auto":
-            name, why = self._chosen
-        cores = available_cores()
-        pays = cores > 1 and trials >= TRIALS_A_WORKER * cores and self._make(name).capacity == 1
-        return Choice(name, cores if pays else 0, why)
+            trainer, reason = self._chosen
+            name = trainer.name
+        capacity = self._make(name).capacity
+        workers = self._workers(capacity, trials)
+        how = f" in {workers} worker processes" if workers else _at_once(capacity)
+        return Choice(name, workers, reason and f"{name}{how}, since {reason}")
+
+    def _workers(self, capacity: int, trials: int) -> int:
+        """How many worker processes train so many trials faster than this process, or 0."""
+        workers = min(available_cores(), free_bytes() // WORKER_BYTES)
+        single = capacity == 1
+        enough = TRIALS_A_WORKER * workers if single else STACKS_TO_TRAIN * capacity
+        return workers if workers > 1 and trials * self._seeds >= enough else 0
 
     @cached_property
-    def _chosen(self) -> tuple[str, str]:
-        trainer, why = choose_trainer(self._problem, self._data)
+    def _chosen(self) -> tuple[Trainer, str]:
+        trainer, reason = choose_trainer(self._problem, self._data)
         self._built.setdefault(trainer.name, trainer)
-        return trainer.name, why
+        return trainer, reason
+
+
+def _at_once(capacity: int) -> str:
+    return f", {capacity} members at once" if capacity > 1 else ""

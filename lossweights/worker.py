@@ -39,6 +39,9 @@ def main() -> None:
     faulthandler.enable()  # a crash in native code leaves its traceback in the log
     _die_with(driver)
     serve(pipe)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # taking TensorFlow down in order would keep the driver waiting for seconds
 
 
 def serve(pipe: Connection) -> None:

@@ -10,6 +10,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from lossweights.cores import THREADS
 from lossweights.errors import WorkerError
 from lossweights.executors.messages import send
 
@@ -106,7 +107,7 @@ def _environment(cores: int) -> dict[str, str]:
     threads = {
         name: str(cores)
         for name in (
-            "TF_NUM_INTRAOP_THREADS",
+            THREADS,
             "TF_NUM_INTEROP_THREADS",
             "OMP_NUM_THREADS",
             "OPENBLAS_NUM_THREADS",

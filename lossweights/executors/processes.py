@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from lossweights.cores import available_cores
 from lossweights.errors import SweepChanged, WorkerError
 from lossweights.executors.contract import (
     Batch,
@@ -172,14 +172,3 @@ class ProcessExecutor(Executor):
         """For supervisors: what happened."""
         if not isinstance(event, Reported) or self._events.qsize() < MAX_WAITING_EVENTS:
             self._events.put(event)
-
-
-def available_cores() -> int:
-    """How many cores this process may use.
-
-    >>> available_cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

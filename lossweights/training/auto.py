@@ -34,14 +34,8 @@ def choose_trainer(problem: Problem, data: Data) -> tuple[Trainer, str]:
         data: The data.
 
     Returns:
-        The trainer, and in one line what was chosen and why.
+        The trainer, and why, as the end of a line.
     """
-    trainer, reason = _choose(problem, data)
-    many = f", {trainer.capacity} members at once" if trainer.capacity > 1 else ""
-    return trainer, f"{trainer.name}{many}, since {reason}"
-
-
-def _choose(problem: Problem, data: Data) -> tuple[Trainer, str]:
     model = problem.make_model(seed=0, x=data.train.head(1).x)
     found = convolutions(model)
     if found and patch_bytes(model, problem.batch_size) > MOST_PATCH_BYTES:

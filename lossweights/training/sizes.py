@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from lossweights.cores import own_share
 from lossweights.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them
@@ -33,12 +34,15 @@ def bucket(members: int, size: int) -> int:
 def cached_members(model: keras.Model, problem: Problem) -> int:
     """The number of members whose training stays in the last-level cache, a power of two.
 
+    A worker with a part of the cores counts on that part of the cache and of the memory.
+
     Args:
         model: A built model of the problem.
         problem: What is trained.
     """
     member = member_bytes(model, problem.batch_size)
-    fits = min(CACHE_SHARE * cache_bytes() / member, MEMORY_SHARE * free_bytes() / member, MOST)
+    cache, memory = CACHE_SHARE * cache_bytes(), MEMORY_SHARE * free_bytes()
+    fits = min(own_share() * min(cache, memory) / member, MOST)
     return max(1, 1 << math.floor(math.log2(max(fits, 1))))
 
 

@@ -87,7 +87,8 @@ class StackedTrainer(Trainer):
 
     def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
         """Train the members, a stack at a time; see `Trainer.train`."""
-        self._starts.clear()
+        seeds = {member.seed for member in members}
+        self._starts = {seed: start for seed, start in self._starts.items() if seed in seeds}
         histories = [
             MemberHistory(position, member, self._problem, report)
             for position, member in enumerate(members)

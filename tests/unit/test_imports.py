@@ -13,7 +13,8 @@ PACKAGE = Path(lossweights.__file__).parent
 # Every module once, in the layer it belongs to; a package stands for all of its modules.
 LAYERS = [
     # 0: standard library only
-    ["errors", "_files", "commands", "_registration", "source", "palette", "signals", "budget"],
+    ["errors", "_files", "commands", "_registration", "source", "palette", "signals", "budget",
+     "cores"],
     # 1: plain values
     ["weights", "space", "records", "selection", "shares", "gram", "verdict", "dominance", "flips",
      "sweep_verdict", "story", "early_stopping"],
