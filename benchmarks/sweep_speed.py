@@ -7,13 +7,14 @@ Three contestants train on the same data, in turns, each turn in a process of it
 (c) ours: the launch script of `sweeps/`, nothing switched off, with report and trained winner.
 
     python benchmarks/sweep_speed.py                  # all parts, about an hour on 2 cores
-    python benchmarks/sweep_speed.py --parts dense --rounds 1 --trials 128
+    python benchmarks/sweep_speed.py --parts dense --rounds 1 --trials 128 1024
 
 Parts: ``dense`` (bike demand, wanted: 60 times as fast as the plain script), ``conv`` (masks,
 wanted: 3 times), ``quality`` (hypervolumes after as many trials, wanted: equal within what seeds
 differ). A trial of (a) or (b) costs the same whichever it is, so they run only a few in a turn.
+(c) runs whole sweeps of several lengths, since a part of what it does is done once a sweep.
 Start-up is all that happens before the first trial begins: imports, data, databases, tracing.
-Figures with start-up are for a whole sweep of as many trials as (c) has.
+Figures with start-up are for a whole sweep of the shortest length of (c), or of its own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent / "speed"
 TUNER = "pip install keras-tuner tensorboard"
+OURS = "ours"
 WANTED = {"dense": 60.0, "conv": 3.0}
 PROBLEMS = {"dense": "bike_demand", "conv": "blob_masks"}
 CHILD = {"PYTHONPATH": str(Path(__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -75,7 +77,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", default=["dense", "conv", "quality"])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contestant")
-    parser.add_argument("--trials", type=int, default=128, help="of (c) in a turn")
+    parser.add_argument("--trials", type=int, nargs="+", default=[128, 1024], help="of (c)")
     parser.add_argument("--few", type=int, default=3, help="trials of (a) and (b) in a turn")
     parser.add_argument(
         "--quality",
@@ -90,13 +92,14 @@ def parse() -> argparse.Namespace:
 
 def compare(part: str, options: argparse.Namespace) -> None:
     """Let the contestants take turns at a problem, and print the table."""
-    contestants = {"plain": options.few, "tuner": options.few, "ours": options.trials}
+    contestants = {"plain": options.few, "tuner": options.few}
     if part != "dense" or importlib.util.find_spec("keras_tuner") is None:
         del contestants["tuner"]
         if part == "dense":
             print(
                 "KerasTuner is not installed, (b) is left out: pip install keras-tuner tensorboard"
             )
+    contestants.update({f"{OURS} {trials}": trials for trials in options.trials})
     turns: dict[str, list[Turn]] = {name: [] for name in contestants}
     rates = []
     for number in range(options.rounds):
@@ -109,14 +112,15 @@ def compare(part: str, options: argparse.Namespace) -> None:
                 f"start-up {last.startup:.1f} s, load {load()}",
                 flush=True,
             )
-    print_table(part, options.trials, turns)
-    print_share(rates, turns["ours"])
+    print_table(part, min(options.trials), turns)
+    for trials in options.trials:
+        print_share(rates, turns[f"{OURS} {trials}"])
 
 
 def take_turn(name: str, problem: str, trials: int) -> Turn:
     """Run a contestant in a process of its own."""
     started = time.time()
-    times = json.loads(child(f"{name}.py", problem, "--trials", str(trials)))
+    times = json.loads(child(f"{name.split()[0]}.py", problem, "--trials", str(trials)))
     return Turn(trials, times["began"] - started, times["ended"] - times["began"], times["cpu"])
 
 
@@ -133,28 +137,24 @@ def print_table(part: str, trials: int, turns: dict[str, list[Turn]]) -> None:
     """Medians over turns, without and with start-up, and their ratios."""
     bare = {name: statistics.median(t.a_trial for t in ts) for name, ts in turns.items()}
     whole = {
-        name: statistics.median(t.startup / trials + t.a_trial for t in ts)
+        name: statistics.median(
+            t.startup / (t.trials if name.startswith(OURS) else trials) + t.a_trial for t in ts
+        )
         for name, ts in turns.items()
     }
-    print(f"\n{PROBLEMS[part]}: a sweep of {trials} trials, medians of {len(turns['ours'])} turns")
+    cores = {name: statistics.median(t.cpu / t.trials for t in ts) for name, ts in turns.items()}
+    print(f"\n{PROBLEMS[part]}: medians of {len(turns['plain'])} turns")
     print(
-        f"{'':>8}{'s a trial':>12}{'trials/h':>10}{'ours is':>12}   with start-up:{'ours is':>10}"
+        f"{'':>10}{'s a trial':>11}{'trials/h':>10}{'faster':>11}   with start-up:"
+        f"{'faster':>11}   core-s a trial"
     )
     for name in turns:
         print(
-            f"{name:>8}{bare[name]:>12.3f}{3600 / bare[name]:>10.0f}"
-            f"{bare[name] / bare['ours']:>11.1f}x{3600 / whole[name]:>13.0f}/h"
-            f"{whole[name] / whole['ours']:>10.1f}x"
+            f"{name:>10}{bare[name]:>11.4f}{3600 / bare[name]:>10.0f}"
+            f"{bare['plain'] / bare[name]:>10.1f}x{3600 / whole[name]:>14.0f}/h"
+            f"{whole['plain'] / whole[name]:>11.1f}x{cores[name]:>16.3f}"
         )
-    print_cores(turns)
     print(f"wanted: ours at least {WANTED[part]:g} times as fast as plain")
-
-
-def print_cores(turns: dict[str, list[Turn]]) -> None:
-    """Core-seconds a trial: what other programs on the machine disturb least."""
-    cores = {name: statistics.median(t.cpu / t.trials for t in ts) for name, ts in turns.items()}
-    shown = ", ".join(f"{name} {seconds:.3f}" for name, seconds in cores.items())
-    print(f"core-seconds a trial: {shown}; plain / ours {cores['plain'] / cores['ours']:.1f}")
 
 
 def print_share(rates: list[dict[str, float]], turns: list[Turn]) -> None:
@@ -163,8 +163,8 @@ def print_share(rates: list[dict[str, float]], turns: list[Turn]) -> None:
     needed = rates[0]["gflop_a_trial"]
     used = needed / statistics.median(t.a_trial for t in turns)
     print(
-        f"training needs {needed:.1f} GFLOP a trial, so a sweep runs at {used:.1f} GFLOP/s: "
-        f"{used / rate:.0%} of the {rate:.0f} of batched matmul on this machine\n"
+        f"training needs {needed:.1f} GFLOP a trial, so a sweep of {turns[0].trials} runs at "
+        f"{used:.1f} GFLOP/s: {used / rate:.0%} of the {rate:.0f} of batched matmul here"
     )
 
 

@@ -19,7 +19,7 @@ from lossweights.training.sizes import free_bytes
 
 # Below these, importing TensorFlow again costs more than a worker saves.
 TRIALS_A_WORKER = 16
-STACKS_TO_TRAIN = 8
+STACKS_TO_TRAIN = 4
 WORKER_BYTES = 1 << 30  # of memory, for TensorFlow with a small model
 
 
