@@ -153,12 +153,13 @@ def _train(
 
 
 def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
-    # Where the workers are given there are none to choose, and no trainer to build for that.
-    trials = options.trials - store.finished() if options.workers is None else 0
+    # Where workers are given, or cannot be, there are none to choose, and no trainer to build.
+    is_free = options.workers is None and _can_have_workers(sweep, options)
+    trials = options.trials - store.finished() if is_free else 0
     choice = prepared.choose(options.trainer, trials)
     if choice.why and not options.quiet:
         print(f"trainer: {choice.why}", file=sys.stderr, flush=True)
-    workers = _workers(sweep, options, choice.workers)
+    workers = _workers(options, choice.workers)
     if workers == 0:
         return InlineExecutor(lambda: prepared.make_trainer(choice.trainer))
     return ProcessExecutor(
@@ -171,17 +172,20 @@ def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: O
     )
 
 
-def _workers(sweep: AbstractSweep, options: Options, chosen: int) -> int:
+def _workers(options: Options, chosen: int) -> int:
     """As many as asked for; else as chosen, and one if trials must end when their time is up."""
     if options.workers is not None:
         return options.workers
-    if options.trial_timeout is not None:
-        return max(chosen, 1)
+    return chosen if options.trial_timeout is None else max(chosen, 1)
+
+
+def _can_have_workers(sweep: AbstractSweep, options: Options) -> bool:
+    """Whether a worker could import the sweep; not one that was written in a notebook."""
     try:
         target_of(sweep, options.script)
     except WorkerError:
-        return 0  # as in a notebook, where no worker could import it
-    return chosen
+        return False
+    return True
 
 
 def _memory_limit(workers: int) -> int | None:
