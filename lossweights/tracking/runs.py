@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import shlex
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from lossweights.tracking.points import (
     trial_params,
     trial_points,
 )
-from lossweights.tracking.sqlite import RunEnd, end_run, gather, hurry
+from lossweights.tracking.sqlite import RunRecord, gather, hurry, write_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,6 +77,7 @@ class Runs:
         self.parent_id: str | None = None
         self._root, self._sweep, self._started, self._uri = root, sweep, started, uri
         self._baseline = baseline
+        self._artifacts = ""  # where those of the experiment are
         self._runs: dict[int, _Run] = {}
         self._opened: MlflowClient | None = None
 
@@ -134,6 +136,7 @@ class Runs:
             location = (self._root.resolve() / "artifacts" / self._sweep).as_uri()
             # The kind opens the UI at training runs, not at traces of language models.
             kind = {"mlflow.experimentKind": "custom_model_development"}
+            self._artifacts = location
             return str(self._client.create_experiment(self._sweep, location, kind))
         if experiment.lifecycle_stage == "deleted":
             where = f"MLFLOW_TRACKING_URI={shlex.quote(without_password(self._uri))}"
@@ -142,6 +145,7 @@ class Runs:
                 f"the MLflow experiment {self._sweep!r} was deleted; bring it back with "
                 f"`{where} {restore} --experiment-id {experiment.experiment_id}`"
             )
+        self._artifacts = experiment.artifact_location
         return str(experiment.experiment_id)
 
     def _find_runs(self) -> str | None:
@@ -187,64 +191,78 @@ class Runs:
     def begin(self, asked: Asked, points: Sequence[Point]) -> None:
         """Record points of a trial that is training."""
         if not self.written(asked.number):
-            run = self._run_of(asked, points[0].time)
+            run = self._run_of(asked, points[0].time, self._begin_tags(asked))
             self._client.log_batch(run.id, metrics=_metrics(points))
 
-    def write(self, finished: Finished, now: int) -> None:
-        """Record a finished trial, all of it.
+    def write(self, trials: Sequence[Finished], now: int) -> None:
+        """Record finished trials, all of each; what is `written` before an error stays so.
 
         Args:
-            finished: The trial.
+            trials: The trials.
             now: Milliseconds since 1970, for a trial whose times nobody kept.
         """
-        number, result = finished.asked.number, finished.result
-        if self.written(number):
+        due = [finished for finished in trials if not self.written(finished.asked.number)]
+        if not due:
             return
-        verdict = judge_results({number: result}, self._baseline).get(number)
+        records = [self._record(finished, now) for finished in due]
+        done = self._is_own_file and write_runs(self._file, records)
+        for finished, record in zip(due, records, strict=True):
+            if not done:
+                record = self._log(finished.asked, record)
+            self._runs[finished.asked.number] = _Run(record.id, record.start, written=True)
+
+    def _record(self, finished: Finished, now: int) -> RunRecord:
+        """All of the run of a trial; its id is new if it has not begun."""
+        from mlflow.utils.uri import append_to_uri_path
+
+        asked, result = finished.asked, finished.result
+        verdict = judge_results({asked.number: result}, self._baseline).get(asked.number)
         duration = int(1000 * result.seconds)
-        started = finished.times[0] if finished.times else now - duration
-        tags = end_tags(finished, verdict)
-        is_new = number not in self._runs  # a run that is made now is made with all its tags
-        run = self._run_of(finished.asked, started, tags)
+        run = self._runs.get(asked.number)
+        if run is None:
+            started = finished.times[0] if finished.times else now - duration
+            run = _Run(uuid.uuid4().hex, started, written=False)
         ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
         times = finished.times or (ended,) * len(result.reports)
-        self._end_run(
-            RunEnd(
-                id=run.id,
-                status=_STATUS[result.outcome],
-                time=ended,
-                params={key: str(value) for key, value in trial_params(finished).items()},
-                tags={} if is_new else tags,
-                points=trial_points(finished, verdict, times),
-            )
+        assert self.experiment_id is not None, "open() comes first"
+        return RunRecord(
+            id=run.id,
+            experiment_id=self.experiment_id,
+            name=_name(asked),
+            artifact_uri=append_to_uri_path(self._artifacts, run.id, "artifacts"),
+            status=_STATUS[result.outcome],
+            start=run.start,
+            end=ended,
+            params={key: str(value) for key, value in trial_params(finished).items()},
+            tags={**self._begin_tags(asked), **end_tags(finished, verdict)},
+            points=trial_points(finished, verdict, times),
         )
-        self._runs[number] = replace(run, written=True)
 
-    def _end_run(self, end: RunEnd) -> None:
-        """Write the end of a child run: into the file below the root at once, else by MLflow."""
+    def _log(self, asked: Asked, record: RunRecord) -> RunRecord:
+        """Record a trial by MLflow's own means; the record with the id that it gives."""
         from mlflow.entities import RunTag
 
-        if self._is_own_file and end_run(self._file, end):
-            return
-        tags = [RunTag(key, value) for key, value in end.tags.items()]
-        metrics, params = _metrics(end.points), _params(end.params)
-        self._client.log_batch(end.id, metrics=metrics, params=params, tags=tags)
-        self._client.set_terminated(end.id, end.status, end.time)
+        is_new = asked.number not in self._runs  # a run that is made now is made with all its tags
+        run = self._run_of(asked, record.start, record.tags)
+        self._client.log_batch(
+            run.id,
+            metrics=_metrics(record.points),
+            params=_params(record.params),
+            tags=[] if is_new else [RunTag(key, value) for key, value in record.tags.items()],
+        )
+        self._client.set_terminated(run.id, record.status, record.end)
+        return replace(record, id=run.id)
 
-    def _run_of(self, asked: Asked, start: int, more: Mapping[str, str] | None = None) -> _Run:
-        """The run of a trial, made if there is none, with more tags than it begins with."""
+    def _begin_tags(self, asked: Asked) -> dict[str, str]:
+        assert self.parent_id is not None, "open() comes first"
+        parent = {"mlflow.parentRunId": self.parent_id}
+        return {**self._tags(asked.kind), **begin_tags(asked), **parent}
+
+    def _run_of(self, asked: Asked, start: int, tags: Mapping[str, str]) -> _Run:
+        """The run of a trial; if there is none it is made, with these tags."""
         if asked.number not in self._runs:
-            tags = {
-                **self._tags(asked.kind),
-                **begin_tags(asked),
-                **(more or {}),
-                "mlflow.parentRunId": self.parent_id,
-            }
             run = self._client.create_run(
-                self.experiment_id,
-                start_time=start,
-                run_name=f"trial {asked.number:04d}",
-                tags=tags,
+                self.experiment_id, start_time=start, run_name=_name(asked), tags=dict(tags)
             )
             self._runs[asked.number] = _Run(run.info.run_id, start, written=False)
         return self._runs[asked.number]
@@ -263,6 +281,10 @@ class Runs:
         self._client.set_terminated(self.parent_id, ending.status)
         if self._is_own_file:
             gather(self._file)
+
+
+def _name(asked: Asked) -> str:
+    return f"trial {asked.number:04d}"
 
 
 def _metrics(points: Sequence[Point]) -> list[Any]:

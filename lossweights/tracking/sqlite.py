@@ -1,4 +1,4 @@
-"""The store below a root, a SQLite file: a trial in one transaction, and no wait for the disk.
+"""The store below a root, a SQLite file: trials in one transaction, no wait for the disk.
 
 MLflow commits seven times a trial, and by default each commit waits until the disk has flushed
 three times: 15 ms. With a write-ahead log and ``synchronous=NORMAL`` only checkpoints flush. A
@@ -18,16 +18,21 @@ from typing import Any
 
 from lossweights.tracking.points import Point, latest
 
-# Of the tables that a finished trial is written to, as they have been since MLflow 1. A table that
+# Of the tables that a finished trial is written to, as they have been since MLflow 2. A table that
 # has others is of another version: then MLflow itself writes.
+_TEXTS = {"run_uuid", "key", "value"}
+_NUMBERS = {"run_uuid", "key", "value", "timestamp", "step", "is_nan"}
 COLUMNS = {
-    "tags": {"run_uuid", "key", "value"},
-    "params": {"run_uuid", "key", "value"},
-    "metrics": {"run_uuid", "key", "value", "timestamp", "step", "is_nan"},
-    "latest_metrics": {"run_uuid", "key", "value", "timestamp", "step", "is_nan"},
+    "runs": {
+        *("run_uuid", "name", "experiment_id", "artifact_uri", "user_id", "lifecycle_stage"),
+        *("status", "start_time", "end_time", "deleted_time"),
+        *("source_type", "source_name", "source_version", "entry_point_name"),
+    },
+    "tags": _TEXTS,
+    "params": _TEXTS,
+    "metrics": _NUMBERS,
+    "latest_metrics": _NUMBERS,
 }
-# What a run is marked as ended with; a table of runs may have more.
-END_COLUMNS = {"run_uuid", "status", "end_time"}
 BUSY_SECONDS = 5.0  # that another process may hold the file
 
 
@@ -49,35 +54,43 @@ def hurry(path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class RunEnd:
-    """What a run gets when its trial has ended.
+class RunRecord:
+    """All of a run whose trial has ended.
 
     Attributes:
-        id: Id of the run.
-        status: Its last status, in MLflow's words.
-        time: When it ended, in milliseconds since 1970.
+        id: Id of the run, of 32 hexadecimal digits.
+        experiment_id: Id of the experiment that it is in.
+        name: What it is called.
+        artifact_uri: Where its artifacts would be.
+        status: How it ended, in MLflow's words.
+        start: When it began, in milliseconds since 1970.
+        end: When it ended.
         params: What the trial was trained with.
-        tags: What became of it.
+        tags: What it is and what became of it.
         points: Finite points of its charts.
     """
 
     id: str
+    experiment_id: str
+    name: str
+    artifact_uri: str
     status: str
-    time: int
+    start: int
+    end: int
     params: Mapping[str, str]
     tags: Mapping[str, str]
     points: Sequence[Point]
 
 
-def end_run(path: Path, end: RunEnd) -> bool:
-    """Write the end of a run that there is, all of it or nothing; again does no harm.
+def write_runs(path: Path, runs: Sequence[RunRecord]) -> bool:
+    """Write runs, all of them or nothing; those that have begun are ended. Again does no harm.
 
-    MLflow makes an object of each point and checks it three times: 20 ms of a core for a trial
+    MLflow makes an object of each point and checks it three times: 28 ms of a core for a trial
     that was trained in 100.
 
     Args:
         path: The file.
-        end: The end of the run.
+        runs: The runs.
 
     Returns:
         Whether it was done. If not, as for tables of another version, it is left to MLflow.
@@ -87,8 +100,9 @@ def end_run(path: Path, end: RunEnd) -> bool:
             if not _has_known_tables(database):
                 return False
             _hurried(path)(database, None)
-            _write(database, end)
-    except (sqlite3.Error, LookupError):
+            for run in runs:
+                _write(database, run)
+    except sqlite3.Error:
         return False
     return True
 
@@ -97,31 +111,35 @@ def _has_known_tables(database: sqlite3.Connection) -> bool:
     def columns(table: str) -> set[str]:
         return {name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")}
 
-    known = all(columns(table) == expected for table, expected in COLUMNS.items())
-    return known and columns("runs") >= END_COLUMNS
+    return all(columns(table) == expected for table, expected in COLUMNS.items())
 
 
-def _write(database: sqlite3.Connection, end: RunEnd) -> None:
+def _write(database: sqlite3.Connection, run: RunRecord) -> None:
     def rows(points: Sequence[Point]) -> list[tuple[Any, ...]]:
         # In the order of the indices: the table grows with every trial, its open pages do not.
-        return sorted((p.key, p.time, p.step, end.id, p.value, False) for p in points)
+        return sorted((p.key, p.time, p.step, run.id, p.value, False) for p in points)
 
     def texts(values: Mapping[str, str]) -> list[tuple[str, str, str]]:
-        return [(end.id, key, value) for key, value in values.items()]
+        return [(run.id, key, value) for key, value in values.items()]
 
     numbers = "(key, timestamp, step, run_uuid, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
     words = "(run_uuid, key, value) VALUES (?, ?, ?)"
-    ended = database.execute(
-        "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?",
-        (end.status, end.time, end.id),
+    database.execute(
+        "INSERT OR IGNORE INTO runs (run_uuid, name, experiment_id, artifact_uri, start_time, "
+        "user_id, lifecycle_stage, source_type, source_name, source_version, entry_point_name) "
+        "VALUES (?, ?, ?, ?, ?, 'unknown', 'active', 'UNKNOWN', '', '', '')",
+        (run.id, run.name, int(run.experiment_id), run.artifact_uri, run.start),
     )
-    if ended.rowcount != 1:
-        raise LookupError(f"Expected a run {end.id}. Found none.")
-    database.executemany(f"INSERT OR IGNORE INTO params {words}", texts(end.params))
-    database.executemany(f"INSERT OR REPLACE INTO tags {words}", texts(end.tags))
-    database.executemany(f"INSERT OR IGNORE INTO metrics {numbers}", rows(end.points))
+    database.execute(
+        "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?",
+        (run.status, run.end, run.id),
+    )
+    tags = {**run.tags, "mlflow.runName": run.name}
+    database.executemany(f"INSERT OR REPLACE INTO tags {words}", texts(tags))
+    database.executemany(f"INSERT OR IGNORE INTO params {words}", texts(run.params))
+    database.executemany(f"INSERT OR IGNORE INTO metrics {numbers}", rows(run.points))
     database.executemany(
-        f"INSERT OR REPLACE INTO latest_metrics {numbers}", rows(latest(end.points))
+        f"INSERT OR REPLACE INTO latest_metrics {numbers}", rows(latest(run.points))
     )
 
 

@@ -185,8 +185,8 @@ def test_replay_writes_nothing_twice(root):
 @pytest.mark.parametrize(
     ("owner", "step"),
     [
+        (runs_module, "write_runs"),
         (MlflowClient, "create_run"),
-        (runs_module, "end_run"),
         (MlflowClient, "log_batch"),
         (MlflowClient, "set_terminated"),
     ],
@@ -196,8 +196,8 @@ def test_replay_after_a_crash_in_any_step_is_complete_and_single(root, monkeypat
     trial = finished(0)
     track(root, [])
     call = getattr(owner, step)
-    if step in ("log_batch", "set_terminated"):  # MLflow's own steps, of a file it must write
-        monkeypatch.setattr(runs_module, "end_run", lambda path, end: False)
+    if owner is MlflowClient:  # the steps of MLflow, into a file that only MLflow knows
+        monkeypatch.setattr(runs_module, "write_runs", lambda path, runs: False)
 
     def crash(*args, **kwargs):
         call(*args, **kwargs)
@@ -351,14 +351,14 @@ def test_hanging_server_costs_training_nothing(root, monkeypatch):
 
 def test_one_trial_that_cannot_be_written_does_not_stop_the_next(root, monkeypatch):
     """An error costs the trial it happened in; sync finds it by its missing run."""
-    end_run = runs_module.end_run
+    write_runs = runs_module.write_runs
 
-    def fail_once(path, end):
-        if "0.125" in end.params.values():
+    def fail_once(path, records):
+        if any("0.125" in record.params.values() for record in records):
             raise ConnectionError("one bad moment")
-        return end_run(path, end)
+        return write_runs(path, records)
 
-    monkeypatch.setattr(runs_module, "end_run", fail_once)
+    monkeypatch.setattr(runs_module, "write_runs", fail_once)
     tracker = track(root, [finished(0, under=0.125), finished(1)])
     assert tracker.unwritten == [0]
     assert "one bad moment" in tracker.error

@@ -11,11 +11,12 @@ from mlflow import MlflowClient
 from lossweights.folder import sqlite_uri, tracking_uri
 from lossweights.tracking import Ending, Tracker
 from lossweights.tracking.points import Point
-from lossweights.tracking.sqlite import COLUMNS, RunEnd, end_run, gather, hurry
+from lossweights.tracking.sqlite import COLUMNS, RunRecord, gather, hurry, write_runs
 
 from .samples import finished
 
 STARTED = "2026-01-02T03:04:05.678+00:00"
+RUN = "0" * 32
 POINTS = [Point("rmse", 3.0, 0, 1000), Point("rmse", 2.0, 1, 1001)]
 
 pytestmark = pytest.mark.usefixtures("databases_closed")
@@ -53,7 +54,10 @@ def recorded(uri):
             for key in run.data.metrics
         }
         tags = {key: v for key, v in run.data.tags.items() if key != "mlflow.parentRunId"}
-        found[tags["lossweights.trial"]] = (tags, run.data.params, run.data.metrics, histories)
+        info = {key: str(v).replace(run.info.run_id, "ID") for key, v in dict(run.info).items()}
+        info["artifact_uri"] = info["artifact_uri"].partition("/mlruns/")[2]
+        data = run.data.params, run.data.metrics
+        found[tags["lossweights.trial"]] = (info, tags, *data, histories)
     return found
 
 
@@ -62,10 +66,10 @@ def test_what_is_recorded_is_what_mlflow_itself_would_have_written(root, tmp_pat
     elsewhere = tmp_path / "elsewhere.db"
     shutil.copy(root / "mlflow.db", elsewhere)
     track(root)
-    track(tmp_path / "other", sqlite_uri(elsewhere))
+    track(tmp_path / "other" / "mlruns", sqlite_uri(elsewhere))
     own = recorded(tracking_uri(root))
     assert set(own) == {"0", "1"}
-    assert len(own["0"][3]["rmse"]) > 1
+    assert len(own["0"][-1]["rmse"]) > 1
     assert own == recorded(sqlite_uri(elsewhere))
 
 
@@ -94,67 +98,93 @@ def test_only_the_given_file_is_hurried(tmp_path):
     assert found == [1, 2]  # NORMAL, FULL
 
 
-def begun(root):
-    """A run as MLflow makes it, and the end it is to have."""
-    client = MlflowClient(tracking_uri=tracking_uri(root))
-    run = client.create_run(client.create_experiment("demand"), tags={"kind": "old"})
-    tags = {"kind": "new", "state": "COMPLETE"}
-    return client, RunEnd(run.info.run_id, "FINISHED", 1001, {"seed": "0"}, tags, POINTS)
+def record(experiment, run=RUN):
+    """A run with a history of two points."""
+    return RunRecord(
+        id=run,
+        experiment_id=experiment,
+        name="trial 0000",
+        artifact_uri=f"file:///artifacts/{run}/artifacts",
+        status="FINISHED",
+        start=1000,
+        end=1001,
+        params={"seed": "0"},
+        tags={"kind": "new", "state": "COMPLETE"},
+        points=POINTS,
+    )
+
+
+@pytest.fixture
+def client(root):
+    """MLflow on the file below the root."""
+    return MlflowClient(tracking_uri=tracking_uri(root))
+
+
+@pytest.fixture
+def experiment(client):
+    """The id of an experiment."""
+    return client.create_experiment("demand")
 
 
 def contents(path):
-    """Every row of every table that a run is written to."""
+    """Every row of every table that there is of those a run is written to."""
     with closing(sqlite3.connect(path)) as database:
+        there = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
         return {
             table: sorted(map(repr, database.execute(f"SELECT * FROM {table}")))
-            for table in ("runs", *COLUMNS)
+            for table in COLUMNS
+            if table in there
         }
 
 
-def test_an_end_counts_once(root):
+def test_a_run_counts_once(root, client, experiment):
     """What is written again after a crash adds nothing."""
-    client, end = begun(root)
-    assert end_run(root / "mlflow.db", end)
-    once = contents(root / "mlflow.db")
-    assert end_run(root / "mlflow.db", end)
-    assert contents(root / "mlflow.db") == once
-    run = client.get_run(end.id)
-    assert (run.info.status, run.info.end_time) == ("FINISHED", 1001)
+    path = root / "mlflow.db"
+    assert write_runs(path, [record(experiment), record(experiment, "1" * 32)])
+    once = contents(path)
+    assert write_runs(path, [record(experiment)])
+    assert contents(path) == once
+    run = client.get_run(RUN)
+    assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000, 1001)
     assert run.data.params == {"seed": "0"}
-    assert run.data.tags["kind"] == "new"
+    assert run.data.tags == {
+        "kind": "new", "state": "COMPLETE", "mlflow.runName": "trial 0000"
+    }  # fmt: skip
     assert run.data.metrics == {"rmse": 2.0}
-    assert [p.value for p in client.get_metric_history(end.id, "rmse")] == [3.0, 2.0]
+    assert [p.value for p in client.get_metric_history(RUN, "rmse")] == [3.0, 2.0]
 
 
-def test_an_end_replaces_what_was_written_while_the_trial_trained(root):
-    """The value in MLflow's tables is the last epoch's, whatever was there before."""
-    client, end = begun(root)
-    client.log_metric(end.id, "rmse", 3.0, timestamp=1000, step=0)
-    assert end_run(root / "mlflow.db", end)
-    assert client.get_run(end.id).data.metrics == {"rmse": 2.0}
-    assert [p.value for p in client.get_metric_history(end.id, "rmse")] == [3.0, 2.0]
+def test_a_run_that_has_begun_is_ended(root, client, experiment):
+    """What MLflow wrote while the trial trained stays; the value in its tables is the last."""
+    begun = client.create_run(experiment, start_time=5, run_name="trial 0000", tags={"kind": "old"})
+    run = begun.info.run_id
+    client.log_metric(run, "rmse", 3.0, timestamp=1000, step=0)
+    assert write_runs(root / "mlflow.db", [record(experiment, run)])
+    ended = client.get_run(run)
+    assert (ended.info.status, ended.info.start_time, ended.info.end_time) == ("FINISHED", 5, 1001)
+    assert ended.info.artifact_uri == begun.info.artifact_uri
+    assert ended.data.tags["kind"] == "new"
+    assert ended.data.metrics == {"rmse": 2.0}
+    assert [p.value for p in client.get_metric_history(run, "rmse")] == [3.0, 2.0]
 
 
 @pytest.mark.parametrize("table", COLUMNS)
 @pytest.mark.parametrize("change", ["ALTER TABLE {} ADD COLUMN unit TEXT", "DROP TABLE {}"])
-def test_a_table_of_another_version_is_left_to_mlflow(root, table, change):
+def test_a_table_of_another_version_is_left_to_mlflow(root, experiment, table, change):
     """Nothing is written when any of the tables is not the one expected."""
-    _, end = begun(root)
     path = root / "mlflow.db"
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(change.format(table))
-    assert not end_run(path, end)
-    with closing(sqlite3.connect(path)) as database:
-        assert database.execute("SELECT status, end_time FROM runs").fetchall() == [
-            ("RUNNING", None)
-        ]
+    before = contents(path)
+    assert not write_runs(path, [record(experiment)])
+    assert contents(path) == before
 
 
-def test_a_run_that_is_not_there_is_left_to_mlflow(root):
-    """No rows are left without a run."""
-    _, end = begun(root)
+def test_of_several_runs_all_are_written_or_none(root, experiment):
+    """A run that the tables refuse leaves nothing of those before it."""
     before = contents(root / "mlflow.db")
-    assert not end_run(root / "mlflow.db", replace(end, id="0" * 32))
+    refused = replace(record(experiment, "1" * 32), status="NO STATUS OF MLFLOW")
+    assert not write_runs(root / "mlflow.db", [record(experiment), refused])
     assert contents(root / "mlflow.db") == before
 
 
@@ -164,5 +194,5 @@ def test_a_damaged_file_is_left_to_mlflow(tmp_path):
     path.write_bytes(b"this is no database" * 100)
     hurry(path)
     gather(path)
-    assert not end_run(path, RunEnd("0" * 32, "FINISHED", 1, {}, {}, POINTS))
+    assert not write_runs(path, [record("1")])
     assert path.read_bytes() == b"this is no database" * 100
