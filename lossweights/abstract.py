@@ -23,12 +23,14 @@ class Choice:
     Attributes:
         trainer: Name of the trainer; not ``"auto"``, so that all workers do the same.
         workers: How many worker processes are faster than none.
-        why: What was chosen and why, in a line; empty if there was nothing to choose.
+        why: Why, as the end of a line; empty if there was nothing to choose.
+        at_once: How many members this process would train at once.
     """
 
     trainer: str
     workers: int = 0
     why: str = ""
+    at_once: int = 1
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,12 @@ class Data:
             if part is not None or name != "test":
                 object.__setattr__(self, name, _checked(name, part))
 
+    @property
+    def nbytes(self) -> int:
+        """The memory that the arrays take; a stream is not held."""
+        splits = (self.train, self.val, self.test)
+        return sum(split.nbytes for split in splits if isinstance(split, Split))
+
     def fingerprint(self) -> str:
         """A hash of all values, shapes and types: equal data, equal fingerprint."""
         digest = hashlib.sha256()

@@ -155,11 +155,13 @@ def _train(
 def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
     # Where workers are given, or cannot be, there are none to choose, and no trainer to build.
     is_free = options.workers is None and _can_have_workers(sweep, options)
-    trials = options.trials - store.finished() if is_free else 0
-    choice = prepared.choose(options.trainer, trials)
-    if choice.why and not options.quiet:
-        print(f"trainer: {choice.why}", file=sys.stderr, flush=True)
+    # By all trials, not by those that are left: a resumed sweep goes on as it began.
+    choice = prepared.choose(options.trainer, options.trials if is_free else 0)
     workers = _workers(options, choice.workers)
+    if choice.why and not options.quiet:
+        how = _told(workers, choice.at_once)
+        line = f"trainer: {choice.trainer}{how}, since {choice.why}"
+        print(line, file=sys.stderr, flush=True)
     if workers == 0:
         return InlineExecutor(lambda: prepared.make_trainer(choice.trainer))
     return ProcessExecutor(
@@ -177,6 +179,17 @@ def _workers(options: Options, chosen: int) -> int:
     if options.workers is not None:
         return options.workers
     return chosen if options.trial_timeout is None else max(chosen, 1)
+
+
+def _told(workers: int, at_once: int) -> str:
+    """Where the trials are trained, for the line that says so.
+
+    >>> _told(2, 16), _told(1, 16), _told(0, 16), _told(0, 1)
+    (' in 2 worker processes', ' in 1 worker process', ', 16 members at once', '')
+    """
+    if workers:
+        return f" in {workers} worker process" + ("es" if workers > 1 else "")
+    return f", {at_once} members at once" if at_once > 1 else ""
 
 
 def _can_have_workers(sweep: AbstractSweep, options: Options) -> bool:

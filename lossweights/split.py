@@ -26,6 +26,12 @@ class Split:
     def __len__(self) -> int:
         return int(tree.flatten(self.y)[0].shape[0])
 
+    @property
+    def nbytes(self) -> int:
+        """The memory that its arrays take."""
+        arrays = tree.flatten([self.x, self.y, self.sample_weight])
+        return sum(array.nbytes for array in arrays if array is not None)
+
     def head(self, rows: int) -> Split:
         """The first rows, or all if there are fewer."""
         return self._at(np.arange(min(rows, len(self))))

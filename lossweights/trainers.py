@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import tensorflow as tf
+
 from lossweights.abstract import Choice
 from lossweights.cores import available_cores
 from lossweights.data import Data
@@ -20,7 +22,9 @@ from lossweights.training.sizes import free_bytes
 # Below these, importing TensorFlow again costs more than a worker saves.
 TRIALS_A_WORKER = 16
 STACKS_TO_TRAIN = 4
-WORKER_BYTES = 1 << 30  # of memory, for TensorFlow with a small model
+# What a worker takes of the memory: TensorFlow with a small model, and the data.
+WORKER_BYTES = 1 << 30
+DATA_COPIES = 2  # as loaded, and as tensors
 
 
 class Trainers:
@@ -56,24 +60,27 @@ class Trainers:
         return trainer
 
     def choose(self, name: str, trials: int) -> Choice:
-        """What trains so many trials fastest: this process, or a worker a core.
+        """What trains so many trials fastest, 0 for any: this process, or a worker a core.
 
         Operations as small as those of most models that are swept keep one core busy and hardly
         two; a worker a core trains half as fast again, if there are trials enough to pay for
         starting it.
         """
-        reason = ""
+        why = ""
         if name == "auto":
-            trainer, reason = self._chosen
+            trainer, why = self._chosen
             name = trainer.name
+        elif not trials:
+            return Choice(name)
         capacity = self._make(name).capacity
-        workers = self._workers(capacity, trials)
-        how = f" in {workers} worker processes" if workers else _at_once(capacity)
-        return Choice(name, workers, reason and f"{name}{how}, since {reason}")
+        return Choice(name, self._workers(capacity, trials), why, capacity)
 
     def _workers(self, capacity: int, trials: int) -> int:
         """How many worker processes train so many trials faster than this process, or 0."""
-        workers = min(available_cores(), free_bytes() // WORKER_BYTES)
+        if tf.config.list_physical_devices("GPU"):
+            return 0  # a process takes all of its memory
+        needed = WORKER_BYTES + DATA_COPIES * self._data.nbytes
+        workers = min(available_cores(), free_bytes() // needed)
         single = capacity == 1
         enough = TRIALS_A_WORKER * workers if single else STACKS_TO_TRAIN * capacity
         return workers if workers > 1 and trials * self._seeds >= enough else 0
@@ -83,7 +90,3 @@ class Trainers:
         trainer, reason = choose_trainer(self._problem, self._data)
         self._built.setdefault(trainer.name, trainer)
         return trainer, reason
-
-
-def _at_once(capacity: int) -> str:
-    return f", {capacity} members at once" if capacity > 1 else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import logging
 import os
 import resource
 import signal
@@ -39,6 +40,7 @@ def main() -> None:
     faulthandler.enable()  # a crash in native code leaves its traceback in the log
     _die_with(driver)
     serve(pipe)
+    logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # taking TensorFlow down in order would keep the driver waiting for seconds

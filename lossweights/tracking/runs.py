@@ -44,6 +44,8 @@ _STATUS = {
     Outcome.FAILED: "FAILED",
 }
 
+TRIALS_AT_ONCE = 16  # in a transaction
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -187,6 +189,11 @@ class Runs:
     def written(self, number: int) -> bool:
         """Whether all of a trial is recorded."""
         return number in self._runs and self._runs[number].written
+
+    @property
+    def at_once(self) -> int:
+        """How many finished trials are best recorded at once, if so many wait."""
+        return TRIALS_AT_ONCE if self._is_own_file else 1
 
     def begin(self, asked: Asked, points: Sequence[Point]) -> None:
         """Record points of a trial that is training."""

@@ -96,13 +96,15 @@ def write_runs(path: Path, runs: Sequence[RunRecord]) -> bool:
         Whether it was done. If not, as for tables of another version, it is left to MLflow.
     """
     try:
-        with closing(sqlite3.connect(path, BUSY_SECONDS)) as database, database:
+        with closing(sqlite3.connect(path, BUSY_SECONDS)) as database:
+            _hurried(path)(database, None)
+            database.execute("PRAGMA foreign_keys=ON")
             if not _has_known_tables(database):
                 return False
-            _hurried(path)(database, None)
-            for run in runs:
-                _write(database, run)
-    except sqlite3.Error:
+            with database:
+                for run in runs:
+                    _write(database, run)
+    except (sqlite3.Error, LookupError):
         return False
     return True
 
@@ -125,15 +127,20 @@ def _write(database: sqlite3.Connection, run: RunRecord) -> None:
     numbers = "(key, timestamp, step, run_uuid, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
     words = "(run_uuid, key, value) VALUES (?, ?, ?)"
     database.execute(
-        "INSERT OR IGNORE INTO runs (run_uuid, name, experiment_id, artifact_uri, start_time, "
+        "INSERT INTO runs (run_uuid, name, experiment_id, artifact_uri, start_time, "
         "user_id, lifecycle_stage, source_type, source_name, source_version, entry_point_name) "
-        "VALUES (?, ?, ?, ?, ?, 'unknown', 'active', 'UNKNOWN', '', '', '')",
+        "VALUES (?, ?, ?, ?, ?, 'unknown', 'active', 'UNKNOWN', '', '', '') "
+        "ON CONFLICT (run_uuid) DO NOTHING",
         (run.id, run.name, int(run.experiment_id), run.artifact_uri, run.start),
     )
-    database.execute(
-        "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?",
+    changed = database.execute(
+        "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ? AND lifecycle_stage = 'active'"
+        " AND experiment_id IN (SELECT experiment_id FROM experiments"
+        " WHERE lifecycle_stage = 'active')",
         (run.status, run.end, run.id),
     )
+    if changed.rowcount != 1:
+        raise LookupError(f"Expected a run {run.id} that nobody has deleted.")
     tags = {**run.tags, "mlflow.runName": run.name}
     database.executemany(f"INSERT OR REPLACE INTO tags {words}", texts(tags))
     database.executemany(f"INSERT OR IGNORE INTO params {words}", texts(run.params))

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ log = logging.getLogger("lossweights")
 
 MAX_HELD = 64  # finished trials kept in memory for the thread; further ones are read from disk
 MAX_POINTS = 10_000  # points of running trials that wait; beyond, the oldest wait for the result
-TRIALS_AT_ONCE = 16  # are recorded in one transaction, if so many wait
 LIVE_AFTER_SECONDS = 5.0  # trials that end sooner are recorded at their end, in one go
 LIVE_SECONDS = 5.0  # between two writes of points of running trials
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is tried again
@@ -70,7 +68,7 @@ class Tracker:
         self._params: dict[str, Any] = {}
         self._pending: deque[int] = deque()
         self._held: dict[int, Finished] = {}
-        self._at_once = TRIALS_AT_ONCE
+        self._alone = 0  # how many trials are recorded one by one before several are at once again
         self._live: deque[tuple[Asked, Point]] = deque(maxlen=MAX_POINTS)
         self._began: dict[int, int] = {}
         self._live_due = 0.0
@@ -216,24 +214,25 @@ class Tracker:
         return first
 
     def _write_trials(self) -> None:
-        numbers = list(islice(self._pending, self._at_once))
+        at_once = 1 if self._alone else min(len(self._pending), self._runs.at_once)
+        # By index: the driver's thread may append meanwhile.
+        numbers = [self._pending[index] for index in range(at_once)]
         try:
             due = [number for number in numbers if not self._runs.written(number)]
             trials = [self._held.get(n) or read_result(self._folder, n) for n in due]
             self._runs.write(trials, int(time.time() * 1000))
         except Exception:
             self._reopen()
-            if len(numbers) > 1:
+            if at_once > 1:
                 log.debug("trials could not be recorded together", exc_info=True)
-                self._at_once = 1  # each by itself, to find the one that cannot be
+                self._alone = at_once  # so that the one that cannot be shows
                 return
             self._pending.rotate(-1)  # the others are not to wait for it
             raise
+        self._alone = max(self._alone - 1, 0)
         for number in numbers:
             self._pending.popleft()
             self._held.pop(number, None)
-        if not self._pending:
-            self._at_once = TRIALS_AT_ONCE
 
     def _write_live(self) -> None:
         if time.monotonic() < self._live_due:

@@ -183,12 +183,9 @@ def test_a_few_stacks_are_trained_in_this_process_and_many_by_a_worker_a_core(ma
     capacity = made.make("stacked").capacity
     many = STACKS_TO_TRAIN * capacity
     few = made.choose("auto", many - 1)
-    assert (few.trainer, few.workers) == ("stacked", 0)
-    assert few.why == f"stacked, {capacity} members at once, since its layers can be stacked"
-    enough = made.choose("auto", many)
-    assert (enough.trainer, enough.workers) == ("stacked", 4)
-    assert enough.why == "stacked in 4 worker processes, since its layers can be stacked"
-    assert made.choose("stacked", many) == trainers.Choice("stacked", 4, "")
+    assert few == trainers.Choice("stacked", 0, "its layers can be stacked", capacity)
+    assert made.choose("auto", many) == trainers.Choice("stacked", 4, few.why, capacity)
+    assert made.choose("stacked", many) == trainers.Choice("stacked", 4, "", capacity)
 
 
 def test_every_seed_counts_as_a_training(machine):
@@ -208,9 +205,35 @@ def test_single_members_get_workers_too(machine):
 
 
 @pytest.mark.parametrize(
-    ("cores", "memory", "workers"), [(1, 1 << 40, 0), (8, 3 << 30, 3), (8, 1 << 30, 0)]
+    ("cores", "memory", "workers"), [(1, 1 << 40, 0), (8, 7 << 29, 3), (8, 1 << 30, 0)]
 )
 def test_no_more_workers_than_cores_and_memory_have_room_for(machine, cores, memory, workers):
-    """A worker is a TensorFlow of its own."""
+    """A worker is a TensorFlow of its own, with the data."""
     machine(cores, memory)
     assert Trainers(problem(), data()).choose("serial", 10_000).workers == workers
+
+
+def test_every_worker_holds_the_data(machine, monkeypatch):
+    """Three gigabytes of them, and memory for two workers with as much."""
+    machine(cores=8, memory=15 << 30)
+    given = data()
+    assert given.nbytes == sum(a.nbytes for s in (given.train, given.val) for a in (s.x, s.y))
+    monkeypatch.setattr(Data, "nbytes", 3 << 30)
+    assert Trainers(problem(), given).choose("serial", 10_000).workers == 2
+
+
+def test_beside_a_gpu_there_are_no_workers(machine, monkeypatch):
+    """The first process would take all of its memory."""
+    machine(cores=8)
+    there = tf.config.list_physical_devices("CPU")
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else there
+    )
+    assert Trainers(problem(), data()).choose("serial", 10_000).workers == 0
+
+
+def test_a_trainer_that_is_named_is_not_built_where_there_is_nothing_to_choose():
+    """Workers that were asked for build it themselves."""
+    made = Trainers(problem(), data())
+    assert made.choose("stacked", 0) == trainers.Choice("stacked")
+    assert made._built == {}

@@ -349,6 +349,30 @@ def test_hanging_server_costs_training_nothing(root, monkeypatch):
     assert sorted(runs(root)[2]) == [0, 1, 2]
 
 
+def test_trials_that_wait_are_recorded_together_and_a_bad_one_alone(root, monkeypatch):
+    """A stack ends at once; of its trials one that cannot be written holds up no other."""
+    write_runs, sizes = runs_module.write_runs, []
+
+    def write(path, records):
+        if any("0.125" in record.params.values() for record in records):
+            raise ConnectionError("never")
+        sizes.append(len(records))
+        return write_runs(path, records)
+
+    monkeypatch.setattr(runs_module, "write_runs", write)
+    tracker = Tracker(root, "demand", STARTED)
+    trials = [finished(n, under=0.125 if n == 20 else 0.5) for n in range(60)]
+    for trial in trials:
+        tracker.trial_ended(trial)
+    tracker.start({})
+    tracker.finish(ENDING)
+    assert tracker.unwritten == [20]
+    assert sorted(runs(root)[2]) == [n for n in range(60) if n != 20]
+    assert sizes[0] == 16
+    assert sizes.count(1) <= 32  # those around the bad one
+    assert sum(sizes) == 59
+
+
 def test_one_trial_that_cannot_be_written_does_not_stop_the_next(root, monkeypatch):
     """An error costs the trial it happened in; sync finds it by its missing run."""
     write_runs = runs_module.write_runs

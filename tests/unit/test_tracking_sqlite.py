@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from lossweights.folder import sqlite_uri, tracking_uri
 from lossweights.tracking import Ending, Tracker
+from lossweights.tracking import runs as runs_module
 from lossweights.tracking.points import Point
 from lossweights.tracking.sqlite import COLUMNS, RunRecord, gather, hurry, write_runs
 
@@ -61,12 +62,23 @@ def recorded(uri):
     return found
 
 
-def test_what_is_recorded_is_what_mlflow_itself_would_have_written(root, tmp_path):
+def test_what_is_recorded_is_what_mlflow_itself_would_have_written(root, tmp_path, monkeypatch):
     """A store elsewhere gets every point through MLflow; both read the same, point by point."""
     elsewhere = tmp_path / "elsewhere.db"
     shutil.copy(root / "mlflow.db", elsewhere)
+    write_runs, written = runs_module.write_runs, []
+
+    def spy(path, runs):
+        written.append(write_runs(path, runs))
+        return written[-1]
+
+    monkeypatch.setattr(runs_module, "write_runs", spy)
     track(root)
+    assert written
+    assert all(written)
+    written.clear()
     track(tmp_path / "other" / "mlruns", sqlite_uri(elsewhere))
+    assert not written
     own = recorded(tracking_uri(root))
     assert set(own) == {"0", "1"}
     assert len(own["0"][-1]["rmse"]) > 1
@@ -178,6 +190,26 @@ def test_a_table_of_another_version_is_left_to_mlflow(root, experiment, table, c
     before = contents(path)
     assert not write_runs(path, [record(experiment)])
     assert contents(path) == before
+
+
+@pytest.mark.parametrize("deleted", ["run", "experiment", "nothing"])
+def test_what_somebody_has_deleted_is_left_to_mlflow(root, client, experiment, deleted):
+    """MLflow refuses it, and says so."""
+    run = client.create_run(experiment).info.run_id
+    if deleted == "run":
+        client.delete_run(run)
+    if deleted == "experiment":
+        client.delete_experiment(experiment)
+    before = contents(root / "mlflow.db")
+    assert write_runs(root / "mlflow.db", [record(experiment, run)]) == (deleted == "nothing")
+    assert (contents(root / "mlflow.db") == before) == (deleted != "nothing")
+
+
+def test_no_run_without_an_experiment(root):
+    """Nothing is left of a run that nobody would find."""
+    before = contents(root / "mlflow.db")
+    assert not write_runs(root / "mlflow.db", [record("999")])
+    assert contents(root / "mlflow.db") == before
 
 
 def test_of_several_runs_all_are_written_or_none(root, experiment):
