@@ -9,7 +9,6 @@ trials that they ask for at the same time are trained by the same stacked traine
 from __future__ import annotations
 
 import argparse
-import copy
 import statistics
 import sys
 import tempfile
@@ -46,7 +45,7 @@ def main() -> None:
 
 def batched(seed: int, trials: int) -> tuple[Points, dict[str, float]]:
     """The objectives of a sweep, and the scales of its weights."""
-    sweep = copy.copy(bike_demand.sweep)
+    sweep = bike_demand.sweep  # itself, no copy: a worker finds what the script holds
     sweep.seed = seed
     with tempfile.TemporaryDirectory() as root:
         result = sweep.run(trials=trials, root=root, tracking=False, quiet=True)
