@@ -36,6 +36,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "mlruns"
 
 
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables, made once: making them takes seconds."""
+    from mlflow import MlflowClient
+
+    from lossweights.folder import tracking_uri
+
+    root = tmp_path_factory.mktemp("tables")
+    MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()
+    return root / "mlflow.db"
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """The same random numbers in every test, whichever ran before it."""

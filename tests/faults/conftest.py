@@ -4,8 +4,6 @@ import shutil
 
 import pytest
 
-from lossweights.folder import tracking_uri
-
 from .helpers import PLAIN, Scripted, check_mlflow, check_sweep, children
 
 
@@ -40,16 +38,6 @@ def scripted(tmp_path, _nothing_left):
         script.close()
         if settle:
             script.settle()
-
-
-@pytest.fixture(scope="session")
-def mlflow_tables(tmp_path_factory):
-    """An MLflow database with its tables, made once: making them takes seconds."""
-    from mlflow import MlflowClient
-
-    root = tmp_path_factory.mktemp("tables")
-    MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()
-    return root / "mlflow.db"
 
 
 @pytest.fixture

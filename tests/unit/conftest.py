@@ -23,22 +23,10 @@ def databases_closed(monkeypatch):
         engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """MLflow's tables, made once: making them takes longer than all that the tests do."""
-    from mlflow import MlflowClient
-
-    from lossweights.folder import tracking_uri
-
-    root = tmp_path_factory.mktemp("template")
-    MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def root_with_tables(tmp_path, empty_database, databases_closed):
+def root_with_tables(tmp_path, mlflow_tables, databases_closed):
     """A root in which MLflow has its tables."""
     root = tmp_path / "mlruns"
     root.mkdir()
-    shutil.copy(empty_database, root)
+    shutil.copy(mlflow_tables, root)
     return root
