@@ -18,7 +18,7 @@ from typing import Any
 
 from lossweights.tracking.points import Point, latest
 
-# Of the tables that a finished trial is written to, as they have been since MLflow 2. A table that
+# Of the tables that a finished trial is written to, as MLflow 3 has them. A table that
 # has others is of another version: then MLflow itself writes.
 _TEXTS = {"run_uuid", "key", "value"}
 _NUMBERS = {"run_uuid", "key", "value", "timestamp", "step", "is_nan"}
