@@ -42,7 +42,7 @@ class SweepProgress:
         self._objectives = dict(objectives)
         self._best: dict[str, float] = {}
         self._outcomes: Counter[Outcome] = Counter()
-        self._total, self._done, self._before = total, 0, 0
+        self._total, self._done, self._before, self._shown = total, 0, 0, 0
         self._started = self._last_line = time.monotonic()
         self._console = console or Console(stderr=True)
         self._quiet = quiet
@@ -60,7 +60,8 @@ class SweepProgress:
             self._task = self._bar.add_task("trials", total=total, best="")
 
     def __enter__(self) -> SweepProgress:
-        self._before, self._started = self._done, time.monotonic()
+        self._before = self._shown = self._done
+        self._started = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, best=self._summary())
             self._bar.start()
@@ -72,6 +73,7 @@ class SweepProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.show()
         if self._bar is not None:
             self._bar.stop()
 
@@ -85,19 +87,27 @@ class SweepProgress:
             self._improve(finished.result.metrics)
 
     def trial_ended(self, finished: Finished) -> None:
-        """Count a trial and show the new state."""
+        """Count a trial of this process."""
         self.count(finished)
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, best=self._summary())
-        elif not self._quiet and self._line_is_due():
-            self._last_line = time.monotonic()
-            minutes, seconds = divmod(round(self.seconds_left()), 60)
-            print(
-                f"trial {self._done}/{self._total}  time left {minutes}:{seconds:02d}"
-                f"  {self._summary()}",
-                file=sys.stderr,
-                flush=True,
-            )
+
+    def show(self) -> None:
+        """Where there is no bar, a line if one is due.
+
+        Called between trials that end together: after the first of a stack the time that all of
+        them took would look like the time of one.
+        """
+        if self._quiet or self._bar is not None or not self._line_is_due():
+            return
+        self._last_line, self._shown = time.monotonic(), self._done
+        minutes, seconds = divmod(round(self.seconds_left()), 60)
+        print(
+            f"trial {self._done}/{self._total}  time left {minutes}:{seconds:02d}"
+            f"  {self._summary()}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def seconds_left(self) -> float:
         """Time left at the pace so far."""
@@ -119,6 +129,8 @@ class SweepProgress:
         return "  ".join([f"best {best}" if best else "", *unwell]).strip()
 
     def _line_is_due(self) -> bool:
-        first = self._done == self._before + 1
+        if self._done == self._shown:
+            return False
+        first = self._shown == self._before
         late = time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES
         return first or late or self._done == self._total

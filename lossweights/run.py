@@ -135,6 +135,7 @@ def _train(
             tracker.trial_ended(finished)
 
     def idle() -> None:
+        progress.show()
         board.write(driver.workers(), {} if tracker is None else tracker.state())
 
     if store.finished() >= options.trials:

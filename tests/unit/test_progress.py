@@ -42,6 +42,7 @@ def test_plain_lines_have_done_left_and_best(clock, capsys):
     with plain(total=4) as bar:
         clock.now += 20
         bar.trial_ended(finished(0, rmse=3.0, shortfall=1.0))
+        bar.show()
         clock.now += 20
         bar.trial_ended(finished(1, rmse=2.0, shortfall=5.0))
     first, second = capsys.readouterr().err.splitlines()
@@ -57,6 +58,7 @@ def test_time_left_is_a_time(clock, capsys, pace, shown):
     with plain(total=2) as bar:
         clock.now += pace
         bar.trial_ended(finished(0))
+        bar.show()
     assert f"time left {shown}  " in capsys.readouterr().err
 
 
@@ -66,10 +68,25 @@ def test_lines_are_few_and_the_last_is_there(clock, capsys):
         for number in range(100):
             clock.now += 0.5
             bar.trial_ended(finished(number))
+            bar.show()
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("trial 1/100 ")
     assert lines[-1].startswith("trial 100/100  time left 0:00")
     assert 10 <= len(lines) <= 12
+
+
+def test_trials_that_end_together_are_shown_together(clock, capsys):
+    """The time of a stack is not that of its first trial; nothing new is no line."""
+    with plain(total=64) as bar:
+        for number in range(64):
+            clock.now += 10 * (number % 16 == 0)
+            bar.trial_ended(finished(number))
+            if number % 16 == 15:
+                bar.show()
+                bar.show()
+    lines = [line.partition("  best")[0] for line in capsys.readouterr().err.splitlines()]
+    left = ["0:30", "0:20", "0:10", "0:00"]
+    assert lines == [f"trial {16 * (i + 1)}/64  time left {at}" for i, at in enumerate(left)]
 
 
 def test_earlier_trials_do_not_count_into_the_pace(clock):
