@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from lossweights.space import Space
 from lossweights.training.contract import Trainer
@@ -22,15 +22,33 @@ class Choice:
 
     Attributes:
         trainer: Name of the trainer; not ``"auto"``, so that all workers do the same.
-        workers: How many worker processes are faster than none.
+        workers: In how many worker processes; 0 for in this one.
+        members: How many members each of them trains at once; ``None`` leaves it to the trainer.
         why: Why, as the end of a line; empty if there was nothing to choose.
-        at_once: How many members this process would train at once.
+        rates: What was measured for it, as plain JSON values, for the next run of the sweep.
     """
 
     trainer: str
     workers: int = 0
+    members: int | None = None
     why: str = ""
-    at_once: int = 1
+    rates: Mapping[str, Any] | None = None
+
+
+class Choose(Protocol):
+    """Finds out how trials are best trained."""
+
+    def __call__(
+        self, name: str, trials: int, workers: int | None, kept: Mapping[str, Any] | None
+    ) -> Choice:
+        """See `lossweights.trainers.Trainers.choose`."""
+
+
+def _as_asked(
+    name: str, trials: int, workers: int | None, kept: Mapping[str, Any] | None
+) -> Choice:
+    """The trainer that was named, in as many workers as asked for."""
+    return Choice(name, workers or 0)
 
 
 @dataclass(frozen=True)
@@ -43,20 +61,21 @@ class Prepared:
         scales: What sampled weights are divided by, term by term, or ``None``.
         baseline: Magnitude of each term for the best constant prediction, where trials measure
             theirs, or ``None`` where there is no such prediction.
-        make_trainer: Builds a trainer by name.
+        make_trainer: Builds a trainer, by its name and how many members it is to train at once;
+            ``None`` leaves that to the trainer.
         conclude: What to do once all trials have ended: from the result and the root to how the
             parent run ends.
         shown: What the tracker shows of the sweep.
-        choose: From the name of a trainer and a number of trials to how they are best trained.
+        choose: Finds out how trials are best trained.
     """
 
     parts: Mapping[str, Any]
     scales: Mapping[str, float] | None
-    make_trainer: Callable[[str], Trainer]
+    make_trainer: Callable[[str, int | None], Trainer]
     conclude: Callable[[SweepResult, Path], Ending]
     shown: Mapping[str, Any] = field(default_factory=dict)
     baseline: Mapping[str, float] | None = None
-    choose: Callable[[str, int], Choice] = lambda trainer, trials: Choice(trainer)
+    choose: Choose = _as_asked
 
 
 class AbstractSweep(ABC):

@@ -1,4 +1,4 @@
-"""The cores of the machine, and this process's share of them."""
+"""The cores of the machine."""
 
 from __future__ import annotations
 
@@ -17,15 +17,3 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def own_share() -> float:
-    """The part of the available cores that is this process's: a worker has its threads alone.
-
-    >>> 0 < own_share() <= 1
-    True
-    """
-    threads, cores = os.environ.get(THREADS, ""), available_cores()
-    if not threads.isdigit() or not 0 < int(threads) < cores:
-        return 1.0
-    return int(threads) / cores

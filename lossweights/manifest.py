@@ -14,9 +14,9 @@ from lossweights.folder import FORMAT, VERSION
 from lossweights.space import Space
 
 _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
-# What may differ on resume without a word: where it ran and when, not what it computes; the
-# baseline follows from data and terms.
-_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline")
+# What may differ on resume without a word: where it ran, when and how fast, not what it computes;
+# the baseline follows from data and terms.
+_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "rates")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 _NOT_THERE = object()  # which is another thing than a field that is null
@@ -71,7 +71,7 @@ def make_manifest(
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
         **parts,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": versions(),
     }
 
 
@@ -152,8 +152,9 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide what a sweep computes."""
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

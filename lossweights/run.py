@@ -154,43 +154,48 @@ def _train(
 
 
 def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
-    # Where workers are given, or cannot be, there are none to choose, and no trainer to build.
-    is_free = options.workers is None and _can_have_workers(sweep, options)
-    # By all trials, not by those that are left: a resumed sweep goes on as it began.
-    choice = prepared.choose(options.trainer, options.trials if is_free else 0)
-    workers = _workers(options, choice.workers)
+    asked = options.workers
+    if asked is None and not _can_have_workers(sweep, options):
+        asked = 0
+    # By all trials, not by those that are left, and by what was measured when it began: a resumed
+    # sweep goes on as one that never stopped.
+    kept = store.manifest.get("rates")
+    choice = prepared.choose(options.trainer, options.trials, asked, kept)
+    if choice.rates is not None and choice.rates != kept:
+        store.change_manifest({**store.manifest, "rates": choice.rates})
+    workers = choice.workers
+    if options.workers is None and options.trial_timeout is not None:
+        workers = max(workers, 1)  # only a process can be ended when its time is up
     if choice.why and not options.quiet:
-        how = _told(workers, choice.at_once)
+        how = _told(workers, choice.members)
         line = f"trainer: {choice.trainer}{how}, since {choice.why}"
         print(line, file=sys.stderr, flush=True)
     if workers == 0:
-        return InlineExecutor(lambda: prepared.make_trainer(choice.trainer))
+        return InlineExecutor(lambda: prepared.make_trainer(choice.trainer, choice.members))
     return ProcessExecutor(
         workers,
         target_of(sweep, options.script),
         choice.trainer,
         fingerprint=digest(prepared.parts),
         logs=store.folder / "logs",
+        members=choice.members,
         memory=_memory_limit(workers),
     )
 
 
-def _workers(options: Options, chosen: int) -> int:
-    """As many as asked for; else as chosen, and one if trials must end when their time is up."""
-    if options.workers is not None:
-        return options.workers
-    return chosen if options.trial_timeout is None else max(chosen, 1)
+def _told(workers: int, members: int | None) -> str:
+    """How trials are trained, for the line that says so.
 
-
-def _told(workers: int, at_once: int) -> str:
-    """Where the trials are trained, for the line that says so.
-
-    >>> _told(2, 16), _told(1, 16), _told(0, 16), _told(0, 1)
-    (' in 2 worker processes', ' in 1 worker process', ', 16 members at once', '')
+    >>> _told(0, 1), _told(0, 16), _told(1, 1)
+    ('', ', 16 members at once', ', in 1 worker process')
+    >>> _told(2, 16)
+    ', 16 members at once in each of 2 worker processes'
     """
-    if workers:
-        return f" in {workers} worker process" + ("es" if workers > 1 else "")
-    return f", {at_once} members at once" if at_once > 1 else ""
+    at_once = f", {members} members at once" if members is not None and members > 1 else ""
+    if workers > 1:
+        each = "in each of" if at_once else "in"
+        return f"{at_once or ','} {each} {workers} worker processes"
+    return f"{at_once or ','} in 1 worker process" if workers else at_once
 
 
 def _can_have_workers(sweep: AbstractSweep, options: Options) -> bool:

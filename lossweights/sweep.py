@@ -120,9 +120,9 @@ class Sweep(AbstractSweep):
             output_shape = try_once(self.problem, data, self.seed)
             scales = self._reference_scales(data, output_shape)
             baseline = self._baseline(data, output_shape)
-        trainers = Trainers(self.problem, data, self.seeds)
         parts = describe_problem(self.problem, data)
         parts["recipe"]["seeds"] = self.seeds
+        trainers = Trainers(self.problem, data, self.seeds, parts)
         return Prepared(
             parts=parts,
             scales=scales,

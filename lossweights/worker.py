@@ -51,7 +51,7 @@ def serve(pipe: Connection) -> None:
     try:
         request = receive(pipe)
         try:
-            trainer, fingerprint = _load(request["target"], request["trainer"])
+            trainer, fingerprint = _load(request)
         except (Exception, SystemExit) as error:
             _, reason, details = failure_of(error)
             send(pipe, "broken", reason=reason, details=details)
@@ -71,12 +71,13 @@ def serve(pipe: Connection) -> None:
         return  # the driver has gone, or wants no more
 
 
-def _load(target: Mapping[str, str], trainer: str) -> tuple[Trainer, str]:
+def _load(request: Mapping[str, Any]) -> tuple[Trainer, str]:
     from lossweights.manifest import digest
     from lossweights.script import load_target
 
-    prepared = load_target(target).prepare(rehearse=False)
-    return prepared.make_trainer(trainer), digest(prepared.parts)
+    prepared = load_target(request["target"]).prepare(rehearse=False)
+    trainer = prepared.make_trainer(request["trainer"], request["members"])
+    return trainer, digest(prepared.parts)
 
 
 def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:

@@ -6,7 +6,9 @@ import os
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -28,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Add the exceptions to the warnings that are errors, each with its reason."""
     for line in OF_OTHERS:
         config.addinivalue_line("filterwarnings", line)
+    # What sweeps measure of this machine is no business of the user's own ones.
+    cache = tempfile.mkdtemp(prefix="lossweights-cache-")
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
+    os.environ["XDG_CACHE_HOME"] = cache
 
 
 @pytest.fixture

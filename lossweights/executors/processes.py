@@ -33,6 +33,7 @@ class ProcessExecutor(Executor):
         trainer: Name of the trainer that each worker builds.
         fingerprint: What the workers must find when they load the sweep: the driver's own.
         logs: Folder for the logs of the workers.
+        members: How many members a worker trains at once; ``None`` leaves that to the trainer.
         memory: Bytes at which a worker is replaced between batches; ``None`` never does.
     """
 
@@ -43,6 +44,7 @@ class ProcessExecutor(Executor):
         trainer: str,
         fingerprint: str,
         logs: Path,
+        members: int | None = None,
         memory: int | None = None,
     ) -> None:
         self._fingerprint = fingerprint
@@ -51,7 +53,7 @@ class ProcessExecutor(Executor):
         self._wanted = threading.Condition()
         self._closed = False
         self._ready: Ready | None = None
-        load = {"target": dict(target), "trainer": trainer}
+        load = {"target": dict(target), "trainer": trainer, "members": members}
         cores = max(1, available_cores() // workers)
         self._supervisors = [
             Supervisor(self, number, load, logs, cores, memory) for number in range(1, workers + 1)

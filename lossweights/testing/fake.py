@@ -152,7 +152,7 @@ class FakeSweep(AbstractSweep):
                 "data": self._data,
             },
             scales=None,
-            make_trainer=lambda name: FakeTrainer(self._epochs, self._during, self._capacity),
+            make_trainer=lambda *_: FakeTrainer(self._epochs, self._during, self._capacity),
             conclude=self._conclude,
             shown={"epochs": self._epochs},
         )

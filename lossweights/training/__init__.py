@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lossweights.training.contract import Member, ReportFunction, Trainer
 
 if TYPE_CHECKING:
-    from lossweights.training.auto import TRAINERS, choose_trainer
+    from lossweights.training.auto import Chosen, choose_trainer
+    from lossweights.training.candidates import TRAINERS, Candidates
     from lossweights.training.fit import FitTrainer
     from lossweights.training.replicas import ReplicatedTrainer
     from lossweights.training.serial import SerialTrainer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRAINERS",
+    "Candidates",
+    "Chosen",
     "FitTrainer",
     "Member",
     "ReplicatedTrainer",
@@ -30,7 +33,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "TRAINERS": "auto",
+    "TRAINERS": "candidates",
+    "Candidates": "candidates",
+    "Chosen": "auto",
     "FitTrainer": "fit",
     "ReplicatedTrainer": "replicas",
     "SerialTrainer": "serial",

@@ -12,6 +12,7 @@ from lossweights.data import Data
 from lossweights.problem import Problem
 from lossweights.records import TrialResult
 from lossweights.training.contract import Member, ReportFunction, Trainer
+from lossweights.training.placed import Placed
 from lossweights.training.stacked import StackedTrainer
 from lossweights.training.stacked_gradients import Form
 
@@ -26,6 +27,7 @@ class SerialTrainer(Trainer):
     Args:
         problem: What is trained.
         data: The data.
+        placed: The data on the device, if they are there already.
 
     Raises:
         NotStackable: Only `model.fit` trains the model rightly; the message says why.
@@ -33,8 +35,8 @@ class SerialTrainer(Trainer):
 
     name = "serial"
 
-    def __init__(self, problem: Problem, data: Data) -> None:
-        self._single = StackedTrainer(problem, data, size=1)
+    def __init__(self, problem: Problem, data: Data, *, placed: Placed | None = None) -> None:
+        self._single = StackedTrainer(problem, data, size=1, placed=placed)
 
     @property
     def capacity(self) -> int:
@@ -56,5 +58,5 @@ class SerialTrainer(Trainer):
         return self._single.parameters(position)
 
     def seconds_a_step(self, steps: int) -> float:
-        """How long a training step of a member takes, from so many of them."""
+        """How long a training step takes, measured in at most so many of them."""
         return self._single.seconds_a_step(steps)

@@ -1,4 +1,4 @@
-"""How many members a stack has: as many as the cache and the memory hold, in few sizes."""
+"""How many members a stack may have: what cache and memory hold, in few sizes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lossweights.cores import own_share
 from lossweights.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them
 CACHE_SHARE = 0.5  # of the last-level cache: the data and other processes need the rest
 MEMORY_SHARE = 0.25  # of the memory that is free
 DEFAULT_CACHE = 16 << 20
-MOST = 256  # beyond it the overhead a member is long gone
 
 
 def bucket(members: int, size: int) -> int:
@@ -34,16 +32,33 @@ def bucket(members: int, size: int) -> int:
 def cached_members(model: keras.Model, problem: Problem) -> int:
     """The number of members whose training stays in the last-level cache, a power of two.
 
-    A worker with a part of the cores counts on that part of the cache and of the memory.
+    It is where measuring begins, and what is taken where nothing is measured.
 
     Args:
         model: A built model of the problem.
         problem: What is trained.
     """
-    member = member_bytes(model, problem.batch_size)
-    cache, memory = CACHE_SHARE * cache_bytes(), MEMORY_SHARE * free_bytes()
-    fits = min(own_share() * min(cache, memory) / member, MOST)
-    return max(1, 1 << math.floor(math.log2(max(fits, 1))))
+    cached = CACHE_SHARE * cache_bytes() / member_bytes(model, problem.batch_size)
+    return min(power_of_two(cached), most_members(model, problem))
+
+
+def most_members(model: keras.Model, problem: Problem) -> int:
+    """The number of members that the free memory has room for, a power of two.
+
+    Args:
+        model: A built model of the problem.
+        problem: What is trained.
+    """
+    return power_of_two(MEMORY_SHARE * free_bytes() / member_bytes(model, problem.batch_size))
+
+
+def power_of_two(number: float) -> int:
+    """The largest power of two that is not above a number, and at least 1.
+
+    >>> [power_of_two(number) for number in (0.3, 1, 7.9, 32)]
+    [1, 1, 4, 32]
+    """
+    return 1 << math.floor(math.log2(max(number, 1)))
 
 
 def member_bytes(model: keras.Model, batch_size: int) -> int:

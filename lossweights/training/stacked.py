@@ -26,6 +26,9 @@ from lossweights.training.stacked_variables import ModelValues, is_random_state,
 
 log = logging.getLogger("lossweights")
 
+# What TensorFlow says of an operation that XLA does not know.
+XLA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+
 Slots: TypeAlias = "list[MemberHistory | None]"  # what each place of a stack trains, if anything
 
 
@@ -43,6 +46,7 @@ class StackedTrainer(Trainer):
         problem: What is trained.
         data: The data.
         size: Members of a stack; by default so many that their training stays in the cache.
+        placed: The data on the device, if they are there already.
         form: The form of the graph; by default the fastest one that agrees with Keras.
 
     Raises:
@@ -58,6 +62,7 @@ class StackedTrainer(Trainer):
         data: Data,
         *,
         size: int | None = None,
+        placed: Placed | None = None,
         form: Form | None = None,
     ) -> None:
         if size is not None and size < 1:
@@ -69,7 +74,7 @@ class StackedTrainer(Trainer):
         self._size = size or cached_members(self._model, problem)
         if self._size > 1:
             vectorize_convolutions(self._model)
-        self._placed = Placed.of(problem, data, self._model)
+        self._placed = placed or Placed.of(problem, data, self._model)
         self._stacks: dict[tuple[int, bool], Stack] = {}
         self._starts: dict[int, ModelValues] = {}
         self._parameters: dict[int, ModelValues] = {}
@@ -110,20 +115,32 @@ class StackedTrainer(Trainer):
         values = {id(v): value for v, value in zip(variables, [*trainable, *state], strict=True)}
         return [values[id(weight)] for weight in self._model.weights]
 
-    def seconds_a_step(self, steps: int) -> float:
-        """How long a training step takes for each member, measured in so many steps."""
-        stack, feed = self._stack(self._size), self._placed.train
+    def resize(self, size: int) -> None:
+        """Train so many members at once from now on; stacks of other sizes are forgotten."""
+        self._size = size
+        kept = {key: stack for key, stack in self._stacks.items() if key[0] == bucket(size, size)}
+        self._stacks = kept
+
+    def seconds_a_step(self, steps: int, size: int | None = None) -> float:
+        """How long a training step takes a stack, measured in at most so many steps.
+
+        Args:
+            steps: How many, if an epoch has so many full batches.
+            size: Members of the stack; by default as many as are trained at once.
+        """
+        stack, feed = self._stack_of(size or self._size), self._placed.train
         steps = max(1, min(steps, len(feed) // self._problem.batch_size))
-        stack.start(
-            [self._start(seed=0)] * self._size,
-            [dict.fromkeys(self._problem.terms, 1.0)] * self._size,
-        )
-        stack.warm_up(feed.begin()([0], 1))
+        values, weights = self._start(seed=0), dict.fromkeys(self._problem.terms, 1.0)
+        stack.start([values] * stack.size, [weights] * stack.size)
         source = feed.begin()([0], 1)
         started = time.monotonic()
-        stack.train_epoch(source, steps)
+        try:
+            stack.train_epoch(source, steps)
+        except XLA_ERRORS as error:
+            self._do_without_xla(error)
+            return self.seconds_a_step(steps, size)
         stack.variables.of_member(0)  # waits until it is done
-        return (time.monotonic() - started) / steps / self._size
+        return (time.monotonic() - started) / steps
 
     def _find_form(self) -> Form:
         """The fastest form of graph in which a stack does what Keras does."""
@@ -194,13 +211,19 @@ class StackedTrainer(Trainer):
             try:
                 seeds = [member.seed for member in members]
                 stack.warm_up(self._placed.train.begin(own_orders=own_order)(seeds, 1))
-            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-                log.info("XLA cannot compile this model, goes on without: %s", error.message[:200])
-                self._form = Form(self._form.tape, xla=False)
-                self._stacks.clear()
+            except XLA_ERRORS as error:
+                self._do_without_xla(error)
                 return self._started(histories, own_order)
         stack.start(values, weights)
         return stack
+
+    def _do_without_xla(self, error: tf.errors.OpError) -> None:
+        """Go on in the same form of graph without XLA; where that is off already, fail."""
+        if not self._form.xla:
+            raise error
+        log.info("XLA cannot compile this model, goes on without: %s", error.message[:200])
+        self._form = Form(self._form.tape, xla=False)
+        self._stacks.clear()
 
     def _compact(
         self, stack: Stack, running: list[int], own_order: bool
@@ -226,10 +249,14 @@ class StackedTrainer(Trainer):
         return self._starts[seed]
 
     def _stack(self, members: int, own_order: bool = False) -> Stack:
-        """The stack for so many members, compiled at its first use."""
-        key = (bucket(members, self._size), own_order)
+        """The stack for so many members."""
+        return self._stack_of(bucket(members, self._size), own_order)
+
+    def _stack_of(self, size: int, own_order: bool = False) -> Stack:
+        """The stack of that size, compiled at its first use."""
+        key = (size, own_order)
         if key not in self._stacks:
             self._stacks[key] = Stack(
-                self._problem, self._model, self._placed, key[0], self._form, own_order=own_order
+                self._problem, self._model, self._placed, size, self._form, own_order=own_order
             )
         return self._stacks[key]

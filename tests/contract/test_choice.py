@@ -6,14 +6,12 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from lossweights import trainers
 from lossweights.data import Data
-from lossweights.trainers import STACKS_TO_TRAIN, TRIALS_A_WORKER, Trainers
-from lossweights.training import SerialTrainer, StackedTrainer, choose_trainer
+from lossweights.training import Candidates, SerialTrainer, StackedTrainer, choose_trainer
 from lossweights.training.stackable import NotStackable
 
 from . import models
-from .parity import data, problem
+from .parity import assert_same, data, problem, train
 
 
 class OwnStep(models.Subclassed):
@@ -118,10 +116,10 @@ def test_what_only_fit_can_train_is_trained_by_fit(build_model, options, reason)
         with pytest.raises(NotStackable, match=reason) as raised:
             make(made, given)
         assert "trainer='fit'" in str(raised.value)
-    trainer, why = choose_trainer(made, given)
-    assert trainer.name == "fit"
-    assert reason in why
-    assert "\n" not in why
+    chosen = choose_trainer(Candidates(made, given))
+    assert (chosen.name, chosen.members, chosen.rates) == ("fit", 1, None)
+    assert reason in chosen.why
+    assert "\n" not in chosen.why
 
 
 def test_a_masked_sequence_is_trained_one_after_another():
@@ -129,16 +127,14 @@ def test_a_masked_sequence_is_trained_one_after_another():
     made, given = problem(models.masked_gru), data(models.masked_gru)
     with pytest.raises(NotStackable):
         StackedTrainer(made, given, size=4)
-    trainer, _ = choose_trainer(made, given)
-    assert trainer.name == "serial"
+    assert choose_trainer(Candidates(made, given)).name == "serial"
 
 
 def test_dense_layers_are_stacked():
     """Several members of a dense net are trained at once."""
-    trainer, why = choose_trainer(problem(), data())
-    assert isinstance(trainer, StackedTrainer)
-    assert trainer.capacity > 1
-    assert why == "its layers can be stacked"
+    chosen = choose_trainer(Candidates(problem(), data()), trials=8)
+    assert (chosen.name, chosen.members) == ("stacked", 8)
+    assert chosen.why == "its layers can be stacked"
 
 
 def test_convolutions_over_images_train_one_after_another():
@@ -151,89 +147,30 @@ def test_convolutions_over_images_train_one_after_another():
 
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(64, 32, 32, 8)), rng.normal(size=(64, 2)))
-    trainer, why = choose_trainer(problem(build_model, batch_size=64), Data(rows, rows))
-    assert isinstance(trainer, SerialTrainer)
-    assert why == "it has convolutions over images"
+    candidates = Candidates(problem(build_model, batch_size=64), Data(rows, rows))
+    chosen = choose_trainer(candidates)
+    assert chosen.name in ("serial", "fit")
+    assert chosen.rates.stacked == {}
+    assert "one after another" in chosen.why
 
 
 def test_convolutions_over_time_are_timed():
-    """Where looking at a model does not tell, a few steps of both do."""
-    trainer, why = choose_trainer(problem(models.conv1d), data(models.conv1d))
-    assert trainer.name in ("stacked", "serial")
-    other = {"stacked": "serial", "serial": "stacked"}[trainer.name]
-    assert why.startswith("a step of a member measured")
-    assert why.endswith(f"times faster than {other}")
+    """Where looking at a model does not tell, a few steps of each trainer do."""
+    candidates = Candidates(problem(models.conv1d), data(models.conv1d))
+    chosen = choose_trainer(candidates)
+    rates = chosen.rates
+    assert sorted(rates.stacked) == [4, 8]  # half of the fewest at once, and these
+    assert rates.serial > 0
+    assert rates.fit > 0
+    assert (chosen.name, chosen.members) == rates.best(8, 8)
+    assert chosen.why == f"a training step takes each member {rates}"
 
 
-@pytest.fixture
-def machine(monkeypatch):
-    """Sets the cores and the free memory, in bytes, that there seem to be."""
-
-    def seems(cores, memory=1 << 40):
-        monkeypatch.setattr(trainers, "available_cores", lambda: cores)
-        monkeypatch.setattr(trainers, "free_bytes", lambda: memory)
-
-    return seems
-
-
-def test_a_few_stacks_are_trained_in_this_process_and_many_by_a_worker_a_core(machine):
-    """From so many stacks on the workers are worth their start; the line says who trains."""
-    machine(cores=4)
-    made = Trainers(problem(), data())
-    capacity = made.make("stacked").capacity
-    many = STACKS_TO_TRAIN * capacity
-    few = made.choose("auto", many - 1)
-    assert few == trainers.Choice("stacked", 0, "its layers can be stacked", capacity)
-    assert made.choose("auto", many) == trainers.Choice("stacked", 4, few.why, capacity)
-    assert made.choose("stacked", many) == trainers.Choice("stacked", 4, "", capacity)
-
-
-def test_every_seed_counts_as_a_training(machine):
-    """Twice the seeds pay for the workers with half the trials."""
-    machine(cores=2)
-    made = Trainers(problem(), data(), seeds=2)
-    many = STACKS_TO_TRAIN * made._make("stacked").capacity // 2
-    assert [made.choose("stacked", trials).workers for trials in (many - 1, many)] == [0, 2]
-
-
-def test_single_members_get_workers_too(machine):
-    """One after another keeps one core busy."""
-    machine(cores=2)
-    made = Trainers(problem(), data())
-    many = TRIALS_A_WORKER * 2
-    assert [made.choose("fit", trials).workers for trials in (many - 1, many)] == [0, 2]
-
-
-@pytest.mark.parametrize(
-    ("cores", "memory", "workers"), [(1, 1 << 40, 0), (8, 7 << 29, 3), (8, 1 << 30, 0)]
-)
-def test_no_more_workers_than_cores_and_memory_have_room_for(machine, cores, memory, workers):
-    """A worker is a TensorFlow of its own, with the data."""
-    machine(cores, memory)
-    assert Trainers(problem(), data()).choose("serial", 10_000).workers == workers
-
-
-def test_every_worker_holds_the_data(machine, monkeypatch):
-    """Three gigabytes of them, and memory for two workers with as much."""
-    machine(cores=8, memory=15 << 30)
-    given = data()
-    assert given.nbytes == sum(a.nbytes for s in (given.train, given.val) for a in (s.x, s.y))
-    monkeypatch.setattr(Data, "nbytes", 3 << 30)
-    assert Trainers(problem(), given).choose("serial", 10_000).workers == 2
-
-
-def test_beside_a_gpu_there_are_no_workers(machine, monkeypatch):
-    """The first process would take all of its memory."""
-    machine(cores=8)
-    there = tf.config.list_physical_devices("CPU")
-    monkeypatch.setattr(
-        tf.config, "list_physical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else there
-    )
-    assert Trainers(problem(), data()).choose("serial", 10_000).workers == 0
-
-
-def test_a_trainer_that_is_named_is_not_built_where_there_is_nothing_to_choose():
-    """Workers that were asked for build it themselves."""
-    made = Trainers(problem(), data())
-    assert made.choose("stacked", 0) == trainers.Choice("stacked")
-    assert made._built == {}
+def test_what_was_timed_trains_as_if_it_had_not_been():
+    """Parameters, random states and optimizers are put back."""
+    made, given = problem(models.conv1d), data(models.conv1d)
+    timed, fresh = Candidates(made, given), Candidates(made, given)
+    choose_trainer(timed)
+    for name in ("fit", "serial", "stacked"):
+        found, expected = (train(trainers.get(name, 4)) for trainers in (timed, fresh))
+        assert_same(found, expected, relative=0.0)

@@ -9,7 +9,14 @@ import lossweights as lw
 from lossweights.data import Data
 from lossweights.early_stopping import EarlyStopping
 from lossweights.loss import CombinedLoss
-from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer, choose_trainer
+from lossweights.training import (
+    Candidates,
+    FitTrainer,
+    Member,
+    SerialTrainer,
+    StackedTrainer,
+    choose_trainer,
+)
 
 from . import models
 from .parity import BATCH, EPOCHS, MEMBERS, SEED, TERMS, assert_same, data, problem, train
@@ -118,8 +125,11 @@ def test_members_that_end_leave_the_others_their_rows(stacked, counted):
 def test_the_choice_of_a_trainer_moves_no_row():
     """Timing trainers reads rows as well; what is trained afterwards begins at the first one."""
     made, given = problem(models.conv1d), streamed(models.conv1d)
-    trainer, _ = choose_trainer(made, given)
-    assert_same(train(trainer, MEMBERS[:2]), train(FitTrainer(made, given), MEMBERS[:2]))
+    candidates = Candidates(made, given)
+    assert choose_trainer(candidates).rates is not None
+    expected = train(FitTrainer(made, given), MEMBERS[:2])
+    for name in ("stacked", "serial", "fit"):
+        assert_same(train(candidates.get(name), MEMBERS[:2]), expected)
 
 
 def load_stream():

@@ -17,14 +17,14 @@ LAYERS = [
      "cores"],
     # 1: plain values
     ["weights", "space", "records", "selection", "shares", "gram", "verdict", "dominance", "flips",
-     "sweep_verdict", "story", "early_stopping"],
+     "sweep_verdict", "story", "early_stopping", "rates"],
     # 2: keras
     ["terms", "scales", "output_loss", "loss", "metrics", "probe", "gradients", "instruments",
      "monitor_figure", "monitor"],
     # 3: training
     ["split", "stream", "data", "problem", "training"],
     # 4: services
-    ["folder", "executors", "store", "tracking", "status", "driver"],
+    ["folder", "executors", "store", "tracking", "status", "driver", "measured"],
     # 5: the sweep
     ["search", "describe", "manifest", "progress", "result", "report", "summary", "launch",
      "script", "target", "sync", "winner", "conclusion", "abstract", "trainers", "run", "sweep",

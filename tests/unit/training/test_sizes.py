@@ -1,9 +1,8 @@
-"""How many members a stack has: what cache and memory hold, and this process's share of them."""
+"""How many members a stack may have: what cache and memory hold."""
 
 import keras
 import pytest
 
-from lossweights import cores
 from lossweights.problem import Problem
 from lossweights.terms import as_term
 from lossweights.training import sizes
@@ -28,41 +27,30 @@ PROBLEM = Problem(
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Sets cores, threads of this process, cache and free memory."""
+    """Sets cache and free memory."""
 
-    def seems(total=4, threads="", cache=32 << 20, memory=1 << 40):
-        monkeypatch.setattr(cores, "available_cores", lambda: total)
-        monkeypatch.setenv(cores.THREADS, threads)
+    def seems(cache=32 << 20, memory=1 << 40):
         monkeypatch.setattr(sizes, "cache_bytes", lambda: cache)
         monkeypatch.setattr(sizes, "free_bytes", lambda: memory)
 
     return seems
 
 
-@pytest.mark.parametrize(
-    ("threads", "share"),
-    [("", 1.0), ("0", 1.0), ("many", 1.0), ("1", 0.25), ("2", 0.5), ("4", 1.0), ("8", 1.0)],
-)
-def test_the_share_of_a_process_is_that_of_its_threads(machine, threads, share):
-    """Without a number, and beyond the cores, it is the whole machine."""
-    machine(threads=threads)
-    assert cores.own_share() == share
-
-
-def test_a_worker_takes_its_part_of_the_cache(machine):
-    """Four workers of one core each train together as many members as one of four cores."""
+def test_the_cache_holds_as_many_members_as_fit_in_its_share(machine):
+    """Twice as many would not."""
     machine()
-    whole = sizes.cached_members(build_model(), PROBLEM)
-    machine(threads="1")
-    assert sizes.cached_members(build_model(), PROBLEM) == whole // 4
-    assert whole * sizes.member_bytes(build_model(), 1) <= sizes.CACHE_SHARE * (32 << 20)
+    members = sizes.cached_members(build_model(), PROBLEM)
+    bytes_needed = members * sizes.member_bytes(build_model(), 1)
+    assert bytes_needed <= sizes.CACHE_SHARE * (32 << 20) < 2 * bytes_needed
+    machine(cache=0)
+    assert sizes.cached_members(build_model(), PROBLEM) == 1
 
 
 def test_memory_limits_a_stack_where_it_is_scarcer_than_cache(machine):
     """A stack of one is always tried."""
     machine(memory=4 << 20)
-    scarce = sizes.cached_members(build_model(), PROBLEM)
-    machine(memory=4 << 20, threads="1")
-    assert 1 < sizes.cached_members(build_model(), PROBLEM) * 4 == scarce
+    most = sizes.most_members(build_model(), PROBLEM)
+    assert 1 < most * sizes.member_bytes(build_model(), 1) <= sizes.MEMORY_SHARE * (4 << 20)
+    assert sizes.cached_members(build_model(), PROBLEM) == most
     machine(memory=0)
-    assert sizes.cached_members(build_model(), PROBLEM) == 1
+    assert sizes.most_members(build_model(), PROBLEM) == 1

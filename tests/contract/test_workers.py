@@ -1,0 +1,148 @@
+"""In how many processes trials are trained, and that the measured choice is kept."""
+
+import pytest
+import tensorflow as tf
+
+from lossweights import measured, trainers
+from lossweights.abstract import Choice
+from lossweights.data import Data
+from lossweights.rates import Rates
+from lossweights.trainers import STACKS_TO_TRAIN, TRIALS_A_WORKER, Trainers
+from lossweights.training import auto
+
+from .parity import data, problem
+
+CACHED = 8
+RATES = Rates({4: 1.2e-3, 8: 1e-3, 16: 1.1e-3}, serial=9e-3, fit=2e-2)
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    """An empty cache folder, and a fake machine that must not be timed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(measured.platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(auto, "cached_members", lambda model, problem: CACHED)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Sets the cores and the free memory, in bytes, that there seem to be, and counts timings."""
+    timings = []
+
+    def seems(cores=2, memory=1 << 40):
+        def measure(self, ways):
+            timings.append(ways)
+            return RATES
+
+        monkeypatch.setattr(trainers, "available_cores", lambda: cores)
+        monkeypatch.setattr(measured, "available_cores", lambda: cores)
+        monkeypatch.setattr(trainers, "free_bytes", lambda: memory)
+        monkeypatch.setattr(auto._Choice, "measure", measure)
+        return timings
+
+    return seems
+
+
+def test_a_few_stacks_are_trained_in_this_process_and_many_by_a_worker_a_core(machine):
+    """From so many stacks on the workers are worth their start, and share what is best at once."""
+    machine(cores=4)
+    made = Trainers(problem(), data())
+    many = STACKS_TO_TRAIN * CACHED
+    few = made.choose("auto", many - 1, None)
+    assert few == Choice("stacked", 0, 8, "its layers can be stacked")
+    found = made.choose("auto", many, None)
+    assert (found.trainer, found.workers, found.members) == ("stacked", 4, 2)
+    assert found.why == f"a training step takes each member {RATES}"
+    assert made.choose("stacked", many, None).workers == 4
+
+
+@pytest.mark.parametrize(("workers", "members"), [(0, 8), (1, 8), (2, 4), (3, 2), (16, 1)])
+def test_workers_that_were_asked_for_share_the_members(machine, workers, members):
+    """One has the whole machine; more share its cache."""
+    machine()
+    found = Trainers(problem(), data()).choose("stacked", 1000, workers)
+    assert (found.workers, found.members) == (workers, members)
+
+
+def test_every_seed_counts_as_a_training(machine):
+    """Twice the seeds pay for the workers with half the trials."""
+    machine()
+    made = Trainers(problem(), data(), seeds=2)
+    many = STACKS_TO_TRAIN * CACHED // 2
+    assert [made.choose("stacked", n, None).workers for n in (many - 1, many)] == [0, 2]
+
+
+def test_single_members_get_workers_too(machine):
+    """One after another keeps one core busy."""
+    machine()
+    made = Trainers(problem(), data())
+    many = TRIALS_A_WORKER * 2
+    assert [made.choose("fit", n, None).workers for n in (many - 1, many)] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "workers"), [(1, 1 << 40, 0), (8, 7 << 29, 3), (8, 1 << 30, 0)]
+)
+def test_no_more_workers_than_cores_and_memory_have_room_for(machine, cores, memory, workers):
+    """A worker is a TensorFlow of its own, with the data."""
+    machine(cores, memory)
+    assert Trainers(problem(), data()).choose("serial", 10_000, None).workers == workers
+
+
+def test_every_worker_holds_the_data(machine, monkeypatch):
+    """Three gigabytes of them, and memory for two workers with as much."""
+    machine(cores=8, memory=15 << 30)
+    given = data()
+    assert given.nbytes == sum(a.nbytes for s in (given.train, given.val) for a in (s.x, s.y))
+    monkeypatch.setattr(Data, "nbytes", 3 << 30)
+    assert Trainers(problem(), given).choose("serial", 10_000, None).workers == 2
+
+
+def test_beside_a_gpu_there_are_no_workers(machine, monkeypatch):
+    """The first process would take all of its memory."""
+    machine(cores=8)
+    monkeypatch.setattr(trainers, "_gpus", lambda: ["GPU"])
+    assert Trainers(problem(), data()).choose("serial", 10_000, None).workers == 0
+
+
+def test_here_there_is_no_gpu():
+    """What the tests above assume."""
+    assert trainers._gpus() == [] or tf.config.list_physical_devices("GPU")
+
+
+def test_a_trainer_that_needs_no_choice_is_not_built(machine):
+    """Workers that were asked for build it themselves."""
+    machine()
+    made = Trainers(problem(), data())
+    assert made.choose("fit", 10_000, 2) == Choice("fit", 2, 1)
+    assert made._candidates._built == {}
+
+
+def test_what_was_measured_is_kept_for_the_next_sweep_of_this_problem(machine):
+    """Another problem, another trainer in question and another machine are measured anew."""
+    timings = machine()
+    first = Trainers(problem(), data()).choose("auto", 1000, None)
+    assert Trainers(problem(), data()).choose("auto", 1000, None) == first
+    assert len(timings) == 1
+    Trainers(problem(batch_size=4), data(), parts={"recipe": {"batch_size": 4}}).choose(
+        "auto", 1000, 0
+    )
+    assert len(timings) == 2
+    Trainers(problem(), data()).choose("stacked", 1000, 0)
+    assert timings[-1] == ["stacked"]
+    machine(cores=3)
+    Trainers(problem(), data()).choose("auto", 1000, 0)
+    assert len(timings) == 4
+
+
+def test_what_a_sweep_measured_stays_with_it(machine, tmp_path):
+    """A resumed sweep goes on as it began, even if the cache was emptied; not on other machines."""
+    timings = machine()
+    kept = dict(Trainers(problem(), data()).choose("auto", 1000, 0).rates)
+    for path in (tmp_path / "rates").iterdir():
+        path.unlink()
+    kept["stacked"] = {"4": 1e-4, "8": 3e-4}
+    assert Trainers(problem(), data()).choose("auto", 1000, 0, kept).members == 4
+    assert len(timings) == 1
+    for other in ({**kept, "key": "another"}, {**kept, "stacked": "damaged"}, None):
+        assert Trainers(problem(), data()).choose("auto", 1000, 0, other).members == 8
