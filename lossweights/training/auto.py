@@ -10,7 +10,7 @@ from functools import partial
 from lossweights.rates import CLEARLY, Rates
 from lossweights.training.candidates import Candidates
 from lossweights.training.sizes import cached_members, most_members, power_of_two
-from lossweights.training.stackable import NotStackable
+from lossweights.training.stackable import NotStackable, has_own_kernels
 from lossweights.training.stacked_convolution import convolutions, patch_bytes
 from lossweights.training.timing import SecondsAStep, time_in_turns
 
@@ -56,7 +56,7 @@ def choose_trainer(
     and how many members a stack has: those that the cache holds, half and twice as many, and so
     on while that is clearly faster and the memory has room. A stack has no more than a part of
     the trials, so that the sampler can learn; where that is less than the cache holds, there is
-    nothing to time, unless convolutions leave all in doubt.
+    nothing to time, unless layers leave in doubt whether a stack is faster at all.
 
     Args:
         candidates: The trainers.
@@ -89,8 +89,8 @@ class _Choice:
         in_turns = max(power_of_two(trials / TURNS), FEWEST_AT_ONCE)
         self.most = min(most_members(model, problem), in_turns)
         self.usual = min(self._cached, self.most)
-        self._convolutions = bool(convolutions(model))
-        self.in_doubt = trials >= max(TURNS * self._cached, FEW_TRIALS) or self._convolutions
+        is_clear = not has_own_kernels(model)
+        self.in_doubt = trials >= max(TURNS * self._cached if is_clear else 0, FEW_TRIALS)
 
     def chosen(self, way: str, members: int, why: str, rates: Rates | None = None) -> Chosen:
         """The choice of a trainer; how many members matters to a stack alone."""
@@ -117,8 +117,10 @@ class _Choice:
 
     def _why_not_stacked(self) -> str | None:
         model, problem = self._candidates.model, self._candidates.problem
-        if self._convolutions and patch_bytes(model, problem.batch_size) > MOST_PATCH_BYTES:
-            return "it has convolutions over images"
+        over_images = any(layer.rank > 1 for layer in convolutions(model))
+        most = MOST_PATCH_BYTES if self.in_doubt or not over_images else 0
+        if patch_bytes(model, problem.batch_size) > most:
+            return "it has convolutions over images" if over_images else "it has long convolutions"
         if self.usual == 1:
             return "one member fills the cache" if self.most > 1 else "a stack would not fit"
         try:

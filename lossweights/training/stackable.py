@@ -24,6 +24,8 @@ _CONVOLUTIONS = (
     keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D,
 )
+# What TensorFlow has kernels of its own for, which a stack has to do without.
+_OWN_KERNELS = (*_CONVOLUTIONS, keras.layers.RNN)
 _PRECISE = ("float32", "float64")
 
 
@@ -65,6 +67,15 @@ def why_not_stackable(problem: Problem, model: keras.Model) -> str | None:
     return unsupported(problem.make_optimizer())
 
 
+def has_own_kernels(model: keras.Model) -> bool:
+    """Whether layers have kernels that a stack does without: it may not be the faster one then.
+
+    Args:
+        model: A model.
+    """
+    return any(isinstance(layer, _OWN_KERNELS) for layer in model._flatten_layers())
+
+
 def forms(model: keras.Model, size: int) -> list[Form]:
     """The forms of graph that may train a model, the fastest first.
 
@@ -73,7 +84,7 @@ def forms(model: keras.Model, size: int) -> list[Form]:
         size: Members of a stack.
     """
     layers = model._flatten_layers()
-    if size == 1 and any(isinstance(x, (*_CONVOLUTIONS, keras.layers.RNN)) for x in layers):
+    if size == 1 and has_own_kernels(model):
         return [Form("member", xla=False)]  # TensorFlow's own kernels are faster than XLA's
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         # Once they are vectorised, loops over time are differentiated as a whole, and not by XLA.

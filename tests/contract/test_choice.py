@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from lossweights.data import Data
 from lossweights.training import Candidates, SerialTrainer, StackedTrainer, choose_trainer
+from lossweights.training.auto import FEW_TRIALS
 from lossweights.training.stackable import NotStackable
 
 from . import models
@@ -148,29 +149,49 @@ def test_convolutions_over_images_train_one_after_another():
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(64, 32, 32, 8)), rng.normal(size=(64, 2)))
     candidates = Candidates(problem(build_model, batch_size=64), Data(rows, rows))
-    chosen = choose_trainer(candidates)
+    chosen = choose_trainer(candidates, trials=FEW_TRIALS)
     assert chosen.name in ("serial", "fit")
     assert chosen.rates.stacked == {}
     assert "one after another" in chosen.why
+    few = choose_trainer(candidates, trials=FEW_TRIALS - 1)
+    assert (few.name, few.rates, few.why) == ("serial", None, "it has convolutions over images")
+
+
+@pytest.mark.parametrize("trials", [FEW_TRIALS - 1, FEW_TRIALS])
+def test_convolutions_over_small_images_are_stacked_only_if_that_was_measured(monkeypatch, trials):
+    """Their patches are no larger than other activations."""
+    monkeypatch.setattr(
+        "lossweights.training.auto.time_in_turns", lambda timed: dict.fromkeys(timed, 1.0)
+    )
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=(64, 6, 6, 2)), rng.normal(size=(64, 2)))
+
+    def build_model():
+        return models.sequential((6, 6, 2), layers.Conv2D(2, 3), layers.GlobalAveragePooling2D())
+
+    chosen = choose_trainer(Candidates(problem(build_model), Data(rows, rows)), trials=trials)
+    assert chosen.name == ("serial" if trials < FEW_TRIALS else "stacked")
 
 
 def test_convolutions_over_time_are_timed():
     """Where looking at a model does not tell, a few steps of each trainer do."""
     candidates = Candidates(problem(models.conv1d), data(models.conv1d))
-    chosen = choose_trainer(candidates)
+    chosen = choose_trainer(candidates, trials=FEW_TRIALS)
     rates = chosen.rates
     assert sorted(rates.stacked) == [4, 8]  # half of the fewest at once, and these
     assert rates.serial > 0
     assert rates.fit > 0
     assert (chosen.name, chosen.members) == rates.best(8, 8)
     assert chosen.why == f"a training step takes each member {rates}"
+    few = choose_trainer(candidates, trials=FEW_TRIALS - 1)
+    assert (few.name, few.rates) == ("stacked", None)
 
 
 def test_what_was_timed_trains_as_if_it_had_not_been():
     """Parameters, random states and optimizers are put back."""
     made, given = problem(models.conv1d), data(models.conv1d)
     timed, fresh = Candidates(made, given), Candidates(made, given)
-    choose_trainer(timed)
+    choose_trainer(timed, trials=FEW_TRIALS)
     for name in ("fit", "serial", "stacked"):
         found, expected = (train(trainers.get(name, 4)) for trainers in (timed, fresh))
         assert_same(found, expected, relative=0.0)

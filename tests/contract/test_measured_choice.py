@@ -123,6 +123,15 @@ def test_what_is_known_is_not_timed_again(machine, candidates):
     assert timed == []
 
 
+def test_a_loop_over_time_is_timed_however_large_the_cache_is(machine):
+    """TensorFlow has kernels of its own for one member; a stack has to do without."""
+    timed = machine(cached=64, serial=0.5)
+    candidates = Candidates(problem(models.gru), data(models.gru))
+    assert choose(candidates, trials=auto.FEW_TRIALS) == ("serial", 1)
+    assert set(timed) == {4, 8}
+    assert choose(candidates, trials=auto.FEW_TRIALS - 1) == ("stacked", 8)
+
+
 def test_timing_a_model_without_a_stack_compares_what_is_left(machine):
     """A loop over time with masks cannot be vectorised."""
     timed = machine(serial=2.0, fit=1.0)

@@ -17,6 +17,7 @@ from lossweights.training import (
     StackedTrainer,
     choose_trainer,
 )
+from lossweights.training.auto import FEW_TRIALS
 
 from . import models
 from .parity import BATCH, EPOCHS, MEMBERS, SEED, TERMS, assert_same, data, problem, train
@@ -126,7 +127,7 @@ def test_the_choice_of_a_trainer_moves_no_row():
     """Timing trainers reads rows as well; what is trained afterwards begins at the first one."""
     made, given = problem(models.conv1d), streamed(models.conv1d)
     candidates = Candidates(made, given)
-    assert choose_trainer(candidates).rates is not None
+    assert choose_trainer(candidates, trials=FEW_TRIALS).rates is not None
     expected = train(FitTrainer(made, given), MEMBERS[:2])
     for name in ("stacked", "serial", "fit"):
         assert_same(train(candidates.get(name), MEMBERS[:2]), expected)
