@@ -1,8 +1,17 @@
-"""What a contestant tells the benchmark that started it, on the last line it prints."""
+"""What a contestant is told by the benchmark that starts it, and tells it on its last line."""
 
+import argparse
 import json
 import resource
 import time
+
+
+def arguments() -> argparse.Namespace:
+    """The name of the problem and the number of trials."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("problem")
+    parser.add_argument("--trials", type=int, required=True)
+    return parser.parse_args()
 
 
 def cpu() -> float:

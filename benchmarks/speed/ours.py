@@ -3,14 +3,13 @@
 MLflow, study, result files, status, the winner trained once more and tested, the report.
 """
 
-import argparse
 import importlib
 import sys
 import tempfile
 from pathlib import Path
 
 import optuna
-from clock import cpu, report
+from clock import arguments, cpu, report
 
 from lossweights.folder import sqlite_uri, sweep_folder
 
@@ -19,10 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "sweeps"))
 
 def main() -> None:
     """Run so many trials."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("problem")
-    parser.add_argument("--trials", type=int, required=True)
-    options = parser.parse_args()
+    options = arguments()
     with tempfile.TemporaryDirectory() as root:
         sweep = importlib.import_module(options.problem).sweep
         before = cpu()

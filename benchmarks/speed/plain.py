@@ -4,7 +4,6 @@ A new model a trial, `model.fit`, a study in SQLite, a nested MLflow run a trial
 metric of every epoch, on training and validation data.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -12,16 +11,13 @@ from pathlib import Path
 import keras
 import mlflow
 import optuna
-from clock import cpu, report
+from clock import arguments, cpu, report
 from problems import problem
 
 
 def main() -> None:
     """Run so many trials."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("problem")
-    parser.add_argument("--trials", type=int, required=True)
-    options = parser.parse_args()
+    options = arguments()
     with tempfile.TemporaryDirectory() as root:
         report(*sweep(options.problem, options.trials, Path(root)))
 

@@ -3,22 +3,18 @@
 It is no dependency of this project: ``pip install keras-tuner tensorboard``.
 """
 
-import argparse
 import tempfile
 import time
 
 import keras
 import keras_tuner
-from clock import cpu, report
+from clock import arguments, cpu, report
 from problems import problem
 
 
 def main() -> None:
     """Run so many trials."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("problem")
-    parser.add_argument("--trials", type=int, required=True)
-    options = parser.parse_args()
+    options = arguments()
     with tempfile.TemporaryDirectory() as root:
         report(*sweep(options.problem, options.trials, root))
 
