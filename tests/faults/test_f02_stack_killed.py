@@ -12,7 +12,7 @@ from .helpers import eventually, kill
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-TRIALS = 12
+TRIALS = 8  # of one stack, the largest for so few
 
 BODY = """
 import keras
@@ -112,7 +112,7 @@ def test_f01_worker_killed_in_a_stack(scripted, undisturbed):
     kill(worker.pid)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert "tried again, 6 at once" in err
+    assert "tried again, 4 at once" in err
     check_same(script, undisturbed)
     failures = {f.result.failure for f in script.results().values() if f.again}
     assert failures == {Failure.WORKER_KILLED}
