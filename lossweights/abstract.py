@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from lossweights.choice import Choice, Choose
 from lossweights.space import Space
 from lossweights.training.contract import Trainer
 
@@ -16,39 +17,9 @@ if TYPE_CHECKING:
     from lossweights.tracking import Ending
 
 
-@dataclass(frozen=True)
-class Choice:
-    """How trials are best trained.
-
-    Attributes:
-        trainer: Name of the trainer; not ``"auto"``, so that all workers do the same.
-        workers: In how many worker processes; 0 for in this one.
-        members: How many members each of them trains at once; ``None`` leaves it to the trainer.
-        why: Why, as the end of a line; empty if there was nothing to choose.
-        rates: What was measured for it, as plain JSON values, for the next run of the sweep.
-    """
-
-    trainer: str
-    workers: int = 0
-    members: int | None = None
-    why: str = ""
-    rates: Mapping[str, Any] | None = None
-
-
-class Choose(Protocol):
-    """Finds out how trials are best trained."""
-
-    def __call__(
-        self, name: str, trials: int, workers: int | None, kept: Mapping[str, Any] | None
-    ) -> Choice:
-        """See `lossweights.trainers.Trainers.choose`."""
-
-
-def _as_asked(
-    name: str, trials: int, workers: int | None, kept: Mapping[str, Any] | None
-) -> Choice:
+def _as_asked(name: str, trials: int, workers: int | None, least: int = 0) -> Choice:
     """The trainer that was named, in as many workers as asked for."""
-    return Choice(name, workers or 0)
+    return Choice(name, least if workers is None else workers)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from lossweights.folder import FORMAT, VERSION
 from lossweights.space import Space
 
 _PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
-# What may differ on resume without a word: where it ran, when and how fast, not what it computes;
-# the baseline follows from data and terms.
-_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "rates")
+# What may differ on resume without a word: where it ran, when and how, not what it computes; the
+# baseline follows from data and terms.
+_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 _NOT_THERE = object()  # which is another thing than a field that is null

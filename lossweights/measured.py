@@ -22,38 +22,43 @@ log = logging.getLogger("lossweights")
 MAX_BYTES = 1 << 16
 
 
-def rates_key(subject: Mapping[str, Any]) -> str:
-    """The name under which the rates of a subject are kept: another on another machine.
+class KeptRates:
+    """The rates of one subject on this machine, in a file of the user's cache folder.
 
     Args:
-        subject: All that decides how long a step takes, but for the machine, as plain JSON values.
+        subject: All that decides what is measured, but for the machine, as plain JSON values.
     """
-    return hashlib.sha256(canonical_json({**subject, "machine": _machine()})).hexdigest()[:32]
 
+    def __init__(self, subject: Mapping[str, Any]) -> None:
+        content = canonical_json({**subject, "machine": _machine()})
+        key = hashlib.sha256(content).hexdigest()[:32]
+        folder = platformdirs.user_cache_path("lossweights", appauthor=False)
+        self.path = folder / "rates" / f"{key}.json"
 
-def load_rates(key: str) -> Rates | None:
-    """The rates that were kept under a key; ``None`` if there are none that can be read."""
-    path = _path(key)
-    try:
-        with path.open("rb") as file:
-            return Rates.from_json(parse_json(file.read(MAX_BYTES + 1), max_bytes=MAX_BYTES))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        log.warning("the rates in %s cannot be read, and are measured again: %s", path, error)
-        return None
+    def load(self) -> Rates | None:
+        """The rates that were kept; ``None`` if there are none that can be read."""
+        try:
+            with self.path.open("rb") as file:
+                return Rates.from_json(parse_json(file.read(MAX_BYTES + 1), max_bytes=MAX_BYTES))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            log.warning("%s cannot be read, it is measured again: %s", self.path, error)
+            return None
 
+    def keep(self, rates: Rates) -> Rates:
+        """Keep rates, unless another process was faster to; those that count from now on.
 
-def save_rates(key: str, rates: Rates) -> None:
-    """Keep rates in the user's cache folder; where that cannot be written, say so in the log."""
-    try:
-        write_atomic(_path(key), dump_json(rates.to_json()))
-    except StoreError as error:
-        log.info("the rates are not kept, the next sweep measures again: %s", error)
-
-
-def _path(key: str) -> Path:
-    return platformdirs.user_cache_path("lossweights", appauthor=False) / "rates" / f"{key}.json"
+        Where the folder cannot be written, the log says so, and the next sweep measures again.
+        """
+        kept = self.load()
+        if kept is not None:
+            return kept
+        try:
+            write_atomic(self.path, dump_json(rates.to_json()))
+        except StoreError as error:
+            log.info("the rates are not kept, the next sweep measures again: %s", error)
+        return rates
 
 
 def _machine() -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# What is measured on a shared machine differs from run to run. So the first choice stands unless
-# another is faster by this: two runs that measure anew then still choose alike.
+# What is measured on a shared machine differs from run to run: the first choice stands unless
+# another is faster by this.
 CLEARLY = 1.25
 
 
@@ -44,7 +44,7 @@ class Rates:
         ways += [("serial", 1, seconds) for seconds in (self.serial,) if seconds is not None]
         ways.sort(key=lambda way: (abs(math.log2(way[1] / usual)), way[1]))
         ways += [("fit", 1, seconds) for seconds in (self.fit,) if seconds is not None]
-        if not ways:  # the memory holds no size that was measured
+        if not ways:  # all sizes that were measured are beyond the most
             return "stacked", min(usual, most)
         chosen = ways[0]
         for way in ways[1:]:
@@ -58,10 +58,13 @@ class Rates:
         >>> str(Rates({16: 52e-6, 32: 44e-6}, serial=3e-4))
         '52 us in stacks of 16, 44 us of 32, 300 us one after another'
         """
-        places = [f"{_shown(self.stacked[size])} of {size}" for size in sorted(self.stacked)]
-        parts = [part.replace(" of ", " in stacks of ") for part in places[:1]] + places[1:]
-        parts += [] if self.serial is None else [f"{_shown(self.serial)} one after another"]
-        parts += [] if self.fit is None else [f"{_shown(self.fit)} in model.fit"]
+        parts = [f"{_shown(seconds)} of {size}" for size, seconds in sorted(self.stacked.items())]
+        if parts:
+            parts[0] = parts[0].replace(" of ", " in stacks of ")
+        if self.serial is not None:
+            parts.append(f"{_shown(self.serial)} one after another")
+        if self.fit is not None:
+            parts.append(f"{_shown(self.fit)} in model.fit")
         return ", ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
@@ -105,10 +108,16 @@ def _size(text: object) -> int:
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected seconds, found {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"expected seconds above 0, found {value!r}")
-    return float(value)
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"expected seconds above 0, found {seconds!r}")
+    return seconds
 
 
 def _shown(seconds: float) -> str:
-    return f"{seconds * 1e6:.0f} us" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} us"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights._files import check_name
+from lossweights.choice import Asked, Choice, choice_of, told
 from lossweights.commands import command
 from lossweights.cores import available_cores
 from lossweights.driver import Driver, Policy, Recorder
@@ -79,16 +80,16 @@ def _run(
     board = StatusBoard(store.folder, options.trials)
     progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
     tracker = _tracker(store, options)
-    if tracker is not None:
-        tracker.start(prepared.shown)
-    for finished in list_results(store.folder).values():
-        board.trial_ended(finished)
-        progress.count(finished)
-        if tracker is not None:
-            tracker.trial_ended(finished)  # what an interrupted process could not record
     ending = Ending("KILLED", STOPPED)
     try:
-        _train(sweep, prepared, store, signals, options, board, progress, tracker)
+        try:
+            # Before MLflow starts, which takes all of a core: training may be timed here.
+            choice = _choice(sweep, prepared, store, options)
+        finally:
+            _begin(store, prepared, board, progress, tracker)
+        if choice is not None:
+            executor = _executor(sweep, prepared, store, options, choice)
+            _train(store, executor, signals, options, board, progress, tracker)
         with _disk_errors_named(store):
             ending = prepared.conclude(SweepResult.read(store.name, options.root), options.root)
     except Exception as error:
@@ -101,6 +102,23 @@ def _run(
         if tracker is not None:
             tracker.finish(ending)
             board.write([], tracker.state(), last=True)
+
+
+def _begin(
+    store: Store,
+    prepared: Prepared,
+    board: StatusBoard,
+    progress: SweepProgress,
+    tracker: Tracker | None,
+) -> None:
+    """Start recording, with what was there before."""
+    if tracker is not None:
+        tracker.start(prepared.shown)
+    for finished in list_results(store.folder).values():
+        board.trial_ended(finished)
+        progress.count(finished)
+        if tracker is not None:
+            tracker.trial_ended(finished)  # what an interrupted process could not record
 
 
 @contextmanager
@@ -119,9 +137,8 @@ def _disk_errors_named(store: Store) -> Iterator[None]:
 
 
 def _train(
-    sweep: AbstractSweep,
-    prepared: Prepared,
     store: Store,
+    executor: Executor,
     signals: Signals,
     options: Options,
     board: StatusBoard,
@@ -138,9 +155,6 @@ def _train(
         progress.show()
         board.write(driver.workers(), {} if tracker is None else tracker.state())
 
-    if store.finished() >= options.trials:
-        return
-    executor = _executor(sweep, prepared, store, options)
     if tracker is not None and isinstance(executor, ProcessExecutor):
         tracker.wait_until_tried(TABLES_SECONDS)  # the databases are there before any child is
     policy = Policy(options.max_retries, options.trial_timeout)
@@ -153,49 +167,38 @@ def _train(
             driver.run(options.trials)
 
 
-def _executor(sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options) -> Executor:
-    asked = options.workers
-    if asked is None and not _can_have_workers(sweep, options):
-        asked = 0
-    # By all trials, not by those that are left, and by what was measured when it began: a resumed
-    # sweep goes on as one that never stopped.
-    kept = store.manifest.get("rates")
-    choice = prepared.choose(options.trainer, options.trials, asked, kept)
-    if choice.rates is not None and choice.rates != kept:
-        store.change_manifest({**store.manifest, "rates": choice.rates})
-    workers = choice.workers
-    if options.workers is None and options.trial_timeout is not None:
-        workers = max(workers, 1)  # only a process can be ended when its time is up
+def _choice(
+    sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options
+) -> Choice | None:
+    """How trials are trained; ``None`` if there are none left."""
+    if store.finished() >= options.trials:
+        return None
+    workers = options.workers
+    least = 0 if options.trial_timeout is None else 1  # only a process can be ended in time
+    if workers is None and not least and not _can_have_workers(sweep, options):
+        workers = 0
+    choice = choice_of(
+        store, prepared.choose, Asked(options.trainer, options.trials, workers, least)
+    )
     if choice.why and not options.quiet:
-        how = _told(workers, choice.members)
-        line = f"trainer: {choice.trainer}{how}, since {choice.why}"
-        print(line, file=sys.stderr, flush=True)
-    if workers == 0:
+        print(told(choice), file=sys.stderr, flush=True)
+    return choice
+
+
+def _executor(
+    sweep: AbstractSweep, prepared: Prepared, store: Store, options: Options, choice: Choice
+) -> Executor:
+    if choice.workers == 0:
         return InlineExecutor(lambda: prepared.make_trainer(choice.trainer, choice.members))
     return ProcessExecutor(
-        workers,
+        choice.workers,
         target_of(sweep, options.script),
         choice.trainer,
         fingerprint=digest(prepared.parts),
         logs=store.folder / "logs",
         members=choice.members,
-        memory=_memory_limit(workers),
+        memory=_memory_limit(choice.workers),
     )
-
-
-def _told(workers: int, members: int | None) -> str:
-    """How trials are trained, for the line that says so.
-
-    >>> _told(0, 1), _told(0, 16), _told(1, 1)
-    ('', ', 16 members at once', ', in 1 worker process')
-    >>> _told(2, 16)
-    ', 16 members at once in each of 2 worker processes'
-    """
-    at_once = f", {members} members at once" if members is not None and members > 1 else ""
-    if workers > 1:
-        each = "in each of" if at_once else "in"
-        return f"{at_once or ','} {each} {workers} worker processes"
-    return f"{at_once or ','} in 1 worker process" if workers else at_once
 
 
 def _can_have_workers(sweep: AbstractSweep, options: Options) -> bool:

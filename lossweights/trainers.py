@@ -8,14 +8,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lossweights.abstract import Choice
+from lossweights.choice import Choice
 from lossweights.cores import available_cores
 from lossweights.data import Data
 from lossweights.manifest import versions
-from lossweights.measured import load_rates, rates_key, save_rates
+from lossweights.measured import KeptRates
 from lossweights.problem import Problem
-from lossweights.rates import Rates
+from lossweights.stream import Stream
 from lossweights.training import Candidates, FitTrainer, ReplicatedTrainer, Trainer, choose_trainer
+from lossweights.training.auto import most_at_once
 from lossweights.training.sizes import free_bytes, power_of_two
 
 # Below these, importing TensorFlow again costs more than a worker saves.
@@ -52,9 +53,7 @@ class Trainers:
         """The reference trainer, which trains the winner too."""
         return self._candidates.fit
 
-    def choose(
-        self, name: str, trials: int, workers: int | None, kept: Mapping[str, Any] | None = None
-    ) -> Choice:
+    def choose(self, name: str, trials: int, workers: int | None, least: int = 0) -> Choice:
         """What trains so many trials fastest: which trainer, where, and how many at once.
 
         Operations as small as those of most models that are swept keep one core busy and hardly
@@ -66,23 +65,20 @@ class Trainers:
             name: Name of a trainer, or ``"auto"``.
             trials: How many trials the sweep has in all.
             workers: How many processes are to train, or ``None`` for the best number.
-            kept: `Choice.rates` of an earlier run of this sweep.
+            least: The least number that is the best one.
         """
-        key = rates_key(self._subject(name))
-        known = _of_run(kept, key) or load_rates(key)
-        chosen = choose_trainer(self._candidates, name, trials, known)
-        if chosen.rates is not None and known is None:
-            save_rates(key, chosen.rates)
+        candidates = self._candidates
+        kept = KeptRates(self._subject(name, trials))
+        chosen = choose_trainer(candidates, name, trials, kept)
         if workers is None:
-            workers = self._workers(chosen.cached, trials)
+            workers = max(self._workers(chosen.cached, trials), least)
         # The winner is trained here; what workers train takes memory there.
-        self._candidates.keep("fit", *([] if workers else [chosen.name]))
+        candidates.keep("fit", *([] if workers else [chosen.name]))
         return Choice(
             trainer=chosen.name,
             workers=workers,
             members=power_of_two(chosen.members / max(workers, 1)),
             why=chosen.why,
-            rates=None if chosen.rates is None else {"key": key, **chosen.rates.to_json()},
         )
 
     def _workers(self, cached: int, trials: int) -> int:
@@ -99,35 +95,30 @@ class Trainers:
         enough = TRIALS_A_WORKER * workers if cached == 1 else STACKS_TO_TRAIN * cached
         return workers if workers > 1 and trials * self._seeds >= enough else 0
 
-    def _subject(self, name: str) -> dict[str, Any]:
-        """All that decides how long a training step takes, but for the processor."""
-        recipe = self._parts.get("recipe", {})
-        row = self._data.train.head(1)
-        arrays = keras.tree.flatten(
-            [part for part in (row.x, row.y, row.sample_weight) if part is not None]
-        )
-        code = dict(self._parts.get("code", {}))
+    def _subject(self, name: str, trials: int) -> dict[str, Any]:
+        """All that decides what is timed and how long it takes, but for the processor."""
+        train, model = self._data.train, self._candidates.model
+        row = train.head(1)
+        arrays = keras.tree.flatten([row.x, row.y, row.sample_weight])
+        code, recipe = dict(self._parts.get("code", {})), self._parts.get("recipe", {})
         code.pop("metrics", None)
         return {
+            "trainer": name,
+            "most": most_at_once(trials),
             "terms": self._parts.get("terms"),
             "code": code,
+            "layers": [
+                f"{type(layer).__module__}.{type(layer).__qualname__} {layer.compute_dtype}"
+                for layer in model._flatten_layers()
+            ],
+            "parameters": [[list(v.shape), str(v.dtype)] for v in model.weights],
             "optimizer": recipe.get("optimizer"),
             "batch_size": recipe.get("batch_size"),
-            "rows": [[list(array.shape[1:]), str(array.dtype)] for array in arrays],
-            "trainer": name,
+            "rows": [[list(a.shape[1:]), str(a.dtype)] for a in arrays if a is not None],
+            "streamed": isinstance(train, Stream),
             "versions": versions(),
             "gpus": _gpus(),
         }
-
-
-def _of_run(kept: Mapping[str, Any] | None, key: str) -> Rates | None:
-    """What an earlier run of the sweep measured, if it was this problem on such a machine."""
-    if not isinstance(kept, Mapping) or kept.get("key") != key:
-        return None
-    try:
-        return Rates.from_json({name: value for name, value in kept.items() if name != "key"})
-    except ValueError:
-        return None
 
 
 def _gpus() -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, TypeAlias
 
 from lossweights.rates import CLEARLY, Rates
 from lossweights.training.candidates import Candidates
 from lossweights.training.sizes import cached_members, most_members, power_of_two
-from lossweights.training.stackable import NotStackable, has_own_kernels
+from lossweights.training.stackable import NotStackable, has_own_kernels, why_not_stackable
 from lossweights.training.stacked_convolution import convolutions, patch_bytes
 from lossweights.training.timing import SecondsAStep, time_in_turns
 
@@ -25,6 +26,18 @@ TURNS = 4
 FEWEST_AT_ONCE = 8  # however few trials there are: less is no stack
 # Timing costs seconds, most of them for compiling: fewer trainings are not worth it.
 FEW_TRIALS = 16
+
+Way: TypeAlias = "str | int"  # a trainer of single members, or the size of a stack
+
+
+class Kept(Protocol):
+    """Where rates are kept from one choice to the next."""
+
+    def load(self) -> Rates | None:
+        """What was kept."""
+
+    def keep(self, rates: Rates) -> Rates:
+        """Keep what was measured; what counts from now on."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +60,31 @@ class Chosen:
     rates: Rates | None = None
 
 
+def most_at_once(trials: int) -> int:
+    """How many of so many trials are asked for at once at most, so that the sampler can learn.
+
+    >>> [most_at_once(trials) for trials in (5, 64, 100, 1024)]
+    [8, 16, 16, 256]
+    """
+    return max(power_of_two(trials / TURNS), FEWEST_AT_ONCE)
+
+
 def choose_trainer(
-    candidates: Candidates, name: str = "auto", trials: int = 0, known: Rates | None = None
+    candidates: Candidates, name: str = "auto", trials: int = 0, kept: Kept | None = None
 ) -> Chosen:
     """The trainer that trains a problem fastest, of those that train it as `model.fit` does.
 
     What the model contains says which trainers can. A few steps of each say which is fastest,
     and how many members a stack has: those that the cache holds, half and twice as many, and so
     on while that is clearly faster and the memory has room. A stack has no more than a part of
-    the trials, so that the sampler can learn; where that is less than the cache holds, there is
-    nothing to time, unless layers leave in doubt whether a stack is faster at all.
+    the trials; where the cache holds more there is nothing to time, unless layers leave in doubt
+    whether a stack is faster at all.
 
     Args:
         candidates: The trainers.
         name: Name of the only trainer in question, or ``"auto"`` for all.
         trials: How many trials there will be; 0 for few.
-        known: What was measured for this problem before; nothing is measured again then.
+        kept: What was measured for as many trials of this problem; nothing is timed again then.
 
     Raises:
         NotStackable: ``"stacked"`` was named, and would not train rightly.
@@ -70,13 +92,17 @@ def choose_trainer(
     if name in ("fit", "serial"):
         return Chosen(name)
     choice = _Choice(candidates, name, trials)
-    if known is None or not choice.in_doubt:  # as if nothing were known, so that reruns are alike
+    rates = kept.load() if kept is not None and choice.may_be_known else None
+    if rates is None:
         ways, reason = choice.ways()
         if not choice.in_doubt or not choice.has_several(ways):
             return choice.chosen(ways[0], choice.usual, reason)
-        known = choice.measure(ways)
-    best, members = known.best(choice.usual, choice.most)
-    return choice.chosen(best, members, f"a training step takes each member {known}", known)
+        rates = choice.measure(ways)
+        if rates is None:
+            return choice.chosen(ways[0], choice.usual, reason)
+        rates = rates if kept is None else kept.keep(rates)
+    best, members = rates.best(choice.usual, choice.most)
+    return choice.chosen(best, members, f"a training step takes each member {rates}", rates)
 
 
 class _Choice:
@@ -86,11 +112,18 @@ class _Choice:
         self._candidates, self._name = candidates, name
         model, problem = candidates.model, candidates.problem
         self._cached = cached_members(model, problem)
-        in_turns = max(power_of_two(trials / TURNS), FEWEST_AT_ONCE)
-        self.most = min(most_members(model, problem), in_turns)
+        self.most = min(most_members(model, problem), most_at_once(trials))
         self.usual = min(self._cached, self.most)
+        if name == "stacked":
+            self.usual = min(max(self.usual, 2), self.most)
         is_clear = not has_own_kernels(model)
         self.in_doubt = trials >= max(TURNS * self._cached if is_clear else 0, FEW_TRIALS)
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether rates would be measured, as far as looking tells, so that known ones count."""
+        problem = self._candidates.problem
+        return self.in_doubt and why_not_stackable(problem, self._candidates.model) is None
 
     def chosen(self, way: str, members: int, why: str, rates: Rates | None = None) -> Chosen:
         """The choice of a trainer; how many members matters to a stack alone."""
@@ -101,7 +134,7 @@ class _Choice:
     def ways(self) -> tuple[list[str], str]:
         """The trainers that can be taken, the likeliest first, and why that one."""
         if self._name == "stacked":
-            _ = self._candidates.stacked
+            self._candidates.get("stacked", self.usual)
             return ["stacked"], ""
         reason = self._why_not_stacked()
         if reason is None and not self.in_doubt:
@@ -131,34 +164,38 @@ class _Choice:
 
     def has_several(self, ways: list[str]) -> bool:
         """Whether there is anything to choose between."""
-        return len(ways) > 1 or (ways == ["stacked"] and self.most > 1)
+        return len(ways) > 1 or (ways == ["stacked"] and self.most > 2)
 
-    def measure(self, ways: list[str]) -> Rates:
-        """Time all of them; a stack in the usual size, in its neighbours, and on from there."""
+    def measure(self, ways: list[str]) -> Rates | None:
+        """Time all of them; a stack in the usual size, in its neighbours, and on from there.
+
+        Returns:
+            ``None`` if none could be timed.
+        """
         log.info("timing a few training steps of %s", ", ".join(ways))
-        timed: dict[str | int, SecondsAStep] = {}
+        timed: list[Way] = [way for way in ways if way != "stacked"]
         if "stacked" in ways:
             sizes = (self.usual // 2, self.usual, 2 * self.usual)
-            timed.update((size, self._stack(size)) for size in sizes if self._may_have(size))
-        if "serial" in ways:
-            timed["serial"] = self._candidates.serial.seconds_a_step
-        if "fit" in ways:
-            timed["fit"] = self._candidates.fit.seconds_a_step
-        found = time_in_turns(timed)
+            timed = [*filter(self._may_have, sizes), *timed]
+        found = self._time(timed)
         while (edge := self._clearly_faster_edge(found)) is not None:
-            last, further = edge
-            again = time_in_turns({last: timed[last], further: self._stack(further)})
-            timed[further] = self._stack(further)
-            found.update({key: min(s, found.get(key, s)) for key, s in again.items()})
-        stacked = {key: s / key for key, s in found.items() if isinstance(key, int)}
-        return Rates(stacked, found.get("serial"), found.get("fit"))
+            again = self._time(edge)
+            if edge[1] not in again:
+                break
+            found.update({way: min(s, found.get(way, s)) for way, s in again.items()})
+        if not found:
+            return None
+        # What is to be taken instead of the usual size has to be clearly faster twice.
+        name, members = _rates(found).best(self.usual, self.most)
+        best: Way = members if name == "stacked" else name
+        if best != self.usual and self.usual in found:
+            found.update(self._time([self.usual, best]))
+        return _rates(found)
 
-    def _clearly_faster_edge(self, found: Mapping[str | int, float]) -> tuple[int, int] | None:
+    def _clearly_faster_edge(self, found: Mapping[Way, float]) -> tuple[int, int] | None:
         """The largest or smallest size timed, if it is clearly faster, and the one beyond it."""
-        rates = {
-            size: found[size] / size for size in sorted(k for k in found if isinstance(k, int))
-        }
-        sizes = list(rates)
+        rates = _rates(found).stacked
+        sizes = sorted(rates)
         if len(sizes) > 1:
             for last, inner, further in (
                 (sizes[-1], sizes[-2], 2 * sizes[-1]),
@@ -169,8 +206,19 @@ class _Choice:
         return None
 
     def _may_have(self, size: int) -> bool:
-        least = 1 if self._name == "stacked" else 2  # otherwise one is what `serial` trains
-        return least <= size <= self.most
+        return 2 <= size <= self.most  # a stack of one is what `serial` trains
 
-    def _stack(self, size: int) -> SecondsAStep:
-        return partial(self._candidates.stacked.seconds_a_step, size=size)
+    def _time(self, ways: Iterable[Way]) -> dict[Way, float]:
+        return time_in_turns({way: self._seconds_a_step(way) for way in ways})
+
+    def _seconds_a_step(self, way: Way) -> SecondsAStep:
+        if isinstance(way, int):
+            return partial(self._candidates.stacked.seconds_a_step, size=way)
+        trainer = self._candidates.serial if way == "serial" else self._candidates.fit
+        return trainer.seconds_a_step
+
+
+def _rates(seconds: Mapping[Way, float]) -> Rates:
+    """The rates of members, from what a step of each way takes."""
+    stacked = {way: s / way for way, s in seconds.items() if isinstance(way, int)}
+    return Rates(stacked, seconds.get("serial"), seconds.get("fit"))

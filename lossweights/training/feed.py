@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -46,6 +47,10 @@ class Feed(ABC):
         Args:
             own_orders: Whether each member gets an order of its own, where the feed has such.
         """
+
+    @abstractmethod
+    def sample(self, steps: int) -> Source:
+        """A source of so many batches, to time training with: what it reads is read before."""
 
     @abstractmethod
     def source_spec(self, members: int | None) -> tf.TypeSpec:
@@ -92,6 +97,10 @@ class ArrayFeed(Feed):
 
         return order
 
+    def sample(self, steps: int) -> Source:
+        """The rows of the first epoch of a seed; see `Feed.sample`."""
+        return self.begin()([0], 1)
+
     def source_spec(self, members: int | None) -> tf.TypeSpec:
         """Indices of rows, for each member if they differ; see `Feed.source_spec`."""
         return tf.TensorSpec([len(self)] if members is None else [members, len(self)], tf.int64)
@@ -131,6 +140,14 @@ class StreamFeed(Feed):
         iterator = iter(self._stream.epochs(self._epochs, self._batch_size))
         return lambda seeds, epoch: iterator
 
+    def sample(self, steps: int) -> Source:
+        """The first batch, again and again; see `Feed.sample`."""
+        return iter(self._first_batch.repeat(steps))
+
+    @cached_property
+    def _first_batch(self) -> tf.data.Dataset:
+        return first_of(self._stream.epochs(self._epochs, self._batch_size))
+
     def source_spec(self, members: int | None) -> tf.TypeSpec:
         """An iterator over batches; see `Feed.source_spec`."""
         return self._spec
@@ -144,3 +161,11 @@ class StreamFeed(Feed):
 
     def _as_terms_read(self, x: Any, y: Any, *weight: Any) -> Batch:
         return x, self._named(y), *weight
+
+
+def first_of(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The first batch of a dataset, which is read now and never again."""
+    first = batches.take(1).cache()
+    for _ in first:
+        pass
+    return first

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from lossweights.data import Data
@@ -18,9 +20,11 @@ from lossweights.probe import Measurement, Probe
 from lossweights.problem import Problem
 from lossweights.records import EpochReport, TrialResult
 from lossweights.split import Split
+from lossweights.stream import Stream
 from lossweights.training.compiled import keras_loss
 from lossweights.training.contract import Member, ReportFunction, Trainer
 from lossweights.training.epochs import epochs_of
+from lossweights.training.feed import first_of
 from lossweights.training.history import MemberHistory
 from lossweights.training.schedule import gradient_epochs, gradient_rows
 
@@ -52,6 +56,7 @@ class FitTrainer(Trainer):
         optimizer.build(self._model.trainable_variables)
         self._optimizer_start = [np.array(variable) for variable in optimizer.variables]
         self._epochs = epochs_of(problem, data.train)
+        self._is_streamed = isinstance(data.train, Stream)
         probe = data.train.spread(problem.probe_size)
         self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
         self._val_probe = self._metrics_probe(data.val)
@@ -98,14 +103,19 @@ class FitTrainer(Trainer):
 
         The model is left with other parameters; each training begins with fresh ones.
         """
-        steps = min(steps, self._problem.steps_per_epoch(self._rows))
+        steps = max(1, min(steps, self._rows // self._problem.batch_size))
+        streamed = self._is_streamed
+        batches = self._first_batch.repeat(steps) if streamed else self._epochs(0).take(steps)
+        iterator = iter(batches)
         self._model.make_train_function()
-        batches = iter(self._epochs(0).take(steps))
         started = time.monotonic()
-        keras.tree.map_structure(
-            np.asarray, self._model.train_function(batches)
-        )  # waits until it is done
+        logs = self._model.train_function(iterator)
+        keras.tree.map_structure(np.asarray, logs)  # waits until it is done
         return (time.monotonic() - started) / steps
+
+    @cached_property
+    def _first_batch(self) -> tf.data.Dataset:
+        return first_of(self._epochs(0))
 
     def _train_one(self, position: int, member: Member, report: ReportFunction) -> TrialResult:
         started = time.monotonic()

@@ -61,8 +61,8 @@ class Stack:
         self._terms, self._epochs = list(loss.terms), problem.epochs
         self._gradient_epochs = gradient_epochs(problem.epochs)
         source = placed.train.source_spec(size if own_order else None)
-        steps = tf.TensorSpec((), tf.int32)
-        self._epoch = tf.function(self._train, autograph=False, input_signature=[source, steps])
+        signature = [source, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.bool)]
+        self._epoch = tf.function(self._train, autograph=False, input_signature=signature)
         self._sums = tf.function(self._measure, autograph=False, input_signature=[])
         self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
 
@@ -110,10 +110,12 @@ class Stack:
 
         Args:
             source: What the batches are taken from; see `lossweights.training.feed.Feed`.
-            steps: Full batches to train on; by default all, and the smaller last one.
+            steps: Full batches to train on, of those there are; by default all, and the smaller
+                last one, which is also taken if it is the only one.
         """
         full = len(self._placed.train) // self._batch_size
-        self._epoch(source, tf.constant(full if steps is None else min(steps, full)))
+        count = full if steps is None else min(steps, full)
+        self._epoch(source, tf.constant(count), tf.constant(steps is None or not full))
 
     def measure(self, epoch: int) -> list[EpochReport]:
         """The report of each member as it is now."""
@@ -145,7 +147,7 @@ class Stack:
             found.append(report)
         return found
 
-    def _train(self, source: Source, steps: Tensor) -> None:
+    def _train(self, source: Source, steps: Tensor, to_the_end: Tensor) -> None:
         feed, size = self._placed.train, self._batch_size
 
         def step(index: Tensor) -> Tensor:
@@ -159,7 +161,7 @@ class Stack:
         full, rest = divmod(len(feed), size)
         tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
         if rest:
-            tf.cond(steps == full, last, lambda: steps)
+            tf.cond(to_the_end, last, lambda: steps)
 
     def _step(self, gradients: StackedGradients, batch: Batch) -> None:
         variables = self.variables

@@ -72,7 +72,8 @@ class StackedTrainer(Trainer):
         self._model = problem.make_model(seed=0, x=self._example)
         self._is_random = any(map(is_random_state, self._model.non_trainable_variables))
         self._size = size or cached_members(self._model, problem)
-        if self._size > 1:
+        self._is_single = self._size == 1
+        if not self._is_single:
             vectorize_convolutions(self._model)
         self._placed = placed or Placed.of(problem, data, self._model)
         self._stacks: dict[tuple[int, bool], Stack] = {}
@@ -116,10 +117,14 @@ class StackedTrainer(Trainer):
         return [values[id(weight)] for weight in self._model.weights]
 
     def resize(self, size: int) -> None:
-        """Train so many members at once from now on; stacks of other sizes are forgotten."""
+        """Train so many members at once from now on; stacks of other sizes are forgotten.
+
+        Raises:
+            ValueError: More than one, of a trainer that was made, and checked, for one.
+        """
+        self._check_size(size)
         self._size = size
-        kept = {key: stack for key, stack in self._stacks.items() if key[0] == bucket(size, size)}
-        self._stacks = kept
+        self._stacks = {key: stack for key, stack in self._stacks.items() if key[0] == size}
 
     def seconds_a_step(self, steps: int, size: int | None = None) -> float:
         """How long a training step takes a stack, measured in at most so many steps.
@@ -127,12 +132,17 @@ class StackedTrainer(Trainer):
         Args:
             steps: How many, if an epoch has so many full batches.
             size: Members of the stack; by default as many as are trained at once.
+
+        Raises:
+            ValueError: More than one member, of a trainer that was made, and checked, for one.
         """
-        stack, feed = self._stack_of(size or self._size), self._placed.train
+        size = self._size if size is None else size
+        self._check_size(size)
+        stack, feed = self._stack_of(size), self._placed.train
         steps = max(1, min(steps, len(feed) // self._problem.batch_size))
         values, weights = self._start(seed=0), dict.fromkeys(self._problem.terms, 1.0)
-        stack.start([values] * stack.size, [weights] * stack.size)
-        source = feed.begin()([0], 1)
+        stack.start([values] * size, [weights] * size)
+        source = feed.sample(steps)
         started = time.monotonic()
         try:
             stack.train_epoch(source, steps)
@@ -141,6 +151,10 @@ class StackedTrainer(Trainer):
             return self.seconds_a_step(steps, size)
         stack.variables.of_member(0)  # waits until it is done
         return (time.monotonic() - started) / steps
+
+    def _check_size(self, size: int) -> None:
+        if self._is_single and size > 1:
+            raise ValueError(f"Expected one member, for which this was made. Found {size}.")
 
     def _find_form(self) -> Form:
         """The fastest form of graph in which a stack does what Keras does."""

@@ -1,5 +1,6 @@
 """The number of members, and what trains them, from rates that a fake machine has."""
 
+import keras
 import pytest
 
 from lossweights.rates import Rates
@@ -43,6 +44,22 @@ def choose(candidates, trials=MANY, **options):
     return chosen.name, chosen.members
 
 
+class Kept:
+    """Where rates are kept."""
+
+    def __init__(self, rates=None):
+        self.rates = rates
+
+    def load(self):
+        """What was kept."""
+        return self.rates
+
+    def keep(self, rates):
+        """Keep it."""
+        self.rates = rates
+        return rates
+
+
 def test_the_size_that_the_cache_suggests_stands_unless_another_is_clearly_faster(
     machine, candidates
 ):
@@ -61,10 +78,13 @@ def test_sizes_are_doubled_or_halved_as_long_as_that_is_clearly_faster(machine, 
     assert min(timed) == max(2, min(best // 2, 8))
 
 
-def test_a_named_stack_may_have_one_member(machine, candidates):
-    """Where only stacks are in question nothing else trains one member."""
-    machine(lambda size: float(size))
-    assert choose(candidates, name="stacked") == ("stacked", 1)
+def test_a_named_stack_has_two_members_at_least(machine, candidates):
+    """Where memory has room for them; one is what the serial trainer trains."""
+    timed = machine(lambda size: float(size), cached=1)
+    assert choose(candidates, name="stacked") == ("stacked", 2)
+    assert set(timed) == {2, 4}
+    machine(cached=1, room=1)
+    assert choose(Candidates(problem(), data()), name="stacked") == ("stacked", 1)
 
 
 def test_memory_bounds_what_is_tried(machine, candidates):
@@ -116,11 +136,47 @@ def test_few_trials_are_not_timed(machine, candidates):
 def test_what_is_known_is_not_timed_again(machine, candidates):
     """Nor does it count for a sweep that would not have been timed, so that reruns are alike."""
     timed = machine()
-    known = Rates({8: 2.0, 16: 1.0, 32: 0.5}, serial=9.0, fit=9.0)
-    assert choose(candidates, known=known) == ("stacked", 32)
-    assert choose(candidates, trials=63, known=known) == ("stacked", 8)
-    assert choose(candidates, trials=64, known=known) == ("stacked", 16)  # turns of the sampler
+    kept = Kept(Rates({8: 2.0, 16: 1.0, 32: 0.5}, serial=9.0, fit=9.0))
+    assert choose(candidates, kept=kept) == ("stacked", 32)
+    assert choose(candidates, trials=63, kept=kept) == ("stacked", 8)
     assert timed == []
+    nothing = Kept()
+    assert choose(candidates, kept=nothing) == ("stacked", 16)
+    assert sorted(nothing.rates.stacked) == [8, 16, 32]
+
+
+def test_what_is_known_of_a_model_that_only_fit_trains_does_not_count(machine):
+    """It was another model: one that looked the same from outside."""
+    machine()
+    candidates = Candidates(problem(optimizer=keras.optimizers.Lamb()), data())
+    assert choose(candidates, kept=Kept(Rates({16: 1.0}, serial=9.0, fit=9.0))) == ("fit", 1)
+
+
+def test_to_leave_the_usual_size_takes_two_looks(machine, candidates):
+    """What was faster once, while something else kept the machine busy, is not."""
+    looks = []
+
+    def stacked(size):
+        looks.append(size)
+        return 0.5 if size == 32 and looks.count(32) < 4 else 1.0
+
+    machine(stacked, room=32)
+    assert choose(candidates) == ("stacked", 16)
+    assert looks.count(32) == 6  # in each look two calls, then a turn
+
+
+def test_what_cannot_be_timed_is_not_taken(machine, candidates):
+    """A larger stack may lack memory; without any rate the usual one is taken."""
+
+    def stacked(size):
+        if size > 16:
+            raise MemoryError
+        return 1.0
+
+    machine(stacked)
+    assert choose(candidates) == ("stacked", 16)
+    machine(lambda size: 1 / 0)
+    assert choose(candidates, name="stacked") == ("stacked", 16)
 
 
 def test_a_loop_over_time_is_timed_however_large_the_cache_is(machine):

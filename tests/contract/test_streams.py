@@ -123,6 +123,18 @@ def test_members_that_end_leave_the_others_their_rows(stacked, counted):
     assert_same(found, train(FitTrainer(problem(), counted[0]), members, rung))
 
 
+@pytest.mark.parametrize("make", [FitTrainer, *TRAINERS.values()])
+def test_timing_reads_one_batch_and_trains_full_ones_alone(counted, make):
+    """A step is timed, not a shuffle that fills; the smaller last batch of an epoch is no step."""
+    given, count = counted
+    assert len(given.train) % BATCH != 0
+    trainer = make(problem(), given)
+    trainer.seconds_a_step(99)
+    count[0] = 0
+    assert 0 < trainer.seconds_a_step(99) < 1  # would end early if it read a smaller batch
+    assert count[0] == 0
+
+
 def test_the_choice_of_a_trainer_moves_no_row():
     """Timing trainers reads rows as well; what is trained afterwards begins at the first one."""
     made, given = problem(models.conv1d), streamed(models.conv1d)

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from lossweights import measured
+from lossweights.choice import Choice
+from lossweights.rates import Rates
+from lossweights.trainers import Trainers
 from lossweights.training import auto
 from lossweights.training.stacked import StackedTrainer
 
@@ -27,32 +30,66 @@ def run(root, trials, **options):
     return tiny.sweep.run(trials, root=root, tracking=False, **options)
 
 
-def rates_of(root):
-    """What the manifest holds."""
-    return json.loads((root / "studies" / "tiny" / "manifest.json").read_text())["rates"]
+def manifest_of(root):
+    """The path of the manifest."""
+    return root / "studies" / "tiny" / "manifest.json"
 
 
-def test_what_was_timed_stays_with_the_sweep(root, tmp_path, monkeypatch, capsys):
-    """A resumed sweep does not time again, whatever became of the cache folder."""
-    run(root, TRIALS, workers=0)
-    line = next(text for text in capsys.readouterr().err.splitlines() if "trainer:" in text)
-    rates = rates_of(root)
+def line_of(capsys):
+    """What is said of the trainer."""
+    lines = capsys.readouterr().err.splitlines()
+    return next(text for text in lines if "trainer:" in text)
+
+
+def test_what_was_timed_is_said_and_kept(root, tmp_path, monkeypatch, capsys):
+    """Another sweep of this model chooses alike without timing."""
+    first = run(root, TRIALS, workers=0)
+    line = line_of(capsys)
     assert "since a training step takes each member" in line
-    assert set(rates["stacked"]) >= {"2", "4", "8"}
-    assert min(rates["serial"], rates["fit"]) > 0
     (path,) = (tmp_path / "kept" / "rates").iterdir()
-    assert {"key": path.stem, **json.loads(path.read_text())} == rates
-    path.unlink()
+    rates = json.loads(path.read_text())
+    assert set(rates["stacked"]) == {"2", "4", "8"}
+    assert min(rates["serial"], rates["fit"]) > 0
     monkeypatch.setattr(StackedTrainer, "seconds_a_step", None)
-    result = run(root, TRIALS + 1, workers=0, resume=True)
-    assert line in capsys.readouterr().err
-    assert len(result.trials) == TRIALS + 1
-    assert rates_of(root) == rates
+    again = run(root, TRIALS, workers=0, name="again")
+    assert line_of(capsys) == line
+    assert again.trials.drop(columns="seconds").equals(first.trials.drop(columns="seconds"))
+
+
+def test_a_resumed_sweep_is_trained_as_it_began(root, monkeypatch, capsys):
+    """Whatever became of the cache folder, the machine's memory and the clock."""
+    asked = []
+
+    def choose(self, *question):
+        asked.append(question)
+        return Choice("stacked", 0, 4, "I say so")
+
+    monkeypatch.setattr(Trainers, "choose", choose)
+    run(root, 6, workers=0)
+    line = line_of(capsys)
+    stop_early(root)
+    run(root, 6, workers=0, resume=True)
+    assert line_of(capsys) == line
+    assert asked == [("auto", 6, 0, 0)]
+    run(root, 7, workers=0, resume=True)  # another question
+    assert asked[1:] == [("auto", 7, 0, 0)]
+    manifest = json.loads(manifest_of(root).read_text())
+    manifest["choice"]["made"]["workers"] = "many"  # which is no choice
+    manifest_of(root).write_text(json.dumps(manifest))
+    stop_early(root)
+    run(root, 7, workers=0, resume=True)
+    assert asked[2:] == [("auto", 7, 0, 0)]
+
+
+def stop_early(root):
+    """Lose the last result, so that something is left to do."""
+    last = max((root / "studies" / "tiny" / "trials").iterdir())
+    last.unlink()
 
 
 def test_workers_train_what_the_driver_chose(root, tmp_path, monkeypatch, capsys):
     """They share the members, and ask for nothing larger."""
-    monkeypatch.setattr(auto._Choice, "measure", lambda self, ways: auto.Rates({4: 1e-6}))
+    monkeypatch.setattr(auto._Choice, "measure", lambda self, ways: Rates({4: 1e-6}))
     sizes = []
     monkeypatch.setattr("lossweights.driver.driver.batch_sizes", spy(sizes))
     run(root, TRIALS, workers=2, trainer="stacked")

@@ -27,8 +27,8 @@ LAYERS = [
     ["folder", "executors", "store", "tracking", "status", "driver", "measured"],
     # 5: the sweep
     ["search", "describe", "manifest", "progress", "result", "report", "summary", "launch",
-     "script", "target", "sync", "winner", "conclusion", "abstract", "trainers", "run", "sweep",
-     "testing"],
+     "script", "target", "sync", "winner", "conclusion", "choice", "abstract", "trainers", "run",
+     "sweep", "testing"],
     # 6: where processes start
     ["cli", "worker"],
 ]  # fmt: skip

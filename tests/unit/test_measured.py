@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from lossweights import measured
+from lossweights.measured import KeptRates
 from lossweights.rates import Rates
 
 RATES = Rates({16: 5.2e-5, 32: 4.4e-5}, serial=3e-4)
@@ -20,45 +21,56 @@ def folder(monkeypatch, tmp_path):
 
 def test_rates_are_read_as_they_were_kept(folder):
     """To the last bit."""
-    assert measured.load_rates("key") is None
-    measured.save_rates("key", RATES)
-    assert measured.load_rates("key") == RATES
-    assert measured.load_rates("other") is None
-    assert [path.name for path in (folder / "rates").iterdir()] == ["key.json"]
+    kept = KeptRates({"a": 1})
+    assert kept.load() is None
+    assert kept.keep(RATES) == RATES
+    assert KeptRates({"a": 1}).load() == RATES
+    assert KeptRates({"a": 2}).load() is None
+    assert list((folder / "rates").iterdir()) == [kept.path]
+
+
+def test_the_first_to_measure_counts_for_all(folder):
+    """Two sweeps that begin together choose alike, and so do their reruns."""
+    KeptRates({"a": 1}).keep(RATES)
+    assert KeptRates({"a": 1}).keep(Rates(fit=1.0)) == RATES
+    assert KeptRates({"a": 1}).load() == RATES
+
+
+HUGE = '{"stacked": {}, "fit": null, "serial": 1' + 400 * "0" + "}"
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"stacked": {"8": NaN}}', " " * (1 << 17), "\udcff"]
+    "text", ["", "{", "[]", '{"stacked": {"8": NaN}}', " " * (1 << 17), "\udcff", HUGE]
 )
 def test_a_damaged_file_is_measured_anew(folder, caplog, text):
     """It is cache: it may be lost."""
-    (folder / "rates").mkdir(parents=True)
-    (folder / "rates" / "key.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    kept = KeptRates({"a": 1})
+    kept.path.parent.mkdir(parents=True)
+    kept.path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with caplog.at_level(logging.WARNING, "lossweights"):
-        assert measured.load_rates("key") is None
+        assert kept.load() is None
     assert "measured again" in caplog.text
-    measured.save_rates("key", RATES)
-    assert measured.load_rates("key") == RATES
+    assert kept.keep(RATES) == RATES
+    assert kept.load() == RATES
 
 
 def test_a_folder_that_cannot_be_written_keeps_nothing(folder, caplog):
     """As a home folder in a container may be."""
     folder.write_text("no folder")
     with caplog.at_level(logging.INFO, "lossweights"):
-        measured.save_rates("key", RATES)
+        assert KeptRates({"a": 1}).keep(RATES) == RATES
     assert "not kept" in caplog.text
-    assert measured.load_rates("key") is None
+    assert KeptRates({"a": 1}).load() is None
 
 
-def test_the_key_names_problem_and_machine(monkeypatch):
+def test_the_file_is_that_of_subject_and_machine(folder, monkeypatch):
     """Another model, another number of cores or threads: other rates."""
-    keys = {measured.rates_key({"a": 1}), measured.rates_key({"a": 2})}
-    assert measured.rates_key({"a": 1}) in keys
+    paths = {KeptRates({"a": 1}).path, KeptRates({"a": 2}).path}
+    assert KeptRates({"a": 1}).path in paths
     monkeypatch.setattr(measured, "available_cores", lambda: 999)
-    keys.add(measured.rates_key({"a": 1}))
+    paths.add(KeptRates({"a": 1}).path)
     monkeypatch.setenv(measured.THREADS, "7")
-    keys.add(measured.rates_key({"a": 1}))
+    paths.add(KeptRates({"a": 1}).path)
     monkeypatch.setattr(measured, "_processor", lambda: "another")
-    keys.add(measured.rates_key({"a": 1}))
-    assert len(keys) == 5
-    assert all(key.isalnum() for key in keys)
+    paths.add(KeptRates({"a": 1}).path)
+    assert len(paths) == 5

@@ -56,6 +56,7 @@ def test_fit_is_the_last_resort():
         {"stacked": {}, "serial": float("inf"), "fit": None},
         {"stacked": {}, "serial": float("nan"), "fit": None},
         {"stacked": {}, "serial": -1.0, "fit": 1.0},
+        {"stacked": {}, "serial": 10**400, "fit": 1.0},
         {"stacked": {}, "serial": 1.0, "fit": 1.0, "more": 1.0},
     ],
 )  # fmt: skip
@@ -66,10 +67,10 @@ def test_what_are_no_rates_is_refused(value):
 
 
 def test_words():
-    """Microseconds below a millisecond; what was not measured is not named."""
+    """Each in a unit that fits; what was not measured is not named."""
     rates = Rates({32: 44e-6, 16: 52e-6, 64: 0.0123}, serial=3e-4, fit=1.5)
     assert str(rates) == (
         "52 us in stacks of 16, 44 us of 32, 12.3 ms of 64, 300 us one after another, "
-        "1.5e+03 ms in model.fit"
+        "1.5 s in model.fit"
     )
     assert str(Rates(fit=2e-3)) == "2 ms in model.fit"

@@ -1,5 +1,7 @@
 """Candidates are timed in turns, the least of which counts."""
 
+import logging
+
 import pytest
 
 from lossweights.training.timing import (
@@ -47,3 +49,15 @@ def test_slow_candidates_get_fewer_turns(seconds, turns):
     time_in_turns({"slow": Clocked("slow", [seconds], calls)})
     assert len(calls) == 2 + turns
     assert all(steps * seconds <= max(TURN_SECONDS, seconds) for _, steps in calls)
+
+
+def test_what_fails_is_left_out(caplog):
+    """A stack that lacks memory does not end a sweep that can do without it."""
+
+    def large(steps):
+        raise MemoryError("no room")
+
+    with caplog.at_level(logging.INFO, "lossweights"):
+        assert time_in_turns({"large": large, "small": lambda steps: 1.0}) == {"small": 1.0}
+    assert "large cannot be timed: no room" in caplog.text
+    assert time_in_turns({"large": large}) == {}
