@@ -68,8 +68,9 @@ class Trainers:
             least: The least number that is the best one.
         """
         candidates = self._candidates
-        kept = KeptRates(self._subject(name, trials))
-        chosen = choose_trainer(candidates, name, trials, kept)
+        chosen = choose_trainer(
+            candidates, name, trials, lambda: KeptRates(self._subject(name, trials))
+        )
         if workers is None:
             workers = max(self._workers(chosen.cached, trials), least)
         # The winner is trained here; what workers train takes memory there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -70,7 +70,10 @@ def most_at_once(trials: int) -> int:
 
 
 def choose_trainer(
-    candidates: Candidates, name: str = "auto", trials: int = 0, kept: Kept | None = None
+    candidates: Candidates,
+    name: str = "auto",
+    trials: int = 0,
+    find_kept: Callable[[], Kept] | None = None,
 ) -> Chosen:
     """The trainer that trains a problem fastest, of those that train it as `model.fit` does.
 
@@ -84,7 +87,8 @@ def choose_trainer(
         candidates: The trainers.
         name: Name of the only trainer in question, or ``"auto"`` for all.
         trials: How many trials there will be; 0 for few.
-        kept: What was measured for as many trials of this problem; nothing is timed again then.
+        find_kept: Gives what was measured for as many trials of this problem; nothing is timed
+            again then. Not called where nothing is timed.
 
     Raises:
         NotStackable: ``"stacked"`` was named, and would not train rightly.
@@ -92,7 +96,8 @@ def choose_trainer(
     if name in ("fit", "serial"):
         return Chosen(name)
     choice = _Choice(candidates, name, trials)
-    rates = kept.load() if kept is not None and choice.may_be_known else None
+    kept = find_kept() if find_kept is not None and choice.in_doubt else None
+    rates = kept.load() if kept is not None and choice.may_be_stacked else None
     if rates is None:
         ways, reason = choice.ways()
         if not choice.in_doubt or not choice.has_several(ways):
@@ -120,10 +125,9 @@ class _Choice:
         self.in_doubt = trials >= max(TURNS * self._cached if is_clear else 0, FEW_TRIALS)
 
     @property
-    def may_be_known(self) -> bool:
-        """Whether rates would be measured, as far as looking tells, so that known ones count."""
-        problem = self._candidates.problem
-        return self.in_doubt and why_not_stackable(problem, self._candidates.model) is None
+    def may_be_stacked(self) -> bool:
+        """Whether more than `model.fit` can train it, as far as looking tells."""
+        return why_not_stackable(self._candidates.problem, self._candidates.model) is None
 
     def chosen(self, way: str, members: int, why: str, rates: Rates | None = None) -> Chosen:
         """The choice of a trainer; how many members matters to a stack alone."""

@@ -50,6 +50,10 @@ class Kept:
     def __init__(self, rates=None):
         self.rates = rates
 
+    def __call__(self):
+        """Found."""
+        return self
+
     def load(self):
         """What was kept."""
         return self.rates
@@ -137,11 +141,11 @@ def test_what_is_known_is_not_timed_again(machine, candidates):
     """Nor does it count for a sweep that would not have been timed, so that reruns are alike."""
     timed = machine()
     kept = Kept(Rates({8: 2.0, 16: 1.0, 32: 0.5}, serial=9.0, fit=9.0))
-    assert choose(candidates, kept=kept) == ("stacked", 32)
-    assert choose(candidates, trials=63, kept=kept) == ("stacked", 8)
+    assert choose(candidates, find_kept=kept) == ("stacked", 32)
+    assert choose(candidates, trials=63, find_kept=kept) == ("stacked", 8)
     assert timed == []
     nothing = Kept()
-    assert choose(candidates, kept=nothing) == ("stacked", 16)
+    assert choose(candidates, find_kept=nothing) == ("stacked", 16)
     assert sorted(nothing.rates.stacked) == [8, 16, 32]
 
 
@@ -149,7 +153,7 @@ def test_what_is_known_of_a_model_that_only_fit_trains_does_not_count(machine):
     """It was another model: one that looked the same from outside."""
     machine()
     candidates = Candidates(problem(optimizer=keras.optimizers.Lamb()), data())
-    assert choose(candidates, kept=Kept(Rates({16: 1.0}, serial=9.0, fit=9.0))) == ("fit", 1)
+    assert choose(candidates, find_kept=Kept(Rates({16: 1.0}, serial=9.0, fit=9.0))) == ("fit", 1)
 
 
 def test_to_leave_the_usual_size_takes_two_looks(machine, candidates):
