@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lossweights.training.contract import Member, ReportFunction, Trainer
 
 if TYPE_CHECKING:
-    from lossweights.training.auto import Chosen, choose_trainer
+    from lossweights.training.auto import choose_trainer
     from lossweights.training.candidates import TRAINERS, Candidates
     from lossweights.training.fit import FitTrainer
     from lossweights.training.replicas import ReplicatedTrainer
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "TRAINERS",
     "Candidates",
-    "Chosen",
     "FitTrainer",
     "Member",
     "ReplicatedTrainer",
@@ -35,7 +34,6 @@ __all__ = [
 _MODULES = {
     "TRAINERS": "candidates",
     "Candidates": "candidates",
-    "Chosen": "auto",
     "FitTrainer": "fit",
     "ReplicatedTrainer": "replicas",
     "SerialTrainer": "serial",

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 from lossweights.rates import CLEARLY, Rates
 from lossweights.training.candidates import Candidates
 from lossweights.training.sizes import cached_members, most_members, power_of_two
-from lossweights.training.stackable import NotStackable, has_own_kernels, why_not_stackable
+from lossweights.training.stackable import NotStackable, why_not_stackable
 from lossweights.training.stacked_convolution import convolutions, patch_bytes
 from lossweights.training.timing import SecondsAStep, time_in_turns
 
@@ -20,11 +20,11 @@ log = logging.getLogger("lossweights")
 # Patches of an image take so much more memory than the image that a product with them cannot
 # compete with a convolution; beyond this many bytes a batch it is not even tried.
 MOST_PATCH_BYTES = 4 << 20
-# How often the sampler is to learn at least before the last trials are asked for. All trials asked
-# for at once are a random search; from four turns on larger ones cost the front nothing.
-TURNS = 4
+# How often the sampler is asked at least. All trials asked for at once are a random search; asking
+# more often than this did not better the front.
+SAMPLER_TURNS = 4
 FEWEST_AT_ONCE = 8  # however few trials there are: less is no stack
-# Timing costs seconds, most of them for compiling: fewer trainings are not worth it.
+# Timing costs seconds, most of them for compiling: for fewer trials it is not done.
 FEW_TRIALS = 16
 
 Way: TypeAlias = "str | int"  # a trainer of single members, or the size of a stack
@@ -66,7 +66,7 @@ def most_at_once(trials: int) -> int:
     >>> [most_at_once(trials) for trials in (5, 64, 100, 1024)]
     [8, 16, 16, 256]
     """
-    return max(power_of_two(trials / TURNS), FEWEST_AT_ONCE)
+    return max(power_of_two(trials / SAMPLER_TURNS), FEWEST_AT_ONCE)
 
 
 def choose_trainer(
@@ -80,8 +80,7 @@ def choose_trainer(
     What the model contains says which trainers can. A few steps of each say which is fastest,
     and how many members a stack has: those that the cache holds, half and twice as many, and so
     on while that is clearly faster and the memory has room. A stack has no more than a part of
-    the trials; where the cache holds more there is nothing to time, unless layers leave in doubt
-    whether a stack is faster at all.
+    the trials. Sweeps of very few trials are not timed.
 
     Args:
         candidates: The trainers.
@@ -119,10 +118,11 @@ class _Choice:
         self._cached = cached_members(model, problem)
         self.most = min(most_members(model, problem), most_at_once(trials))
         self.usual = min(self._cached, self.most)
+        # A stack of one is what `serial` trains.
+        self._stack_size = min(max(self.usual, 2), self.most)
         if name == "stacked":
-            self.usual = min(max(self.usual, 2), self.most)
-        is_clear = not has_own_kernels(model)
-        self.in_doubt = trials >= max(TURNS * self._cached if is_clear else 0, FEW_TRIALS)
+            self.usual = self._stack_size
+        self.in_doubt = trials >= FEW_TRIALS
 
     @property
     def may_be_stacked(self) -> bool:
@@ -138,7 +138,7 @@ class _Choice:
     def ways(self) -> tuple[list[str], str]:
         """The trainers that can be taken, the likeliest first, and why that one."""
         if self._name == "stacked":
-            self._candidates.get("stacked", self.usual)
+            self._candidates.get("stacked", self._stack_size)
             return ["stacked"], ""
         reason = self._why_not_stacked()
         if reason is None and not self.in_doubt:
@@ -158,10 +158,12 @@ class _Choice:
         most = MOST_PATCH_BYTES if self.in_doubt or not over_images else 0
         if patch_bytes(model, problem.batch_size) > most:
             return "it has convolutions over images" if over_images else "it has long convolutions"
-        if self.usual == 1:
-            return "one member fills the cache" if self.most > 1 else "a stack would not fit"
+        if self.most == 1:
+            return "a stack would not fit"
+        if self.usual == 1 and not self.in_doubt:
+            return "one member fills the cache"
         try:
-            _ = self._candidates.stacked
+            self._candidates.get("stacked", self._stack_size)
         except NotStackable as error:
             return error.reason
         return None
@@ -179,7 +181,7 @@ class _Choice:
         log.info("timing a few training steps of %s", ", ".join(ways))
         timed: list[Way] = [way for way in ways if way != "stacked"]
         if "stacked" in ways:
-            sizes = (self.usual // 2, self.usual, 2 * self.usual)
+            sizes = (self._stack_size // 2, self._stack_size, 2 * self._stack_size)
             timed = [*filter(self._may_have, sizes), *timed]
         found = self._time(timed)
         while (edge := self._clearly_faster_edge(found)) is not None:
@@ -189,11 +191,12 @@ class _Choice:
             found.update({way: min(s, found.get(way, s)) for way, s in again.items()})
         if not found:
             return None
-        # What is to be taken instead of the usual size has to be clearly faster twice.
+        # What is to be taken instead of the usual way has to be clearly faster twice.
+        usual: Way = self.usual if self.usual in found else "serial"
         name, members = _rates(found).best(self.usual, self.most)
         best: Way = members if name == "stacked" else name
-        if best != self.usual and self.usual in found:
-            found.update(self._time([self.usual, best]))
+        if best != usual and usual in found:
+            found.update(self._time([usual, best]))
         return _rates(found)
 
     def _clearly_faster_edge(self, found: Mapping[Way, float]) -> tuple[int, int] | None:
@@ -210,7 +213,7 @@ class _Choice:
         return None
 
     def _may_have(self, size: int) -> bool:
-        return 2 <= size <= self.most  # a stack of one is what `serial` trains
+        return 2 <= size <= self.most
 
     def _time(self, ways: Iterable[Way]) -> dict[Way, float]:
         return time_in_turns({way: self._seconds_a_step(way) for way in ways})

@@ -67,15 +67,6 @@ def why_not_stackable(problem: Problem, model: keras.Model) -> str | None:
     return unsupported(problem.make_optimizer())
 
 
-def has_own_kernels(model: keras.Model) -> bool:
-    """Whether layers have kernels that a stack does without: it may not be the faster one then.
-
-    Args:
-        model: A model.
-    """
-    return any(isinstance(layer, _OWN_KERNELS) for layer in model._flatten_layers())
-
-
 def forms(model: keras.Model, size: int) -> list[Form]:
     """The forms of graph that may train a model, the fastest first.
 
@@ -84,7 +75,7 @@ def forms(model: keras.Model, size: int) -> list[Form]:
         size: Members of a stack.
     """
     layers = model._flatten_layers()
-    if size == 1 and has_own_kernels(model):
+    if size == 1 and any(isinstance(layer, _OWN_KERNELS) for layer in layers):
         return [Form("member", xla=False)]  # TensorFlow's own kernels are faster than XLA's
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         # Once they are vectorised, loops over time are differentiated as a whole, and not by XLA.

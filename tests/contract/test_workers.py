@@ -49,7 +49,7 @@ def test_a_few_stacks_are_trained_in_this_process_and_many_by_a_worker_a_core(ma
     made = Trainers(problem(), data())
     many = STACKS_TO_TRAIN * CACHED
     few = made.choose("auto", many - 1, None)
-    assert few == Choice("stacked", 0, 8, "its layers can be stacked")
+    assert few == Choice("stacked", 0, 8, f"a training step takes each member {RATES}")
     found = made.choose("auto", many, None)
     assert (found.trainer, found.workers, found.members) == ("stacked", 4, 2)
     assert found.why == f"a training step takes each member {RATES}"

@@ -13,7 +13,7 @@ from lossweights.training.stacked import StackedTrainer
 
 from . import tiny
 
-TRIALS = 16  # from which on there are stacks enough to be worth timing, once the cache holds four
+TRIALS = 16  # from which on a sweep is timed
 
 
 @pytest.fixture(autouse=True)
