@@ -17,8 +17,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from lossweights import run
-from lossweights.store.sampler import Sampler
+from lossweights.search.sampler import Sampler
+from lossweights.sweep import _run as run
 from lossweights.testing import FakeSweep
 
 WINDOW = 100  # trials over which a figure is taken

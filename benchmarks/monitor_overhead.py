@@ -21,7 +21,7 @@ import numpy as np
 from keras import layers
 
 import lossweights as lw
-from lossweights.monitor import TermMonitor
+from lossweights.watch.monitor import TermMonitor
 
 WANTED = 1.05
 

@@ -22,12 +22,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from lossweights.errors import SweepNotFound
-from lossweights.monitor import TermMonitor
-from lossweights.palette import OKABE_ITO
-from lossweights.result import SweepResult
-from lossweights.shares import falls, parts, shares
-from lossweights.sweep_verdict import SweepVerdict
+from lossweights.base.errors import SweepNotFound
+from lossweights.base.palette import OKABE_ITO
+from lossweights.dominance.shares import falls, parts, shares
+from lossweights.dominance.sweep_verdict import SweepVerdict
+from lossweights.results.result import SweepResult
+from lossweights.watch.monitor import TermMonitor
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"

@@ -23,50 +23,50 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lossweights._registration import register_with_keras
+from lossweights.base.registration import register_with_keras
 
 if TYPE_CHECKING:
-    from lossweights import errors as errors
     from lossweights import metrics as metrics
     from lossweights import terms as terms
-    from lossweights.data import Data as Data
-    from lossweights.dominance import Verdict as Verdict
-    from lossweights.early_stopping import EarlyStopping as EarlyStopping
-    from lossweights.loss import CombinedLoss as CombinedLoss
-    from lossweights.monitor import TermMonitor as TermMonitor
-    from lossweights.result import SweepResult as SweepResult
-    from lossweights.result import load as load
-    from lossweights.scales import reference_scales as reference_scales
-    from lossweights.space import Fixed as Fixed
-    from lossweights.space import LogUniform as LogUniform
-    from lossweights.space import Simplex as Simplex
-    from lossweights.space import Uniform as Uniform
-    from lossweights.sweep import Sweep as Sweep
-    from lossweights.sweep_verdict import SweepVerdict as SweepVerdict
-    from lossweights.weights import WeightSet as WeightSet
+    from lossweights.base import errors as errors
+    from lossweights.data._data import Data as Data
+    from lossweights.dominance.judge import Verdict as Verdict
+    from lossweights.dominance.sweep_verdict import SweepVerdict as SweepVerdict
+    from lossweights.loss.combined import CombinedLoss as CombinedLoss
+    from lossweights.loss.scales import reference_scales as reference_scales
+    from lossweights.loss.weight_set import WeightSet as WeightSet
+    from lossweights.results.result import SweepResult as SweepResult
+    from lossweights.results.result import load as load
+    from lossweights.search.space import Fixed as Fixed
+    from lossweights.search.space import LogUniform as LogUniform
+    from lossweights.search.space import Simplex as Simplex
+    from lossweights.search.space import Uniform as Uniform
+    from lossweights.sweep.sweep import Sweep as Sweep
+    from lossweights.training.early_stopping import EarlyStopping as EarlyStopping
+    from lossweights.watch.monitor import TermMonitor as TermMonitor
 
 __version__ = "0.1.0"
 
-# Where each public name lives; None is a module of the package itself.
+# Where each public name lives, or, for a module, which one it is.
 _HOMES = {
-    "CombinedLoss": "lossweights.loss",
+    "CombinedLoss": "lossweights.loss.combined",
     "Data": "lossweights.data",
-    "EarlyStopping": "lossweights.early_stopping",
-    "Fixed": "lossweights.space",
-    "LogUniform": "lossweights.space",
-    "Simplex": "lossweights.space",
-    "Sweep": "lossweights.sweep",
-    "SweepResult": "lossweights.result",
-    "SweepVerdict": "lossweights.sweep_verdict",
-    "TermMonitor": "lossweights.monitor",
-    "Uniform": "lossweights.space",
-    "Verdict": "lossweights.dominance",
-    "WeightSet": "lossweights.weights",
-    "errors": None,
-    "load": "lossweights.result",
-    "metrics": None,
-    "reference_scales": "lossweights.scales",
-    "terms": None,
+    "EarlyStopping": "lossweights.training.early_stopping",
+    "Fixed": "lossweights.search.space",
+    "LogUniform": "lossweights.search.space",
+    "Simplex": "lossweights.search.space",
+    "Sweep": "lossweights.sweep.sweep",
+    "SweepResult": "lossweights.results.result",
+    "SweepVerdict": "lossweights.dominance.sweep_verdict",
+    "TermMonitor": "lossweights.watch.monitor",
+    "Uniform": "lossweights.search.space",
+    "Verdict": "lossweights.dominance.verdict",
+    "WeightSet": "lossweights.loss.weight_set",
+    "errors": "lossweights.base.errors",
+    "load": "lossweights.results.result",
+    "metrics": "lossweights.metrics",
+    "reference_scales": "lossweights.loss.scales",
+    "terms": "lossweights.terms",
 }
 
 __all__ = sorted(_HOMES)  # the table above is the one list of names
@@ -78,10 +78,8 @@ register_with_keras()  # so that saved models load after nothing but `import los
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES[name]
-    value = import_module(f"{__name__}.{name}") if home is None else getattr(
-        import_module(home), name
-    )  # fmt: skip
+    home = import_module(_HOMES[name])
+    value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
     globals()[name] = value
     return value
 

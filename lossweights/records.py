@@ -50,7 +50,7 @@ class EpochReport:
         bad: What was not finite, such as ``"term under"``; ``None`` when all was well.
         gram: Inner products of the terms' unweighted gradients, by two term names, where measured.
         calibration: How far the output's offset is from its optimum, 0 to 1, where measured; see
-            `lossweights.gradients.calibration_residual`.
+            `lossweights.watch.gradients.calibration_residual`.
     """
 
     epoch: int

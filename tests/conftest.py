@@ -47,7 +47,7 @@ def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its tables, made once: making them takes seconds."""
     from mlflow import MlflowClient
 
-    from lossweights.folder import tracking_uri
+    from lossweights.results.folder import tracking_uri
 
     root = tmp_path_factory.mktemp("tables")
     MlflowClient(tracking_uri=tracking_uri(root)).search_experiments()

@@ -11,7 +11,7 @@ from pathlib import Path
 import optuna
 from clock import arguments, cpu, report
 
-from lossweights.folder import sqlite_uri, sweep_folder
+from lossweights.results.folder import sqlite_uri, sweep_folder
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "sweeps"))
 

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "sweeps"))
 
 import bike_demand
 
-from lossweights.folder import read_manifest
-from lossweights.store.sampler import distributions
+from lossweights.results.folder import read_manifest
+from lossweights.search.sampler import distributions
 from lossweights.training import Member, StackedTrainer
 
 Points = NDArray[np.float64]  # (trials, objectives), smaller is better

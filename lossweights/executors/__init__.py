@@ -1,6 +1,6 @@
 """Executors: where trainers run. The driver hands them batches and hears what happens."""
 
-from lossweights.executors.contract import (
+from lossweights.executors._contract import (
     Batch,
     Ended,
     Event,
@@ -11,8 +11,8 @@ from lossweights.executors.contract import (
     Started,
     WorkerState,
 )
-from lossweights.executors.inline import InlineExecutor
-from lossweights.executors.processes import ProcessExecutor
+from lossweights.executors._inline import InlineExecutor
+from lossweights.executors._processes import ProcessExecutor
 
 __all__ = [
     "Batch",

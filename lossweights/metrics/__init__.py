@@ -17,7 +17,7 @@ model with several outputs `on` reads one.
 """
 
 from lossweights.metrics._base import Metric
-from lossweights.metrics.demand import (
+from lossweights.metrics._demand import (
     FillRate,
     NewsvendorCost,
     PinballLoss,
@@ -31,8 +31,8 @@ from lossweights.metrics.demand import (
     shortfall,
     under_rate,
 )
-from lossweights.metrics.output import on
-from lossweights.metrics.regression import (
+from lossweights.metrics._output import on
+from lossweights.metrics._regression import (
     MAE,
     RMSE,
     Bias,
@@ -42,7 +42,7 @@ from lossweights.metrics.regression import (
     mae,
     rmse,
 )
-from lossweights.metrics.segmentation import (
+from lossweights.metrics._segmentation import (
     BoundaryF1,
     BoundaryIoU,
     Dice,
@@ -52,7 +52,7 @@ from lossweights.metrics.segmentation import (
     dice,
     iou,
 )
-from lossweights.metrics.surface import (
+from lossweights.metrics._surface import (
     HD95,
     AverageSurfaceDistance,
     SurfaceDice,

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 
 Array = Any  # a numpy array, or a tensor of whichever backend Keras runs on
 Namespace = Any  # numpy or keras.ops

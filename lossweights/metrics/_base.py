@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import (
     Array,
     Namespace,

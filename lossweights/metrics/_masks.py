@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Any, Literal
 
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
 from lossweights.metrics._base import Metric
 

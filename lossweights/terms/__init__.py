@@ -20,25 +20,25 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
 
 import keras  # noqa: F401  first of all: its import may register the losses, see _registration
 
-from lossweights.terms._base import Term
-from lossweights.terms.adapt import as_term
-from lossweights.terms.asymmetric import (
+from lossweights.terms._as_term import as_term
+from lossweights.terms._asymmetric import (
     Expectile,
     Newsvendor,
     Overestimation,
     Pinball,
     Underestimation,
 )
-from lossweights.terms.boundary import Boundary, TotalVariation
-from lossweights.terms.contour import BoundaryF1, SoftBoundaryDice
-from lossweights.terms.distance_map import DistanceBoundary, HausdorffDistance, with_distance_map
-from lossweights.terms.foreign import CustomLoss, KerasLoss
-from lossweights.terms.linex import Linex
-from lossweights.terms.on_mask import OnMask
-from lossweights.terms.output import OnOutput, on
-from lossweights.terms.pointwise import Huber, MeanAbsoluteError, MeanSquaredError
-from lossweights.terms.region import Dice, Focal, Tversky
-from lossweights.terms.registry import describe, from_description
+from lossweights.terms._boundary import Boundary, TotalVariation
+from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
+from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance, with_distance_map
+from lossweights.terms._foreign import CustomLoss, KerasLoss
+from lossweights.terms._linex import Linex
+from lossweights.terms._on_mask import OnMask
+from lossweights.terms._output import OnOutput, on
+from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
+from lossweights.terms._region import Dice, Focal, Tversky
+from lossweights.terms._registry import describe, from_description
+from lossweights.terms.term import Term
 
 __all__ = [
     "Boundary",

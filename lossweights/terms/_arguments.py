@@ -4,7 +4,7 @@ import math
 from numbers import Real
 from typing import Any, TypeGuard
 
-from lossweights.errors import TermError
+from lossweights.base.errors import TermError
 
 
 def positive(argument: str, value: object, advice: str) -> float:

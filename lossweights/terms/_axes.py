@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
-from lossweights.errors import TermError
-from lossweights.terms._base import Tensor, expand_weight, ops
+from lossweights.base.errors import TermError
+from lossweights.terms.term import Tensor, expand_weight, ops
 
 
 def as_axes(axes: int | Iterable[int]) -> tuple[int, ...]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lossweights.training.contract import Member, ReportFunction, Trainer
+from lossweights.training._contract import Member, ReportFunction, Trainer
 
 if TYPE_CHECKING:
-    from lossweights.training.auto import choose_trainer
-    from lossweights.training.candidates import TRAINERS, Candidates
-    from lossweights.training.fit import FitTrainer
-    from lossweights.training.replicas import ReplicatedTrainer
-    from lossweights.training.serial import SerialTrainer
-    from lossweights.training.stacked import StackedTrainer
+    from lossweights.training._auto import choose_trainer
+    from lossweights.training._candidates import TRAINERS, Candidates
+    from lossweights.training._fit import FitTrainer
+    from lossweights.training._replicas import ReplicatedTrainer
+    from lossweights.training._serial import SerialTrainer
+    from lossweights.training._stacked import StackedTrainer
 
 __all__ = [
     "TRAINERS",
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "TRAINERS": "candidates",
-    "Candidates": "candidates",
-    "FitTrainer": "fit",
-    "ReplicatedTrainer": "replicas",
-    "SerialTrainer": "serial",
-    "StackedTrainer": "stacked",
-    "choose_trainer": "auto",
+    "TRAINERS": "_candidates",
+    "Candidates": "_candidates",
+    "FitTrainer": "_fit",
+    "ReplicatedTrainer": "_replicas",
+    "SerialTrainer": "_serial",
+    "StackedTrainer": "_stacked",
+    "choose_trainer": "_auto",
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from lossweights.folder import tracking_uri
+from lossweights.results.folder import tracking_uri
 
 from .chrome import CHROMIUM, DRIVER, Chrome, die_with_parent
 

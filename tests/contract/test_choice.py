@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from lossweights.data import Data
+from lossweights.data._data import Data
 from lossweights.training import (
     TRAINERS,
     Candidates,
@@ -14,8 +14,8 @@ from lossweights.training import (
     StackedTrainer,
     choose_trainer,
 )
-from lossweights.training.auto import FEW_TRIALS
-from lossweights.training.stackable import NotStackable
+from lossweights.training._auto import FEW_TRIALS
+from lossweights.training._stackable import NotStackable
 
 from . import models
 from .parity import assert_same, data, problem, train

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import lossweights as lw
-from lossweights.early_stopping import EarlyStopping
 from lossweights.metrics import Metric
 from lossweights.records import Outcome
 from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
+from lossweights.training.early_stopping import EarlyStopping
 
 from .parity import SEED, assert_same, data, problem, train
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from lossweights.cli._script import load_sweep
 from lossweights.executors import InlineExecutor, ProcessExecutor
-from lossweights.manifest import digest
-from lossweights.script import load_sweep
+from lossweights.store.manifest import digest
 from lossweights.testing import ExecutorContract, IsolatedExecutorContract
 
 pytestmark = pytest.mark.faults

@@ -3,8 +3,9 @@
 import keras
 import pytest
 
-from lossweights.rates import Rates
-from lossweights.training import Candidates, FitTrainer, SerialTrainer, StackedTrainer, auto
+from lossweights.training import Candidates, FitTrainer, SerialTrainer, StackedTrainer
+from lossweights.training import _auto as auto
+from lossweights.training._rates import Rates
 
 from . import models
 from .parity import data, problem

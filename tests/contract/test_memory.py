@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from lossweights.data import Data
+from lossweights.cli.worker import memory
+from lossweights.data._data import Data
 from lossweights.training import FitTrainer, Member, StackedTrainer
-from lossweights.training.sizes import member_bytes
-from lossweights.worker import memory
+from lossweights.training._sizes import member_bytes
 
 from .parity import SEED, problem, train
 

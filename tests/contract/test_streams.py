@@ -6,9 +6,8 @@ import pytest
 import tensorflow as tf
 
 import lossweights as lw
-from lossweights.data import Data
-from lossweights.early_stopping import EarlyStopping
-from lossweights.loss import CombinedLoss
+from lossweights.data._data import Data
+from lossweights.loss.combined import CombinedLoss
 from lossweights.training import (
     Candidates,
     FitTrainer,
@@ -16,6 +15,7 @@ from lossweights.training import (
     SerialTrainer,
     StackedTrainer,
 )
+from lossweights.training.early_stopping import EarlyStopping
 
 from . import models
 from .parity import BATCH, EPOCHS, MEMBERS, SEED, TERMS, assert_same, data, problem, train

@@ -3,12 +3,13 @@
 import pytest
 from keras import layers
 
-from lossweights import measured, trainers
-from lossweights.choice import Choice
-from lossweights.data import Data
-from lossweights.rates import Rates
-from lossweights.trainers import STACKS_TO_TRAIN, TRIALS_A_WORKER, Trainers
-from lossweights.training import auto
+from lossweights.data._data import Data
+from lossweights.sweep import _trainers as trainers
+from lossweights.sweep._choice import Choice
+from lossweights.sweep._trainers import STACKS_TO_TRAIN, TRIALS_A_WORKER, Trainers
+from lossweights.training import _auto as auto
+from lossweights.training import _kept_rates as measured
+from lossweights.training._rates import Rates
 
 from . import models
 from .parity import data, problem

@@ -12,12 +12,12 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from lossweights.folder import Asked, Finished, list_results, sweep_folder
+from lossweights.cli._script import load_sweep
 from lossweights.records import Outcome
-from lossweights.script import load_sweep
+from lossweights.results.folder import Asked, Finished, list_results, sweep_folder
 from lossweights.store import Store
 from lossweights.testing import FakeTrainer
-from lossweights.training.contract import Member
+from lossweights.training._contract import Member
 
 HEAD = """
 import os, signal, threading, time

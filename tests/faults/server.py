@@ -7,7 +7,7 @@ from importlib import import_module
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from lossweights.folder import sqlite_uri
+from lossweights.results.folder import sqlite_uri
 
 
 class Server:

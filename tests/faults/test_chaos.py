@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from lossweights.folder import list_results
 from lossweights.records import Outcome
+from lossweights.results.folder import list_results
 
 from .helpers import check_mlflow, check_sweep, eventually, kill
 

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from lossweights.errors import SweepFailed
+from lossweights.base.errors import SweepFailed
 from lossweights.records import Failure
-from lossweights.status import read_status
+from lossweights.results.status import read_status
 
 from .helpers import check_mlflow, eventually, kill
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lossweights.executors.child import WORKER
+from lossweights.executors._child import WORKER
 from lossweights.records import Failure
-from lossweights.status import read_status
+from lossweights.results.status import read_status
 
 from .helpers import alive, check_mlflow, eventually, kill
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lossweights.records import Failure
-from lossweights.status import read_status
+from lossweights.results.status import read_status
 
 from .helpers import eventually, kill
 
@@ -18,7 +18,7 @@ BODY = """
 import keras
 import numpy as np
 import lossweights as lw
-from lossweights.executors import limit
+from lossweights.executors import _limit as limit
 
 limit.REPORT_SECONDS = 0.0  # every report is spooled: the test sees how far the stack is
 

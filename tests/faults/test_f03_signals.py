@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lossweights.driver.driver import STOP_SECONDS
+from lossweights.driver._driver import STOP_SECONDS
 from lossweights.records import Failure, Outcome
 
 from .helpers import eventually

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from lossweights.errors import LossweightsError, StoreError
-from lossweights.folder import Finished, list_results, read_manifest
-from lossweights.store import writer
-from lossweights.store.store import Store
-from lossweights.store.study import Study
+from lossweights.base.errors import LossweightsError, StoreError
+from lossweights.results.folder import Finished, list_results, read_manifest
+from lossweights.store import _writer as writer
+from lossweights.store._store import Store
+from lossweights.store._study import Study
 
 from .helpers import check_sweep
 

@@ -8,9 +8,9 @@ from collections import namedtuple
 import keras
 import pytest
 
-from lossweights.errors import StoreError
-from lossweights.folder import list_results
-from lossweights.sync import sync_sweep
+from lossweights.base.errors import StoreError
+from lossweights.results.folder import list_results
+from lossweights.tracking._sync import sync_sweep
 
 from .helpers import check_mlflow, check_sweep
 from .tiny import tiny_sweep

@@ -5,11 +5,12 @@ import time
 
 import pytest
 
-from lossweights.errors import SweepLocked, TrackingError
+from lossweights.base.errors import SweepLocked, TrackingError
 from lossweights.records import EpochReport
-from lossweights.status import read_status
-from lossweights.sync import sync_sweep
-from lossweights.tracking import Tracker, tracker
+from lossweights.results.status import read_status
+from lossweights.tracking import Tracker
+from lossweights.tracking import _tracker as tracker
+from lossweights.tracking._sync import sync_sweep
 
 from .helpers import check_mlflow, eventually
 
@@ -125,7 +126,7 @@ def test_f07_points_of_a_silent_server_are_bounded(tmp_path, monkeypatch):
     silent = Tracker(tmp_path, "fake", "now")
     clock = itertools.count(0, 60_000)
     weights = {"a": 1.0, "b": 1.0}
-    from lossweights.folder import Asked
+    from lossweights.results.folder import Asked
 
     asked = Asked(0, {"b": 1.0}, "trial")
     for epoch in range(2000):

@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from lossweights.errors import StoreError
-from lossweights.store import study
+from lossweights.base.errors import StoreError
+from lossweights.store import _study as study
 
 pytestmark = pytest.mark.faults
 

@@ -5,9 +5,9 @@ import math
 import pytest
 from keras import ops
 
-from lossweights.folder import list_results
 from lossweights.records import Outcome
-from lossweights.store.study import Study
+from lossweights.results.folder import list_results
+from lossweights.store._study import Study
 from lossweights.training import FitTrainer
 
 from .helpers import check_mlflow, check_sweep

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lossweights.errors import SweepFailed
-from lossweights.executors.failures import failure_of
-from lossweights.executors.supervisor import Supervisor
+from lossweights.base.errors import SweepFailed
+from lossweights.executors._failures import failure_of
+from lossweights.executors._supervisor import Supervisor
 from lossweights.records import Failure
 
 pytestmark = pytest.mark.faults

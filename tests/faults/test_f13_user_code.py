@@ -7,9 +7,9 @@ from contextlib import closing
 import keras
 import pytest
 
-from lossweights.errors import ModelError, SweepFailed, WorkerError
-from lossweights.folder import list_results
+from lossweights.base.errors import ModelError, SweepFailed, WorkerError
 from lossweights.records import Failure
+from lossweights.results.folder import list_results
 from lossweights.testing import FakeSweep
 
 from .helpers import check_mlflow, check_sweep
@@ -121,7 +121,7 @@ def test_f13_the_traceback_is_in_the_log_and_in_mlflow(tracked):
 
 
 SEVERAL = """
-from lossweights.space import LogUniform
+from lossweights.search.space import LogUniform
 
 def during(member, epoch):
     if epoch == 1 and member.weights["b"] < 2:

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from lossweights.errors import RecipeError
-from lossweights.executors import child
+from lossweights.base.errors import RecipeError
+from lossweights.executors import _child as child
 from lossweights.records import Failure
 
 pytestmark = pytest.mark.faults

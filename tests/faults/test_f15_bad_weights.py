@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import lossweights as lw
-from lossweights.errors import LossweightsError, ObjectiveError, TermError
-from lossweights.space import Space
+from lossweights.base.errors import LossweightsError, ObjectiveError, TermError
+from lossweights.search.space import Space
 
 from .tiny import tiny_sweep
 

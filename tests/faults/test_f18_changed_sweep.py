@@ -5,14 +5,14 @@ from importlib import metadata
 
 import pytest
 
-from lossweights.errors import SweepChanged
-from lossweights.folder import read_manifest
-from lossweights.manifest import check_same
+from lossweights.base.errors import SweepChanged
+from lossweights.results.folder import read_manifest
+from lossweights.store.manifest import check_same
 
 pytestmark = pytest.mark.faults
 
 BODY = """
-from lossweights.space import Fixed, LogUniform, Uniform
+from lossweights.search.space import Fixed, LogUniform, Uniform
 
 LIMIT = 7.0
 

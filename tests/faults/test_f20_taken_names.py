@@ -6,9 +6,9 @@ import platform
 import pytest
 from mlflow import MlflowClient
 
-from lossweights.errors import SweepExists, SweepLocked
-from lossweights.folder import tracking_uri
-from lossweights.store.store import Store
+from lossweights.base.errors import SweepExists, SweepLocked
+from lossweights.results.folder import tracking_uri
+from lossweights.store._store import Store
 
 from .helpers import check_mlflow, kill
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossweights._files import canonical_json
-from lossweights.errors import WeightSetError
-from lossweights.weights import WeightSet
+from lossweights.base.errors import WeightSetError
+from lossweights.base.files import canonical_json
+from lossweights.loss.weight_set import WeightSet
 
 pytestmark = pytest.mark.faults
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from lossweights.errors import InvalidName, LossweightsError, StoreError
-from lossweights.folder import sweep_folder
-from lossweights.result import load, model_path, pick_path, promoted_path
-from lossweights.space import Space, Uniform
-from lossweights.status import read_status
-from lossweights.sync import sync_sweep
+from lossweights.base.errors import InvalidName, LossweightsError, StoreError
+from lossweights.loss.weight_set import WeightSet
+from lossweights.results.folder import sweep_folder
+from lossweights.results.result import load, model_path, pick_path, promoted_path
+from lossweights.results.status import read_status
+from lossweights.search.space import Space, Uniform
 from lossweights.testing import FakeSweep
-from lossweights.weights import WeightSet
+from lossweights.tracking._sync import sync_sweep
 
 pytestmark = pytest.mark.faults
 

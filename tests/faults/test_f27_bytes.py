@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from lossweights.errors import WeightSetError
-from lossweights.weights import WeightSet
+from lossweights.base.errors import WeightSetError
+from lossweights.loss.weight_set import WeightSet
 
 pytestmark = pytest.mark.faults
 

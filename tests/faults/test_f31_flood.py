@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from lossweights.errors import WorkerError
-from lossweights.executors import messages
-from lossweights.executors.contract import REPORT_SECONDS, Batch, Reported
-from lossweights.executors.processes import MAX_WAITING_EVENTS, ProcessExecutor
+from lossweights.base.errors import WorkerError
+from lossweights.executors import _messages as messages
+from lossweights.executors._contract import REPORT_SECONDS, Batch, Reported
+from lossweights.executors._processes import MAX_WAITING_EVENTS, ProcessExecutor
 from lossweights.records import EpochReport, Failure
 from lossweights.testing import FakeTrainer
-from lossweights.training.contract import Member
+from lossweights.training._contract import Member
 
 pytestmark = pytest.mark.faults
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lossweights.errors import StoreError, SweepChanged
-from lossweights.folder import list_results, read_manifest, read_test, write_result
-from lossweights.manifest import check_same
-from lossweights.result import SweepResult
-from lossweights.status import read_status
-from lossweights.store.spool import Spool
+from lossweights.base.errors import StoreError, SweepChanged
+from lossweights.results.folder import list_results, read_manifest, read_test, write_result
+from lossweights.results.result import SweepResult
+from lossweights.results.status import read_status
+from lossweights.store._spool import Spool
+from lossweights.store.manifest import check_same
 from lossweights.tracking import Ending
 
 from .helpers import finished

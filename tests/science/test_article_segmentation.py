@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from lossweights.loss import CombinedLoss
+from lossweights.loss.combined import CombinedLoss
 from lossweights.terms import Boundary
 
 pytestmark = pytest.mark.science

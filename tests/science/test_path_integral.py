@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lossweights.dominance import judge
+from lossweights.dominance.judge import judge
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(12)
 PROBLEMS = 200

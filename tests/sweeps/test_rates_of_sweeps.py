@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from lossweights import measured
-from lossweights.choice import Choice
-from lossweights.rates import Rates
-from lossweights.trainers import Trainers
-from lossweights.training import auto
-from lossweights.training.stacked import StackedTrainer
+from lossweights.sweep._choice import Choice
+from lossweights.sweep._trainers import Trainers
+from lossweights.training import _auto as auto
+from lossweights.training import _kept_rates as measured
+from lossweights.training._rates import Rates
+from lossweights.training._stacked import StackedTrainer
 
 from . import tiny
 
@@ -91,7 +91,7 @@ def test_workers_train_what_the_driver_chose(root, tmp_path, monkeypatch, capsys
     """They share the members, and ask for nothing larger."""
     monkeypatch.setattr(auto._Choice, "measure", lambda self, ways: Rates({4: 1e-6}))
     sizes = []
-    monkeypatch.setattr("lossweights.driver.driver.batch_sizes", spy(sizes))
+    monkeypatch.setattr("lossweights.driver._driver.batch_sizes", spy(sizes))
     run(root, TRIALS, workers=2, trainer="stacked")
     assert "trainer: stacked, 2 members at once in each of 2 worker processes" in (
         capsys.readouterr().err
@@ -101,7 +101,7 @@ def test_workers_train_what_the_driver_chose(root, tmp_path, monkeypatch, capsys
 
 def spy(sizes):
     """The sizes of batches, which are noted."""
-    from lossweights.driver.driver import batch_sizes
+    from lossweights.driver._driver import batch_sizes
 
     def noted(*given):
         sizes.extend(batch_sizes(*given))

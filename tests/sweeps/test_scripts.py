@@ -13,8 +13,8 @@ import pytest
 from mlflow import MlflowClient
 
 import lossweights as lw
-from lossweights.folder import tracking_uri
-from lossweights.result import SweepResult
+from lossweights.results.folder import tracking_uri
+from lossweights.results.result import SweepResult
 
 SWEEPS = Path(lw.__file__).parent.parent / "sweeps"
 TINY = Path(__file__).with_name("tiny.py")

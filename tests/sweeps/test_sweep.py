@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 import lossweights as lw
-from lossweights.errors import (
+from lossweights.base.errors import (
     DataError,
     InvalidName,
     LossweightsError,
@@ -29,9 +29,9 @@ from lossweights.errors import (
     TermError,
     WeightError,
 )
-from lossweights.folder import tracking_uri
-from lossweights.result import SweepResult, model_path
-from lossweights.summary import print_summary
+from lossweights.report.summary import print_summary
+from lossweights.results.folder import tracking_uri
+from lossweights.results.result import SweepResult, model_path
 
 from . import tiny
 from .tiny import arguments

@@ -2,9 +2,9 @@
 
 import math
 
-from lossweights._files import dump_json, write_atomic
-from lossweights.folder import Asked, Finished, sweep_folder, write_result
+from lossweights.base.files import dump_json, write_atomic
 from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.results.folder import Asked, Finished, sweep_folder, write_result
 
 TERMS = ("mse", "under")
 OBJECTIVES = {"rmse": "minimize", "shortfall": "minimize"}

@@ -17,7 +17,7 @@ print("loaded:", *sorted(name for name in heavy if name in sys.modules))
 """
 HELP = """
 try:
-    from lossweights.cli import app
+    from lossweights.cli._app import app
     app(["--help"], prog_name="lossweights")
 except SystemExit as exit:
     assert not exit.code

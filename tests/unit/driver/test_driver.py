@@ -5,13 +5,13 @@ from collections import deque
 
 import pytest
 
+from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
-from lossweights.driver.driver import batch_sizes
+from lossweights.driver._driver import batch_sizes
 from lossweights.executors import Ended, Executor, Reported, Started, WorkerState
-from lossweights.manifest import make_manifest
 from lossweights.records import Outcome
-from lossweights.signals import Signals
 from lossweights.store import Store
+from lossweights.store.manifest import make_manifest
 from lossweights.testing import FakeSweep, FakeTrainer
 
 

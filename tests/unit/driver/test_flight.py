@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from lossweights.driver.flight import Flight, checked, report_times
-from lossweights.driver.turns import Turn
+from lossweights.driver._flight import Flight, checked, report_times
+from lossweights.driver._turns import Turn
 from lossweights.executors import Batch, Ended, Lost, Reported
-from lossweights.folder import Asked
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
+from lossweights.results.folder import Asked
 from lossweights.testing import FakeTrainer
-from lossweights.training.contract import Member
+from lossweights.training._contract import Member
 
 MEMBER = Member({"a": 1.0, "b": 4.0}, 0)
 OBJECTIVES = ("miss", "cost")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lossweights.driver.recorder import MAX_BEHIND, Recorder
-from lossweights.errors import StoreError
+from lossweights.base.errors import StoreError
+from lossweights.driver._recorder import MAX_BEHIND, Recorder
 
 
 class Slow:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lossweights.driver.turns import PATIENCE_SECONDS, Turns
+from lossweights.driver._turns import PATIENCE_SECONDS, Turns
 
 
 class Clock:

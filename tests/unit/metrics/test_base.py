@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from lossweights import metrics
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 from lossweights.metrics import _base
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from lossweights import metrics
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 
 # demands 10 20 30 40; missing 5 0 0 8; left over 0 0 3 0
 DEMAND = np.array([10.0, 20.0, 30.0, 40.0])

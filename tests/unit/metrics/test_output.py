@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lossweights import metrics
-from lossweights.errors import MetricError
-from lossweights.metrics.output import OnOutput
+from lossweights.base.errors import MetricError
+from lossweights.metrics._output import OnOutput
 
 RNG = np.random.default_rng(0)
 Y = {"depth": RNG.normal(size=(20, 3)), "mask": (RNG.random((20, 4, 4, 1)) > 0.5).astype(float)}

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from lossweights import metrics
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 
 OVERLAPS = [metrics.iou, metrics.dice, metrics.boundary_iou, metrics.boundary_f1]
 two_masks = hnp.arrays(bool, st.tuples(st.just(2), st.integers(2, 12), st.integers(2, 12)))

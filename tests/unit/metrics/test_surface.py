@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lossweights import metrics
-from lossweights.errors import MetricError
+from lossweights.base.errors import MetricError
 from lossweights.metrics._contours import contour_distances, pixel_distances
 
 VARIANTS = ["pooled", "max_directed", "surfel"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import ops
 
-from lossweights.errors import TermError
+from lossweights.base.errors import TermError
 from lossweights.terms import (
     Expectile,
     MeanAbsoluteError,

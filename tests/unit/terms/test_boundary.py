@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lossweights.errors import TermError
-from lossweights.terms.boundary import Boundary, TotalVariation
+from lossweights.base.errors import TermError
+from lossweights.terms._boundary import Boundary, TotalVariation
 
 from . import boundary_properties as properties
 from .boundary_properties import Case, shifted, square

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lossweights.errors import TermError
-from lossweights.terms.contour import BoundaryF1, SoftBoundaryDice
+from lossweights.base.errors import TermError
+from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 
 from . import boundary_properties as properties
 from .boundary_properties import Case, gradient, shifted, square

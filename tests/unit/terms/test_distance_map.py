@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lossweights.errors import DataError, TermError
-from lossweights.loss import CombinedLoss
-from lossweights.terms.boundary import Boundary
-from lossweights.terms.contour import SoftBoundaryDice
-from lossweights.terms.distance_map import (
+from lossweights.base.errors import DataError, TermError
+from lossweights.loss.combined import CombinedLoss
+from lossweights.terms._boundary import Boundary
+from lossweights.terms._contour import SoftBoundaryDice
+from lossweights.terms._distance_map import (
     DistanceBoundary,
     HausdorffDistance,
     with_distance_map,
 )
-from lossweights.terms.on_mask import OnMask
-from lossweights.terms.output import on
-from lossweights.terms.region import Dice
+from lossweights.terms._on_mask import OnMask
+from lossweights.terms._output import on
+from lossweights.terms._region import Dice
 
 from . import boundary_properties as properties
 from .boundary_properties import Case, shifted, square

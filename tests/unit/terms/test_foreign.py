@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lossweights.errors import TermError
+from lossweights.base.errors import TermError
 from lossweights.terms import CustomLoss, KerasLoss, as_term
-from lossweights.terms.foreign import BUILTINS
+from lossweights.terms._foreign import BUILTINS
 
 RNG = np.random.default_rng(0)
 ONE_HOT = np.eye(3, dtype="float32")[RNG.integers(0, 3, size=(4, 5))]

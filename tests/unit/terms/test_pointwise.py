@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lossweights.errors import TermError
+from lossweights.base.errors import TermError
 from lossweights.terms import Huber, MeanAbsoluteError, MeanSquaredError
 
 from .boundary_properties import gradient

@@ -5,7 +5,7 @@ import json
 import keras
 import pytest
 
-from lossweights.errors import TermError
+from lossweights.base.errors import TermError
 from lossweights.terms import (
     Boundary,
     Dice,
@@ -18,7 +18,7 @@ from lossweights.terms import (
     from_description,
     on,
 )
-from lossweights.terms.registry import TERMS
+from lossweights.terms._registry import TERMS
 
 
 class OwnTerm(Underestimation):

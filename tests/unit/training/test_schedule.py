@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
+from lossweights.data._split import Split
 from lossweights.metrics import RMSE
-from lossweights.problem import Problem
-from lossweights.split import Split
 from lossweights.terms import as_term
-from lossweights.training.schedule import FEWEST_ROWS, MOST_ROWS, gradient_epochs, gradient_rows
+from lossweights.training._schedule import FEWEST_ROWS, MOST_ROWS, gradient_epochs, gradient_rows
+from lossweights.training.problem import Problem
 
 TERMS = {name: as_term("mse", name) for name in "abc"}
 

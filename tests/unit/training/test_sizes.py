@@ -3,9 +3,9 @@
 import keras
 import pytest
 
-from lossweights.problem import Problem
 from lossweights.terms import as_term
-from lossweights.training import sizes
+from lossweights.training import _sizes as sizes
+from lossweights.training.problem import Problem
 
 
 def build_model():

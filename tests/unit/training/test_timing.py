@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from lossweights.training.timing import (
+from lossweights.training._timing import (
     CANDIDATE_SECONDS,
     MOST_STEPS,
     TURN_SECONDS,

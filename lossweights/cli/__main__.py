@@ -1,0 +1,5 @@
+"""``python -m lossweights.cli``: the command line without its script."""
+
+from lossweights.cli import app
+
+app()

@@ -1,0 +1,274 @@
+"""The command line: ``lossweights run | resume | status | list | best | export | ...``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from lossweights.base.commands import DEFAULT_ROOT
+from lossweights.base.errors import LossweightsError, SweepNotFound
+from lossweights.sweep.launch import (
+    AcceptChange,
+    MaxRetries,
+    Name,
+    NoTracking,
+    Quiet,
+    Resume,
+    Root,
+    Timeout,
+    TrackingUri,
+    TrainerName,
+    Trials,
+    Workers,
+    fail,
+    run_and_print,
+    say,
+)
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
+Pick = Annotated[
+    str, typer.Option(help="knee, min:METRIC, max:METRIC, or 'min:rmse where shortfall<=0.1'.")
+]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Our own errors end the program with their sentence, all others with a traceback."""
+    try:
+        yield
+    except LossweightsError as error:
+        fail(error)
+
+
+@contextmanager
+def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], list[T]]]:
+    """Reads each of several sweeps: those that are damaged are named at the end, and hide none."""
+    damaged: list[LossweightsError] = []
+
+    def read_all(read: Callable[[str], T]) -> list[T]:
+        found = []
+        for name in names:
+            try:
+                found.append(read(name))
+            except LossweightsError as error:
+                damaged.append(error)
+        return found
+
+    yield read_all
+    for error in damaged[:-1]:
+        say(error)
+    if damaged:
+        fail(damaged[-1])
+
+
+@app.command()
+def run(
+    script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
+    trials: Trials = None,
+    name: Name = None,
+    root: Root = DEFAULT_ROOT,
+    trainer: TrainerName = "auto",
+    workers: Workers = None,
+    resume: Resume = False,
+    accept_change: AcceptChange = None,
+    trial_timeout: Timeout = None,
+    max_retries: MaxRetries = 1,
+    tracking_uri: TrackingUri = None,
+    no_tracking: NoTracking = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the sweep that a script declares."""
+    with _sentences():
+        from lossweights.cli._script import load_sweep
+
+        sweep = load_sweep(script)
+    run_and_print(
+        sweep,
+        trials=trials,
+        name=name,
+        root=root,
+        trainer=trainer,
+        workers=workers,
+        resume=resume,
+        accept_change=accept_change or (),
+        trial_timeout=trial_timeout,
+        max_retries=max_retries,
+        tracking=False if no_tracking else tracking_uri or True,
+        quiet=quiet,
+        script=script,
+    )
+
+
+@app.command()
+def resume(
+    name: SweepName,
+    trials: Trials = None,
+    root: Root = DEFAULT_ROOT,
+    trainer: TrainerName = "auto",
+    workers: Workers = None,
+    accept_change: AcceptChange = None,
+    trial_timeout: Timeout = None,
+    max_retries: MaxRetries = 1,
+    tracking_uri: TrackingUri = None,
+    no_tracking: NoTracking = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a sweep, up to so many trials in all."""
+    with _sentences():
+        from lossweights.cli._script import load_sweep
+        from lossweights.results.folder import read_manifest
+
+        script = read_manifest(root, name).get("script")
+        if not isinstance(script, str):
+            raise SweepNotFound(
+                f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
+                f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
+            )
+        sweep = load_sweep(Path(script))
+    run_and_print(
+        sweep,
+        trials=trials,
+        name=name,
+        root=root,
+        trainer=trainer,
+        workers=workers,
+        resume=True,
+        accept_change=accept_change or (),
+        trial_timeout=trial_timeout,
+        max_retries=max_retries,
+        tracking=False if no_tracking else tracking_uri or True,
+        quiet=quiet,
+        script=Path(script),
+    )
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="One sweep; all of them if left out.")] = None,
+    root: Root = DEFAULT_ROOT,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how a sweep goes on: whether it runs, its trials, pace, workers and tracking."""
+    from lossweights.results.folder import list_sweeps
+    from lossweights.results.status import read_status
+
+    with _each_of([name] if name else list_sweeps(root)) as read:
+        found = read(lambda each: read_status(root, each))
+        if as_json:
+            typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+        else:
+            said = "\n\n".join(each.describe(root) for each in found)
+            typer.echo(said or f"No sweep in {root}.")
+
+
+@app.command(name="list")
+def list_(root: Root = DEFAULT_ROOT) -> None:
+    """List the sweeps below a root."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lossweights.results.folder import list_sweeps
+    from lossweights.results.result import SweepResult
+
+    table = Table("sweep", "trials", "complete", "objectives", "verdict")
+    with _each_of(list_sweeps(root)) as read:
+        for result in read(lambda name: SweepResult.read(name, root)):
+            complete = sum(f.result.outcome.name == "COMPLETE" for f in result.finished.values())
+            table.add_row(
+                result.name,
+                str(len(result.finished)),
+                str(complete),
+                ", ".join(f"{goal} {metric}" for metric, goal in result.objectives.items()),
+                result.verdict,
+            )
+        Console().print(table if table.row_count else f"No sweep in {root}.")
+
+
+@app.command()
+def best(name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT) -> None:
+    """Print the weight set that a pick names."""
+    with _sentences():
+        from lossweights.results.result import SweepResult
+
+        typer.echo(SweepResult.read(name, root).best(pick).to_json(), nl=False)
+
+
+@app.command()
+def export(
+    name: SweepName,
+    to: Annotated[Path, typer.Option(help="File to write.")],
+    pick: Pick = "knee",
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Write the weight set that a pick names to a file."""
+    with _sentences():
+        from lossweights.results.result import SweepResult
+
+        typer.echo(SweepResult.read(name, root).best(pick).save(to))
+
+
+@app.command()
+def report(
+    name: SweepName,
+    to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Print the summary of a sweep and write its report."""
+    with _sentences():
+        from lossweights.report.page import write_report
+        from lossweights.report.summary import print_summary
+        from lossweights.results.folder import sweep_folder
+        from lossweights.results.result import SweepResult
+
+        result = SweepResult.read(name, root)
+        path = write_report(result, to or sweep_folder(root, name) / "report.html")
+        print_summary(result, root)
+        typer.echo(f"\nReport written to {path}")
+
+
+@app.command()
+def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
+    """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
+    with _sentences():
+        from lossweights.tracking._sync import sync_sweep
+
+        typer.echo(sync_sweep(root, name, tracking_uri))
+
+
+@app.command()
+def ui(
+    root: Root = DEFAULT_ROOT,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open the MLflow UI on this machine alone (127.0.0.1), until Ctrl-C."""
+    from lossweights.results.folder import tracking_uri
+
+    command = [
+        *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", tracking_uri(root), "--no-serve-artifacts"),
+    ]
+    # The server runs no jobs and loads no pickles: viewing results needs neither.
+    closed = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    typer.echo(f"MLflow UI on http://127.0.0.1:{port}")
+    # In the place of this process, so that Ctrl-C and kill reach the server itself.
+    os.execve(sys.executable, command, {**os.environ, **closed})

@@ -1,0 +1,159 @@
+"""Rows of data in memory: arrays of one length that hold nothing but finite numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+from keras import tree
+from numpy.typing import NDArray
+
+from lossweights.base.errors import DataError
+
+Arrays: TypeAlias = Any  # one array, or a dict, list or tuple of arrays of equal length
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of the data: inputs, targets and, if any, a weight for each sample."""
+
+    x: Arrays
+    y: Arrays
+    sample_weight: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return int(tree.flatten(self.y)[0].shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that its arrays take."""
+        arrays = tree.flatten([self.x, self.y, self.sample_weight])
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def head(self, rows: int) -> Split:
+        """The first rows, or all if there are fewer."""
+        return self._at(np.arange(min(rows, len(self))))
+
+    def spread(self, rows: int) -> Split:
+        """At most so many rows, evenly spaced over the data, so that a time order is covered."""
+        if rows >= len(self):
+            return self
+        at = np.linspace(0, len(self) - 1, rows).round().astype(np.int64)
+        return self._at(at)
+
+    @property
+    def sample(self) -> Split:
+        """What stands for all rows: here they are themselves; see `lossweights.data.Stream`."""
+        return self
+
+    def _at(self, rows: NDArray[np.int64]) -> Split:
+        def take(array: NDArray[Any]) -> NDArray[Any]:
+            return array[rows]
+
+        weight = None if self.sample_weight is None else take(self.sample_weight)
+        return Split(tree.map_structure(take, self.x), tree.map_structure(take, self.y), weight)
+
+
+def checked_split(name: str, part: Any) -> Split:
+    """A part of the data as a split, if a training can use it.
+
+    Args:
+        name: What to call it in errors.
+        part: ``(x, y)`` or ``(x, y, sample_weight)``.
+
+    Raises:
+        DataError: As `lossweights.data.Data` says.
+    """
+    if isinstance(part, Split):
+        return part
+    if not isinstance(part, tuple) or len(part) not in (2, 3):
+        raise DataError(
+            f"Expected {name}=(x, y) or (x, y, sample_weight). Found {type(part).__name__}"
+            f"{f' of length {len(part)}' if isinstance(part, tuple | list) else ''}. "
+            f"Return lw.Data(train=(x, y), val=(x, y)) from load_data."
+        )
+    part = part[:2] if part[-1] is None else part
+    arrays = tree.map_structure(np.asarray, tuple(part))
+    if check_rows(name, arrays) == 0:
+        raise DataError(f"Expected at least one row in {name}. Found none. Check the split.")
+    if len(arrays) == 3:
+        arrays = (*arrays[:2], checked_sample_weight(name, arrays[2]))
+        if not arrays[2].any():
+            raise refused_weights(name, "0 alone")
+    return Split(*(_narrow(value) for value in arrays))
+
+
+def check_rows(name: str, arrays: Any, first_row: int = 0) -> int:
+    """Check that arrays have one length and finite numbers alone, and give the length.
+
+    Args:
+        name: What to call them in errors.
+        arrays: ``(x, y)`` or ``(x, y, sample_weight)``.
+        first_row: Where they begin, if they are a part.
+
+    Raises:
+        DataError: They have not.
+    """
+    lengths = {}
+    for path, array in tree.flatten_with_path(arrays):
+        where = spelled(name, path)
+        _check_array(where, array, first_row)
+        lengths[where] = len(array)
+    if len(set(lengths.values())) != 1:
+        raise DataError(
+            f"Expected arrays of one length in {name}. Found {lengths}. "
+            f"Align x, y and sample_weight row by row."
+        )
+    return next(iter(lengths.values()))
+
+
+def checked_sample_weight(name: str, weight: Any) -> NDArray[Any]:
+    """One weight for each row, shape ``(rows,)``, from these or a column of them.
+
+    Raises:
+        DataError: It is something else, or one is negative.
+    """
+    if not isinstance(weight, np.ndarray) or weight.shape[1:] not in ((), (1,)):
+        found = f"shapes {tree.map_structure(lambda a: a.shape, weight)}"
+        raise refused_weights(name, found)
+    flat = weight.reshape(-1)
+    if flat.min() < 0:
+        raise refused_weights(name, f"weights from {flat.min()} to {flat.max()}")
+    return flat
+
+
+def refused_weights(name: str, found: str) -> DataError:
+    """The error for sample weights that cannot be used."""
+    return DataError(
+        f"Expected {name}.sample_weight as one number for each row, none negative and not all 0. "
+        f"Found {found}. Weigh whole samples; leave it out to weigh them all alike."
+    )
+
+
+def spelled(name: str, path: tuple[Any, ...]) -> str:
+    """What to call an array of ``(x, y, sample_weight)``, such as ``train.x.depth``."""
+    names = ("x", "y", "sample_weight")
+    return ".".join([name, names[path[0]], *(str(key) for key in path[1:])])
+
+
+def _check_array(where: str, array: NDArray[Any], first_row: int) -> None:
+    if array.ndim == 0 or array.dtype.kind not in "fiub":
+        raise DataError(
+            f"Expected an array of numbers with a batch axis as {where}. Found shape "
+            f"{array.shape}, type {array.dtype}. Encode categories as numbers first."
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        bad[:, 0] += first_row
+        raise DataError(
+            f"Expected finite numbers in {where}. Found {len(bad)} NaN or infinite values, the "
+            f"first at index {tuple(int(i) for i in bad[0])}. Drop or fill them in load_data."
+        )
+
+
+def _narrow(value: Any) -> Any:
+    """Float64 as Keras' float type, once, instead of in every batch of every trial."""
+    floatx = keras.config.floatx()
+    return tree.map_structure(lambda a: a.astype(floatx) if a.dtype == np.float64 else a, value)

@@ -1,0 +1,1 @@
+"""Which term dominates: shares, verdicts, flips."""

@@ -1,0 +1,268 @@
+"""Which term drove one training: the rules, on recorded numbers.
+
+The measure is the *decrease share*. Along any training path the weighted loss falls by the sum of
+what its terms fall, so
+
+    D_i = w_i (L_i(start) - L_i(end)) / sum_j w_j (L_j(start) - L_j(end))
+
+says which part of the fall term i supplied. It is the path integral of the term's signed gradient
+contribution, sums to one, does not change when all weights are multiplied or a constant is added
+to a term, and is negative for a term that got worse. It says what drove the training, not what
+would happen under other weights: that takes other trainings, see
+`lossweights.dominance.sweep_verdict`.
+
+The words, for each term:
+
+- *undetermined*, for all terms: fewer than two finite reports; or the weighted loss fell by less
+  than 1 % of the weighted magnitudes at the start, or by less than twice its own noise;
+- *drove*: it supplied more of the decrease than all other falling terms together (so D > 1/2);
+- *inert*: its part is below 2 %, over the whole run and over the second half of the decrease; or
+  it got worse by less than twice its own noise;
+- *sacrificed*: it got worse (D < 0), by more than that;
+- *balanced*: everything else, a part that is neither the main one nor nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lossweights.dominance import gram as grams_of
+from lossweights.dominance.shares import (
+    Floats,
+    decrease_shares,
+    falls,
+    given_back,
+    noise,
+    parts,
+    second_half,
+    shares,
+)
+from lossweights.dominance.verdict import Verdict, percent
+from lossweights.records import Outcome, TrialResult
+
+INERT_BELOW = 0.02  # a part of the decrease too small to speak of
+MINIMUM_DECREASE = 0.01  # of the weighted magnitudes at the start; less is not training
+NOISE_FACTOR = 2.0  # standard deviations that a number must exceed to count
+UNCALIBRATED = 0.1  # of the spread of the output's gradient; more is not noise of the last steps
+
+__all__ = [
+    "Verdict",
+    "decrease_shares",
+    "judge",
+    "judge_results",
+    "judge_sweep",
+    "leader",
+    "shares",
+]
+
+
+def judge(
+    weights: Mapping[str, ArrayLike],
+    magnitudes: ArrayLike,
+    *,
+    baseline: Mapping[str, float] | None = None,
+    grams: Sequence[ArrayLike | None] = (),
+    calibration: float | None = None,
+) -> Verdict:
+    """The verdict on one training, from its magnitudes epoch by epoch.
+
+    Args:
+        weights: Effective weight of each term; or, if they moved, of shape ``(reports,)`` for each
+            term: the weight in force up to each report.
+        magnitudes: Unweighted magnitudes on a fixed set, shape ``(reports, terms)``, the first
+            row from before training. Rows with numbers that are not finite are left out.
+        baseline: Unweighted magnitude of each term for the best constant prediction.
+        grams: For each report the Gram matrix of the terms' unweighted gradients, shape
+            ``(terms, terms)``, or ``None`` where it was not measured.
+        calibration: How far the model's output offset is from its optimum at the end, 0 to 1; see
+            `lossweights.watch.gradients.calibration_residual`.
+
+    >>> judge({"mse": 1.0, "under": 1.0}, [[10.0, 2.0], [2.0, 1.0]]).driver
+    'mse'
+    >>> print(judge({"mse": 1.0, "under": 1.0}, [[10.0, 1.0], [1.0, 2.0]]))
+    mse drove training (share of the loss decrease: mse 112%, under -12%); under got worse.
+    """
+    names = list(weights)
+    rows = np.asarray(magnitudes, dtype=np.float64).reshape(-1, len(names))
+    w = np.stack([np.broadcast_to(np.asarray(v, float), len(rows)) for v in weights.values()], 1)
+    usable = np.all(np.isfinite(rows), axis=1)
+    contribution, cosines = _gradients(names, w, grams, usable)
+    rows, w = rows[usable], w[usable]
+    if len(rows) < 2:
+        return _undetermined(names, "there were fewer than two finite measurements")
+    share = shares(w[-1], rows[-1])
+    steps = falls(w, rows)
+    whole, decrease = steps.sum(axis=0), float(steps.sum())
+    last = w[-1] * rows  # at fixed weights, so that a moved weight is no noise
+    least = max(
+        MINIMUM_DECREASE * float(np.abs(rows[0]) @ w[0]),
+        NOISE_FACTOR * float(noise(last.sum(axis=1))),
+    )
+    if not decrease > least:
+        return _undetermined(names, "the weighted loss hardly fell", share)
+    jumps = noise(last) / decrease
+    late = parts(second_half(steps))
+    first, later = leader(whole), leader(late)
+    start = None if baseline is None else np.array([baseline[name] for name in names])
+    return Verdict(
+        driver=None if first is None else names[first],
+        words=dict(zip(names, _words(whole / decrease, late, jumps), strict=True)),
+        decrease=_table(names, whole / decrease),
+        late=_table(names, late),
+        late_driver=None if later is None else names[later],
+        share=_table(names, share),
+        noise=_table(names, jumps),
+        conflict=given_back(whole),
+        baseline=None if start is None else _table(names, _from_baseline(w[-1], start, rows[-1])),
+        contribution=contribution,
+        cosines=cosines,
+        warnings=_warnings(w[-1], start, rows[-1], calibration),
+    )
+
+
+def leader(fall: ArrayLike) -> int | None:
+    """The position of the term that fell by more than all other falling terms together, if any.
+
+    >>> leader([3.0, 2.0, -4.0])
+    0
+    >>> leader([3.0, 2.0, 2.0]) is None
+    True
+    """
+    gains = np.maximum(np.asarray(fall, dtype=np.float64), 0.0)
+    most = int(np.argmax(gains))
+    return most if gains[most] > gains.sum() - gains[most] else None
+
+
+def _words(whole: Floats, late: Floats, jumps: Floats) -> list[str]:
+    first = leader(whole)
+    words = []
+    for i, (part, after, jump) in enumerate(zip(whole, late, jumps, strict=True)):
+        small = abs(part) < INERT_BELOW and abs(after) < INERT_BELOW
+        if i == first:
+            words.append("drove")
+        elif small or -NOISE_FACTOR * jump < part < 0:
+            words.append("inert")
+        else:
+            words.append("sacrificed" if part < 0 else "balanced")
+    return words
+
+
+def _from_baseline(w: Floats, start: Floats, end: Floats) -> Floats:
+    """Decrease shares from the best constant prediction; NaN if the model is hardly better."""
+    if not w @ (start - end) > MINIMUM_DECREASE * float(np.abs(start) @ w):
+        return np.full(len(w), np.nan)
+    return decrease_shares(w, start, end)
+
+
+def _gradients(
+    names: Sequence[str], w: Floats, grams: Sequence[ArrayLike | None], usable: Sequence[bool]
+) -> tuple[dict[str, float] | None, dict[str, float]]:
+    """Contributions and cosines over all measurements of gradients, if there are any."""
+    pairs = zip(grams, w, usable, strict=False)
+    taken = [(np.asarray(gram, float), row) for gram, row, ok in pairs if gram is not None and ok]
+    taken = [(gram, row) for gram, row in taken if np.isfinite(gram).all()]
+    if not taken:
+        return None, {}
+    matrices, rows = (np.stack(column) for column in zip(*taken, strict=True))
+    angles = grams_of.cosines(matrices.sum(axis=0))
+    cosines = {
+        f"{a}/{b}": float(angles[i, j])
+        for i, a in enumerate(names)
+        for j, b in enumerate(names)
+        if i < j
+    }
+    return _table(names, grams_of.contributions(rows, matrices)), cosines
+
+
+def _warnings(
+    w: Floats, start: Floats | None, end: Floats, calibration: float | None
+) -> tuple[str, ...]:
+    found = []
+    if start is not None and not w @ end < w @ start:
+        found.append("The weighted loss is no better than that of the best constant prediction.")
+    if calibration is not None and calibration > UNCALIBRATED:
+        found.append(
+            f"Perhaps trained too little: shifting all outputs by a constant would still lower the "
+            f"loss (residual {percent(calibration)} of the gradient's spread, wanted below "
+            f"{percent(UNCALIBRATED)})."
+        )
+    return tuple(found)
+
+
+def _table(names: Sequence[str], values: Floats) -> dict[str, float]:
+    return dict(zip(names, values.tolist(), strict=True))
+
+
+def _undetermined(names: Sequence[str], why: str, share: Floats | None = None) -> Verdict:
+    undefined = dict.fromkeys(names, float("nan"))
+    return Verdict(
+        driver=None,
+        words=dict.fromkeys(names, "undetermined"),
+        decrease=undefined,
+        late=undefined,
+        share=undefined if share is None else _table(names, share),
+        reason=why,
+    )
+
+
+def judge_results(
+    results: Mapping[int, TrialResult], baseline: Mapping[str, float] | None = None
+) -> dict[int, Verdict]:
+    """The verdict of each trial that trained to some end, on its training magnitudes.
+
+    Args:
+        results: Results by trial number.
+        baseline: Unweighted magnitude of each term for the best constant prediction.
+    """
+    judged = (Outcome.COMPLETE, Outcome.PRUNED)
+    return {
+        number: judge(
+            result.weights,
+            result.magnitudes("train"),
+            baseline=baseline,
+            grams=[report.gram_matrix(list(result.weights)) for report in result.reports],
+            calibration=result.reports[-1].calibration if result.reports else None,
+        )
+        for number, result in results.items()
+        if result.outcome in judged
+    }
+
+
+def judge_sweep(verdicts: Mapping[int, Verdict], best: int | None = None) -> str:
+    """One sentence over many trials: which term drove how many, and which one the best.
+
+    Args:
+        verdicts: Verdict of each judged trial by its number.
+        best: Number of the trial that the sweep would pick.
+
+    >>> one = judge({"mse": 1.0, "under": 1.0}, [[10.0, 2.0], [2.0, 1.0]])
+    >>> judge_sweep({0: one}, best=0)
+    'mse drove training in 1 of 1 trials; in the best trial (0) it was mse (89% of the decrease).'
+    """
+    if not verdicts:
+        return "No trial was trained far enough to judge."
+    drivers = Counter(v.driver for v in verdicts.values() if v.driver is not None)
+    unknown = sum(v.undetermined for v in verdicts.values())
+    shared = len(verdicts) - sum(drivers.values()) - unknown
+    counts = [(f"{name} drove training", n) for name, n in drivers.most_common()]
+    counts += [("no single term drove it", shared)] if shared else []
+    counts += [("undetermined", unknown)] if unknown else []
+    (first, n), *others = counts
+    text = ", ".join(
+        [f"{first} in {n} of {len(verdicts)} trials"]
+        + [f"{what.removesuffix(' drove training')} in {n}" for what, n in others]
+    )
+    if best is None or best not in verdicts:
+        return f"{text}."
+    verdict = verdicts[best]
+    if verdict.driver is not None:
+        part = f"{verdict.driver} ({percent(verdict.decrease[verdict.driver])} of the decrease)"
+    elif verdict.undetermined:
+        part = "undetermined"
+    else:
+        part = "no single term"
+    return f"{text}; in the best trial ({best}) it was {part}."

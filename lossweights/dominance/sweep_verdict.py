@@ -1,0 +1,280 @@
+"""The verdict on a sweep: which term drove how many trials, where that changes, what matters.
+
+A single training says what drove it; only several trainings under different weights say what the
+weights do. Here they are compared: the ratio at which one term overtakes another, the weight below
+which a term is inert, and which weight moves which metric.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lossweights.dominance._flips import Flip, find_flip
+from lossweights.dominance.judge import judge_results, judge_sweep
+from lossweights.dominance.verdict import Verdict, finite, listed, percent
+from lossweights.records import Outcome, TrialResult
+
+FORMAT = "lossweights/sweep-verdict"
+VERSION = 1
+
+INERT_TRIALS = 3  # below the threshold, all of them inert; fewer could be chance
+MATTERS = 0.3  # a rank correlation that is worth a sentence, if it is no chance
+NO_CHANCE = 0.01  # the p-value that makes it none
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How a metric follows the weight of a term, over the completed trials of a sweep.
+
+    Attributes:
+        spearman: Rank correlation of weight and metric, -1 to 1; NaN where one of them is constant.
+        p_value: Chance of such a correlation without any connection.
+        importance: Part of the metric's variation that the weight explains, 0 to 1, by Optuna's
+            evaluator; ``None`` if it was not computed. It also sees what goes up and down again.
+    """
+
+    spearman: float
+    p_value: float
+    importance: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The numbers for a person."""
+        explained = "" if self.importance is None else f", importance {percent(self.importance)}"
+        return f"rank correlation {self.spearman:+.2f}{explained}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepVerdict:
+    """Which term drove how many trials, and what the weights change; printing gives the sentence.
+
+    Attributes:
+        sentence: The verdict for a person to quote.
+        judged: How many trials were judged.
+        drivers: How many trials each term drove.
+        sacrificed: In how many trials each term got worse.
+        balanced: How many trials no single term drove.
+        undetermined: How many trials could not be told.
+        best: Number of the trial that the sweep would pick, if any.
+        flips: For each pair of terms, where in the ratio of their weights the lead changes.
+        inert_below: The weight up to which a term never took part, for terms that have one.
+        never: Terms that took no part in any trial.
+        sensitivity: For each metric and term, how the metric follows the weight.
+    """
+
+    sentence: str
+    judged: int
+    drivers: Mapping[str, int]
+    sacrificed: Mapping[str, int]
+    balanced: int
+    undetermined: int
+    best: int | None = None
+    flips: tuple[Flip, ...] = ()
+    inert_below: Mapping[str, float] = field(default_factory=dict)
+    never: tuple[str, ...] = ()
+    sensitivity: Mapping[str, Mapping[str, Sensitivity]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    @property
+    def paragraph(self) -> str:
+        """The sentence, then the details."""
+        return f"{self.sentence} {self.details}".rstrip()
+
+    @property
+    def details(self) -> str:
+        """Flips, sacrifices, inert terms and what moves the metrics, a sentence each."""
+        found = [flip.sentence for flip in self.flips if flip.kind != "unclear"]
+        found += [
+            f"{name} got worse in {n} of {self.judged} trials."
+            for name, n in self.sacrificed.items()
+            if n
+        ]
+        found += [
+            f"{name} is inert below a weight of {weight:.2g}."
+            for name, weight in self.inert_below.items()
+        ]
+        if self.never:
+            found.append(f"{listed(self.never)} took part in no trial.")
+        found += [s for name in self.sensitivity if (s := self._on_metric(name))]
+        return " ".join(found)
+
+    def _on_metric(self, metric: str) -> str:
+        """The weights that a metric follows most clearly, in words."""
+        moved = {
+            name: s
+            for name, s in self.sensitivity[metric].items()
+            if abs(s.spearman) >= MATTERS and s.p_value < NO_CHANCE
+        }
+        if not moved:
+            return ""
+        ways = [
+            f"{'up' if moved[name].spearman > 0 else 'down'} with the weight of {name} "
+            f"({moved[name].sentence})"
+            for name in sorted(moved, key=lambda term: -abs(moved[term].spearman))
+        ]
+        return f"{metric} goes {listed(ways)}."
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as plain JSON values, in a format with a version; NaN becomes ``None``."""
+        counts = ("judged", "balanced", "undetermined", "best")
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "sentence": self.sentence,
+            "paragraph": self.paragraph,
+            **{name: getattr(self, name) for name in counts},
+            "drivers": dict(self.drivers),
+            "sacrificed": dict(self.sacrificed),
+            "flips": [flip.to_json() for flip in self.flips],
+            "inert_below": dict(self.inert_below),
+            "never": list(self.never),
+            "sensitivity": {
+                metric: {
+                    term: {
+                        "spearman": finite(s.spearman),
+                        "p_value": finite(s.p_value),
+                        "importance": finite(s.importance),
+                    }
+                    for term, s in table.items()
+                }
+                for metric, table in self.sensitivity.items()
+            },
+        }
+
+
+def conclude(
+    verdicts: Mapping[int, Verdict],
+    weights: Mapping[int, Mapping[str, float]],
+    metrics: Mapping[int, Mapping[str, float]],
+    *,
+    best: int | None = None,
+    importance: Mapping[str, Mapping[str, float]] | None = None,
+) -> SweepVerdict:
+    """The verdict on a sweep from the verdicts on its trials.
+
+    Args:
+        verdicts: Verdict of each judged trial by its number.
+        weights: Weight of each term in each trial, as people think of it: relative to the
+            reference scales where there are any. At least the judged trials.
+        metrics: Weight-independent metrics of the completed trials.
+        best: Number of the trial that the sweep would pick.
+        importance: For each metric, the importance of each term's weight, from Optuna.
+    """
+    names = list(next(iter(verdicts.values())).words) if verdicts else []
+    told = {number: v for number, v in verdicts.items() if not v.undetermined}
+    table = np.array([[weights[n][name] for name in names] for n in told])
+    decrease = np.array([[v.decrease[name] for name in names] for v in told.values()])
+    words = Counter((name, word) for v in told.values() for name, word in v.words.items())
+    inert = {name: _inert_up_to(name, told, weights) for name in names}
+    driven = Counter(v.driver for v in told.values() if v.driver is not None)
+    return SweepVerdict(
+        sentence=judge_sweep(verdicts, best),
+        judged=len(verdicts),
+        drivers={name: driven[name] for name in names},
+        sacrificed={name: words[name, "sacrificed"] for name in names},
+        balanced=len(told) - sum(driven.values()),
+        undetermined=len(verdicts) - len(told),
+        best=best,
+        flips=tuple(
+            find_flip(names[i], names[j], table[:, [i, j]], decrease[:, [i, j]])
+            for i, j in combinations(range(len(names)), 2)
+            if told
+        ),
+        inert_below={name: weight for name, weight in inert.items() if weight is not None},
+        never=tuple(name for name in names if told and words[name, "inert"] == len(told)),
+        sensitivity=_sensitivities(weights, metrics, importance or {}),
+    )
+
+
+def conclude_results(
+    results: Mapping[int, TrialResult],
+    *,
+    scales: Mapping[str, float] | None = None,
+    baseline: Mapping[str, float] | None = None,
+    best: int | None = None,
+    importance: Mapping[str, Mapping[str, float]] | None = None,
+) -> SweepVerdict:
+    """The verdict on a sweep from the results of its trials.
+
+    Args:
+        results: Results by trial number.
+        scales: What the sampled weights were divided by; ``None`` if they were used as sampled.
+        baseline: Unweighted magnitude of each term for the best constant prediction.
+        best: Number of the trial that the sweep would pick.
+        importance: For each metric, the importance of each term's weight, from Optuna.
+    """
+    relative = {
+        number: {name: w * (scales or {}).get(name, 1.0) for name, w in result.weights.items()}
+        for number, result in results.items()
+    }
+    complete = {n: r.metrics for n, r in results.items() if r.outcome is Outcome.COMPLETE}
+    return conclude(
+        judge_results(results, baseline), relative, complete, best=best, importance=importance
+    )
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
+    """Rank correlation of two samples and its p-value; NaN if one is constant or they are short.
+
+    Spearman (1904), by SciPy.
+
+    >>> spearman([1, 10, 100, 1000], [0.1, 0.2, 0.3, 0.4])[0]
+    1.0
+    """
+    from scipy import stats
+
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    usable = np.isfinite(x) & np.isfinite(y)
+    x, y = x[usable], y[usable]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan"), float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of perfect correlations, whose p-value is 0
+        found = stats.spearmanr(x, y)
+    return round(float(found.statistic), 12), float(found.pvalue)
+
+
+def _sensitivities(
+    weights: Mapping[int, Mapping[str, float]],
+    metrics: Mapping[int, Mapping[str, float]],
+    importance: Mapping[str, Mapping[str, float]],
+) -> dict[str, dict[str, Sensitivity]]:
+    """For each metric, each term whose weight was not the same in all trials."""
+    if not metrics:
+        return {}
+    names = list(weights[next(iter(metrics))])
+    columns = {name: [weights[number][name] for number in metrics] for name in names}
+    varied = [name for name, column in columns.items() if np.ptp(column) > 0]
+    measured = dict.fromkeys(key for row in metrics.values() for key in row)
+    return {
+        metric: {
+            name: Sensitivity(
+                *spearman(columns[name], [row.get(metric, np.nan) for row in metrics.values()]),
+                importance.get(metric, {}).get(name),
+            )
+            for name in varied
+        }
+        for metric in measured
+    }
+
+
+def _inert_up_to(
+    name: str, told: Mapping[int, Verdict], weights: Mapping[int, Mapping[str, float]]
+) -> float | None:
+    """The largest weight such that the term was inert in every trial up to it, if any were."""
+    trials = sorted((weights[number][name], v.words[name] == "inert") for number, v in told.items())
+    active = [weight for weight, inert in trials if not inert]
+    if not active:
+        return None  # inert at any weight: told as such
+    below = [weight for weight, _ in trials if weight < active[0]]
+    return below[-1] if len(below) >= INERT_TRIALS else None

@@ -1,0 +1,136 @@
+"""Progress of a sweep on the terminal: a bar where there is one, plain lines where there is not."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from lossweights.records import Outcome
+from lossweights.results.folder import Finished
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class SweepProgress:
+    """Trials done, time left and the best value of each objective so far; a context manager.
+
+    What is counted before the context is entered was before: it has its part in done and best, and
+    none in the pace.
+
+    Args:
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        total: Weight sets to be tried.
+        console: Where to show it; by default standard error, so that output can be piped.
+        quiet: Show nothing.
+    """
+
+    def __init__(
+        self,
+        objectives: Mapping[str, str],
+        total: int,
+        console: Console | None = None,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        self._objectives = dict(objectives)
+        self._best: dict[str, float] = {}
+        self._outcomes: Counter[Outcome] = Counter()
+        self._total, self._done, self._before, self._shown = total, 0, 0, 0
+        self._started = self._last_line = time.monotonic()
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._bar: RichProgress | None = None
+        if self._console.is_terminal and not quiet:
+            self._bar = RichProgress(
+                TextColumn("trials"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("time left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[best]}"),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("trials", total=total, best="")
+
+    def __enter__(self) -> SweepProgress:
+        self._before = self._shown = self._done
+        self._started = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, best=self._summary())
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.show()
+        if self._bar is not None:
+            self._bar.stop()
+
+    def count(self, finished: Finished) -> None:
+        """Count a trial; one whose weights are tried again does not count."""
+        if finished.again:
+            return
+        self._done += 1
+        self._outcomes[finished.result.outcome] += 1
+        if finished.result.outcome is Outcome.COMPLETE:
+            self._improve(finished.result.metrics)
+
+    def trial_ended(self, finished: Finished) -> None:
+        """Count a trial of this process."""
+        self.count(finished)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, best=self._summary())
+
+    def show(self) -> None:
+        """Where there is no bar, a line if one is due.
+
+        Called between trials that end together: after the first of a stack the time that all of
+        them took would look like the time of one.
+        """
+        if self._quiet or self._bar is not None or not self._line_is_due():
+            return
+        self._last_line, self._shown = time.monotonic(), self._done
+        minutes, seconds = divmod(round(self.seconds_left()), 60)
+        print(
+            f"trial {self._done}/{self._total}  time left {minutes}:{seconds:02d}"
+            f"  {self._summary()}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def seconds_left(self) -> float:
+        """Time left at the pace so far."""
+        pace = (time.monotonic() - self._started) / max(self._done - self._before, 1)
+        return pace * (self._total - self._done)
+
+    def _improve(self, metrics: Mapping[str, float]) -> None:
+        for name, direction in self._objectives.items():
+            better = max if direction == "maximize" else min
+            self._best[name] = better(self._best.get(name, metrics[name]), metrics[name])
+
+    def _summary(self) -> str:
+        best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
+        unwell = [
+            f"{count} {outcome.name.lower()}"
+            for outcome, count in self._outcomes.items()
+            if outcome is not Outcome.COMPLETE
+        ]
+        return "  ".join([f"best {best}" if best else "", *unwell]).strip()
+
+    def _line_is_due(self) -> bool:
+        if self._done == self._shown:
+            return False
+        first = self._shown == self._before
+        late = time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES
+        return first or late or self._done == self._total

@@ -1,0 +1,132 @@
+"""A worker process as its parent holds it: start, pipe, exit code, and an end that is certain."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from lossweights.base.errors import WorkerError
+from lossweights.base.machine import THREADS
+from lossweights.executors._messages import send
+
+WORKER = "LOSSWEIGHTS_WORKER"  # set in the environment of every worker
+TERMINATE_SECONDS = 10.0  # from SIGTERM to SIGKILL
+CLOSE_SECONDS = 3.0  # from a closed pipe to SIGKILL
+LOG_TAIL_BYTES = 4000
+
+
+class Child:
+    """One worker process and this end of its pipe.
+
+    It is a fresh Python, never a fork: TensorFlow does not survive forking. It stands in a process
+    group of its own, so that Ctrl-C reaches the driver alone.
+
+    Args:
+        log: File that its output is appended to.
+        cores: How many threads its numerical libraries may use.
+    """
+
+    def __init__(self, log: Path, cores: int) -> None:
+        self.pipe, theirs = Pipe()
+        self._log, self._send_lock = log, threading.Lock()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-P", "-m", "lossweights.cli.worker"]
+        with log.open("ab") as output, theirs:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=_environment(cores),
+                pass_fds=(theirs.fileno(),),
+                process_group=0,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def send(self, say: str, **content: Any) -> None:
+        """Send a message; from any thread.
+
+        Raises:
+            OSError: The process is gone.
+        """
+        with self._send_lock:
+            send(self.pipe, say, **content)
+
+    def exited(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """End the process now; from a signal handler too."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    def terminate(self) -> None:
+        """End the process, softly if it lets us, and wait for that."""
+        self._process.terminate()
+        self._wait(TERMINATE_SECONDS)
+
+    def close(self) -> int | None:
+        """Close the pipe, which ends an idle worker; its exit code, ``None`` if it took a kill."""
+        with self._send_lock:
+            self.pipe.close()
+        return self._wait(CLOSE_SECONDS)
+
+    def _wait(self, seconds: float) -> int | None:
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return None
+
+    def log_tail(self) -> str:
+        """The last that this process wrote, whatever bytes it wrote."""
+        with self._log.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(self._log_start, size - LOG_TAIL_BYTES))
+            return stream.read().decode("utf-8", "backslashreplace")
+
+
+def _environment(cores: int) -> dict[str, str]:
+    """The environment of a worker: the same modules, and threads for its share of the cores.
+
+    Numerical libraries read these when they are imported, so they are set before. What the user
+    has set stays.
+    """
+    threads = {
+        name: str(cores)
+        for name in (
+            THREADS,
+            "TF_NUM_INTEROP_THREADS",
+            "OMP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "MKL_NUM_THREADS",
+        )
+    }
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    return {**threads, **os.environ, WORKER: "1", "PYTHONPATH": path}
+
+
+def refuse_in_worker(sweep: str) -> None:
+    """Refuse to run a sweep in a worker process, which imports its script and no more.
+
+    Raises:
+        WorkerError: This process is a worker.
+    """
+    if WORKER in os.environ:
+        raise WorkerError(
+            f"Expected the script of the sweep {sweep!r} to run it in its main part alone. Found "
+            f"run() or main() called on import, by a worker process. Write it below "
+            f"`if __name__ == '__main__':`."
+        )

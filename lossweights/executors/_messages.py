@@ -1,0 +1,136 @@
+"""What driver and worker say to each other: JSON over a pipe, bounded and checked on arrival.
+
+A worker runs code of the user's own, so nothing it sends is taken on trust: no pickles, no numbers
+that are not numbers, no report of unlimited size. Each message is an object whose ``"say"`` names
+it; the functions below make and read them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+from lossweights.base.errors import WorkerError
+from lossweights.executors._contract import Batch
+from lossweights.records import EpochReport, TrialResult
+from lossweights.training._contract import Member
+
+MAX_BYTES = 64 << 20  # of one member's result: 40,000 epochs of 40 numbers each
+MAX_KEYS = 256  # terms or metrics in one group of a report
+MAX_TEXT = 4096  # characters of a name
+
+
+def send(pipe: Connection, say: str, **content: Any) -> None:
+    """Send a message.
+
+    Raises:
+        OSError: The other end is gone.
+        ValueError: A number is not finite; `EpochReport.to_json` spells those as ``None``.
+    """
+    pipe.send_bytes(json.dumps({"say": say, **content}, allow_nan=False).encode())
+
+
+def receive(pipe: Connection) -> dict[str, Any]:
+    """Wait for a message.
+
+    Raises:
+        EOFError, OSError: The other end is gone.
+        WorkerError: It sent something else than a message.
+    """
+    return parse(pipe.recv_bytes(MAX_BYTES))
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The message that bytes hold.
+
+    Raises:
+        WorkerError: They hold none.
+
+    >>> parse(b'{"say": "started", "batch": 3}')
+    {'say': 'started', 'batch': 3}
+    """
+    try:
+        message = json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise WorkerError(f"Expected a message in JSON. Found: {error}.") from error
+    if not isinstance(message, dict) or not isinstance(message.get("say"), str):
+        raise WorkerError(f"Expected a message. Found {type(message).__name__}.")
+    return message
+
+
+def batch_message(batch: Batch) -> dict[str, Any]:
+    """A batch as the content of a message."""
+    return {
+        "batch": batch.key,
+        "members": [{"weights": dict(m.weights), "seed": m.seed} for m in batch.members],
+        "rungs": sorted(batch.rungs),
+    }
+
+
+def read_batch(message: Mapping[str, Any]) -> Batch:
+    """The batch that `batch_message` described."""
+    members = tuple(Member(m["weights"], int(m["seed"])) for m in message["members"])
+    return Batch(int(message["batch"]), members, rungs=frozenset(message["rungs"]))
+
+
+def check_report(report: EpochReport) -> EpochReport:
+    """The report itself, if it is of a size that one can have.
+
+    Raises:
+        WorkerError: It has too many terms or metrics, or their names are too long.
+    """
+    for group in (report.train, report.val, report.metrics, report.gram or {}):
+        if len(group) > MAX_KEYS or any(len(str(name)) > MAX_TEXT for name in group):
+            raise WorkerError(
+                f"Expected a report of at most {MAX_KEYS} terms and as many metrics, with names of "
+                f"at most {MAX_TEXT} characters. Found {len(group)}. Report fewer numbers."
+            )
+    return report
+
+
+def read_report(message: Mapping[str, Any], members: int) -> tuple[int, EpochReport]:
+    """Position and report of a message about one member's epoch.
+
+    Raises:
+        WorkerError: It is no report of one of so many members.
+    """
+    try:
+        position = int(message["position"])
+        report = EpochReport.from_json(message["report"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise WorkerError(f"Expected a report. Found: {error!r}.") from error
+    if not 0 <= position < members:
+        raise WorkerError(f"Expected a report of one of {members} members. Found {position}.")
+    return position, check_report(report)
+
+
+def read_result(message: Mapping[str, Any], members: int) -> tuple[int, TrialResult]:
+    """Position and result of a message about a member that was trained.
+
+    Raises:
+        WorkerError: It is no result of one of so many members.
+    """
+    try:
+        position = int(message["position"])
+        result = TrialResult.from_json(message["result"])
+        for report in result.reports:
+            check_report(report)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise WorkerError(f"Expected a result. Found: {error!r}.") from error
+    if not 0 <= position < members or not _sound(result):
+        raise WorkerError(
+            f"Expected a result of one of {members} members, with finite weights. Found one of "
+            f"{position}."
+        )
+    return position, result
+
+
+def _sound(result: TrialResult) -> bool:
+    return all(map(math.isfinite, (*result.weights.values(), result.seconds)))
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"the constant {constant}")

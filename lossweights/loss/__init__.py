@@ -1,0 +1,1 @@
+"""The combined loss, its reference scales and weight sets."""

@@ -1,0 +1,312 @@
+"""One Keras loss made of several named terms, each with a weight that can be moved at any time."""
+
+import functools
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from lossweights.base.errors import TermError
+from lossweights.loss.output_loss import OutputLoss
+from lossweights.loss.scales import check_scales, reference_scales
+from lossweights.loss.weight_set import check_weights
+from lossweights.terms._output import OnOutput, as_terms, values_of
+from lossweights.terms.term import (
+    Tensor,
+    Term,
+    ops,
+    reduce_weighted,
+)
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class CombinedLoss(Term):
+    """The weighted sum of terms, ``sum of w_i * L_i(y_true, y_pred)``, as one Keras loss.
+
+    The weights are Keras variables: `set_weights` acts from the next training step on, with no
+    new trace and no new ``compile``. (Not so on the JAX backend, whose compiled functions keep the
+    weights that they were compiled with: compile the model again there.)
+
+    With ``scales`` the weights have no units: a term of weight 1 counts as much as one of its
+    reference magnitudes, and what multiplies the term is ``weight / scale``.
+
+    Args:
+        terms: Each term by its name: a Keras loss (name, class, instance or function), a function
+            or lambda of ``y_true`` and ``y_pred``, or a term of `lossweights.terms`.
+        weights: Weight of each term, 0 or above, not all 0. ``None`` weighs all by 1.
+        scales: Reference magnitude of each term, by name; or ``"data"``, to be found by `adapt`
+            before training; or ``None`` for weights in the units of the terms.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras. The computation is never below float32.
+
+    Shapes: ``y_true`` and ``y_pred`` as the terms take them. ``call`` gives ``(batch,)``; calling
+    the loss gives what the reduction leaves of it, a scalar.
+
+    Raises:
+        TermError: A term is not one, is itself a sum, or gives something else than one value per
+            sample; or only some of the terms name the output that they read.
+        WeightError: The weights or scales do not match the terms, are negative or not finite.
+        InvalidName: The name of a term is not a plain name.
+
+    >>> import lossweights as lw
+    >>> loss = lw.CombinedLoss(
+    ...     terms={"mse": "mse", "under": lw.terms.Underestimation()},
+    ...     weights={"mse": 1.0, "under": 0.5},
+    ... )
+    >>> float(loss([[10.0]], [[7.0]]))  # 1.0 * 9 + 0.5 * 6
+    12.0
+    >>> loss.set_weights({"mse": 1.0, "under": 2.0})
+    >>> float(loss([[10.0]], [[7.0]]))
+    21.0
+    """
+
+    is_sum = True
+
+    def __init__(
+        self,
+        terms: Mapping[str, Any],
+        weights: Mapping[str, Any] | None = None,
+        *,
+        scales: str | Mapping[str, Any] | None = None,
+        name: str | None = "combined_loss",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self._terms = as_terms(terms)
+        names = list(self._terms)
+        precise = keras.backend.result_type(self.dtype, "float32")
+        self._multipliers = keras.Variable(
+            np.ones(len(names)), dtype=precise, trainable=False, name="weights"
+        )
+        self._in_compiled_code = False  # on a backend that compiles the weights in as constants
+        self._awaits_data = scales == "data"
+        self._weigh(
+            check_weights(dict.fromkeys(names, 1.0) if weights is None else weights, names),
+            None if scales in (None, "data") else check_scales(scales, names),
+        )
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms by name."""
+        return dict(self._terms)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights as they were set: without units if there are scales."""
+        return dict(self._weights)
+
+    @property
+    def scales(self) -> dict[str, float] | None:
+        """The reference magnitude of each term, or ``None`` without scales or before `adapt`."""
+        return None if self._scales is None else dict(self._scales)
+
+    @property
+    def effective_weights(self) -> dict[str, float]:
+        """What multiplies each term: its weight, divided by its scale if there is one.
+
+        Raises:
+            TermError: The loss still waits for `adapt`.
+        """
+        self._check_ready()
+        return _divided(self._weights, self._scales)
+
+    def set_weights(self, weights: Mapping[str, Any]) -> None:
+        """Weigh the terms anew, from the next training step on.
+
+        Args:
+            weights: A weight for every term, 0 or above, not all 0; without units if there are
+                scales.
+
+        Raises:
+            WeightError: A weight is missing, unknown, negative or not finite, or all are 0. The
+                weights stay as they were.
+        """
+        self._weigh(check_weights(weights, list(self._terms)), self._scales)
+        if self._in_compiled_code:
+            warnings.warn(
+                "Models compiled before now keep the weights that this loss had, because the "
+                f"{keras.backend.backend()} backend compiles them in. Call model.compile(...) "
+                "again for the new weights to count.",
+                stacklevel=2,
+            )
+
+    def adapt(self, y: Any, sample_weight: Any = None, output_shape: Any = None) -> None:
+        """Find the scales of the terms from the training targets, for ``scales="data"``.
+
+        Args:
+            y: Targets of the training data, shape ``(n, ...)``; a dict for several outputs.
+            sample_weight: Weights as given to ``fit``, or ``None``.
+            output_shape: ``model.output_shape``, where the targets do not tell the number of
+                classes; a dict for several outputs.
+
+        Raises:
+            TermError: The loss was made without scales.
+            WeightError: A term is 0 or not finite for a constant prediction, so has no scale.
+
+        >>> loss = CombinedLoss({"mse": "mse"}, scales="data")
+        >>> loss.adapt([[1.0], [3.0], [5.0]])
+        >>> round(loss.scales["mse"], 4), round(loss.effective_weights["mse"], 4)
+        (2.6667, 0.375)
+        """
+        if self._scales is None and not self._awaits_data:
+            raise TermError(
+                "Expected a loss with scales. Found scales=None, under which weights are used as "
+                "they are. Make it with CombinedLoss(..., scales='data')."
+            )
+        scales = reference_scales(
+            self._terms, y, sample_weight=sample_weight, output_shape=output_shape
+        )
+        self._weigh(self._weights, scales)
+        self._awaits_data = False
+
+    def per_sample(self, y_true: Any, y_pred: Any, element_weight: Tensor | None = None) -> Tensor:
+        """The weighted sum of the terms for each sample, shape ``(batch,)``."""
+        return self.weighted_sum(self.per_sample_terms(y_true, y_pred, element_weight))
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss after Keras' reduction; dicts of arrays for terms that name their outputs."""
+        if not isinstance(y_pred, Mapping):
+            return super().__call__(y_true, y_pred, sample_weight)
+        total = 0.0
+        for part in self.by_output().values():
+            assert part is not None  # there are no outputs but those that terms read
+            reader = next(iter(part.terms.values()))
+            true, pred = reader.read(y_true, "y_true"), reader.read(y_pred, "y_pred")
+            total = total + part(true, pred, reader.weight_of(sample_weight))
+        return total
+
+    def per_sample_terms(
+        self, y_true: Any, y_pred: Any, element_weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The unweighted value of each term for each sample, each of shape ``(batch,)``.
+
+        Pure: it reads no weight and keeps nothing, so that it can be compiled and vectorised.
+
+        Raises:
+            TermError: A term cannot read these shapes, or gives something else than one value per
+                sample. The message has its name.
+        """
+        return {
+            name: values_of(name, term, y_true, y_pred, element_weight)
+            for name, term in self._terms.items()
+        }
+
+    def weighted_sum(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The sum of the ``values`` of some terms or all, each times its effective weight.
+
+        Raises:
+            TermError: The loss still waits for `adapt`.
+        """
+        self._check_ready()
+        self._in_compiled_code |= any(map(_is_traced_by_jax, values.values()))
+        multipliers = ops.unstack(ops.convert_to_tensor(self._multipliers))
+        parts = [
+            ops.cast(multiplier, values[name].dtype) * values[name]
+            for name, multiplier in zip(self._terms, multipliers, strict=True)
+            if name in values
+        ]
+        return functools.reduce(ops.add, parts)
+
+    def components(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Tensor]:
+        """The unweighted mean of each term over the samples given, as scalars.
+
+        Args:
+            y_true: Targets, arrays or tensors; a dict of them for several outputs.
+            y_pred: Predictions, alike.
+            sample_weight: Weights as given to ``fit``; as there, the mean divides by the number of
+                samples and not by the sum of the weights.
+
+        >>> loss = CombinedLoss({"mse": "mse", "mae": "mae"}, {"mse": 1.0, "mae": 7.0})
+        >>> means = loss.components([[1.0], [2.0]], [[1.0], [4.0]])
+        >>> {name: float(mean) for name, mean in means.items()}
+        {'mse': 2.0, 'mae': 1.0}
+        """
+        means = {}
+        for name, term in self._terms.items():
+            true, pred, weight = y_true, y_pred, sample_weight
+            if isinstance(term, OnOutput):
+                true, pred = term.read(y_true, "y_true"), term.read(y_pred, "y_pred")
+                weight, term = term.weight_of(sample_weight), term.term
+            values = functools.partial(values_of, name, term)
+            means[name] = reduce_weighted(
+                values, true, pred, weight, "sum_over_batch_size", self.dtype
+            )
+        return means
+
+    def by_output(self, outputs: Sequence[str] | None = None) -> dict[str, OutputLoss | None]:
+        """The loss of each output, for ``model.compile(loss=loss.by_output())``.
+
+        All share the weights of this loss, and their sum is this loss.
+
+        Args:
+            outputs: All outputs of the model, ``model.output_names``, if some are read by no term:
+                those have the loss ``None``, which Keras leaves out.
+
+        Raises:
+            TermError: The terms do not name outputs, or name one that is not among ``outputs``.
+        """
+        readers = {name: term for name, term in self._terms.items() if isinstance(term, OnOutput)}
+        read = list(dict.fromkeys(term.output for term in readers.values()))
+        unknown = [output for output in read if outputs is not None and output not in outputs]
+        if not read or unknown:
+            raise TermError(
+                f"Expected terms that name the outputs of the model. Found terms on {read}, "
+                f"outputs {outputs}. Write lw.terms.on('output name', term)."
+            )
+        parts = {output: OutputLoss(self, output) for output in read}
+        return {output: parts.get(output) for output in outputs or read}
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, the terms as Keras writes objects."""
+        return {
+            **super().get_config(),
+            "terms": {
+                name: keras.saving.serialize_keras_object(term)
+                for name, term in self._terms.items()
+            },
+            "weights": self.weights,
+            "scales": "data" if self._awaits_data else self.scales,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "CombinedLoss":
+        """The loss that `get_config` described, with the weights that it had."""
+        terms = {
+            name: keras.saving.deserialize_keras_object(term)
+            for name, term in config["terms"].items()
+        }
+        return cls(**{**config, "terms": terms})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (loss, arguments) = super().__reduce__()
+        scales = "data" if self._awaits_data else self.scales
+        return rebuild, (loss, {**arguments, "scales": scales})
+
+    def _check_ready(self) -> None:
+        if self._awaits_data:
+            raise TermError(
+                "Expected the scales of the terms to be known, as scales='data' asks for them. "
+                "Found a loss that has seen no data. Call loss.adapt(y_train) before training."
+            )
+
+    def _weigh(self, weights: dict[str, float], scales: dict[str, float] | None) -> None:
+        """Let these weights and scales count from now on; nothing changes if they cannot."""
+        effective = check_weights(_divided(weights, scales), list(self._terms))
+        self._multipliers.assign(np.array(list(effective.values())))
+        self._weights, self._scales = weights, scales
+
+
+def _divided(weights: dict[str, float], scales: dict[str, float] | None) -> dict[str, float]:
+    return {name: w if scales is None else w / scales[name] for name, w in weights.items()}
+
+
+def _is_traced_by_jax(value: Tensor) -> bool:
+    """Whether ``value`` is being compiled by JAX, without importing JAX to ask."""
+    return any(
+        base.__module__.startswith("jax") and base.__name__ == "Tracer"
+        for base in type(value).__mro__
+    )

@@ -1,0 +1,313 @@
+"""How far apart the boundaries of predicted and true masks are, by scipy.
+
+Shapes, threshold, channels and undefined cases are those of `MaskMetric`; each value is the mean
+over images (and channels). Distances are in pixels. These metrics need concrete arrays, so
+``in_graph`` is False: call `evaluate`, or compile the model without XLA (``jit_compile=False``).
+
+Where exactly one mask of an image is empty its distances are infinite and `SurfaceDice` is 0;
+where both are, the image is undefined (the conventions of DeepMind's surface-distance). Since one
+infinite image makes the mean infinite, the metrics of distance take ``empty_distance``: a finite
+one to count instead, the image diagonal say.
+"""
+
+from abc import abstractmethod
+from typing import Any, Literal, get_args
+
+import keras
+import numpy as np
+
+from lossweights.base.errors import MetricError
+from lossweights.metrics._arrays import Array, Namespace
+from lossweights.metrics._contours import contour_distances, pixel_distances
+from lossweights.metrics._masks import MaskMetric
+from lossweights.metrics._segmentation import checked_tolerance
+
+Variant = Literal["pooled", "max_directed", "surfel"]
+
+
+class SurfaceMetric(MaskMetric):
+    """A metric of masks that takes one image's two masks at a time, in numpy."""
+
+    in_graph = False
+
+    @abstractmethod
+    def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
+        """Numerator and denominator of one case from its masks, boolean and not both empty."""
+
+    def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
+        """Numerator and denominator of each case; both zero where both masks are empty."""
+        true, pred = true > 0, pred > 0
+        batch, channels = true.shape[0], true.shape[-1]
+        result = np.zeros((2, batch, channels))
+        for i, c in np.ndindex(batch, channels):
+            if true[i, ..., c].any() or pred[i, ..., c].any():
+                result[:, i, c] = self.of_case(true[i, ..., c], pred[i, ..., c])
+        return result[0], result[1]
+
+
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
+class SurfaceDice(SurfaceMetric):
+    """The share of both contours within a tolerance of the other: normalized surface Dice (NSD).
+
+    The length of the true contour at most ``tolerance`` pixels from the predicted one, plus the
+    reverse, over the length of both (Nikolov et al. 2018, arXiv 1809.04430). Masks
+    ``(batch, height, width)``, with or without channels; range ``[0, 1]``, larger is better.
+
+    Args:
+        tolerance: Largest distance that counts as agreement, in pixels.
+        threshold: A prediction above it is inside; None for the largest channel.
+        name: Name in Keras' logs.
+        dtype: Precision of the sums in Keras, float32 at least.
+
+    Raises:
+        MetricError: If the tolerance is negative or not finite, or shapes are not those of masks.
+
+    >>> import numpy as np
+    >>> from lossweights import metrics
+    >>> square = np.zeros((1, 64, 64))
+    >>> square[:, 16:48, 16:48] = 1.0
+    >>> metrics.SurfaceDice(tolerance=1.0).evaluate(square, np.roll(square, 1, axis=2))
+    1.0
+    """
+
+    direction = "maximize"
+    unit = "fraction"
+    default_name = "surface_dice"
+
+    def __init__(
+        self,
+        tolerance: float = 1.0,
+        *,
+        threshold: float | None = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.tolerance = checked_tolerance(tolerance)
+        super().__init__(threshold=threshold, name=name, dtype=dtype)
+
+    def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
+        """The length of both contours that agrees, and all of it."""
+        found = contour_distances(true, pred)
+        agrees = (
+            found.true_lengths[found.true_to_pred <= self.tolerance].sum()
+            + found.pred_lengths[found.pred_to_true <= self.tolerance].sum()
+        )
+        return agrees, found.true_lengths.sum() + found.pred_lengths.sum()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "tolerance": self.tolerance}
+
+
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
+class HD95(SurfaceMetric):
+    """The 95th percentile of the Hausdorff distance between boundaries, in a named variant.
+
+    Three things go by this name, and differ on the same masks:
+
+    * ``"pooled"``: the percentile of the distances of all boundary pixels of both masks together
+      (as MedPy);
+    * ``"max_directed"``: the larger of the two masks' percentiles (as MONAI);
+    * ``"surfel"``: the larger of the two contours' percentiles, each piece of contour counted by
+      its length: the least distance that covers 95 % of the length (as DeepMind's
+      surface-distance, after Nikolov et al. 2018, arXiv 1809.04430).
+
+    The first two interpolate linearly, as `numpy.percentile`, and take volumes with channels too.
+    Masks ``(batch, height, width)``, with or without channels; pixels; range ``[0, ∞]``, smaller
+    is better.
+
+    Args:
+        variant: Which one.
+        empty_distance: What an image counts where exactly one mask is empty, in pixels; None for
+            infinity.
+        threshold: A prediction above it is inside; None for the largest channel.
+        name: Name in Keras' logs.
+        dtype: Precision of the sums in Keras, float32 at least.
+
+    Raises:
+        MetricError: If the variant is none of these, ``empty_distance`` is negative or not
+            finite, or shapes are not those of masks.
+
+    >>> import numpy as np
+    >>> from lossweights import metrics
+    >>> square = np.zeros((1, 64, 64))
+    >>> square[:, 16:48, 16:48] = 1.0
+    >>> metrics.HD95().evaluate(square, np.roll(square, 3, axis=2))
+    3.0
+    """
+
+    direction = "minimize"
+    unit = "pixels"
+    default_name = "hd95"
+
+    def __init__(
+        self,
+        variant: Variant = "pooled",
+        *,
+        empty_distance: float | None = None,
+        threshold: float | None = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        if variant not in get_args(Variant):
+            raise MetricError(
+                f"Expected `variant` to be one of {', '.join(get_args(Variant))}. "
+                f"Found {variant!r}."
+            )
+        self.variant = variant
+        self.empty_distance = _checked_distance(empty_distance)
+        super().__init__(threshold=threshold, name=name, dtype=dtype)
+
+    def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
+        """The distance of one image, over one."""
+        if not true.any() or not pred.any():
+            return _or_infinite(self.empty_distance), 1.0
+        if self.variant == "surfel":
+            found = contour_distances(true, pred)
+            return max(
+                _covering_distance(found.true_to_pred, found.true_lengths),
+                _covering_distance(found.pred_to_true, found.pred_lengths),
+            ), 1.0
+        found = pixel_distances(true, pred)
+        if self.variant == "pooled":
+            both = np.concatenate([found.true_to_pred, found.pred_to_true])
+            return np.percentile(both, 95), 1.0
+        return max(np.percentile(d, 95) for d in (found.true_to_pred, found.pred_to_true)), 1.0
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        own = {"variant": self.variant, "empty_distance": self.empty_distance}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
+class AverageSurfaceDistance(SurfaceMetric):
+    """The mean distance between two contours, both ways: the average symmetric surface distance.
+
+    The mean over the length of both contours together of the distance to the other one (Heimann et
+    al., IEEE Transactions on Medical Imaging 2009), with contours in pieces as in `SurfaceDice`.
+    It is the length-weighted mean of the two directed averages. Masks ``(batch, height, width)``,
+    with or without channels; pixels; range ``[0, ∞]``, smaller is better.
+
+    Args:
+        empty_distance: What an image counts where exactly one mask is empty, in pixels; None for
+            infinity.
+        threshold: A prediction above it is inside; None for the largest channel.
+        name: Name in Keras' logs.
+        dtype: Precision of the sums in Keras, float32 at least.
+
+    Raises:
+        MetricError: If ``empty_distance`` is negative or not finite, or shapes are not those of
+            masks.
+
+    >>> from lossweights import metrics
+    >>> metrics.AverageSurfaceDistance().evaluate([[[1, 0, 0, 0]]], [[[0, 0, 0, 1]]])
+    2.5
+    """
+
+    direction = "minimize"
+    unit = "pixels"
+    default_name = "average_surface_distance"
+
+    def __init__(
+        self,
+        *,
+        empty_distance: float | None = None,
+        threshold: float | None = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.empty_distance = _checked_distance(empty_distance)
+        super().__init__(threshold=threshold, name=name, dtype=dtype)
+
+    def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
+        """The distance summed along both contours, and their length."""
+        if not true.any() or not pred.any():
+            return _or_infinite(self.empty_distance), 1.0
+        found = contour_distances(true, pred)
+        summed = found.true_to_pred @ found.true_lengths + found.pred_to_true @ found.pred_lengths
+        return float(summed), found.true_lengths.sum() + found.pred_lengths.sum()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "empty_distance": self.empty_distance}
+
+
+def _covering_distance(distances: np.ndarray, lengths: np.ndarray) -> float:
+    """The least distance within which 95 % of the length lies."""
+    order = np.argsort(distances)
+    covered = np.cumsum(lengths[order]) / lengths.sum()
+    first = min(int(np.searchsorted(covered, 0.95)), len(order) - 1)
+    return float(distances[order][first])
+
+
+def _checked_distance(empty_distance: float | None) -> float | None:
+    """A distance in pixels or None, refused if it is negative or not finite."""
+    if empty_distance is None:
+        return None
+    if not 0 <= float(empty_distance) < float("inf"):
+        raise MetricError(
+            "Expected `empty_distance` in pixels, finite and not negative, or None for infinity. "
+            f"Found {empty_distance!r}."
+        )
+    return float(empty_distance)
+
+
+def _or_infinite(empty_distance: float | None) -> float:
+    """The distance that an empty mask counts."""
+    return float("inf") if empty_distance is None else empty_distance
+
+
+def surface_dice(
+    y_true: Array,
+    y_pred: Array,
+    sample_weight: Array | None = None,
+    *,
+    tolerance: float = 1.0,
+    threshold: float | None = 0.5,
+) -> float:
+    """The share of both contours within a tolerance of the other; see `SurfaceDice`.
+
+    >>> from lossweights import metrics
+    >>> metrics.surface_dice([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
+    1.0
+    """
+    metric = SurfaceDice(tolerance, threshold=threshold)
+    return metric.evaluate(y_true, y_pred, sample_weight)
+
+
+def hd95(
+    y_true: Array,
+    y_pred: Array,
+    sample_weight: Array | None = None,
+    *,
+    variant: Variant = "pooled",
+    empty_distance: float | None = None,
+    threshold: float | None = 0.5,
+) -> float:
+    """The 95th percentile of the distance between boundaries; see `HD95`.
+
+    >>> from lossweights import metrics
+    >>> metrics.hd95([[[1, 0, 0]]], [[[0.1, 0.1, 0.9]]])
+    2.0
+    """
+    metric = HD95(variant, empty_distance=empty_distance, threshold=threshold)
+    return metric.evaluate(y_true, y_pred, sample_weight)
+
+
+def average_surface_distance(
+    y_true: Array,
+    y_pred: Array,
+    sample_weight: Array | None = None,
+    *,
+    empty_distance: float | None = None,
+    threshold: float | None = 0.5,
+) -> float:
+    """The mean distance between the contours of masks; see `AverageSurfaceDistance`.
+
+    >>> from lossweights import metrics
+    >>> metrics.average_surface_distance([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
+    0.0
+    """
+    metric = AverageSurfaceDistance(empty_distance=empty_distance, threshold=threshold)
+    return metric.evaluate(y_true, y_pred, sample_weight)

@@ -1,0 +1,132 @@
+"""What a sweep prints at its end: verdict, Pareto front, weight sets, and where to look next."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from lossweights.base.commands import from_here, program
+from lossweights.results.folder import tracking_uri
+from lossweights.results.result import SweepResult, pick_path, promoted_path
+
+ROWS = 16  # of a long front, evenly spread; the report has them all
+
+
+def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
+    """Print the end of a sweep for a person."""
+    console = console or _console()
+    counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
+    ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
+    console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
+    _plain(console, f"Verdict: {result.verdict}")
+    details = result.sweep_verdict.details
+    _plain(console, f"{details}\n" if details else "")
+    console.print(pareto_table(result))
+    saved = {pick: pick_path(root, result.name, pick) for pick in result.standard_picks}
+    saved = {pick: path for pick, path in saved.items() if path.exists()}
+    if saved:
+        _print_picks(result, root, saved, console)
+    elif not result.has_best:
+        _plain(console, "No weight set was saved, since no trial is complete.")
+    console.print("\nLook at it:")
+    report = root / "studies" / result.name / "report.html"
+    if report.exists():
+        _plain(console, f"  report     {report}")
+    _plain(console, f"  MLflow UI  {ui_command(root)}")
+
+
+def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
+    """The Pareto front as texts by column: trial, relative weights, objectives, what drove it."""
+    return [
+        {
+            "trial": str(row["number"]),
+            **{f"weight {term}": f"{row[f'relative/{term}']:.4g}" for term in result.terms},
+            **{name: _with_error(row, name) for name in result.objectives},
+            "driven by": driven_by(result, int(row["number"])),
+        }
+        for row in result.pareto.to_dict("records")
+    ]
+
+
+def _with_error(row: Mapping[Hashable, Any], metric: str) -> str:
+    """The value of a metric, with its standard error if the trial had several seeds."""
+    error = row.get(f"stderr/{metric}", math.nan)
+    return f"{row[metric]:.4g}" + (f" ± {error:.2g}" if math.isfinite(error) else "")
+
+
+def scale_note(result: SweepResult) -> str:
+    """What the weights of the table are measured in."""
+    if result.scales is None:
+        return "Weights multiply each term."
+    return "Weights are relative to the data; the weight sets hold what multiplies each term."
+
+
+def pareto_table(result: SweepResult) -> Table:
+    """The Pareto front for the terminal, every few rows if it is long."""
+    rows = pareto_rows(result)
+    spread = np.linspace(0, max(len(rows) - 1, 0), ROWS).round()
+    kept = sorted({int(index) for index in spread}) if rows else []
+    more = f" The report has all {len(rows)}." if len(rows) > ROWS else ""
+    table = Table(
+        title=f"Pareto front: {len(rows)} of {len(result.trials)} trials",
+        title_justify="left",
+        caption=scale_note(result) + more,
+        caption_justify="left",
+    )
+    for column in rows[0] if rows else ():
+        table.add_column(column, justify="left" if column == "driven by" else "right", no_wrap=True)
+    for index in kept:
+        table.add_row(*rows[index].values())
+    return table
+
+
+def driven_by(result: SweepResult, number: int) -> str:
+    """The driver of a trial with its part of the decrease, or the word for why there is none."""
+    verdict = result.verdicts[number]
+    if verdict.driver is not None:
+        return f"{verdict.driver} ({verdict.decrease[verdict.driver]:.0%})"
+    return "undetermined" if "undetermined" in verdict.words.values() else "balanced"
+
+
+def ui_command(root: Path) -> str:
+    """The exact command that opens the MLflow UI on the results below a root."""
+    uri = shlex.quote(tracking_uri(root))
+    return f"{program('mlflow')} ui --backend-store-uri {uri} --host 127.0.0.1"
+
+
+def _console() -> Console:
+    """The terminal, or for a file or a pipe a page wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
+def _print_picks(
+    result: SweepResult, root: Path, saved: Mapping[str, Path], console: Console
+) -> None:
+    console.print("\nWeight sets:")
+    width = max(len(pick) for pick in saved)
+    for pick, path in saved.items():
+        weights = result.best(pick)
+        measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
+        where = f"trial {weights.origin['trial']}, {measured}"
+        _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
+    if result.test:
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
+        _plain(console, f"  knee on test data: {measured}")
+    _plain(console, f"  promoted: {from_here(promoted_path(root, result.name))}")
+    place = "" if root == Path("mlruns") else f", root={str(root)!r}"
+    call = f"lw.load({result.name!r}{place}).loss()"
+    _plain(console, f"  reuse:    model.compile(optimizer, loss={call})")
+
+
+def _plain(console: Console, text: str) -> None:
+    """A line as it is: paths and commands can be copied, since nothing wraps or colours them."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,1 @@
+"""Reading what a sweep has left in its folder."""

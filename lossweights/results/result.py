@@ -1,0 +1,260 @@
+"""The result of a sweep: a table of trials, the Pareto front, picks and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lossweights.base.errors import PickError, StoreError, SweepNotFound
+from lossweights.base.files import check_name, inside
+from lossweights.dominance.judge import judge_results
+from lossweights.dominance.sweep_verdict import SweepVerdict, conclude_results
+from lossweights.dominance.verdict import Verdict
+from lossweights.loss.weight_set import WeightSet
+from lossweights.records import Outcome, TrialResult
+from lossweights.results.folder import (
+    Finished,
+    list_results,
+    read_importance,
+    read_manifest,
+    read_test,
+    sweep_folder,
+)
+from lossweights.search.selection import costs, pareto_mask, pick_index
+
+RESERVED_COLUMNS = ("number", "kind", "outcome", "driver", "seed", "seconds", "reason")
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep found, read from its folder; no Keras and no MLflow are needed.
+
+    Attributes:
+        name: Name of the sweep.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        finished: Every finished trial by its number.
+        scales: Reference magnitude of each term that sampled weights were divided by, or ``None``.
+        terms: How to build each term, where a description can say it.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+        test: Metrics of the winner on test data, empty before the end or without test data.
+        importance: For each metric the part of its variation that each term's weight explains,
+            empty before the end.
+    """
+
+    name: str
+    objectives: Mapping[str, str]
+    finished: Mapping[int, Finished]
+    scales: Mapping[str, float] | None
+    terms: Mapping[str, Mapping[str, Any] | None]
+    baseline: Mapping[str, float] | None = None
+    test: Mapping[str, float] = field(default_factory=dict)
+    importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
+        """The result of a sweep as it is on disk now; the sweep may still be running.
+
+        Raises:
+            SweepNotFound: There is no sweep of this name below the root.
+            StoreError: A file of the sweep is damaged.
+        """
+        manifest, folder = read_manifest(Path(root), name), sweep_folder(Path(root), name)
+        try:
+            objectives, scales, terms = (manifest[k] for k in ("objectives", "scales", "terms"))
+        except KeyError as error:
+            raise StoreError(
+                f"Expected {error} in the manifest of {folder}. Found none. The file was edited; "
+                f"bring it back, or start a new sweep."
+            ) from None
+        return cls(
+            name,
+            objectives,
+            list_results(folder),
+            scales,
+            terms,
+            baseline=manifest.get("baseline"),
+            test=read_test(folder),
+            importance=read_importance(folder),
+        )
+
+    @cached_property
+    def verdicts(self) -> dict[int, Verdict]:
+        """Which term drove each trial that trained to some end, by trial number."""
+        return judge_results(self._results, self.baseline)
+
+    @property
+    def _results(self) -> dict[int, TrialResult]:
+        return {number: finished.result for number, finished in self.finished.items()}
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial.
+
+        Columns: number, kind, outcome, driver, seed, seconds, reason; a column for each metric;
+        and for each term ``weight/``, ``relative/``, ``share/`` and ``decrease/`` with its name.
+        ``weight`` multiplied the term in training; ``relative`` is that times the term's scale.
+        With several seeds also ``stderr/`` and the name of each metric: its standard error.
+        """
+        return pd.DataFrame([self._row(number) for number in sorted(self.finished)])
+
+    def _row(self, number: int) -> dict[str, Any]:
+        asked, result = self.finished[number].asked, self.finished[number].result
+        verdict = self.verdicts.get(number)
+        scales = self.scales or {}
+        row: dict[str, Any] = {
+            "number": number,
+            "kind": asked.kind,
+            "outcome": result.outcome.name,
+            "driver": verdict.driver if verdict else None,
+            "seed": result.seed,
+            "seconds": result.seconds,
+            "reason": result.reason,
+        }
+        complete = result.outcome is Outcome.COMPLETE
+        metrics = result.metrics if complete else dict.fromkeys(result.metrics, np.nan)
+        row.update({**dict.fromkeys(self.objectives, np.nan), **metrics})
+        row.update({f"stderr/{n}": v for n, v in result.standard_errors.items() if complete})
+        for name, weight in result.weights.items():
+            row[f"weight/{name}"] = weight
+            row[f"relative/{name}"] = weight * scales.get(name, 1.0)
+            row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
+            row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan
+        return row
+
+    @cached_property
+    def pareto(self) -> pd.DataFrame:
+        """The completed trials that no other trial beats in all objectives."""
+        if self.trials.empty:
+            return self.trials
+        front = self.trials[pareto_mask(costs(self.trials, self.objectives))]
+        return front.sort_values(next(iter(self.objectives))).reset_index(drop=True)
+
+    @property
+    def has_best(self) -> bool:
+        """Whether any trial is complete, so that there is one to pick."""
+        return any(f.result.outcome is Outcome.COMPLETE for f in self.finished.values())
+
+    def best_number(self, pick: str = "knee") -> int:
+        """The number of the trial that a pick names; see `best`."""
+        complete = self.trials
+        if not complete.empty:
+            complete = complete[complete["outcome"] == Outcome.COMPLETE.name]
+        if complete.empty:
+            raise PickError(
+                f"Expected a completed trial in the sweep {self.name!r}. Found none of "
+                f"{len(self.trials)}. Train more trials first."
+            )
+        return int(complete["number"].iloc[pick_index(complete, self.objectives, pick)])
+
+    def best(self, pick: str = "knee") -> WeightSet:
+        """The weight set that a pick names.
+
+        Args:
+            pick: ``"knee"``, the best compromise; ``"min:rmse"`` or ``"max:dice"``; or with
+                conditions, ``"min:rmse where shortfall<=0.1"``.
+
+        Raises:
+            PickError: The pick cannot be read or satisfied, or no trial is complete.
+        """
+        number = self.best_number(pick)
+        result = self.finished[number].result
+        return WeightSet(
+            weights=result.weights,
+            name=f"{self.name}@{pick}",
+            scales=self.scales,
+            terms=self.terms,
+            metrics={k: v for k, v in result.metrics.items() if math.isfinite(v)},
+            origin={"sweep": self.name, "trial": number, "pick": pick, "seed": result.seed},
+        )
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: which term drove training in how many trials, and in the best one."""
+        return self.sweep_verdict.sentence
+
+    @cached_property
+    def sweep_verdict(self) -> SweepVerdict:
+        """The whole verdict: who drove what, where that changes, and which weight matters."""
+        best = self.best_number("knee") if self.has_best else None
+        return conclude_results(
+            self._results,
+            scales=self.scales,
+            baseline=self.baseline,
+            best=best,
+            importance=self.importance,
+        )
+
+    @property
+    def standard_picks(self) -> list[str]:
+        """The picks that are saved at the end: the knee and the best of each objective.
+
+        None if no trial is complete.
+        """
+        if not self.has_best:
+            return []
+        goals = {"minimize": "min", "maximize": "max"}
+        return ["knee", *(f"{goals[d]}:{name}" for name, d in self.objectives.items())]
+
+    def save_picks(self, root: str | Path = "mlruns") -> dict[str, Path]:
+        """Save the standard picks as weight sets, and promote the knee; paths by pick."""
+        paths = {}
+        for pick in self.standard_picks:
+            paths[pick] = self.best(pick).save(pick_path(Path(root), self.name, pick))
+        if paths:
+            self.best("knee").save(promoted_path(Path(root), self.name))
+        return paths
+
+
+def promoted_path(root: Path, name: str) -> Path:
+    """The file of the weight set that a sweep promotes."""
+    return inside(root, "weights", f"{check_name(name, 'sweep')}.json")
+
+
+def pick_path(root: Path, name: str, pick: str) -> Path:
+    """The file of a saved pick: ``min:rmse`` is kept as ``min-rmse.json``."""
+    slug = "-".join(check_name(part, "pick") for part in pick.split(":"))
+    return inside(root, "weights", check_name(name, "sweep"), f"{slug}.json")
+
+
+def model_path(root: Path, name: str) -> Path:
+    """The file of the winner's trained model."""
+    return inside(root, "weights", check_name(name, "sweep"), "knee.keras")
+
+
+def load(name: str | Path, root: str | Path = "mlruns") -> WeightSet:
+    """A weight set by name or from a file; no code runs, whatever the file holds.
+
+    Args:
+        name: ``"bike-demand"`` for the promoted set of a sweep, ``"bike-demand@knee"`` or
+            ``"bike-demand@min:rmse"`` for a saved pick, or the path of a JSON file.
+        root: Folder of the sweeps.
+
+    Raises:
+        SweepNotFound: There is no such set; the message lists those there are.
+        WeightSetError: The file is damaged.
+    """
+    text = str(name)
+    if text.endswith(".json"):
+        return WeightSet.read(text)
+    sweep, _, pick = text.partition("@")
+    path = pick_path(Path(root), sweep, pick) if pick else promoted_path(Path(root), sweep)
+    if not path.exists():
+        raise SweepNotFound(
+            f"Expected a weight set {text!r} in {root}. Found {_saved_sets(Path(root)) or 'none'}. "
+            f"Check the name and the root, or save a pick with `lossweights best`."
+        )
+    return WeightSet.read(path)
+
+
+def _saved_sets(root: Path) -> list[str]:
+    folder = root / "weights"
+    promoted = [path.stem for path in folder.glob("*.json")]
+    picks = [f"{path.parent.name}@{path.stem}" for path in folder.glob("*/*.json")]
+    return sorted(promoted + picks)

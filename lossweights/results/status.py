@@ -1,0 +1,235 @@
+"""How a sweep goes on, in a small file that its driver writes and ``lossweights status`` reads."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lossweights.base.commands import DEFAULT_ROOT, command
+from lossweights.base.files import canonical_json, parse_json
+from lossweights.results.folder import Finished, list_results, read_manifest, sweep_folder
+
+WRITE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker: its process id, and the numbers of the trials that it trains."""
+
+    pid: int
+    trials: tuple[int, ...]
+
+    def __str__(self) -> str:
+        many = f"{len(self.trials)} trials from {min(self.trials, default=0)} on"
+        doing = f"trial {self.trials[0]}" if len(self.trials) == 1 else many
+        return f"{self.pid}: {doing if self.trials else 'waiting'}"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a sweep stands.
+
+    Attributes:
+        name: Name of the sweep.
+        running: Whether a driver holds it now.
+        driver: Process id of the driver, or of the last one.
+        wanted: How many weight sets are to be tried.
+        done: How many have been.
+        outcomes: How trials ended, by outcome; those whose weights were tried again count too.
+        trials_an_hour: The driver's pace; 0 before the first trial.
+        seconds_left: At that pace; ``None`` if nothing is under way.
+        workers: The workers at this moment.
+        tracking: What the tracker says of itself; empty without tracking.
+    """
+
+    name: str
+    running: bool
+    driver: int | None
+    wanted: int
+    done: int
+    outcomes: Mapping[str, int]
+    trials_an_hour: float
+    seconds_left: float | None
+    workers: tuple[Worker, ...]
+    tracking: Mapping[str, Any] = field(default_factory=dict)
+
+    def describe(self, root: Path = DEFAULT_ROOT) -> str:
+        """The status in a few lines for a person.
+
+        Args:
+            root: Folder of the sweeps, for the command that it may advise.
+        """
+        state = f"running, driver {self.driver}" if self.running else "not running"
+        ended = ", ".join(f"{count} {name.lower()}" for name, count in self.outcomes.items())
+        lines = [
+            f"{self.name}: {state}",
+            f"  trials    {self.done} of {self.wanted} ({ended or 'none ended yet'})",
+        ]
+        if self.running:
+            lines.append(f"  pace      {self.trials_an_hour:.0f} trials an hour{self._time_left()}")
+            lines.extend(f"  worker    {worker}" for worker in self.workers)
+        if self.tracking:
+            lines.append(f"  tracking  {self._tracking(root)}")
+        return "\n".join(lines)
+
+    def _time_left(self) -> str:
+        if self.seconds_left is None:
+            return ""
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        return f", {minutes}:{seconds:02d} left"
+
+    def _tracking(self, root: Path) -> str:
+        waiting = self.tracking.get("waiting", 0)
+        since, error = self.tracking.get("offline_since"), self.tracking.get("error")
+        if since is None:
+            return "online" + (f", {waiting} trials waiting" if waiting else "")
+        way = "" if self.running else f"; write them with `{command('sync', self.name, root)}`"
+        return f"offline since {since}, {waiting} trials waiting{way} ({error})"
+
+
+class StatusBoard:
+    """Keeps the status file of a sweep up to date.
+
+    The file is a convenience: it is not flushed to the disk, and an error in writing it is no error
+    of the sweep.
+
+    Args:
+        folder: The sweep folder.
+        wanted: How many weight sets are to be tried.
+    """
+
+    def __init__(self, folder: Path, wanted: int) -> None:
+        self._path, self._wanted = folder / "status.json", wanted
+        self._done = self._before = 0
+        self._outcomes = Counter[str]()
+        self._started = time.monotonic()
+        self._due = self._started
+
+    def begin(self) -> None:
+        """Training begins: what has been counted was before, and the pace is taken from now."""
+        self._before, self._started = self._done, time.monotonic()
+
+    def trial_ended(self, finished: Finished) -> None:
+        """Count a trial."""
+        self._outcomes[finished.result.outcome.name] += 1
+        self._done += not finished.again
+
+    def write(
+        self, workers: Iterable[Worker], tracking: Mapping[str, Any], *, last: bool = False
+    ) -> None:
+        """Write the file, unless that was done just now.
+
+        Args:
+            workers: The workers at this moment.
+            tracking: What the tracker says of itself.
+            last: Write it in any case.
+        """
+        clock = time.monotonic()
+        if clock < self._due and not last:
+            return
+        self._due = clock + WRITE_SECONDS
+        value = {
+            "driver": os.getpid(),
+            "wanted": self._wanted,
+            "done": self._done,
+            "before": self._before,
+            "outcomes": dict(self._outcomes),
+            "seconds": clock - self._started,
+            "workers": [{"pid": w.pid, "trials": list(w.trials)} for w in workers],
+            "tracking": dict(tracking),
+        }
+        temporary = self._path.with_name(".status.json")
+        with suppress(OSError):
+            temporary.write_bytes(canonical_json(value))
+            temporary.replace(self._path)
+
+
+def read_status(root: Path, name: str) -> Status:
+    """How a sweep stands now; while it runs, as of a second ago.
+
+    Raises:
+        SweepNotFound: There is no sweep of this name.
+        StoreError: A file of the sweep is damaged.
+    """
+    read_manifest(root, name)
+    folder = sweep_folder(root, name)
+    running = is_running(folder)
+    noted = _read(folder / "status.json")
+    done, outcomes = noted.done, noted.outcomes
+    if not running or noted.driver is None:
+        results = list_results(folder).values()
+        done = sum(not finished.again for finished in results)
+        outcomes = Counter(finished.result.outcome.name for finished in results)
+    wanted = max(noted.wanted, done)
+    ended = done - noted.before
+    pace = ended / noted.seconds if ended > 0 and noted.seconds > 0 else 0.0
+    return Status(
+        name=name,
+        running=running,
+        driver=noted.driver,
+        wanted=wanted,
+        done=done,
+        outcomes=dict(outcomes),
+        trials_an_hour=3600 * pace,
+        seconds_left=(wanted - done) / pace if running and pace else None,
+        workers=noted.workers if running else (),
+        tracking=noted.tracking,
+    )
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """What the status file says."""
+
+    driver: int | None = None
+    wanted: int = 0
+    done: int = 0
+    before: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    workers: tuple[Worker, ...] = ()
+    tracking: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _read(path: Path) -> _Noted:
+    """The status file, or nothing if there is none or it is damaged: it is a convenience."""
+    try:
+        value = parse_json(path.read_bytes())
+        tracking = value["tracking"]
+        return _Noted(
+            driver=int(value["driver"]),
+            wanted=int(value["wanted"]),
+            done=int(value["done"]),
+            before=int(value["before"]),
+            outcomes={str(name): int(count) for name, count in value["outcomes"].items()},
+            seconds=float(value["seconds"]),
+            workers=tuple(
+                Worker(int(w["pid"]), tuple(int(trial) for trial in w["trials"]))
+                for w in value["workers"]
+            ),
+            tracking=tracking if isinstance(tracking, dict) else {},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return _Noted()
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a driver holds the lock of a sweep folder; the lock dies with it."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

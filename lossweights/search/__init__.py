@@ -1,0 +1,1 @@
+"""What is searched: the space, the sampler, what to try first, picks."""

@@ -1,0 +1,230 @@
+"""The search space: from which distribution the weight of each term is sampled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from lossweights.base.errors import SpaceError
+from lossweights.base.files import check_name
+from lossweights.loss.weight_set import FLOAT32_MAX, check_weights
+
+# The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
+_EDGE = 1e-9
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A weight that is not searched, such as the anchor that the others are measured against.
+
+    >>> Fixed(1.0)
+    Fixed(value=1.0)
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.value) or self.value < 0:
+            raise SpaceError(f"Expected a finite value of at least 0. Found Fixed({self.value!r}).")
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A weight spread evenly between two bounds.
+
+    >>> Uniform(0.0, 2.0).at(0.25)
+    0.5
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, lowest=0.0)
+
+    def at(self, unit: float) -> float:
+        """The weight at a unit coordinate in [0, 1]."""
+        return _between(self, (1.0 - unit) * self.low + unit * self.high)
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A weight spread evenly in its logarithm: each factor of ten is as likely as the next.
+
+    >>> round(LogUniform(1e-2, 1e2).at(0.5), 12)
+    1.0
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_bounds(self, lowest=math.ulp(0.0))
+
+    def at(self, unit: float) -> float:
+        """The weight at a unit coordinate in [0, 1]."""
+        return _between(self, self.low ** (1.0 - unit) * self.high**unit)
+
+
+@dataclass(frozen=True)
+class Simplex:
+    """Weights of all terms together, evenly over all ways to share out a total.
+
+    Each term has a coordinate u in (0, 1); its weight is in proportion to -log(u), which makes
+    the shares a flat Dirichlet distribution (Devroye, Non-Uniform Random Variate Generation,
+    1986, chapter XI.4).
+
+    >>> Space(["mse", "under"], Simplex(total=2.0)).weights({"mse": 0.5, "under": 0.5})
+    {'mse': 1.0, 'under': 1.0}
+    """
+
+    total: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.total) or self.total <= 0:
+            raise SpaceError(f"Expected a finite total above 0. Found Simplex({self.total!r}).")
+
+
+Distribution: TypeAlias = Fixed | Uniform | LogUniform
+SpaceLike: TypeAlias = Mapping[str, Distribution | float] | Simplex
+
+
+class Space:
+    """The distribution over weight sets: one distribution a term, or one simplex for all.
+
+    Args:
+        names: Names of the terms, in the order of the loss.
+        spec: A distribution for each name (a plain number means `Fixed`), or a `Simplex`.
+
+    Raises:
+        SpaceError: The names do not match, nothing is searched, or every weight is fixed at 0.
+
+    >>> space = Space(["mse", "under"], {"mse": Fixed(1.0), "under": LogUniform(1e-2, 1e2)})
+    >>> space.weights({"under": 0.5})
+    {'mse': 1.0, 'under': 0.5}
+    """
+
+    def __init__(self, names: Sequence[str], spec: SpaceLike) -> None:
+        self.names = tuple(check_name(name, "term") for name in names)
+        self.simplex = spec if isinstance(spec, Simplex) else None
+        if self.simplex is not None and len(self.names) < 2:
+            raise SpaceError(
+                f"Expected at least two terms to share a total. Found {list(self.names)}. "
+                f"Add a term, or train the one with model.fit."
+            )
+        self._parts: dict[str, Distribution] = (
+            {name: Uniform(_EDGE, 1.0 - _EDGE) for name in self.names}
+            if isinstance(spec, Simplex)
+            else _checked_parts(self.names, spec)
+        )
+
+    @property
+    def parameters(self) -> dict[str, Uniform | LogUniform]:
+        """What is sampled: a distribution of one number for each term that is not fixed."""
+        return {k: v for k, v in self._parts.items() if not isinstance(v, Fixed)}
+
+    def weights(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """The weights at sampled parameter values, in the order of the terms.
+
+        Raises:
+            SpaceError: A parameter is missing or unknown.
+            WeightError: The weights do not make a loss.
+        """
+        if set(parameters) != set(self.parameters):
+            raise SpaceError(
+                f"Expected values for the parameters {list(self.parameters)}. "
+                f"Found {list(parameters)}."
+            )
+        values = {
+            name: part.value if isinstance(part, Fixed) else float(parameters[name])
+            for name, part in self._parts.items()
+        }
+        if self.simplex is not None:
+            sticks = {name: -math.log(value) for name, value in values.items()}
+            whole = sum(sticks.values())
+            values = {name: self.simplex.total * s / whole for name, s in sticks.items()}
+        return check_weights(values, self.names)
+
+    def parameters_of(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Parameter values that give these weights, or on a simplex the same proportions.
+
+        Raises:
+            SpaceError: A weight is outside its bounds, or differs from its fixed value.
+        """
+        checked = check_weights(weights, self.names)
+        if self.simplex is not None:
+            whole = sum(checked.values())
+            return {
+                name: min(max(math.exp(-weight / whole), _EDGE), 1.0 - _EDGE)
+                for name, weight in checked.items()
+            }
+        for name, part in self._parts.items():
+            low, high = (part.value, part.value) if isinstance(part, Fixed) else (
+                part.low, part.high
+            )  # fmt: skip
+            if not low <= checked[name] <= high:
+                raise SpaceError(
+                    f"Expected a weight of {name!r} inside {part}. Found {checked[name]}. "
+                    f"Widen the space, or change the weight."
+                )
+        return {name: checked[name] for name in self.parameters}
+
+    def at(self, unit: Mapping[str, float]) -> dict[str, float]:
+        """Parameter values at unit coordinates in [0, 1], one for each parameter."""
+        return {name: part.at(unit[name]) for name, part in self.parameters.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """The space as plain JSON values, for manifests and comparisons."""
+        if self.simplex is not None:
+            return {"simplex": {"total": self.simplex.total, "terms": list(self.names)}}
+        return {
+            name: {"kind": type(part).__name__, **{k: float(v) for k, v in vars(part).items()}}
+            for name, part in self._parts.items()
+        }
+
+
+def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution]:
+    if not isinstance(spec, Mapping) or set(spec) != set(names):
+        found = list(spec) if isinstance(spec, Mapping) else repr(spec)
+        raise SpaceError(
+            f"Expected a distribution for each of the terms {list(names)}, or a Simplex. "
+            f"Found {found}. Write space={{{names[0]!r}: Fixed(1.0), ...}}."
+        )
+    parts: dict[str, Distribution] = {}
+    for name in names:
+        part = Fixed(spec[name]) if _is_number(spec[name]) else spec[name]
+        if not isinstance(part, Fixed | Uniform | LogUniform):
+            raise SpaceError(
+                f"Expected Fixed, Uniform, LogUniform or a number for the term {name!r}. "
+                f"Found {part!r}. A Simplex is given once, as the whole space."
+            )
+        parts[name] = part
+    if all(isinstance(part, Fixed) for part in parts.values()):
+        raise SpaceError(
+            f"Expected at least one weight to search. Found all fixed: {parts}. "
+            f"To train one weight set, use CombinedLoss with model.fit."
+        )
+    return parts
+
+
+def _check_bounds(part: Uniform | LogUniform, lowest: float) -> None:
+    numbers = _is_number(part.low) and _is_number(part.high)
+    if not numbers or not lowest <= part.low < part.high:
+        bound = "above 0" if lowest else "at least 0"
+        raise SpaceError(f"Expected finite bounds {bound} with low < high. Found {part!r}.")
+
+
+def _between(part: Uniform | LogUniform, weight: float) -> float:
+    """The weight, put back inside the bounds if rounding led out of them."""
+    return min(max(weight, part.low), part.high)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that float32 holds, as a weight must."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= FLOAT32_MAX  # False for NaN
+    )

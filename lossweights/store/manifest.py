@@ -1,0 +1,163 @@
+"""The manifest: what a sweep sweeps, spelled out, so that a resumed sweep is the same sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from lossweights.base.errors import SweepChanged
+from lossweights.base.files import canonical_json
+from lossweights.results.folder import FORMAT, VERSION
+from lossweights.search.space import Space
+
+_PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
+# What may differ on resume without a word: where it ran, when and how, not what it computes; the
+# baseline follows from data and terms.
+_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice")
+# What no flag accepts: the study on disk could not be gone on with.
+_FIRM = ("format", "version", "name", "objectives", "space")
+_NOT_THERE = object()  # which is another thing than a field that is null
+
+
+def make_manifest(
+    parts: Mapping[str, Any],
+    *,
+    name: str,
+    space: Space,
+    objectives: Mapping[str, str],
+    baselines: Sequence[Mapping[str, float]],
+    scales: Mapping[str, float] | None,
+    seed: int,
+    script: str | None,
+    created: str,
+    shown: Mapping[str, Any],
+    trials: int,
+    tracking: str | None,
+    baseline: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Everything that decides the numbers of a sweep, as plain JSON values.
+
+    Args:
+        parts: What the sweep says of its problem: terms, metrics, recipe, code, data.
+        name: Name of the sweep.
+        space: What is sampled.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        baselines: Parameter values that are tried first.
+        scales: What sampled weights are divided by, or ``None``.
+        seed: Seed of sampler and trainings.
+        script: Path of the launching script, for ``lossweights resume``.
+        created: When, in words; it tells this sweep from an earlier one of its name.
+        shown: What the tracker shows of the sweep.
+        trials: How many weight sets are to be tried, for ``lossweights resume``.
+        tracking: Address of an MLflow server, or ``None`` for the database below the root.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "created": created,
+        "script": script,
+        "shown": {key: str(value) for key, value in shown.items()},
+        "trials": trials,
+        "tracking": tracking,
+        "objectives": dict(objectives),
+        "space": space.describe(),
+        "baselines": [dict(parameters) for parameters in baselines],
+        "scales": None if scales is None else dict(scales),
+        "baseline": None if baseline is None else dict(baseline),
+        "seed": seed,
+        **parts,
+        "versions": versions(),
+    }
+
+
+def digest(parts: Mapping[str, Any]) -> str:
+    """A hash of what a sweep says of its problem; workers must find the driver's.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(canonical_json(dict(parts))).hexdigest()
+
+
+def check_same(
+    old: Mapping[str, Any], new: Mapping[str, Any], accept: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Refuse to go on with a sweep whose manifest has changed, unless the change is accepted.
+
+    Only the major version of a package counts: results do not change within one on purpose.
+
+    Args:
+        old: The manifest on disk.
+        new: The manifest as it would be written now.
+        accept: Fields whose changes are accepted, such as ``"code"`` or ``"code.build_model"``.
+
+    Returns:
+        The accepted changes: field, old and new value of each.
+
+    Raises:
+        SweepChanged: Names each field with its old and new value.
+    """
+    before, after = dict(_flat(_comparable(old))), dict(_flat(_comparable(new)))
+    changed: list[dict[str, Any]] = [
+        {"field": key, "was": before.get(key), "is": after.get(key)}
+        for key in {**before, **after}
+        if before.get(key, _NOT_THERE) != after.get(key, _NOT_THERE)
+    ]
+    refused = [change for change in changed if not _accepted(change["field"], accept)]
+    if refused:
+        raise SweepChanged(_message(old.get("name"), refused))
+    return changed
+
+
+def _accepted(field: str, accept: Sequence[str]) -> bool:
+    if field.split(".")[0] in _FIRM:
+        return False
+    return any(field == name or field.startswith(f"{name}.") for name in accept)
+
+
+def _message(name: object, refused: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"  {c['field']}: was {c['was']!r}, is now {c['is']!r}" for c in refused]
+    firm = [c["field"] for c in refused if c["field"].split(".")[0] in _FIRM]
+    fields = sorted({str(c["field"]).split(".")[0] for c in refused})
+    flags = " ".join(f"--accept-change {field}" for field in fields)
+    way = (
+        "Undo them, or start a new sweep under another name: --name NAME."
+        if firm
+        else f"Undo them, start a new sweep under another name (--name NAME), or go on all the "
+        f"same, which is recorded: {flags}."
+    )
+    return "\n".join(
+        [f"Expected the sweep {name!r} as it was started. Found changes:", *lines, way]
+    )
+
+
+def _comparable(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in manifest.items() if key not in _FREE}
+    versions = kept.get("versions")
+    if isinstance(versions, Mapping):
+        kept["versions"] = {k: str(v).split(".")[0] for k, v in versions.items()}
+    return kept
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide what a sweep computes."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "unknown"  # run from a checkout that is not installed
+    return found

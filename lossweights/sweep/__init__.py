@@ -1,0 +1,1 @@
+"""A sweep: what a user declares, and how it is run."""

@@ -1,0 +1,75 @@
+"""A problem and its data as plain JSON values: what a manifest holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import keras
+
+from lossweights.base.code_hash import code_hash
+from lossweights.data._data import Data
+from lossweights.metrics import Metric
+from lossweights.terms import Term
+from lossweights.terms import describe as describe_term
+from lossweights.terms._foreign import CustomLoss
+from lossweights.terms._on_mask import OnMask
+from lossweights.terms._output import OnOutput
+from lossweights.training.problem import Problem
+
+
+def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
+    """Everything of a problem that decides its numbers.
+
+    Terms and metrics that a description can build are described; those that are code of the user's
+    own are hashed, as is `build_model`. Data are hashed value by value.
+    """
+    optimizer = problem.make_optimizer()
+    config = keras.saving.serialize_keras_object(optimizer)["config"]
+    terms = {name: describe_term(term) for name, term in problem.terms.items()}
+    return {
+        "terms": terms,
+        "metrics": {name: _describe_metric(metric) for name, metric in problem.metrics.items()},
+        "recipe": {
+            "optimizer": {"class": type(optimizer).__name__, **_plain(config)},
+            "epochs": problem.epochs,
+            "batch_size": problem.batch_size,
+            "probe_size": problem.probe_size,
+            "early_stopping": problem.early_stopping and asdict(problem.early_stopping),
+        },
+        "code": {
+            "build_model": code_hash(problem.build_model),
+            "terms": {k: _term_code(v) for k, v in problem.terms.items() if terms[k] is None},
+            "metrics": {k: code_hash(type(v)) for k, v in problem.metrics.items() if _is_own(v)},
+        },
+        "data": data.fingerprint(),
+    }
+
+
+def _term_code(term: Any) -> dict[str, Any]:
+    """A term of the user's own: its code and its arguments."""
+    while isinstance(term, OnOutput | OnMask):
+        term = term.term
+    own = term.loss if isinstance(term, CustomLoss) else term
+    if isinstance(own, Term | keras.losses.Loss):
+        return {"source": code_hash(type(own)), **_plain(own.get_config())}
+    return {"source": code_hash(own)}
+
+
+def _describe_metric(metric: Metric) -> dict[str, Any]:
+    kind = {"class": type(metric).__name__, "direction": metric.direction}
+    return {**kind, **_plain(metric.get_config())}
+
+
+def _is_own(metric: Metric) -> bool:
+    return not type(metric).__module__.startswith("lossweights.")
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A Keras configuration as JSON values; what JSON does not know is spelled out."""
+    known = (str, int, float, bool, type(None))
+    spelled = {k: v if isinstance(v, known) else repr(v) for k, v in sorted(config.items())}
+    spelled.pop("name", None)  # Keras counts: the second Adam of a process is called adam_1
+    # The address of an object in memory says nothing, and is another one each time.
+    return {k: v for k, v in spelled.items() if not (isinstance(v, str) and " at 0x" in v)}

@@ -1,0 +1,252 @@
+"""A sweep: problem, space and objectives under one name; run it, resume it, read its result."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+
+from lossweights.base.errors import (
+    DataError,
+    LossweightsError,
+    ObjectiveError,
+    RecipeError,
+    TermError,
+)
+from lossweights.base.files import check_name
+from lossweights.data._data import Data
+from lossweights.data._split import Split
+from lossweights.loss.scales import check_scales, reference_scales
+from lossweights.metrics import Metric
+from lossweights.results.result import RESERVED_COLUMNS
+from lossweights.search.baselines import baselines as baselines_of
+from lossweights.search.space import Space, SpaceLike
+from lossweights.sweep._conclude import conclude
+from lossweights.sweep._describe import describe_problem
+from lossweights.sweep._trainers import Trainers
+from lossweights.sweep.abstract import AbstractSweep, Prepared
+from lossweights.terms import as_term
+from lossweights.training import TRAINERS
+from lossweights.training.early_stopping import EarlyStopping
+from lossweights.training.problem import Problem
+from lossweights.training.problem import rehearse as try_once
+
+log = logging.getLogger("lossweights")
+
+# Keras' names for the weighted total: smaller weights would win.
+_WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
+MAX_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
+
+
+class Sweep(AbstractSweep):
+    """A search over the weights of a loss of several terms.
+
+    Every trial samples weights, trains the same model on the same data from the same seed, and is
+    judged by metrics that no weight enters.
+
+    Args:
+        name: Name of the sweep, of its folder and of its MLflow experiment.
+        build_model: Gives a new, uncompiled Keras model. A function of a module, not a lambda.
+        load_data: Gives `Data`.
+        terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term.
+        space: A distribution for each term, or a `Simplex`.
+        metrics: Metrics by name, measured on validation data after every epoch.
+        objectives: ``"minimize"`` or ``"maximize"`` for one or more of the metrics.
+        optimizer: Name or instance of a Keras optimizer.
+        epochs: Passes over the training data in each trial.
+        batch_size: Rows a step.
+        seed: Seed of the sampler, and of initialisation and batch order in every trial.
+        scales: ``"data"`` divides each sampled weight by the magnitude its term has for the best
+            constant prediction of the training targets, so that a weight of 1 means the same for
+            every term; a mapping gives these magnitudes; ``None`` takes weights as sampled.
+        baselines: Weight sets to try first, such as those in use today.
+        probe_size: Most training rows on which magnitudes are measured each epoch.
+        seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
+            Magnitudes and metrics are then means over them, with standard errors.
+        early_stopping: When a training ends before its last epoch, such as
+            ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
+
+    Raises:
+        InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
+            training.
+    """
+
+    trainers = ("auto", *TRAINERS)
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        build_model: Callable[[], keras.Model],
+        load_data: Callable[[], Data],
+        terms: Mapping[str, Any],
+        space: SpaceLike,
+        metrics: Mapping[str, Metric],
+        objectives: Mapping[str, str],
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        epochs: int = 20,
+        batch_size: int = 64,
+        seed: int = 0,
+        scales: str | Mapping[str, float] | None = "data",
+        baselines: Sequence[Mapping[str, float]] = (),
+        probe_size: int = 1024,
+        seeds: int = 1,
+        early_stopping: EarlyStopping | None = None,
+    ) -> None:
+        self.name = check_name(name, "sweep")
+        if not isinstance(terms, Mapping) or not terms:
+            raise TermError(f"Expected at least one term by name. Found {terms!r}.")
+        self.problem = Problem(
+            build_model=build_model,
+            terms={key: as_term(term, check_name(key, "term")) for key, term in terms.items()},
+            metrics=_checked_metrics(metrics),
+            optimizer=optimizer,
+            epochs=_at_least_one("epochs", epochs),
+            batch_size=_at_least_one("batch_size", batch_size),
+            probe_size=_at_least_one("probe_size", probe_size),
+            early_stopping=early_stopping,
+        )
+        self.space = Space(list(terms), space)
+        self.objectives = _checked_objectives(objectives, self.problem.metrics)
+        self.load_data = load_data
+        self.seed = _whole("seed", seed, 0, MAX_SEED)
+        self.seeds = _at_least_one("seeds", seeds)
+        self.scales = _checked_scales(scales, list(terms))
+        self.problem.make_optimizer()  # so that a misspelt one is refused here
+        self.baselines = baselines_of(self.space, baselines)
+
+    def prepare(self, *, rehearse: bool) -> Prepared:
+        """Load the data, try every part once, and find the reference scales."""
+        data = self._checked_data()
+        scales = baseline = None
+        if rehearse:
+            output_shape = try_once(self.problem, data, self.seed)
+            scales = self._reference_scales(data, output_shape)
+            baseline = self._baseline(data, output_shape)
+        parts = describe_problem(self.problem, data)
+        parts["recipe"]["seeds"] = self.seeds
+        trainers = Trainers(self.problem, data, self.seeds, parts)
+        return Prepared(
+            parts=parts,
+            scales=scales,
+            baseline=baseline,
+            make_trainer=trainers.make,
+            conclude=lambda result, root: conclude(result, root, trainers.fit, data),
+            shown=self._tracked_params(),
+            choose=trainers.choose,
+        )
+
+    def _tracked_params(self) -> dict[str, Any]:
+        stopping = self.problem.early_stopping
+        return {
+            "epochs": self.problem.epochs,
+            "batch_size": self.problem.batch_size,
+            "optimizer": self.problem.make_optimizer().name,
+            "seed": self.seed,
+            "seeds": self.seeds,
+            **({} if stopping is None else {"early_stopping": str(stopping)}),
+            "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
+            **{f"space/{key}": value for key, value in self.space.describe().items()},
+        }
+
+    def _checked_data(self) -> Data:
+        data = self.load_data()
+        if not isinstance(data, Data):
+            raise DataError(
+                f"Expected load_data() to return lw.Data. Found {type(data).__name__}. "
+                f"Return lw.Data(train=(x, y), val=(x, y))."
+            )
+        return data
+
+    def _reference_scales(self, data: Data, output_shape: Any) -> dict[str, float] | None:
+        if self.scales != "data":
+            return None if self.scales is None else dict(self.scales)
+        return _constant_magnitudes(self.problem, data.train.sample, output_shape)
+
+    def _baseline(self, data: Data, output_shape: Any) -> dict[str, float] | None:
+        """Magnitudes of the best constant prediction where magnitudes of trials are measured."""
+        probe = data.train.spread(self.problem.probe_size)
+        try:
+            return _constant_magnitudes(self.problem, probe, output_shape)
+        except LossweightsError:
+            return None  # a term that no constant costs anything, or that reads no constant
+
+
+def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
+    def named(values: Any) -> Any:
+        """The values of several outputs by name, as the terms read them."""
+        several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
+        return dict(zip(output_shape, values, strict=True)) if several else values
+
+    weight = named(split.sample_weight)
+    return reference_scales(
+        problem.terms, named(split.y), sample_weight=weight, output_shape=output_shape
+    )
+
+
+def _checked_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    for name, metric in metrics.items():
+        check_name(name, "metric")
+        if not isinstance(metric, Metric):
+            raise ObjectiveError(
+                f"Expected a metric of lw.metrics as {name!r}. Found {metric!r}. "
+                f"Write for example metrics={{'rmse': lw.metrics.RMSE()}}."
+            )
+        if name in RESERVED_COLUMNS:
+            raise ObjectiveError(f"Expected another metric name. Found {name!r}, a table column.")
+    return dict(metrics)
+
+
+def _checked_objectives(
+    objectives: Mapping[str, str], metrics: Mapping[str, Metric]
+) -> dict[str, str]:
+    if not isinstance(objectives, Mapping) or not objectives:
+        raise ObjectiveError(
+            f"Expected at least one objective, such as {{'rmse': 'minimize'}}. "
+            f"Found {objectives!r}."
+        )
+    for name, direction in objectives.items():
+        if name in _WEIGHTED:
+            raise ObjectiveError(
+                f"Expected objectives that do not depend on the searched weights. Found {name!r}: "
+                f"a weighted sum gets smaller when the weights do, so the smallest weights would "
+                f"win. Use a metric such as lw.metrics.RMSE()."
+            )
+        if name not in metrics:
+            raise ObjectiveError(
+                f"Expected objectives among the metrics {list(metrics)}. Found {name!r}. "
+                f"Add it to metrics=."
+            )
+        if direction not in ("minimize", "maximize"):
+            raise ObjectiveError(
+                f"Expected 'minimize' or 'maximize' for the objective {name!r}. "
+                f"Found {direction!r}."
+            )
+        if metrics[name].direction not in (direction, None):
+            raise ObjectiveError(
+                f"Expected {metrics[name].direction!r} for the objective {name!r}, since that is "
+                f"the better way of {type(metrics[name]).__name__}. Found {direction!r}."
+            )
+    return dict(objectives)
+
+
+def _checked_scales(
+    scales: str | Mapping[str, float] | None, names: Sequence[str]
+) -> Literal["data"] | dict[str, float] | None:
+    if scales is None or scales == "data":
+        return "data" if scales else None
+    return check_scales(scales, names)
+
+
+def _whole(what: str, value: object, lowest: int, highest: float = math.inf) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+        return value
+    bounds = f"of at least {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
+    raise RecipeError(f"Expected {what} as a whole number {bounds}. Found {value!r}.")
+
+
+def _at_least_one(what: str, value: object) -> int:
+    return _whole(what, value, 1)

@@ -1,0 +1,306 @@
+"""Terms that treat errors of one sign as dearer than those of the other.
+
+Throughout, ``e = y_true - y_pred``, so ``e > 0`` is underestimation, and ``relu(e) = max(e, 0)``.
+The gradient at ``e = 0`` is 0 for all of them, the subgradient that a perfect prediction needs in
+order to stay where it is.
+"""
+
+from typing import Any
+
+import keras
+
+from lossweights.base.errors import TermError
+from lossweights.terms._arguments import fraction, positive
+from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class Underestimation(Term):
+    """A penalty on predictions that are too low: the mean of ``factor * relu(e)**power``.
+
+    With ``power=1`` every unit of shortfall costs the same. Added to a squared error it raises the
+    prediction by the weights' ratio times the rate at which the model underestimates. With
+    ``power=2`` large shortfalls cost more; with a squared error it makes an expectile.
+
+    Alone it has no optimum: any prediction high enough costs nothing. Pair it with a term that
+    pulls down.
+
+    Args:
+        factor: What a unit costs, above 0. The default 2 makes the linear form ``|e| + e``.
+        power: 1 for a linear penalty, 2 for a squared one.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
+    Units: those of ``y`` to the ``power``. Range: 0 and above.
+
+    Raises:
+        TermError: ``factor`` or ``power`` is not one of those, or the shapes of ``y_true`` and
+            ``y_pred`` differ.
+
+    Source: the linear form is lin-lin loss, Granger, "Prediction with a generalized cost of error
+    function" (Operational Research Quarterly 20, 1969); the squared form with a squared error is
+    that of Newey and Powell, "Asymmetric least squares" (Econometrica 55, 1987).
+
+    >>> float(Underestimation()([[10.0, 10.0]], [[7.0, 12.0]]))  # 2 * (3 + 0) / 2
+    3.0
+    >>> float(Underestimation(power=2)([[10.0, 10.0]], [[7.0, 12.0]]))
+    9.0
+    """
+
+    def __init__(
+        self,
+        factor: float = 2.0,
+        power: int = 1,
+        *,
+        name: str | None = "underestimation",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.factor = positive("factor", factor, _SWITCH_OFF)
+        self.power = _power(power)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean penalty of each sample, shape ``(batch,)``."""
+        y_true, y_pred = as_floats(y_true, y_pred)
+        return mean_per_sample(_penalty(y_true - y_pred, self.factor, self.power), element_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "factor": self.factor, "power": self.power}
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class Overestimation(Term):
+    """A penalty on predictions that are too high: the mean of ``factor * relu(-e)**power``.
+
+    The mirror of `Underestimation`, with all that is said there.
+
+    Args:
+        factor: What a unit costs, above 0.
+        power: 1 for a linear penalty, 2 for a squared one.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
+    Units: those of ``y`` to the ``power``. Range: 0 and above.
+
+    Raises:
+        TermError: ``factor`` or ``power`` is not one of those, or the shapes of ``y_true`` and
+            ``y_pred`` differ.
+
+    Source: as `Underestimation`.
+
+    >>> float(Overestimation()([[10.0, 10.0]], [[7.0, 12.0]]))  # 2 * (0 + 2) / 2
+    2.0
+    """
+
+    def __init__(
+        self,
+        factor: float = 2.0,
+        power: int = 1,
+        *,
+        name: str | None = "overestimation",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.factor = positive("factor", factor, _SWITCH_OFF)
+        self.power = _power(power)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean penalty of each sample, shape ``(batch,)``."""
+        y_true, y_pred = as_floats(y_true, y_pred)
+        return mean_per_sample(_penalty(y_pred - y_true, self.factor, self.power), element_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "factor": self.factor, "power": self.power}
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class Pinball(Term):
+    """The mean of ``max(tau * e, (tau - 1) * e)``; alone, it is smallest at the tau-quantile.
+
+    Args:
+        tau: The quantile, between 0 and 1: 0.9 asks for a prediction that nine targets of ten do
+            not exceed.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
+    Units: those of ``y``. Range: 0 and above.
+
+    Raises:
+        TermError: ``tau`` is not between 0 and 1, or the shapes of ``y_true`` and ``y_pred``
+            differ.
+
+    Source: Koenker and Bassett, "Regression quantiles" (Econometrica 46, 1978).
+
+    >>> loss = Pinball(tau=0.75)
+    >>> float(loss([[4.0]], [[0.0]])), float(loss([[0.0]], [[4.0]]))
+    (3.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        tau: float,
+        *,
+        name: str | None = "pinball",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.tau = fraction("tau", tau, _SYMMETRIC)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean pinball value of each sample, shape ``(batch,)``."""
+        y_true, y_pred = as_floats(y_true, y_pred)
+        return mean_per_sample(
+            _two_sided(y_true - y_pred, self.tau, 1.0 - self.tau), element_weight
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "tau": self.tau}
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class Expectile(Term):
+    """The mean of ``|tau - [e < 0]| * e**2``; alone, it is smallest at the tau-expectile.
+
+    The expectile is to the mean what the quantile is to the median; 0.5 gives half the squared
+    error.
+
+    Args:
+        tau: The expectile, between 0 and 1; above 0.5 underestimation is the dearer error.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
+    Units: those of ``y``, squared. Range: 0 and above.
+
+    Raises:
+        TermError: ``tau`` is not between 0 and 1, or the shapes of ``y_true`` and ``y_pred``
+            differ.
+
+    Source: Newey and Powell, "Asymmetric least squares estimation and testing" (Econometrica 55,
+    1987).
+
+    >>> loss = Expectile(tau=0.75)
+    >>> float(loss([[2.0]], [[0.0]])), float(loss([[0.0]], [[2.0]]))
+    (3.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        tau: float,
+        *,
+        name: str | None = "expectile",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.tau = fraction("tau", tau, _SYMMETRIC)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean expectile value of each sample, shape ``(batch,)``."""
+        y_true, y_pred = as_floats(y_true, y_pred)
+        error = y_true - y_pred
+        # error * (tau relu(error) - (1 - tau) relu(-error)), each half times the error once more
+        values = error * (self.tau * ops.relu(error) - (1.0 - self.tau) * ops.relu(-error))
+        return mean_per_sample(values, element_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "tau": self.tau}
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class Newsvendor(Term):
+    """The mean cost ``under_cost * relu(e) + over_cost * relu(-e)`` of a stock of ``y_pred``.
+
+    A unit of demand that is not met costs ``under_cost``, one that is left over ``over_cost``.
+    Alone, it is smallest at the quantile ``under_cost / (under_cost + over_cost)`` of demand.
+
+    Args:
+        under_cost: Cost of a unit missing, above 0.
+        over_cost: Cost of a unit left over, above 0.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
+    Units: money, if the costs are money per unit of ``y``. Range: 0 and above.
+
+    Raises:
+        TermError: A cost is not above 0, or the shapes of ``y_true`` and ``y_pred`` differ.
+
+    Source: Arrow, Harris and Marschak, "Optimal inventory policy" (Econometrica 19, 1951).
+
+    >>> loss = Newsvendor(under_cost=5.0, over_cost=1.0)
+    >>> float(loss([[10.0]], [[8.0]])), float(loss([[10.0]], [[12.0]]))
+    (10.0, 2.0)
+    """
+
+    def __init__(
+        self,
+        under_cost: float,
+        over_cost: float,
+        *,
+        name: str | None = "newsvendor",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.under_cost = positive("under_cost", under_cost, _ONE_SIDED)
+        self.over_cost = positive("over_cost", over_cost, _ONE_SIDED)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean cost of each sample, shape ``(batch,)``."""
+        y_true, y_pred = as_floats(y_true, y_pred)
+        values = _two_sided(y_true - y_pred, self.under_cost, self.over_cost)
+        return mean_per_sample(values, element_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        costs = {"under_cost": self.under_cost, "over_cost": self.over_cost}
+        return {**super().get_config(), **costs}
+
+
+def _penalty(excess: Tensor, factor: float, power: int) -> Tensor:
+    above = ops.relu(excess)
+    return factor * (above if power == 1 else ops.square(above))
+
+
+def _two_sided(error: Tensor, under: float, over: float) -> Tensor:
+    return under * ops.relu(error) + over * ops.relu(-error)
+
+
+def _power(power: object) -> int:
+    if power in (1, 2) and not isinstance(power, bool):
+        return int(power)
+    raise TermError(
+        f"Expected `power` to be 1 or 2. Found power={power!r}. "
+        "Take 1 if every unit costs the same, 2 if large errors cost more."
+    )
+
+
+_SWITCH_OFF = "To switch a term off, give it the weight 0 in the combined loss."
+_ONE_SIDED = "For a cost on one side only, take Underestimation or Overestimation."
+_SYMMETRIC = "Take 0.5 for no asymmetry, more to make underestimation the dearer error."

@@ -1,0 +1,205 @@
+"""Terms made of what is not a term: Keras' own losses, and functions and losses of the user."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from lossweights.base.errors import TermError
+from lossweights.terms.term import (
+    Tensor,
+    Term,
+    as_float,
+    as_floats,
+    check_values,
+    keras_mask,
+    match_rank,
+    mean_per_sample,
+    ops,
+    shared_weight,
+)
+
+# Every loss class that Keras exports, by its name there.
+BUILTINS: Mapping[str, type[keras.losses.Loss]] = {
+    name: member
+    for name, member in sorted(vars(keras.losses).items())
+    if inspect.isclass(member)
+    and issubclass(member, keras.losses.Loss)
+    and member is not keras.losses.Loss
+}
+
+# Means over the last axis of a function of each element: these can be weighted element by element.
+_ELEMENTWISE = frozenset(
+    {
+        "BinaryCrossentropy", "BinaryFocalCrossentropy", "Hinge", "Huber", "LogCosh",
+        "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
+        "MeanSquaredLogarithmicError", "Poisson", "SquaredHinge",
+    }
+)  # fmt: skip
+
+# Their targets are class numbers or sequences, of another shape than the predictions.
+_LABELS = frozenset(
+    {"CTC", "CategoricalGeneralizedCrossEntropy", "Circle", "SparseCategoricalCrossentropy"}
+)
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class KerasLoss(Term):
+    """One of Keras' own losses as a term, with the value of each sample that it implies.
+
+    Args:
+        loss: Name of the class in ``keras.losses``, such as ``"Huber"``.
+        arguments: Arguments of that class other than ``name``, ``reduction`` and ``dtype``.
+        name: Name of the loss, by default that of the Keras loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: as the Keras loss takes them; the value is ``(batch,)``, the mean over all other axes.
+    Elements of an ``ignore_class`` count nothing, and the others of the batch stand for them, so
+    that the mean is Keras'.
+
+    Raises:
+        TermError: ``keras.losses`` has no such class, it has no such argument, or the shapes of
+            ``y_true`` and ``y_pred`` do not fit.
+
+    Source: https://keras.io/api/losses/
+
+    >>> float(KerasLoss("Huber", {"delta": 1.0})([[0.0, 0.0]], [[1.0, 3.0]]))
+    1.5
+    """
+
+    def __init__(
+        self,
+        loss: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        if loss not in BUILTINS:
+            raise TermError(
+                f"Expected the name of a loss class of Keras. Found {loss!r}. "
+                f"Take one of {sorted(BUILTINS)}."
+            )
+        arguments = dict(arguments or {})
+        unknown = sorted(set(arguments) - set(_arguments(BUILTINS[loss])))
+        if unknown:
+            raise TermError(
+                f"Expected arguments of keras.losses.{loss} among {_arguments(BUILTINS[loss])}. "
+                f"Found {unknown}. Leave them out."
+            )
+        self._loss = BUILTINS[loss](**arguments)
+        super().__init__(name=name or self._loss.name, reduction=reduction, dtype=dtype)
+        self.loss = loss
+        self.arguments = arguments
+
+    @classmethod
+    def of(cls, loss: keras.losses.Loss, name: str | None = None) -> "KerasLoss":
+        """The term of an instance of one of Keras' own loss classes."""
+        arguments = _arguments(type(loss))
+        # Keras leaves some arguments out of its configs (3.15: Huber's delta, CosineSimilarity's
+        # axis), but keeps all of them for the call.
+        known = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
+        found = {argument: known[argument] for argument in arguments if argument in known}
+        return cls(type(loss).__name__, found, name=name)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean over all axes but the first of what Keras gives, shape ``(batch,)``."""
+        y_true, y_pred = as_float(y_true), as_float(y_pred)
+        if self.loss not in _LABELS:
+            y_true, y_pred = as_floats(y_true, y_pred)
+            if len(y_pred.shape) == 1 or self._weighs_elements(element_weight, y_pred):
+                # Keras takes the mean over the last axis: one of size 1 leaves the elements apart.
+                y_true, y_pred = ops.expand_dims(y_true, -1), ops.expand_dims(y_pred, -1)
+        found = self._loss.call(y_true, y_pred)
+        values, mask = check_values(found, y_pred, self.name), keras_mask(found)
+        if mask is not None:
+            values = values * shared_weight(mask, values.dtype)
+        return mean_per_sample(values, element_weight)
+
+    def _weighs_elements(self, element_weight: Tensor | None, y_pred: Tensor) -> bool:
+        return (
+            element_weight is not None
+            and len(element_weight.shape) == len(y_pred.shape)
+            and self.loss in _ELEMENTWISE
+            and self.arguments.get("axis", -1) == -1
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "loss": self.loss, "arguments": self.arguments}
+
+
+@keras.saving.register_keras_serializable(package="lossweights")
+class CustomLoss(Term):
+    """A function ``(y_true, y_pred) -> values``, or a Keras loss of your own, as a term.
+
+    A model compiled with it is saved like any with a custom loss: a function is found again if it
+    is registered with ``keras.saving.register_keras_serializable()`` or passed as
+    ``custom_objects``, a lambda only with ``safe_mode=False``.
+
+    Args:
+        loss: A function of targets and predictions, both of at least float32, that gives one value
+            per sample or per element, with the batch as first axis; or a `keras.losses.Loss`, of
+            which ``call`` is used and the reduction is not.
+        name: Name of the loss.
+        reduction: Keras' reduction over the batch.
+        dtype: Dtype of the result, as in Keras.
+
+    Shapes: ``y_true`` and ``y_pred`` as the function takes them; the value is ``(batch,)``, the
+    mean over all axes but the first.
+
+    Raises:
+        TermError: The function gives one number for the whole batch, or loses the batch axis.
+
+    >>> from keras import ops
+    >>> bias = CustomLoss(lambda y, p: ops.abs(ops.mean(y - p, axis=-1)), name="bias")
+    >>> float(bias([[1.0, 3.0]], [[2.0, 3.0]]))
+    0.5
+    """
+
+    def __init__(
+        self,
+        loss: keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
+        *,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.loss = loss
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean over all axes but the first of what the function gives, shape ``(batch,)``."""
+        y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
+        call = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
+        values = check_values(call(y_true, y_pred), y_pred, self.name)
+        return mean_per_sample(values, element_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, the function as Keras writes functions."""
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {**super().get_config(), "loss": loss}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "CustomLoss":
+        """The term that `get_config` described."""
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
+@functools.cache
+def builtin_functions() -> Mapping[Any, str]:
+    """The class name of each of Keras' loss functions: ``mean_squared_error`` and so on."""
+    return {loss().fn: name for name, loss in BUILTINS.items()}
+
+
+def _arguments(loss: type[keras.losses.Loss]) -> list[str]:
+    common = {"self", "name", "reduction", "dtype"}
+    return [name for name in inspect.signature(loss.__init__).parameters if name not in common]

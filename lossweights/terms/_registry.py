@@ -1,0 +1,146 @@
+"""Terms as plain data, for files that must be readable without running code.
+
+A description is flat: the class, its arguments, and nothing to import. Classes are looked up in a
+fixed table, never by a name from the file.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from lossweights.base.errors import TermError
+from lossweights.terms._arguments import is_number
+from lossweights.terms._asymmetric import (
+    Expectile,
+    Newsvendor,
+    Overestimation,
+    Pinball,
+    Underestimation,
+)
+from lossweights.terms._boundary import Boundary, TotalVariation
+from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
+from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance
+from lossweights.terms._foreign import KerasLoss
+from lossweights.terms._linex import Linex
+from lossweights.terms._on_mask import OnMask
+from lossweights.terms._output import OnOutput
+from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
+from lossweights.terms._region import Dice, Focal, Tversky
+from lossweights.terms.term import Term
+
+TERMS: Mapping[str, type[Term]] = {
+    term.__name__: term
+    for term in (
+        MeanSquaredError,
+        MeanAbsoluteError,
+        Huber,
+        Underestimation,
+        Overestimation,
+        Pinball,
+        Expectile,
+        Newsvendor,
+        Linex,
+        Boundary,
+        TotalVariation,
+        SoftBoundaryDice,
+        BoundaryF1,
+        DistanceBoundary,
+        HausdorffDistance,
+        Dice,
+        Tversky,
+        Focal,
+    )
+}
+
+_KERAS = "keras:"  # before the name of a class of keras.losses
+_HOST = {"name", "reduction", "dtype"}  # what a combined loss decides for its terms
+
+
+def describe(term: Term) -> dict[str, Any] | None:
+    """A flat, strictly JSON-able description of a term, or ``None`` if only code can describe it.
+
+    Args:
+        term: Any term.
+
+    Returns:
+        ``{"class": ..., argument: value, ...}``, with ``"output"`` added for a term on one output
+        and ``"on_mask"`` for one on plain masks. ``None`` for a function, a lambda or a class that
+        is not part of lossweights or Keras.
+
+    >>> describe(Underestimation(factor=3.0))
+    {'class': 'Underestimation', 'factor': 3.0, 'power': 1}
+    """
+    if isinstance(term, OnOutput | OnMask):
+        inner = describe(term.term)
+        extra = {"output": term.output} if isinstance(term, OnOutput) else {"on_mask": True}
+        return None if inner is None else {**inner, **extra}
+    if isinstance(term, KerasLoss):
+        name, arguments = _KERAS + term.loss, term.arguments
+    elif type(term) is TERMS.get(type(term).__name__):
+        name = type(term).__name__
+        arguments = {key: v for key, v in term.get_config().items() if key not in _HOST}
+    else:
+        return None
+    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in arguments.items()}
+    return {"class": name, **plain} if all(map(_is_plain, plain.values())) else None
+
+
+def from_description(description: Mapping[str, Any]) -> Term:
+    """The term that a description stands for; no code is imported or run for it.
+
+    Args:
+        description: What `describe` gave, perhaps read from a file that cannot be trusted.
+
+    Raises:
+        TermError: The class is unknown, or an argument is unknown, missing or not possible.
+
+    >>> from_description({"class": "keras:Huber", "delta": 2.0}).arguments
+    {'delta': 2.0}
+    """
+    arguments = dict(description)
+    name = arguments.pop("class", None)
+    output, on_mask = arguments.pop("output", None), arguments.pop("on_mask", False)
+    term = _build(name, arguments)
+    if on_mask:
+        term = OnMask(term)
+    return term if output is None else OnOutput(output, term)
+
+
+def _build(name: object, arguments: dict[str, Any]) -> Term:
+    if not all(map(_is_plain, arguments.values())):
+        raise TermError(
+            f"Expected numbers, texts and lists of numbers as arguments of the term {name!r}. "
+            f"Found {arguments!r:.200}. Describe the term with lw.terms.describe."
+        )
+    if isinstance(name, str) and name.startswith(_KERAS):
+        return _construct(KerasLoss, name.removeprefix(_KERAS), arguments)
+    if not isinstance(name, str) or name not in TERMS:
+        raise TermError(
+            f"Expected the class of a term to be one of {sorted(TERMS)}, or 'keras:' and the name "
+            f"of a Keras loss. Found {name!r:.80}. Update lossweights, or build the term in code."
+        )
+    known = set(inspect.signature(TERMS[name]).parameters) - _HOST
+    if not known.issuperset(arguments):
+        raise TermError(
+            f"Expected arguments of {name} among {sorted(known)}. Found {sorted(arguments)}. "
+            "Update lossweights, or build the term in code."
+        )
+    return _construct(TERMS[name], **arguments)
+
+
+def _construct(term: type[Term], *args: Any, **arguments: Any) -> Term:
+    try:
+        return term(*args, **arguments)
+    except TermError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise TermError(
+            f"Expected arguments that make a {term.__name__}. Found {args or arguments!r:.200}: "
+            f"{error}. Describe the term with lw.terms.describe."
+        ) from None
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(is_number(item) for item in value)
+    return value is None or isinstance(value, str | bool) or is_number(value)

@@ -1,0 +1,162 @@
+"""A sweep that does sums instead of training: no Keras, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from lossweights.base.code_hash import code_hash
+from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.search.space import LogUniform, Space, SpaceLike
+from lossweights.sweep.abstract import AbstractSweep, Prepared
+from lossweights.tracking import Ending
+from lossweights.training._contract import Member, ReportFunction, Trainer
+
+if TYPE_CHECKING:
+    from lossweights.results.result import SweepResult
+
+During = Callable[[Member, int], EpochReport | None]
+
+
+class FakeTrainer(Trainer):
+    """Trains nothing: its numbers are sums of the weights, and no Keras is imported.
+
+    With weights ``a`` and ``b`` the metrics end at ``miss = 1 / sqrt(b / a)`` and
+    ``cost = sqrt(b / a)``: each is better where the other is worse.
+
+    >>> trainer = FakeTrainer(epochs=2)
+    >>> results = trainer.train([Member({"a": 1.0, "b": 4.0}, seed=0)], lambda *_: True)
+    >>> results[0].outcome.name, results[0].metrics
+    ('COMPLETE', {'miss': 0.5, 'cost': 2.0})
+
+    Args:
+        epochs: Reports after the one before training.
+        during: Called before each report; it may kill the process, hang, raise, or return the
+            report to give instead.
+        capacity: How many members it says it trains best at once.
+    """
+
+    name = "fake"
+
+    def __init__(self, epochs: int = 3, during: During | None = None, capacity: int = 1) -> None:
+        self._epochs, self._during, self._capacity = epochs, during, capacity
+
+    @property
+    def capacity(self) -> int:
+        """As it was told."""
+        return self._capacity
+
+    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+        """Report every epoch of every member, epoch by epoch as a stack does."""
+        reports: list[list[EpochReport]] = [[] for _ in members]
+        stopped: set[int] = set()
+        for epoch in range(self._epochs + 1):
+            if len(stopped) == len(members):
+                break
+            for position, member in enumerate(members):
+                if position not in stopped:
+                    reports[position].append(self._report(member, epoch))
+                    if not report(position, reports[position][-1]) and epoch < self._epochs:
+                        stopped.add(position)
+                    if not reports[position][-1].finite:
+                        stopped.add(position)
+        return [
+            self._result(member, made, stopped=position in stopped)
+            for position, (member, made) in enumerate(zip(members, reports, strict=True))
+        ]
+
+    def parameters(self, position: int) -> list[NDArray[Any]]:
+        """None at all."""
+        return []
+
+    def _report(self, member: Member, epoch: int) -> EpochReport:
+        given = None if self._during is None else self._during(member, epoch)
+        if given is not None:
+            return given
+        first, *_, last = member.weights.values()
+        ratio = (last / first) ** 0.5
+        rest = self._epochs - epoch
+        magnitudes = {
+            name: 1.0 + rest * weight / (1 + weight) for name, weight in member.weights.items()
+        }
+        metrics = {"miss": 1 / ratio + rest, "cost": ratio + rest}
+        return EpochReport(epoch, magnitudes, magnitudes, metrics)
+
+    def _result(
+        self, member: Member, reports: Sequence[EpochReport], *, stopped: bool
+    ) -> TrialResult:
+        outcome, reason = Outcome.COMPLETE, ""
+        if not reports[-1].finite:
+            outcome = Outcome.DIVERGED
+            reason = f"{reports[-1].bad or reports[-1].first_bad()} was not finite"
+        elif stopped:
+            outcome, reason = Outcome.PRUNED, f"stopped after epoch {reports[-1].epoch}"
+        return TrialResult(
+            weights=dict(member.weights),
+            seed=member.seed,
+            outcome=outcome,
+            reports=tuple(reports),
+            reason=reason,
+            seconds=0.001,
+            trainer=self.name,
+        )
+
+
+class FakeSweep(AbstractSweep):
+    """A sweep of a `FakeTrainer`: for tests of what happens around training.
+
+    Args:
+        name: Name of the sweep.
+        epochs: Epochs of each trial.
+        during: See `FakeTrainer`; a function of a module.
+        capacity: See `FakeTrainer`.
+        baselines: Parameter values to try first; by default none.
+        space: What is sampled; by default ``b`` in 0.01 to 100, with ``a`` fixed at 1.
+        objectives: Of ``miss`` and ``cost``; by default both.
+        seed: Seed of the sampler.
+        data: Stands for the data; another value is another data set.
+    """
+
+    trainers = ("auto", "fake")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        epochs: int = 3,
+        during: During | None = None,
+        capacity: int = 1,
+        baselines: Sequence[Mapping[str, float]] = (),
+        space: SpaceLike | None = None,
+        objectives: Mapping[str, str] | None = None,
+        seed: int = 0,
+        data: str = "data",
+    ) -> None:
+        spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
+        self.name, self.seed, self.baselines = name, seed, list(baselines)
+        self.space = Space(["a", "b"], spec)
+        self.objectives = dict(objectives or {"miss": "minimize", "cost": "minimize"})
+        self._epochs, self._during, self._capacity = epochs, during, capacity
+        self._data = data
+
+    def prepare(self, *, rehearse: bool) -> Prepared:
+        """Nothing to load."""
+        return Prepared(
+            parts={
+                "terms": dict.fromkeys(self.space.names),
+                "recipe": {"epochs": self._epochs},
+                "code": {"during": None if self._during is None else code_hash(self._during)},
+                "data": self._data,
+            },
+            scales=None,
+            make_trainer=lambda *_: FakeTrainer(self._epochs, self._during, self._capacity),
+            conclude=self._conclude,
+            shown={"epochs": self._epochs},
+        )
+
+    def _conclude(self, result: SweepResult, root: Path) -> Ending:
+        picks = result.save_picks(root)
+        return Ending("FINISHED", f"{len(result.finished)} trials", list(picks.values()))

@@ -1,0 +1,65 @@
+"""How a sweep ended, as its parent run in MLflow shows it; kept in the sweep folder for `sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lossweights.base.errors import StoreError
+from lossweights.base.files import dump_json, parse_json, write_atomic
+from lossweights.tracking._points import loggable
+
+STOPPED = "Stopped before the end; it can be resumed."
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a sweep ended.
+
+    Attributes:
+        status: MLflow's word for it: ``"FINISHED"``, ``"FAILED"`` or ``"KILLED"``.
+        note: A sentence for people.
+        artifacts: Files that go with it.
+        metrics: Numbers that go with it.
+        tags: Tags that go with it.
+    """
+
+    status: str
+    note: str
+    artifacts: Sequence[Path] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Keep it in a sweep folder.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        value = asdict(self)
+        value["artifacts"] = [str(path.resolve()) for path in self.artifacts]
+        value["metrics"] = {k: v for k, v in self.metrics.items() if loggable(v)}
+        write_atomic(folder / "ending.json", dump_json(value))
+
+    @classmethod
+    def read(cls, folder: Path) -> Ending:
+        """The ending kept in a sweep folder; without one the driver was killed.
+
+        Raises:
+            StoreError: The file is damaged.
+        """
+        path = folder / "ending.json"
+        try:
+            value = parse_json(path.read_bytes())
+            return cls(
+                status=str(value["status"]),
+                note=str(value["note"]),
+                artifacts=[Path(each) for each in value["artifacts"]],
+                metrics={str(k): float(v) for k, v in value["metrics"].items()},
+                tags={str(k): str(v) for k, v in value["tags"].items()},
+            )
+        except FileNotFoundError:
+            return cls("KILLED", STOPPED)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"Expected how the sweep ended in {path}. Found: {error}.") from error

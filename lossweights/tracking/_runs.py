@@ -1,0 +1,319 @@
+"""MLflow, and nothing else of it anywhere: a sweep is a parent run, each trial a child run.
+
+Everything here may be done again, by this process or another, without adding anything twice: runs
+are found by their tags before they are made, and points count once at one key, step and time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shlex
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossweights.base.commands import program
+from lossweights.dominance.judge import judge_results
+from lossweights.records import Outcome, as_text
+from lossweights.results.folder import Asked, Finished, tracking_uri
+from lossweights.tracking._address import without_password
+from lossweights.tracking._ending import Ending
+from lossweights.tracking._points import (
+    Point,
+    begin_tags,
+    end_tags,
+    loggable,
+    trial_params,
+    trial_points,
+)
+from lossweights.tracking._sqlite import RunRecord, gather, hurry, write_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow's own words for how a run ended; a pruned trial is no failure.
+_STATUS = {
+    Outcome.COMPLETE: "FINISHED",
+    Outcome.PRUNED: "KILLED",
+    Outcome.DIVERGED: "FAILED",
+    Outcome.FAILED: "FAILED",
+}
+
+TRIALS_AT_ONCE = 16  # in a transaction
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A child run: its id, its start in milliseconds, and whether all of it is written."""
+
+    id: str
+    start: int
+    written: bool
+
+
+class Runs:
+    """The runs of one sweep. Opening makes what is missing; call it again after an error.
+
+    Args:
+        root: Folder with ``mlflow.db`` and ``artifacts/``.
+        sweep: Name of the sweep, which is also the name of the MLflow experiment.
+        started: When the sweep was created; it tells the sweep from an earlier one of its name.
+        uri: The tracking address.
+        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        sweep: str,
+        started: str,
+        uri: str,
+        baseline: Mapping[str, float] | None = None,
+    ) -> None:
+        self.experiment_id: str | None = None
+        self.parent_id: str | None = None
+        self._root, self._sweep, self._started, self._uri = root, sweep, started, uri
+        self._baseline = baseline
+        self._artifacts = ""  # where those of the experiment are
+        self._runs: dict[int, _Run] = {}
+        self._opened: MlflowClient | None = None
+
+    @property
+    def _client(self) -> MlflowClient:
+        assert self._opened is not None, "open() comes first"
+        return self._opened
+
+    def open(self, params: Mapping[str, Any]) -> None:
+        """Find or make experiment and parent run, and find the child runs that there are."""
+        with _quiet_mlflow(), self._alone():
+            from mlflow import MlflowClient
+
+            if self._is_own_file:
+                hurry(self._file)
+            self._opened = MlflowClient(tracking_uri=self._uri)
+            self.experiment_id = self._experiment()
+        self.parent_id = self._find_runs()
+        if self.parent_id is None:
+            tags = self._tags("sweep")
+            run = self._client.create_run(self.experiment_id, run_name=self._sweep, tags=tags)
+            self.parent_id = run.info.run_id
+        else:
+            self._client.update_run(self.parent_id, status="RUNNING")
+        known = self._client.get_run(self.parent_id).data.params  # which MLflow never changes
+        missing = {key: value for key, value in params.items() if key not in known}
+        if missing:
+            self._client.log_batch(self.parent_id, params=_params(missing))
+
+    @property
+    def _file(self) -> Path:
+        return self._root.resolve() / "mlflow.db"
+
+    @property
+    def _is_own_file(self) -> bool:
+        """Whether it is the store below the root, which the result files can restore."""
+        return self._uri == tracking_uri(self._root)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of processes that open a database below one root at once, let one make its tables."""
+        if not self._uri.startswith("sqlite:"):
+            yield
+            return
+        self._root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._root / "mlflow.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(self._sweep)
+        if experiment is None:
+            location = (self._root.resolve() / "artifacts" / self._sweep).as_uri()
+            # The kind opens the UI at training runs, not at traces of language models.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            self._artifacts = location
+            return str(self._client.create_experiment(self._sweep, location, kind))
+        if experiment.lifecycle_stage == "deleted":
+            where = f"MLFLOW_TRACKING_URI={shlex.quote(without_password(self._uri))}"
+            restore = f"{program('mlflow')} experiments restore"
+            raise RuntimeError(
+                f"the MLflow experiment {self._sweep!r} was deleted; bring it back with "
+                f"`{where} {restore} --experiment-id {experiment.experiment_id}`"
+            )
+        self._artifacts = experiment.artifact_location
+        return str(experiment.experiment_id)
+
+    def _find_runs(self) -> str | None:
+        """Find the child runs that there are, and the id of the parent run.
+
+        A second run for the same was made when the server's answer got lost: it is deleted.
+        """
+        condition = (
+            f"tags.`lossweights.sweep.sweep` = '{self._sweep}' "
+            f"and tags.`lossweights.started` = '{self._started}'"
+        )
+        parent: str | None = None
+        token: str | None = None
+        self._runs = {}
+        while True:
+            page = self._client.search_runs(
+                [self.experiment_id], condition, max_results=1000, page_token=token
+            )
+            for run in page:
+                info, number = run.info, run.data.tags.get("lossweights.trial")
+                if number is None and parent is None:
+                    parent = info.run_id
+                elif number is not None and int(number) not in self._runs:
+                    written = info.status != "RUNNING"
+                    self._runs[int(number)] = _Run(info.run_id, info.start_time, written)
+                else:
+                    self._client.delete_run(info.run_id)
+            token = page.token
+            if not token:
+                return parent
+
+    def _tags(self, kind: str) -> dict[str, str]:
+        return {
+            "lossweights.sweep": self._sweep,
+            "lossweights.started": self._started,
+            "lossweights.kind": kind,
+        }
+
+    def written(self, number: int) -> bool:
+        """Whether all of a trial is recorded."""
+        return number in self._runs and self._runs[number].written
+
+    @property
+    def at_once(self) -> int:
+        """How many finished trials are best recorded at once, if so many wait."""
+        return TRIALS_AT_ONCE if self._is_own_file else 1
+
+    def begin(self, asked: Asked, points: Sequence[Point]) -> None:
+        """Record points of a trial that is training."""
+        if not self.written(asked.number):
+            run = self._run_of(asked, points[0].time, self._begin_tags(asked))
+            self._client.log_batch(run.id, metrics=_metrics(points))
+
+    def write(self, trials: Sequence[Finished], now: int) -> None:
+        """Record finished trials, all of each; what is `written` before an error stays so.
+
+        Args:
+            trials: The trials.
+            now: Milliseconds since 1970, for a trial whose times nobody kept.
+        """
+        due = [finished for finished in trials if not self.written(finished.asked.number)]
+        if not due:
+            return
+        records = [self._record(finished, now) for finished in due]
+        done = self._is_own_file and write_runs(self._file, records)
+        for finished, record in zip(due, records, strict=True):
+            if not done:
+                record = self._log(finished.asked, record)
+            self._runs[finished.asked.number] = _Run(record.id, record.start, written=True)
+
+    def _record(self, finished: Finished, now: int) -> RunRecord:
+        """All of the run of a trial; its id is new if it has not begun."""
+        from mlflow.utils.uri import append_to_uri_path
+
+        asked, result = finished.asked, finished.result
+        verdict = judge_results({asked.number: result}, self._baseline).get(asked.number)
+        duration = int(1000 * result.seconds)
+        run = self._runs.get(asked.number)
+        if run is None:
+            started = finished.times[0] if finished.times else now - duration
+            run = _Run(uuid.uuid4().hex, started, written=False)
+        ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
+        times = finished.times or (ended,) * len(result.reports)
+        assert self.experiment_id is not None, "open() comes first"
+        return RunRecord(
+            id=run.id,
+            experiment_id=self.experiment_id,
+            name=_name(asked),
+            artifact_uri=append_to_uri_path(self._artifacts, run.id, "artifacts"),
+            status=_STATUS[result.outcome],
+            start=run.start,
+            end=ended,
+            params={key: str(value) for key, value in trial_params(finished).items()},
+            tags={**self._begin_tags(asked), **end_tags(finished, verdict)},
+            points=trial_points(finished, verdict, times),
+        )
+
+    def _log(self, asked: Asked, record: RunRecord) -> RunRecord:
+        """Record a trial by MLflow's own means; the record with the id that it gives."""
+        from mlflow.entities import RunTag
+
+        is_new = asked.number not in self._runs  # a run that is made now is made with all its tags
+        run = self._run_of(asked, record.start, record.tags)
+        self._client.log_batch(
+            run.id,
+            metrics=_metrics(record.points),
+            params=_params(record.params),
+            tags=[] if is_new else [RunTag(key, value) for key, value in record.tags.items()],
+        )
+        self._client.set_terminated(run.id, record.status, record.end)
+        return replace(record, id=run.id)
+
+    def _begin_tags(self, asked: Asked) -> dict[str, str]:
+        assert self.parent_id is not None, "open() comes first"
+        parent = {"mlflow.parentRunId": self.parent_id}
+        return {**self._tags(asked.kind), **begin_tags(asked), **parent}
+
+    def _run_of(self, asked: Asked, start: int, tags: Mapping[str, str]) -> _Run:
+        """The run of a trial; if there is none it is made, with these tags."""
+        if asked.number not in self._runs:
+            run = self._client.create_run(
+                self.experiment_id, start_time=start, run_name=_name(asked), tags=dict(tags)
+            )
+            self._runs[asked.number] = _Run(run.info.run_id, start, written=False)
+        return self._runs[asked.number]
+
+    def end(self, ending: Ending) -> None:
+        """End the parent run."""
+        for key, value in {**ending.tags, "mlflow.note.content": as_text(ending.note)}.items():
+            self._client.set_tag(self.parent_id, key, value)
+        for key, number in ending.metrics.items():
+            if loggable(number):
+                self._client.log_metric(self.parent_id, key, number)
+        for path in ending.artifacts:
+            if not path.exists():
+                continue  # removed since, by somebody who did not want it
+            self._client.log_artifact(self.parent_id, str(path))
+        self._client.set_terminated(self.parent_id, ending.status)
+        if self._is_own_file:
+            gather(self._file)
+
+
+def _name(asked: Asked) -> str:
+    return f"trial {asked.number:04d}"
+
+
+def _metrics(points: Sequence[Point]) -> list[Any]:
+    from mlflow.entities import Metric
+
+    return [Metric(point.key, point.value, point.time, point.step) for point in points]
+
+
+def _params(values: Mapping[str, Any]) -> list[Any]:
+    from mlflow.entities import Param
+
+    return [Param(key, str(value)) for key, value in values.items()]
+
+
+@contextmanager
+def _quiet_mlflow() -> Iterator[None]:
+    """Import MLflow and make its tables without the lines it logs about that on first use."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    alembic = logging.getLogger("alembic")
+    level = alembic.level
+    alembic.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        alembic.setLevel(level)

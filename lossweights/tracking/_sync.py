@@ -1,0 +1,41 @@
+"""``lossweights sync``: MLflow's record of a sweep, completed from the sweep folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lossweights.base.errors import TrackingError
+from lossweights.base.files import exclusive_lock
+from lossweights.results.folder import list_results, read_manifest, sweep_folder
+from lossweights.tracking import Ending, Tracker
+
+
+def sync_sweep(root: Path, name: str, uri: str | None = None) -> str:
+    """Record what is missing in MLflow, and nothing twice; a sentence on what is there now.
+
+    Args:
+        root: Folder of the sweeps.
+        name: Name of the sweep.
+        uri: Where to record; ``None`` for where the sweep recorded.
+
+    Raises:
+        SweepNotFound: There is no sweep of this name.
+        SweepLocked: The sweep is running, and records by itself.
+        StoreError: A file of the sweep is damaged.
+        TrackingError: MLflow cannot be written.
+    """
+    manifest, folder = read_manifest(root, name), sweep_folder(root, name)
+    with exclusive_lock(folder / "lock", f"The sweep {name!r}"):
+        created, uri = str(manifest["created"]), uri or manifest.get("tracking")
+        tracker = Tracker(root, name, created, uri, manifest.get("baseline"))
+        tracker.start(manifest.get("shown", {}))
+        results = list_results(folder)
+        for finished in results.values():
+            tracker.trial_ended(finished)
+        tracker.finish(Ending.read(folder))
+    if tracker.error is not None:
+        raise TrackingError(
+            f"Expected to record {len(results)} trials in {tracker.shown_uri}. Found: "
+            f"{tracker.error}. {len(tracker.unwritten)} of them are missing. Try again later."
+        )
+    return f"{len(results)} trials of {name} are in {tracker.shown_uri}"

@@ -1,0 +1,192 @@
+"""The reference trainer: Keras' own `model.fit`, one member after another, one compiled model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lossweights.data._data import Data
+from lossweights.data._split import Split
+from lossweights.data._stream import Stream
+from lossweights.dominance.gram import named
+from lossweights.records import EpochReport, TrialResult
+from lossweights.training._compiled import keras_loss
+from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._epochs import epochs_of
+from lossweights.training._feed import first_of
+from lossweights.training._history import MemberHistory
+from lossweights.training._schedule import gradient_epochs, gradient_rows
+from lossweights.training.problem import Problem
+from lossweights.watch.gradients import GradientProbe, calibration_residual
+from lossweights.watch.probe import Measurement, Probe
+
+
+class FitTrainer(Trainer):
+    """Trains with `model.fit`, reusing one compiled model for all members.
+
+    Compiling a Keras model costs more than training a small one for an epoch, so the graph is
+    traced once. For each member the parameters, random states and optimizer variables are put
+    back in place; the weights of the loss are variables. The numbers are those of a fresh model.
+    """
+
+    name = "fit"
+
+    def __init__(self, problem: Problem, data: Data) -> None:
+        self._problem = problem
+        self._rows = len(data.train)
+        self._loss = problem.make_loss()
+        self._example = data.train.head(1).x  # for models that learn their shapes from data
+        self._model = problem.make_model(seed=0, x=self._example)
+        self._model.compile(
+            optimizer=problem.make_optimizer(),
+            loss=keras_loss(self._loss, self._model),
+            # A whole epoch in one graph call: the batches, and so the numbers, are the same.
+            steps_per_execution=problem.steps_per_epoch(self._rows),
+            jit_compile=False,  # XLA compiles longer than most small models train
+        )
+        optimizer = self._model.optimizer
+        optimizer.build(self._model.trainable_variables)
+        self._optimizer_start = [np.array(variable) for variable in optimizer.variables]
+        self._epochs = epochs_of(problem, data.train)
+        self._is_streamed = isinstance(data.train, Stream)
+        probe = data.train.spread(problem.probe_size)
+        self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
+        self._val_probe = self._metrics_probe(data.val)
+        self._rows_of_gradients = gradient_rows(problem, data.train)
+        rows = self._rows_of_gradients
+        self._gradients = GradientProbe(self._model, self._loss, rows.x, rows.y, rows.sample_weight)
+        self._gradient_epochs = gradient_epochs(problem.epochs)
+        self._parameters: dict[int, list[NDArray[Any]]] = {}
+
+    def _metrics_probe(self, split: Split) -> Probe:
+        return Probe(
+            self._model, self._loss, split.x, split.y, split.sample_weight, self._problem.metrics
+        )
+
+    def measure_on(self, split: Split) -> Measurement:
+        """Magnitudes and metrics of the model as it is, on other data than it was made with."""
+        return self._metrics_probe(split).measure()
+
+    @property
+    def capacity(self) -> int:
+        """One: members are trained one after another."""
+        return 1
+
+    @property
+    def model(self) -> keras.Model:
+        """The model as the last member left it: after its best epoch, with early stopping."""
+        return self._model
+
+    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+        """Train the members one after another; see `Trainer.train`."""
+        return [self._train_one(i, member, report) for i, member in enumerate(members)]
+
+    def parameters(self, position: int) -> list[NDArray[Any]]:
+        """The parameters that the last member ended with; see `Trainer.parameters`."""
+        if position not in self._parameters:
+            raise LookupError(
+                f"Expected the last member, if it trained to its end: one of "
+                f"{list(self._parameters)}. Found {position}."
+            )
+        return self._parameters[position]
+
+    def seconds_a_step(self, steps: int) -> float:
+        """How long a training step takes in Keras' own graph, measured in at most so many.
+
+        The model is left with other parameters; each training begins with fresh ones.
+        """
+        steps = max(1, min(steps, self._rows // self._problem.batch_size))
+        streamed = self._is_streamed
+        batches = self._first_batch.repeat(steps) if streamed else self._epochs(0).take(steps)
+        iterator = iter(batches)
+        self._model.make_train_function()
+        started = time.monotonic()
+        logs = self._model.train_function(iterator)
+        keras.tree.map_structure(np.asarray, logs)  # waits until it is done
+        return (time.monotonic() - started) / steps
+
+    @cached_property
+    def _first_batch(self) -> tf.data.Dataset:
+        return first_of(self._epochs(0))
+
+    def _train_one(self, position: int, member: Member, report: ReportFunction) -> TrialResult:
+        started = time.monotonic()
+        self._restart(member)
+        history = MemberHistory(position, member, self._problem, report)
+        self._parameters.clear()
+        if self._look(history, epoch=0):
+            self._model.fit(
+                self._epochs(member.seed),
+                epochs=self._problem.epochs,
+                steps_per_epoch=self._problem.steps_per_epoch(self._rows),
+                callbacks=[_Watch(lambda epoch: self._look(history, epoch))],
+                shuffle=False,  # the batches come in the documented order
+                verbose=0,
+            )
+            if position in self._parameters:
+                self._model.set_weights(self._parameters[position])
+        history.seconds = time.monotonic() - started
+        return history.result(self.name)
+
+    def _look(self, history: MemberHistory, epoch: int) -> bool:
+        """Measure and report; False if the training is to stop."""
+        go_on = history.add(self.measure(epoch))
+        if history.is_kept:
+            self._parameters[history.position] = self._model.get_weights()
+        elif history.has_failed:
+            self._parameters.clear()
+        return go_on
+
+    def _restart(self, member: Member) -> None:
+        """Put parameters, random states, optimizer and weights where a fresh model has them."""
+        fresh = self._problem.make_model(member.seed, x=self._example)
+        for variable, start in zip(self._model.variables, fresh.variables, strict=True):
+            variable.assign(start)
+        for variable, start in zip(
+            self._model.optimizer.variables, self._optimizer_start, strict=True
+        ):
+            variable.assign(start)
+        self._loss.set_weights(dict(member.weights))
+
+    def measure(self, epoch: int) -> EpochReport:
+        """Magnitudes on probe and validation data, metrics, and the first thing not finite."""
+        train, val = self._train_probe.measure(), self._val_probe.measure()
+        report = EpochReport(epoch, train.magnitudes, val.magnitudes, val.metrics)
+        bad = report.first_bad()
+        if bad is None and not self._parameters_finite():
+            bad = "a parameter of the model"
+        if bad is None and epoch in self._gradient_epochs:
+            report = replace(report, gram=named(list(self._loss.terms), self._gradients.measure()))
+        if bad is None and epoch == self._problem.epochs:
+            rows = self._rows_of_gradients
+            residual = calibration_residual(
+                self._model, self._loss, rows.x, rows.y, rows.sample_weight
+            )
+            report = replace(report, calibration=residual)
+        return replace(report, bad=bad)
+
+    def _parameters_finite(self) -> bool:
+        return all(
+            bool(keras.ops.all(keras.ops.isfinite(variable)))
+            for variable in self._model.trainable_variables
+        )
+
+
+class _Watch(keras.callbacks.Callback):
+    """Looks at the member after each epoch, and stops the training if told to."""
+
+    def __init__(self, look: Callable[[int], bool]) -> None:
+        super().__init__()
+        self._look = look
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not self._look(epoch + 1):
+            self.model.stop_training = True

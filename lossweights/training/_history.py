@@ -1,0 +1,72 @@
+"""The history of one member: its reports as they come, and whether its training goes on."""
+
+from __future__ import annotations
+
+from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.training._contract import Member, ReportFunction
+from lossweights.training.early_stopping import BestEpoch
+from lossweights.training.problem import Problem
+
+
+class MemberHistory:
+    """What was measured of one member so far, and how its training ended.
+
+    Args:
+        position: Place of the member in the batch that is trained.
+        member: Its weights and seed.
+        problem: What is trained.
+        report: Called with every report; False stops the member.
+
+    Attributes:
+        is_kept: Whether the parameters at the last report are those to keep, so far as is known.
+        seconds: Training time, to be added up by the trainer.
+    """
+
+    def __init__(
+        self, position: int, member: Member, problem: Problem, report: ReportFunction
+    ) -> None:
+        self.position, self.member = position, member
+        self.is_kept, self.seconds = False, 0.0
+        self._epochs, self._report = problem.epochs, report
+        stopping = problem.early_stopping
+        self._best = None if stopping is None else BestEpoch(stopping)
+        self._reports: list[EpochReport] = []
+        self._outcome, self._reason = Outcome.COMPLETE, ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the training ended in another way than it should."""
+        return self._outcome is not Outcome.COMPLETE
+
+    def add(self, report: EpochReport) -> bool:
+        """Take up the report of an epoch; False if the training ends with it."""
+        self._reports.append(report)
+        go_on = self._report(self.position, report)
+        self.is_kept = False
+        if report.bad is not None:
+            self._outcome = Outcome.DIVERGED
+            self._reason = f"{report.bad} was not finite after epoch {report.epoch}"
+            return False
+        is_last = report.epoch >= self._epochs
+        if self._best is not None:
+            self.is_kept = self._best.add(report)
+            is_last = is_last or self._best.is_over
+        else:
+            self.is_kept = is_last
+        if not go_on and not is_last:
+            self._outcome = Outcome.PRUNED
+            self._reason = f"stopped after epoch {report.epoch}"
+        return go_on and not is_last
+
+    def result(self, trainer: str) -> TrialResult:
+        """The result of the member, trained by the trainer of this name."""
+        return TrialResult(
+            weights=dict(self.member.weights),
+            seed=self.member.seed,
+            outcome=self._outcome,
+            reports=tuple(self._reports),
+            reason=self._reason,
+            seconds=self.seconds,
+            trainer=trainer,
+            best_epoch=None if self._best is None or self.has_failed else self._best.epoch,
+        )

@@ -1,0 +1,133 @@
+"""A check that a stack computes what Keras would: a few steps of both, before training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops, tree
+from numpy.typing import NDArray
+
+from lossweights.training._compiled import keras_loss
+from lossweights.training._feed import Feed
+from lossweights.training._quiet import quiet_tensorflow
+from lossweights.training._stack import Stack
+from lossweights.training._stacked_variables import ModelValues, model_values
+from lossweights.training.problem import Problem
+
+log = logging.getLogger("lossweights")
+
+STEPS = 2  # the second one sees the state that the first one left
+TOLERANCE = 1e-3  # of the length of all gradients: rounding is far below, mistakes are far above
+
+
+class GradientRecorder(keras.optimizers.Optimizer):
+    """Keeps the gradients it is given, and changes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(learning_rate=0.0, name="gradient_recorder")
+        self.gradients: list[Any] = []
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Keep the gradients of the variables that the loss depends on."""
+        self.gradients = [gradient for gradient in grads if gradient is not None]
+
+
+def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> str | None:
+    """Compare the gradients of a stack with those of Keras' own `train_step`.
+
+    Keras runs its step without a graph, so that this takes moments. Both see the same rows twice:
+    a state that is lost in between, such as that of dropout or a moving average, shows.
+
+    Args:
+        problem: What is to be trained.
+        stack: A stack in one order of rows; it is left with other values.
+        feed: Where the training batches come from.
+        seed: Seed of the model that is compared.
+
+    Returns:
+        What is wrong, as the end of a sentence, or ``None``.
+    """
+    batch = feed.first(len(feed) % problem.batch_size or problem.batch_size)  # an epoch's last
+    model = problem.make_model(seed, x=batch[0])
+    start = model_values(model)
+    try:
+        with quiet_tensorflow():
+            found = _of_stack(problem, stack, start, batch)
+    except Exception as error:  # a model's code may raise anything when it is traced
+        log.debug("the gradients of a stack cannot be traced", exc_info=True)
+        return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+    impure = stack.why_impure(batch)
+    if impure is not None:
+        return impure
+    for place in {0, stack.size - 1}:
+        expected = _of_keras(problem, model, start, _weights(problem, place), batch)
+        for step in range(STEPS):
+            mine = [value[place] for value in tree.flatten(found[step])]
+            difference = _difference(mine, tree.flatten(expected[step]))
+            if not difference <= TOLERANCE:
+                return f"gradients differ by {difference:.2g} of their length in step {step + 1}"
+    return None
+
+
+def _weights(problem: Problem, place: int) -> dict[str, float]:
+    """Weights that differ from term to term and from place to place."""
+    return {name: 1.0 + ((i + place) % 3) / 2 for i, name in enumerate(problem.terms)}
+
+
+def _of_stack(problem: Problem, stack: Stack, start: ModelValues, batch: Any) -> list[Any]:
+    """The gradients of all members in each step; parameters stay where they are."""
+    weights = [_weights(problem, place) for place in range(stack.size)]
+    stack.start([start] * stack.size, weights)
+    variables, steps = stack.variables, []
+    for _ in range(STEPS):
+        gradients, state = stack.plain_gradients(
+            variables.trainable, variables.state, variables.weights, batch
+        )
+        variables.set_state(state)
+        steps.append([tree.map_structure(ops.convert_to_numpy, g) for g in gradients])
+    return steps
+
+
+def _of_keras(
+    problem: Problem,
+    model: keras.Model,
+    start: ModelValues,
+    weights: Mapping[str, float],
+    batch: Any,
+) -> list[Any]:
+    """The gradients of one member in each step, from Keras' own training step."""
+    for variable, value in zip(model.trainable_variables, start[0], strict=True):
+        variable.assign(value)
+    for variable, value in zip(model.non_trainable_variables, start[1], strict=True):
+        variable.assign(value)
+    recorder, loss = GradientRecorder(), problem.make_loss()
+    loss.set_weights(weights)
+    model.compile(optimizer=recorder, loss=keras_loss(loss, model), run_eagerly=True)
+    steps = []
+    for _ in range(STEPS):
+        recorder.gradients = []
+        model.train_step(batch)
+        steps.append([_plain(gradient) for gradient in recorder.gradients])
+    return steps
+
+
+def _plain(gradient: Any) -> Any:
+    if isinstance(gradient, tf.IndexedSlices):
+        return gradient.values.numpy(), gradient.indices.numpy()
+    return ops.convert_to_numpy(gradient)
+
+
+def _difference(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]]) -> float:
+    """The distance of two lists of gradients, over the length of the second."""
+    if [g.shape for g in found] != [g.shape for g in expected]:
+        return float("inf")
+    distance = sum(float(np.sum((a - b) ** 2.0)) for a, b in zip(found, expected, strict=True))
+    length = sum(float(np.sum(b**2.0)) for b in expected)
+    if not np.isfinite(length):
+        return float("inf") if np.isfinite(distance) else 0.0  # one is lost, or both are
+    return float(np.sqrt(distance / length)) if length > 0 else float(distance > 0)

@@ -1,0 +1,62 @@
+"""The serial trainer: members one after another, in one compiled graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lossweights.data._data import Data
+from lossweights.records import TrialResult
+from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._placed import Placed
+from lossweights.training._stacked import StackedTrainer
+from lossweights.training._stacked_gradients import Form
+from lossweights.training.problem import Problem
+
+
+class SerialTrainer(Trainer):
+    """Trains one member after another, each epoch a single call of one compiled graph.
+
+    For models whose operations do not take parameters of several members at once: convolutions
+    over images, above all. It saves what `model.fit` spends between the steps, and computes the
+    same. It is a stack of one, in which nothing needs to be vectorised.
+
+    Args:
+        problem: What is trained.
+        data: The data.
+        placed: The data on the device, if they are there already.
+
+    Raises:
+        NotStackable: Only `model.fit` trains the model rightly; the message says why.
+    """
+
+    name = "serial"
+
+    def __init__(self, problem: Problem, data: Data, *, placed: Placed | None = None) -> None:
+        self._single = StackedTrainer(problem, data, size=1, placed=placed)
+
+    @property
+    def capacity(self) -> int:
+        """One: members are trained one after another."""
+        return 1
+
+    @property
+    def form(self) -> Form:
+        """The form of the graph."""
+        return self._single.form
+
+    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+        """Train the members one after another; see `Trainer.train`."""
+        results = self._single.train(members, report)
+        return [replace(result, trainer=self.name) for result in results]
+
+    def parameters(self, position: int) -> list[NDArray[Any]]:
+        """The parameters that the last member ended with; see `Trainer.parameters`."""
+        return self._single.parameters(position)
+
+    def seconds_a_step(self, steps: int) -> float:
+        """How long a training step takes, measured in at most so many of them."""
+        return self._single.seconds_a_step(steps)

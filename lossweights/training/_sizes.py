@@ -1,0 +1,99 @@
+"""How many members a stack may have: what cache and memory hold, in few sizes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from lossweights.training.problem import Problem
+
+COPIES = 4  # parameters, gradients and two moments, as Adam has them
+CACHE_SHARE = 0.5  # of the last-level cache: the data and other processes need the rest
+MEMORY_SHARE = 0.25  # of the memory that is free
+DEFAULT_CACHE = 16 << 20
+
+
+def bucket(members: int, size: int) -> int:
+    """The size of the stack for so many members: 1, 2, 4 or a multiple of 8, at most ``size``.
+
+    Every size is compiled for itself, so there are few. In stacks of multiples of 8 a member's
+    numbers are the same to the last bit, with the kernels of today.
+
+    >>> [bucket(n, 32) for n in (1, 3, 5, 9, 25, 32)]
+    [1, 4, 8, 16, 32, 32]
+    """
+    rounded = 1 << (members - 1).bit_length() if members < 8 else -(-members // 8) * 8
+    return min(rounded, size)
+
+
+def cached_members(model: keras.Model, problem: Problem) -> int:
+    """The number of members whose training stays in the last-level cache, a power of two.
+
+    It is where measuring begins, and what is taken where nothing is measured.
+
+    Args:
+        model: A built model of the problem.
+        problem: What is trained.
+    """
+    cached = CACHE_SHARE * cache_bytes() / member_bytes(model, problem.batch_size)
+    return min(power_of_two(cached), most_members(model, problem))
+
+
+def most_members(model: keras.Model, problem: Problem) -> int:
+    """The number of members that the free memory has room for, a power of two.
+
+    Args:
+        model: A built model of the problem.
+        problem: What is trained.
+    """
+    return power_of_two(MEMORY_SHARE * free_bytes() / member_bytes(model, problem.batch_size))
+
+
+def power_of_two(number: float) -> int:
+    """The largest power of two that is not above a number, and at least 1.
+
+    >>> [power_of_two(number) for number in (0.3, 1, 7.9, 32)]
+    [1, 1, 4, 32]
+    """
+    return 1 << math.floor(math.log2(max(number, 1)))
+
+
+def member_bytes(model: keras.Model, batch_size: int) -> int:
+    """About what a training step of one member reads and writes."""
+    parameters = sum(_bytes(variable.shape, variable.dtype) for variable in model.weights)
+    outputs = 0
+    for layer in model._flatten_layers(include_self=False):
+        try:
+            tensors = keras.tree.flatten(layer.output)
+        except (AttributeError, ValueError):  # a layer of a subclassed model has no symbolic output
+            continue
+        outputs += sum(_bytes(tensor.shape[1:], tensor.dtype) for tensor in tensors)
+    return COPIES * parameters + 2 * batch_size * outputs  # values, and their gradients
+
+
+def _bytes(shape: tuple[int | None, ...], dtype: str) -> int:
+    return math.prod(axis or 1 for axis in shape) * np.dtype(dtype).itemsize
+
+
+def cache_bytes() -> int:
+    """The size of the last-level cache, or a usual one where the system does not tell."""
+    sizes = []
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        text = path.read_text().strip()
+        if text.endswith("K") and text[:-1].isdigit():
+            sizes.append(int(text[:-1]) << 10)
+    return max(sizes, default=DEFAULT_CACHE)
+
+
+def free_bytes() -> int:
+    """The memory that is free, or a cautious guess where the system does not tell."""
+    path = Path("/proc/meminfo")
+    if path.exists():
+        for line in path.read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name == "MemAvailable":
+                return int(rest.split()[0]) << 10
+    return 2 << 30

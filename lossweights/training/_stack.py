@@ -1,0 +1,186 @@
+"""A stack: so many members of one model, trained in lockstep by one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from lossweights.dominance.gram import named
+from lossweights.records import EpochReport
+from lossweights.training._feed import Source
+from lossweights.training._placed import Placed
+from lossweights.training._purity import side_effects
+from lossweights.training._schedule import gradient_epochs
+from lossweights.training._stacked_gradients import Form, StackedGradients
+from lossweights.training._stacked_gram import StackedGram
+from lossweights.training._stacked_loss import Batch, MemberLoss, Tensor
+from lossweights.training._stacked_probe import StackedProbe
+from lossweights.training._stacked_variables import ModelValues, StackedVariables
+from lossweights.training.problem import Problem
+
+
+class Stack:
+    """The variables of so many members, and the graphs that train and measure them.
+
+    Args:
+        problem: What is trained.
+        model: A built model of the problem; it lends its structure, its own values stay.
+        placed: The data.
+        size: How many members.
+        form: The form of the graph that computes gradients.
+        own_order: Whether each member visits the rows in an order of its own.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        model: keras.Model,
+        placed: Placed,
+        size: int,
+        form: Form,
+        *,
+        own_order: bool = False,
+    ) -> None:
+        self.size, self.form, self.is_compiled = size, form, False
+        self.variables = StackedVariables(problem, model, size)
+        self._batch_size, self._placed = problem.batch_size, placed
+        loss, is_common = problem.make_loss(), self.variables.is_common
+        self._member = MemberLoss(model, loss)
+        self._gradients = StackedGradients(self._member, is_common, form, own_batches=own_order)
+        # Without XLA: the last, smaller batch of an epoch is one step, and compiling it would cost
+        # more than it saves.
+        self.plain_gradients = StackedGradients(
+            self._member, is_common, replace(form, xla=False), own_batches=own_order
+        )
+        self._probe = StackedProbe(self._member, loss, problem.metrics, is_common, xla=form.xla)
+        self._gram = StackedGram(self._member, model, placed.gradients, is_common)
+        self._terms, self._epochs = list(loss.terms), problem.epochs
+        self._gradient_epochs = gradient_epochs(problem.epochs)
+        source = placed.train.source_spec(size if own_order else None)
+        signature = [source, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.bool)]
+        self._epoch = tf.function(self._train, autograph=False, input_signature=signature)
+        self._sums = tf.function(self._measure, autograph=False, input_signature=[])
+        self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
+
+    def why_impure(self, batch: Batch) -> str | None:
+        """Why the loss on such a batch is no pure function of what the stack gives it, if so.
+
+        Args:
+            batch: A batch that gradients were computed for.
+        """
+        if self._member.is_masked:
+            return "its outputs carry a mask, whose weight depends on the whole batch"
+        if self._member.has_foreign_state:
+            return "it changes a variable that is not its own, such as Keras' global random state"
+        variables = self.variables
+        kinds = self.plain_gradients.operations(
+            variables.trainable, variables.state, variables.weights, batch
+        )
+        effects = side_effects(kinds)
+        if effects:
+            return f"it does more than compute its outputs: {', '.join(effects)}"
+        if self.form.xla and any("Random" in kind for kind in kinds):
+            return "it draws random numbers, which XLA does in another way than Keras"
+        return None
+
+    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
+        """Put members where fresh models start; see `StackedVariables.start`."""
+        self.variables.start(values, weights)
+
+    def warm_up(self, source: Source) -> None:
+        """Compile what trains and measures, by a step of training; values change.
+
+        Args:
+            source: As for `train_epoch`.
+
+        Raises:
+            tf.errors.InvalidArgumentError, tf.errors.UnimplementedError: XLA does not know an
+                operation.
+        """
+        self._sums()
+        self.train_epoch(source, steps=1)
+        self.is_compiled = True
+
+    def train_epoch(self, source: Source, steps: int | None = None) -> None:
+        """Train all members for one pass over the rows.
+
+        Args:
+            source: What the batches are taken from; see `lossweights.training._feed.Feed`.
+            steps: Full batches to train on, of those there are; by default all, and the smaller
+                last one, which is also taken if it is the only one.
+        """
+        full = len(self._placed.train) // self._batch_size
+        count = full if steps is None else min(steps, full)
+        self._epoch(source, tf.constant(count), tf.constant(steps is None or not full))
+
+    def measure(self, epoch: int) -> list[EpochReport]:
+        """The report of each member as it is now."""
+        probe_sums, val_sums, finite = (ops.convert_to_numpy(value) for value in self._sums())
+        placed, variables = self._placed, self.variables
+        columns = zip(
+            self._probe.magnitudes(probe_sums, placed.probe),
+            self._probe.magnitudes(val_sums, placed.val),
+            self._probe.metrics(val_sums, variables.trainable, variables.state, placed.val),
+            finite.tolist(),
+            strict=True,
+        )
+        reports = []
+        for train, val, metrics, is_finite in columns:
+            report = EpochReport(epoch, train, val, metrics)
+            bad = report.first_bad() or (None if is_finite else "a parameter of the model")
+            reports.append(replace(report, bad=bad))
+        return self._with_gradients(reports) if epoch in self._gradient_epochs else reports
+
+    def _with_gradients(self, reports: list[EpochReport]) -> list[EpochReport]:
+        """The reports of members that are well, with what is measured of their gradients."""
+        grams, residuals = (ops.convert_to_numpy(value) for value in self._grams())
+        found = []
+        for report, gram, residual in zip(reports, grams, residuals.tolist(), strict=True):
+            if report.bad is None:
+                report = replace(report, gram=named(self._terms, gram))
+                if report.epoch == self._epochs and self._gram.is_calibrated:
+                    report = replace(report, calibration=residual)
+            found.append(report)
+        return found
+
+    def _train(self, source: Source, steps: Tensor, to_the_end: Tensor) -> None:
+        feed, size = self._placed.train, self._batch_size
+
+        def step(index: Tensor) -> Tensor:
+            self._step(self._gradients, feed.batch(source, index * size, size))
+            return index + 1
+
+        def last() -> Tensor:
+            self._step(self.plain_gradients, feed.batch(source, full * size, rest))
+            return steps
+
+        full, rest = divmod(len(feed), size)
+        tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
+        if rest:
+            tf.cond(to_the_end, last, lambda: steps)
+
+    def _step(self, gradients: StackedGradients, batch: Batch) -> None:
+        variables = self.variables
+        slopes, state = gradients(variables.trainable, variables.state, variables.weights, batch)
+        variables.optimizer.apply(slopes, gradients.indices)
+        variables.set_state(state)
+
+    def _measure(self) -> tuple[Tensor, Tensor, Tensor]:
+        trainable, state = self.variables.trainable, self.variables.state
+        finite = [
+            tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
+            for value in trainable
+        ]
+        return (
+            self._probe.sums(trainable, state, self._placed.probe),
+            self._probe.sums(trainable, state, self._placed.val),
+            tf.reduce_all(tf.stack(finite), axis=0),
+        )
+
+    def _measure_gradients(self) -> tuple[Tensor, Tensor]:
+        variables = self.variables
+        return self._gram.measure(variables.trainable, variables.state, variables.weights)

@@ -1,0 +1,191 @@
+"""The gradients of all members of a stack at once: one member's gradient, vectorised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import tensorflow as tf
+
+from lossweights.training._purity import operations
+from lossweights.training._stacked_loss import Batch, Gradient, MemberLoss, Tensor
+
+# The gradients of all members, ``(members, ...)``; or values and indices of the rows of an
+# embedding that were looked up, ``(members, lookups, ...)`` and ``(members, lookups)``.
+StackedGradient: TypeAlias = "Tensor | tuple[Tensor, Tensor]"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of the graph that computes the gradients of a stack.
+
+    Attributes:
+        tape: ``"member"`` differentiates each member and vectorises the result: the fastest form.
+            ``"stack"`` vectorises the forward pass alone and differentiates the whole, which loops
+            over time (recurrent layers) need.
+        xla: Whether XLA compiles it. Layers that draw random numbers draw others under XLA.
+    """
+
+    tape: Literal["member", "stack"] = "member"
+    xla: bool = True
+
+    def __str__(self) -> str:
+        compiler = "XLA" if self.xla else "no XLA"
+        return f"{compiler}, gradient of the {self.tape}"
+
+
+@dataclass(frozen=True)
+class State:
+    """The values of a model's non-trainable variables in a stack.
+
+    Attributes:
+        own: Those that each member has for itself, such as moving averages, on a leading axis.
+        common: Those that all members share, such as the state of random generators.
+    """
+
+    own: list[Tensor]
+    common: list[Tensor]
+
+
+class StackedGradients:
+    """Gradients of the losses of all members of a stack.
+
+    A member's gradient is that of its own loss with respect to its own parameters: members know
+    nothing of each other. With one member nothing is vectorised, so that any pure model works.
+
+    Args:
+        loss: The loss of one member.
+        is_common: For each non-trainable variable, whether all members share it.
+        form: The form of the graph.
+        own_batches: Whether each member has rows of its own, on a leading axis of the batch.
+    """
+
+    def __init__(
+        self, loss: MemberLoss, is_common: Sequence[bool], form: Form, *, own_batches: bool = False
+    ) -> None:
+        self._loss, self._is_common, self._own_batches = loss, list(is_common), own_batches
+        self.indices: list[int] = []  # of the trainable variables that the loss depends on
+        function = self._of_members if form.tape == "member" else self._of_stack
+        # Not part of the graph around it: XLA compiles the step, not the loop over steps, whose
+        # variables it would copy in every turn.
+        self._function = tf.function(function, autograph=False, jit_compile=form.xla or None)
+
+    def __call__(
+        self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
+    ) -> tuple[list[StackedGradient], State]:
+        """The gradients with respect to the variables of `indices`, and the new state.
+
+        Args:
+            trainable: Values of the trainable variables, each ``(members, ...)``.
+            state: Values of the non-trainable variables.
+            weights: Effective weights, shape ``(members, terms)``.
+            batch: ``(x, y)`` or ``(x, y, sample_weight)`` for all members.
+        """
+        gradients, own, common = self._function(trainable, state.own, state.common, weights, batch)
+        return gradients, State(own, common)
+
+    def operations(
+        self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
+    ) -> set[str]:
+        """The kinds of operation in the graph for these arguments."""
+        concrete = self._function.get_concrete_function(
+            trainable, state.own, state.common, weights, batch
+        )
+        return operations(concrete.graph)
+
+    def _of_members(
+        self,
+        trainable: list[Tensor],
+        own: list[Tensor],
+        common: list[Tensor],
+        weights: Tensor,
+        batch: Batch,
+    ) -> Any:
+        def member(
+            trainable: list[Tensor], own: list[Tensor], weights: Tensor, batch: Batch
+        ) -> Any:
+            state = merge(own, common, self._is_common)
+            gradients, state = self._loss.gradients(trainable, state, weights, batch)
+            return self._connected(gradients), *split(state, self._is_common)
+
+        return self._map(member, trainable, own, weights, batch)
+
+    def _of_stack(
+        self,
+        trainable: list[Tensor],
+        own: list[Tensor],
+        common: list[Tensor],
+        weights: Tensor,
+        batch: Batch,
+    ) -> Any:
+        def member(
+            trainable: list[Tensor], own: list[Tensor], weights: Tensor, batch: Batch
+        ) -> Any:
+            state = merge(own, common, self._is_common)
+            loss, state = self._loss.value(trainable, state, weights, batch)
+            return loss, *split(state, self._is_common)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trainable)
+            losses, own, common = self._map(member, trainable, own, weights, batch)
+        # The gradient of the sum over members is each member's own gradient in its own slice.
+        return self._connected(tape.gradient(losses, trainable)), own, common
+
+    def _connected(self, gradients: Sequence[Gradient | None]) -> list[StackedGradient]:
+        """The gradients that there are; noted at tracing, when it becomes known."""
+        self.indices = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        return [
+            (gradient.values, gradient.indices)
+            if isinstance(gradient, tf.IndexedSlices)
+            else gradient
+            for gradient in gradients
+            if gradient is not None
+        ]
+
+    def _map(
+        self,
+        member: Callable[..., Any],
+        trainable: list[Tensor],
+        own: list[Tensor],
+        weights: Tensor,
+        batch: Batch,
+    ) -> Any:
+        """Map a function of one member over all; its last result is the same for all."""
+        stacked = (trainable, own, weights, batch if self._own_batches else ())
+
+        def one(values: tuple[Any, ...]) -> Any:
+            trainable, own, weights, batch_of_member = values
+            return member(trainable, own, weights, batch_of_member or batch)
+
+        *results, common = map_members(one, stacked, members=weights.shape[0])
+        return *results, [value[0] for value in common]
+
+
+def map_members(function: Callable[[Any], Any], values: Any, members: int) -> Any:
+    """Apply a function of one member's values to all members, side by side.
+
+    Args:
+        function: Takes and gives nested tensors of one member.
+        values: The same with a leading axis of members.
+        members: How many there are; one needs no vectorisation, and so no support for it.
+
+    Raises:
+        ValueError: An operation cannot be vectorised.
+    """
+    if members == 1:
+        result = function(tf.nest.map_structure(lambda value: value[0], values))
+        return tf.nest.map_structure(lambda value: tf.expand_dims(value, 0), result)
+    return tf.vectorized_map(function, values, fallback_to_while_loop=False)
+
+
+def split(values: Sequence[Tensor], is_common: Sequence[bool]) -> tuple[list[Tensor], list[Tensor]]:
+    """The values that each member has for itself, and those that all share."""
+    pairs = list(zip(values, is_common, strict=True))
+    return [v for v, common in pairs if not common], [v for v, common in pairs if common]
+
+
+def merge(own: Sequence[Tensor], common: Sequence[Tensor], is_common: Sequence[bool]) -> list[Any]:
+    """The inverse of `split`: the values in the order of the model's variables."""
+    owns, commons = iter(own), iter(common)
+    return [next(commons) if shared else next(owns) for shared in is_common]

@@ -1,0 +1,81 @@
+"""Gradients of the single terms, for all members of a stack: Gram matrices and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import tree
+
+from lossweights.training._rows import Rows
+from lossweights.training._stacked_gradients import State, map_members, merge
+from lossweights.training._stacked_loss import MemberLoss, Tensor
+from lossweights.watch.gradients import has_free_offset
+
+
+class StackedGram:
+    """Measures what `lossweights.watch.gradients` does, for each member of a stack.
+
+    Args:
+        member: The loss of one member.
+        model: The model, built.
+        rows: The rows to measure on.
+        is_common: For each non-trainable variable of the model, whether all members share it.
+    """
+
+    def __init__(
+        self, member: MemberLoss, model: keras.Model, rows: Rows, is_common: Sequence[bool]
+    ) -> None:
+        self._member, self._is_common = member, list(is_common)
+        self._batch = rows.whole()
+        self.is_calibrated = has_free_offset(model)
+
+    def measure(
+        self, trainable: list[Tensor], state: State, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gram matrices and calibration residuals, in the graph.
+
+        Args:
+            trainable: Values of the trainable variables, each ``(members, ...)``.
+            state: Values of the non-trainable variables.
+            weights: Effective weights, shape ``(members, terms)``.
+
+        Returns:
+            Shapes ``(members, terms, terms)`` and ``(members,)``. A residual has a meaning only if
+            ``is_calibrated``.
+        """
+        x, y, *sample_weight = self._batch
+
+        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Any:
+            trainable, own = values
+            return self._member.predict(trainable, merge(own, state.common, self._is_common), x)
+
+        def mean(y_pred: Any) -> Tensor:
+            return tf.stack(self._member.means(y, y_pred, *sample_weight))
+
+        members = trainable[0].shape[0]
+        # Differentiated as a whole, not member by member: that also works for loops over time.
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(trainable)
+            y_pred = map_members(predict, (trainable, state.own), members)
+            outputs = tree.flatten(y_pred)
+            tape.watch(outputs)
+            means = tf.unstack(map_members(mean, y_pred, members), axis=1)
+        slopes = tf.stack([_gradient(tape, mean, trainable) for mean in means], axis=1)
+        pulls = tf.stack([_gradient(tape, mean, outputs) for mean in means], axis=1)
+        total = tf.einsum("kt,kto->ko", tf.cast(weights, pulls.dtype), pulls)
+        spread = tf.sqrt(tf.reduce_mean(tf.square(total), axis=1))
+        residual = tf.math.divide_no_nan(tf.abs(tf.reduce_mean(total, axis=1)), spread)
+        return tf.linalg.matmul(slopes, slopes, transpose_b=True), residual
+
+
+def _gradient(tape: tf.GradientTape, mean: Tensor, sources: list[Tensor]) -> Tensor:
+    """A gradient as one float32 vector a member; zeros where no source matters to the term.
+
+    The gradient of the sum over members is each member's own gradient in its own slice.
+    """
+    found = tape.gradient(mean, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    dense = [tf.cast(tf.convert_to_tensor(part), tf.float32) for part in found]
+    return tf.concat([tf.reshape(part, (part.shape[0], -1)) for part in dense], axis=1)

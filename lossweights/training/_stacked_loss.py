@@ -1,0 +1,103 @@
+"""The loss of one member of a stack as a pure function of its parameters, state and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import keras
+import tensorflow as tf
+from keras import ops, tree
+
+from lossweights.loss.combined import CombinedLoss
+from lossweights.watch.probe import by_output
+
+Tensor = Any
+# Slices are of the rows of an embedding that were looked up.
+Gradient: TypeAlias = "Tensor | tf.IndexedSlices"
+Batch = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), as `model.fit` takes it
+
+
+class MemberLoss:
+    """The loss that `model.fit` would minimise for one member, its parts and its gradient.
+
+    Args:
+        model: The model, built. It lends its structure: its variables are neither read nor set.
+        loss: The combined loss; the weights are those given to each call, not its own.
+
+    Attributes:
+        is_masked: Whether outputs carry a Keras mask. This and the next are known after a call.
+        has_foreign_state: Whether the model sets variables that are not its own.
+    """
+
+    def __init__(self, model: keras.Model, loss: CombinedLoss) -> None:
+        self._model, self._loss = model, loss
+        self.is_masked = self.has_foreign_state = False
+
+    def gradients(
+        self,
+        trainable: Sequence[Tensor],
+        state: Sequence[Tensor],
+        weights: Tensor,
+        batch: Batch,
+    ) -> tuple[list[Gradient | None], list[Tensor]]:
+        """The gradient with respect to each trainable variable, and the new state; see `value`.
+
+        A gradient is ``None`` where the loss does not depend on the variable.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trainable)
+            loss, new_state = self.value(trainable, state, weights, batch)
+        return tape.gradient(loss, trainable), new_state
+
+    def value(
+        self,
+        trainable: Sequence[Tensor],
+        state: Sequence[Tensor],
+        weights: Tensor,
+        batch: Batch,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The loss on a batch in training mode, a scalar, and the new state.
+
+        Args:
+            trainable: Values of ``model.trainable_variables``.
+            state: Values of ``model.non_trainable_variables``.
+            weights: Effective weight of each term, shape ``(terms,)``.
+            batch: ``(x, y)`` or ``(x, y, sample_weight)``.
+        """
+        x, y, *sample_weight = batch
+        y_pred, new_state, additional = self._call(trainable, state, x, training=True)
+        means = self.means(y, y_pred, *sample_weight)
+        parts = [ops.cast(weights[i], mean.dtype) * mean for i, mean in enumerate(means)]
+        return ops.sum(ops.stack([*parts, *additional])), new_state
+
+    def predict(self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any) -> Any:
+        """The outputs in inference mode, as the terms read them."""
+        return self._call(trainable, state, x, training=False)[0]
+
+    def means(self, y: Any, y_pred: Any, sample_weight: Any = None) -> list[Tensor]:
+        """The unweighted mean of each term over the samples given, as scalars."""
+        return list(self._loss.components(y, y_pred, sample_weight).values())
+
+    def _call(
+        self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any, *, training: bool
+    ) -> tuple[Any, list[Tensor], list[Tensor]]:
+        """Outputs, new state, and the losses that regularisers and ``add_loss`` gave.
+
+        Unlike `model.stateless_call` this passes through `model.__call__`, as `model.fit` does, so
+        that masks and casts are the same.
+        """
+        model = self._model
+        values = [
+            *zip(model.trainable_variables, trainable, strict=True),
+            *zip(model.non_trainable_variables, state, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
+            y_pred = model(x, training=training)
+            additional = [ops.sum(loss) for loss in model.losses]
+        masks = [getattr(output, "_keras_mask", None) for output in tree.flatten(y_pred)]
+        self.is_masked = any(mask is not None for mask in masks)
+        own = {id(variable) for variable, _ in values}
+        self.has_foreign_state = not own.issuperset(scope.state_mapping)
+        new_state = [scope.get_current_value(v) for v in model.non_trainable_variables]
+        return by_output(model, self._loss, y_pred), new_state, additional

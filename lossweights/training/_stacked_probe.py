@@ -1,0 +1,155 @@
+"""Magnitudes and metrics of all members of a stack, by forward passes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops, tree
+from numpy.typing import NDArray
+
+from lossweights.loss.combined import CombinedLoss
+from lossweights.metrics import Metric
+from lossweights.training._rows import Chunks
+from lossweights.training._stacked_gradients import State, map_members, merge
+from lossweights.training._stacked_loss import MemberLoss, Tensor
+
+
+class StackedProbe:
+    """Measures the members of a stack in inference mode.
+
+    Sums over rows are taken in the graph, and what they mean on the host in float64: the numbers
+    are those of `lossweights.watch.probe.Probe`, member by member.
+
+    Args:
+        member: The loss of one member; its weights play no part.
+        loss: The combined loss whose terms are measured.
+        metrics: Weight-independent metrics by name.
+        is_common: For each non-trainable variable of the model, whether all members share it.
+        xla: Whether XLA compiles the forward pass.
+    """
+
+    def __init__(
+        self,
+        member: MemberLoss,
+        loss: CombinedLoss,
+        metrics: Mapping[str, Metric],
+        is_common: Sequence[bool],
+        *,
+        xla: bool,
+    ) -> None:
+        self._member, self._is_common = member, list(is_common)
+        self._names = list(loss.terms)
+        self._streamed = {name: metric for name, metric in metrics.items() if metric.in_graph}
+        self._whole = {name: metric for name, metric in metrics.items() if not metric.in_graph}
+        self._sums_of_chunk = tf.function(
+            self._sums_of_members, autograph=False, jit_compile=xla or None
+        )
+        self._outputs_of_chunk = tf.function(
+            self._outputs_of_members, autograph=False, jit_compile=xla or None
+        )
+
+    def sums(self, trainable: list[Tensor], state: State, chunks: Chunks) -> Tensor:
+        """The sums of each term and of the statistics of each metric over all rows, in the graph.
+
+        Args:
+            trainable: Values of the trainable variables, each ``(members, ...)``.
+            state: Values of the non-trainable variables.
+            chunks: The data.
+
+        Returns:
+            float64 of shape ``(members, sums)``.
+        """
+        members = trainable[0].shape[0]
+        width = len(self._names) + sum(m.n_statistics + 1 for m in self._streamed.values())
+
+        def add(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+            part = self._sums_of_chunk(trainable, state.own, state.common, chunks.chunk(index))
+            return index + 1, total + tf.cast(part, tf.float64)
+
+        start = (tf.constant(0), tf.zeros((members, width), tf.float64))
+        return tf.while_loop(
+            lambda index, _: index < len(chunks), add, start, parallel_iterations=1
+        )[1]
+
+    def magnitudes(self, sums: NDArray[np.float64], chunks: Chunks) -> list[dict[str, float]]:
+        """The magnitude of each term, for each member, from what `sums` gave."""
+        means = sums[:, : len(self._names)] / chunks.rows
+        return [dict(zip(self._names, row, strict=True)) for row in means.tolist()]
+
+    def metrics(
+        self, sums: NDArray[np.float64], trainable: list[Tensor], state: State, chunks: Chunks
+    ) -> list[dict[str, float]]:
+        """The value of each metric, for each member.
+
+        Args:
+            sums: What `sums` gave.
+            trainable: Values of the trainable variables, as they were there.
+            state: Values of the non-trainable variables, as they were there.
+            chunks: The data.
+        """
+        values: list[dict[str, float]] = [{} for _ in sums]
+        start = len(self._names)
+        for name, metric in self._streamed.items():
+            stop = start + metric.n_statistics + 1  # the last one is the weight of the samples
+            column = np.asarray(metric.value(sums[:, start:stop]), dtype=float).tolist()
+            for member, value in zip(values, column, strict=True):
+                member[name] = value
+            start = stop
+        if self._whole:
+            self._add_whole(values, self._outputs(trainable, state, chunks), chunks)
+        return values
+
+    def _add_whole(self, values: list[dict[str, float]], outputs: Any, chunks: Chunks) -> None:
+        """The metrics that no graph can sum, from the outputs for all rows."""
+        for k, member in enumerate(values):
+            y_pred = tree.map_structure(lambda output, k=k: output[k, : chunks.rows], outputs)
+            for name, metric in self._whole.items():
+                member[name] = metric.evaluate(chunks.split.y, y_pred, chunks.split.sample_weight)
+
+    def _outputs(self, trainable: list[Tensor], state: State, chunks: Chunks) -> Any:
+        """The outputs of all members for all rows, on the host, each ``(members, rows, ...)``."""
+        parts = [
+            self._outputs_of_chunk(trainable, state.own, state.common, chunks.chunk(index)[0])
+            for index in range(len(chunks))
+        ]
+        return tree.map_structure(
+            lambda *tensors: np.concatenate([ops.convert_to_numpy(t) for t in tensors], axis=1),
+            *parts,
+        )
+
+    def _sums_of_members(
+        self, trainable: list[Tensor], own: list[Tensor], common: list[Tensor], chunk: Any
+    ) -> Tensor:
+        def member(values: tuple[list[Tensor], list[Tensor]]) -> Tensor:
+            trainable, own = values
+            return self._sums(trainable, merge(own, common, self._is_common), *chunk)
+
+        return map_members(member, (trainable, own), members=trainable[0].shape[0])
+
+    def _outputs_of_members(
+        self, trainable: list[Tensor], own: list[Tensor], common: list[Tensor], x: Any
+    ) -> Any:
+        def member(values: tuple[list[Tensor], list[Tensor]]) -> Any:
+            trainable, own = values
+            return self._member.predict(trainable, merge(own, common, self._is_common), x)
+
+        return map_members(member, (trainable, own), members=trainable[0].shape[0])
+
+    def _sums(
+        self, trainable: list[Tensor], state: list[Tensor], x: Any, y: Any, weight: Tensor
+    ) -> Tensor:
+        """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
+        y_pred = self._member.predict(trainable, state, x)
+        rows = ops.shape(weight)[0]
+        sums = [
+            ops.reshape(mean * ops.cast(rows, mean.dtype), (1,))
+            for mean in self._member.means(y, y_pred, weight)
+        ]
+        for metric in self._streamed.values():
+            sums.append(ops.reshape(metric.sums(y, y_pred, weight), (-1,)))
+        wide = keras.backend.result_type(*(value.dtype for value in sums))
+        return ops.concatenate([ops.cast(value, wide) for value in sums])

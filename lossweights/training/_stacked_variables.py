@@ -1,0 +1,163 @@
+"""The variables of the members of a stack, side by side on a leading axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from lossweights.training._stacked_gradients import State, merge, split
+from lossweights.training._stacked_loss import Tensor
+from lossweights.training._stacked_optimizers import StackedOptimizer, unfold
+from lossweights.training.problem import Problem
+
+# Values of the trainable and of the non-trainable variables of one model.
+ModelValues: TypeAlias = "tuple[list[NDArray[Any]], list[NDArray[Any]]]"
+
+
+class StackedVariables:
+    """All that changes when a stack is trained: parameters, states, optimizer, term weights.
+
+    Args:
+        problem: What is trained.
+        model: A built model of the problem, for the shapes.
+        size: How many members.
+    """
+
+    def __init__(self, problem: Problem, model: keras.Model, size: int) -> None:
+        self.is_common = [is_random_state(v) for v in model.non_trainable_variables]
+        self._size, self._terms = size, list(problem.terms)
+        self._weights = tf.Variable(tf.ones((size, len(self._terms)), keras.config.floatx()))
+        tables = _embedding_tables(model)
+        self._trainable = [
+            _stacked(variable, size, folded=id(variable) in tables)
+            for variable in model.trainable_variables
+        ]
+        own, common = split(model.non_trainable_variables, self.is_common)
+        self._own = [_stacked(variable, size) for variable in own]
+        self._common = [_copy(variable) for variable in common]
+        self.optimizer = StackedOptimizer(
+            problem.make_optimizer(),
+            self._trainable,
+            size,
+            [variable.constraint for variable in model.trainable_variables],
+        )
+
+    @property
+    def weights(self) -> Tensor:
+        """The effective weights, shape ``(members, terms)``."""
+        return tf.convert_to_tensor(self._weights)
+
+    @property
+    def trainable(self) -> list[Tensor]:
+        """The values of the trainable variables, each ``(members, ...)``."""
+        return [unfold(tf.convert_to_tensor(v), self._size) for v in self._trainable]
+
+    @property
+    def state(self) -> State:
+        """The values of the non-trainable variables."""
+        return State(
+            [tf.convert_to_tensor(variable) for variable in self._own],
+            [tf.convert_to_tensor(variable) for variable in self._common],
+        )
+
+    def set_state(self, state: State) -> None:
+        """Give the non-trainable variables new values."""
+        for variable, value in zip(self._own, state.own, strict=True):
+            variable.assign(value)
+        for variable, value in zip(self._common, state.common, strict=True):
+            variable.assign(value)
+
+    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
+        """Put the members where fresh models start.
+
+        Args:
+            values: The values that each member starts with.
+            weights: The effective weights of each member.
+        """
+        self._weights.assign([[float(w[name]) for name in self._terms] for w in weights])
+        for index, variable in enumerate(self._trainable):
+            start = np.stack([trainable[index] for trainable, _ in values])
+            variable.assign(start.reshape(variable.shape))
+        states = [split(state, self.is_common) for _, state in values]
+        for index, variable in enumerate(self._own):
+            variable.assign(np.stack([own[index] for own, _ in states]))
+        for index, variable in enumerate(self._common):
+            variable.assign(states[0][1][index])
+        self.optimizer.restart()
+
+    def take(self, other: StackedVariables, members: Sequence[int]) -> None:
+        """Take over members of another stack, with all that their training has reached.
+
+        Args:
+            other: The variables of another stack of the same problem.
+            members: As many of its members as there are here.
+        """
+        for mine, theirs in zip(self._stacked(), other._stacked(), strict=True):
+            value = tf.convert_to_tensor(theirs)
+            if value.shape.rank:
+                value = tf.reshape(tf.gather(unfold(value, other._size), members), mine.shape)
+            mine.assign(value)
+        for mine, theirs in zip(self._common, other._common, strict=True):
+            mine.assign(theirs)
+
+    def of_member(self, member: int) -> ModelValues:
+        """Copies of the values that a member has reached."""
+
+        def copy(variable: keras.Variable) -> NDArray[Any]:
+            value = unfold(tf.convert_to_tensor(variable), self._size)
+            return ops.convert_to_numpy(value)[member].copy()
+
+        common = [ops.convert_to_numpy(variable).copy() for variable in self._common]
+        state = merge([copy(variable) for variable in self._own], common, self.is_common)
+        return [copy(variable) for variable in self._trainable], state
+
+    def _stacked(self) -> list[Any]:
+        """Everything with a leading axis of members, and the scalars of the optimizer."""
+        return [self._weights, *self._trainable, *self._own, *self.optimizer.variables]
+
+
+def model_values(model: keras.Model) -> ModelValues:
+    """Copies of the values that a model has."""
+    return (
+        [ops.convert_to_numpy(variable).copy() for variable in model.trainable_variables],
+        [ops.convert_to_numpy(variable).copy() for variable in model.non_trainable_variables],
+    )
+
+
+def is_random_state(variable: keras.Variable) -> bool:
+    """Whether a variable is the state of a `keras.random.SeedGenerator`."""
+    return variable.name == "seed_generator_state"
+
+
+def _embedding_tables(model: keras.Model) -> set[int]:
+    """The ids of the variables whose gradients may be sparse."""
+    return {
+        id(variable)
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Embedding)
+        for variable in layer.trainable_variables
+    }
+
+
+def _stacked(variable: keras.Variable, size: int, *, folded: bool = False) -> keras.Variable:
+    """A variable for all members; with ``folded`` the rows of the members follow each other."""
+    shape = (size, *variable.shape)
+    return keras.Variable(
+        "zeros",
+        shape=(shape[0] * shape[1], *shape[2:]) if folded else shape,
+        dtype=variable.dtype,
+        trainable=variable.trainable,
+        name=variable.name,
+    )
+
+
+def _copy(variable: keras.Variable) -> keras.Variable:
+    return keras.Variable(
+        ops.convert_to_numpy(variable), dtype=variable.dtype, trainable=False, name=variable.name
+    )

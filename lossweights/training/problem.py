@@ -1,0 +1,182 @@
+"""What is trained: a model, its terms and metrics, and the training recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+from lossweights.base.errors import LossweightsError, ModelError, RecipeError
+from lossweights.data._data import Data
+from lossweights.data._split import Arrays, Split
+from lossweights.data._stream import Stream
+from lossweights.loss.combined import CombinedLoss
+from lossweights.metrics import Metric
+from lossweights.terms import Term
+from lossweights.training.early_stopping import EarlyStopping
+from lossweights.watch.probe import by_output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Everything that stays the same from trial to trial; only weights and seed change.
+
+    Attributes:
+        build_model: Gives a new, uncompiled Keras model.
+        terms: Terms of the loss by name.
+        metrics: Weight-independent metrics by name, measured on validation data.
+        optimizer: Name or instance of a Keras optimizer; each trial gets a fresh copy.
+        epochs: Passes over the training data.
+        batch_size: Rows a step.
+        probe_size: Most rows of the training data on which magnitudes are measured.
+        early_stopping: When a training ends before its last epoch, or ``None`` for never.
+
+    Raises:
+        RecipeError: Early stopping watches what is no metric, or in the wrong direction.
+    """
+
+    build_model: Callable[[], keras.Model]
+    terms: Mapping[str, Term]
+    metrics: Mapping[str, Metric]
+    optimizer: str | keras.optimizers.Optimizer = "adam"
+    epochs: int = 20
+    batch_size: int = 64
+    probe_size: int = 1024
+    early_stopping: EarlyStopping | None = None
+
+    def __post_init__(self) -> None:
+        if self.early_stopping is None:
+            return
+        if not isinstance(self.early_stopping, EarlyStopping):
+            raise RecipeError(
+                f"Expected early_stopping as lw.EarlyStopping(metric, ...). Found "
+                f"{self.early_stopping!r}. Keras' callback would watch a loss, which changes with "
+                f"the weights."
+            )
+        name, direction = self.early_stopping.metric, self.early_stopping.direction
+        if name not in self.metrics:
+            raise RecipeError(
+                f"Expected early stopping on one of the metrics {list(self.metrics)}. Found "
+                f"{name!r}. A loss cannot be watched: it changes with the weights."
+            )
+        if self.metrics[name].direction not in (None, direction):
+            raise RecipeError(
+                f"Expected early stopping to {self.metrics[name].direction} {name!r}. Found "
+                f"{direction!r}."
+            )
+
+    def make_model(self, seed: int, x: Arrays = None) -> keras.Model:
+        """A new model, initialised from the seed.
+
+        Args:
+            seed: Seed of the initialisation, and of the random states of layers such as Dropout.
+            x: A few inputs, from which a model that does not know their shape yet is built.
+
+        Raises:
+            ModelError: `build_model` gave something else, or a model without parameters.
+        """
+        keras.utils.set_random_seed(seed)
+        model = self.build_model()
+        if not isinstance(model, keras.Model):
+            raise ModelError(
+                f"Expected build_model() to return a keras.Model. Found {type(model).__name__}. "
+                f"Return the model, uncompiled."
+            )
+        if not model.built and x is not None:
+            model(x)
+        return model
+
+    def make_optimizer(self) -> keras.optimizers.Optimizer:
+        """A fresh optimizer with the configuration of the problem's.
+
+        Raises:
+            RecipeError: Keras knows no such optimizer.
+        """
+        try:
+            optimizer = keras.optimizers.get(self.optimizer)
+        except (TypeError, ValueError) as error:
+            raise RecipeError(
+                f"Expected an optimizer of Keras, or its name. Found {self.optimizer!r}. In "
+                f"detail: {error}"
+            ) from None
+        return type(optimizer).from_config(optimizer.get_config())
+
+    def make_loss(self) -> CombinedLoss:
+        """A combined loss of the terms, with all weights 1 until a trial sets them."""
+        return CombinedLoss(terms=dict(self.terms))
+
+    def steps_per_epoch(self, rows: int) -> int:
+        """Optimizer steps in a pass over so many rows; the last batch may be smaller."""
+        return -(-rows // self.batch_size)
+
+
+def rehearse(problem: Problem, data: Data, seed: int) -> Any:
+    """Run model, terms and metrics on two rows of each split, so that mistakes show at once.
+
+    Returns:
+        The shape of the model's output, ``(None, ...)``, or a dict of them for several outputs.
+
+    Raises:
+        ModelError: The model cannot be built or called, or its output does not fit the targets.
+        TermError: A term does not give one finite value per sample.
+        MetricError: A metric cannot be computed on the validation data.
+    """
+    model = problem.make_model(seed)
+    shape: Any = None
+    for name in ("train", "val", "test"):
+        split: Split | Stream | None = getattr(data, name)
+        if split is not None:
+            y_pred = _rehearse_split(problem, model, name, split.sample)
+            shape = tree.map_structure(lambda t: (None, *t.shape[1:]), y_pred)
+    if not model.trainable_variables:
+        raise ModelError(
+            "Expected a model with trainable parameters. Found none. Check build_model()."
+        )
+    return shape
+
+
+def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Split) -> Any:
+    rows = split.head(2)
+    try:
+        y_pred = model(rows.x, training=False)
+    except Exception as error:
+        shapes = tree.map_structure(lambda a: a.shape, split.x)
+        raise ModelError(
+            f"Expected a model that takes the inputs of {name}, of shape {shapes}. Found: {error} "
+            f"Adjust build_model() or load_data()."
+        ) from error
+    loss = problem.make_loss()
+    y_pred = by_output(model, loss, y_pred)
+    try:
+        values = loss.per_sample_terms(by_output(model, loss, rows.y), y_pred)
+    except Exception as error:
+        targets = tree.map_structure(lambda a: tuple(a.shape[1:]), split.y)
+        outputs = tree.map_structure(lambda a: tuple(a.shape[1:]), y_pred)
+        raise ModelError(
+            f"Expected a model output that fits the targets of {name}. Found targets of shape "
+            f"{targets} and outputs of shape {outputs} per sample. Change the last layer of "
+            f"build_model() or the targets of load_data(). In detail: {error}"
+        ) from error
+    for term, value in values.items():
+        array = keras.ops.convert_to_numpy(value)
+        if not np.isfinite(array).all():
+            raise ModelError(
+                f"Expected finite values of the term {term!r} on the untrained model. Found "
+                f"{array.tolist()} on two rows of {name}. Check the scale of data and model, and "
+                f"the domain of the term."
+            )
+    # On all targets, since a metric may have no meaning on two of them: no demand, an empty mask.
+    guesses = tree.map_structure(
+        lambda p: np.resize(keras.ops.convert_to_numpy(p), (len(split), *p.shape[1:])), y_pred
+    )
+    y, weight = (by_output(model, loss, part) for part in (split.y, split.sample_weight))
+    for metric, function in problem.metrics.items():
+        try:
+            function.evaluate(y, guesses, weight)
+        except LossweightsError as error:
+            raise type(error)(f"Metric {metric!r} on {name}: {error}") from error
+    return y_pred

@@ -1,0 +1,1 @@
+"""Watching the terms of any Keras training."""

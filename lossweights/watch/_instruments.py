@@ -1,0 +1,200 @@
+"""The instruments of a watched training: probes on fixed rows, used as often as a budget allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from lossweights.base.errors import LossweightsError
+from lossweights.dominance.gram import named
+from lossweights.loss.combined import CombinedLoss
+from lossweights.loss.scales import reference_scales
+from lossweights.records import EpochReport
+from lossweights.watch._budget import Meter, Overhead
+from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
+from lossweights.watch.probe import Probe, by_output, count_rows, spread
+
+FEWEST_ROWS, MOST_ROWS = 256, 1024  # of a probe whose size is picked
+FEWEST_GRADIENT_ROWS, MOST_GRADIENT_ROWS = 64, 256
+GRADIENT_PART = 1 / 32  # of the rows given: with three terms a fourteenth of the cost of an epoch
+CALIBRATION_ROWS = 4096  # measured once, and its standard error is one over the root of the rows
+FOR_GRADIENTS = 1 / 3  # of the budget, if gradients are measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is measured and how often; see `lossweights.watch.monitor.TermMonitor`."""
+
+    gradients: Wrt | None
+    budget: float | None
+    every: int | None
+    rows: int | None
+
+
+class Instruments:
+    """Probes of one model during one training, and the time they take.
+
+    The rows are picked from what is given, never from how fast the machine is: what is measured
+    is the same on every machine, and only how often depends on the clock.
+
+    Args:
+        model: The model, built.
+        loss: The combined loss whose terms are measured.
+        train: ``(x, y, sample_weight)`` from the training data.
+        val: The same from validation data, or ``None``.
+        settings: What is measured and how often.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: CombinedLoss,
+        train: tuple[Any, Any, Any],
+        val: tuple[Any, Any, Any] | None,
+        settings: Settings,
+    ) -> None:
+        self._model, self._loss, self._train, self._settings = model, loss, train, settings
+        self._trainable = list(model.trainable_variables)
+        self.overhead = self._unspent()
+        with self.overhead.setting_up():
+            self._build(val)
+
+    def fits(self, model: keras.Model) -> bool:
+        """Whether these are for a model: the one they were made with, the same layers frozen."""
+        trainable = [id(variable) for variable in model.trainable_variables]
+        return model is self._model and trainable == [id(kept) for kept in self._trainable]
+
+    def restart(self) -> None:
+        """Begin another training, with the graphs that there are."""
+        rows, gradient_rows = self.overhead.rows, self.overhead.gradient_rows
+        self.overhead = self._unspent()
+        self.overhead.rows, self.overhead.gradient_rows = rows, gradient_rows
+
+    def _unspent(self) -> Overhead:
+        whole, part = self._settings.budget, FOR_GRADIENTS if self._settings.gradients else 0.0
+        every = self._settings.every
+        return Overhead(
+            magnitudes=Meter(None if whole is None else whole * (1 - part)),
+            gradients=Meter(None if whole is None or every else whole * part),
+        )
+
+    def _build(self, val: tuple[Any, Any, Any] | None) -> None:
+        self._chosen = spread(self._train, self._pick_rows(count_rows(self._train)))
+        self._probe = Probe(self._model, self._loss, *self._chosen)
+        self.overhead.rows = count_rows(self._chosen)
+        self._val: Probe | None = None
+        if val is not None:
+            chosen = spread(val, self._pick_rows(count_rows(val)))
+            self._val = Probe(self._model, self._loss, *chosen)
+        self._gradients: GradientProbe | None = None
+        if self._settings.gradients is not None:
+            most = GRADIENT_PART * count_rows(self._train)
+            most = int(np.clip(most, FEWEST_GRADIENT_ROWS, MOST_GRADIENT_ROWS))
+            part = spread(self._chosen, most)
+            self._gradients = GradientProbe(
+                self._model, self._loss, *part, wrt=self._settings.gradients
+            )
+            self.overhead.gradient_rows = count_rows(part)
+
+    def _pick_rows(self, given: int) -> int:
+        if self._settings.rows is not None:
+            return self._settings.rows
+        if self._settings.budget is None:
+            return MOST_ROWS
+        return int(np.clip(self._settings.budget * given, FEWEST_ROWS, MOST_ROWS))
+
+    def measure(self, epoch: int, *, gradients: bool) -> EpochReport:
+        """Measure outside of the budget: what is done once, before the first epoch or at an end."""
+        with self.overhead.setting_up():
+            return self._report(epoch, self._sizes(), self._pulls() if gradients else None)
+
+    def measure_if_due(self, epoch: int, *, force: bool) -> EpochReport | None:
+        """Measure at the end of an epoch, if the budget allows it or it is forced."""
+        overhead = self.overhead
+        if not force and not overhead.magnitudes.allows(overhead.training):
+            return None
+        with overhead.magnitudes.running():
+            sizes = self._sizes()
+        gram = None
+        if self._gradients is not None and self._gradients_due(epoch):
+            with overhead.gradients.running():
+                gram = self._pulls()
+        return self._report(epoch, sizes, gram)
+
+    def _gradients_due(self, epoch: int) -> bool:
+        meter = self.overhead.gradients
+        if meter.times == 0:
+            # Unknown as yet. One forward pass and a backward pass a term, which is twice as long.
+            passes = 1 + 2 * len(self._loss.terms)
+            rows = self.overhead.gradient_rows / self.overhead.rows
+            meter.expected = passes * rows * self.overhead.magnitudes.expected
+        return epoch % (self._settings.every or 1) == 0 and meter.allows(self.overhead.training)
+
+    def _sizes(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Magnitudes on training and on validation data."""
+        train = self._probe.measure().magnitudes
+        return train, self._val.measure().magnitudes if self._val else {}
+
+    def _pulls(self) -> dict[str, dict[str, float]] | None:
+        """The Gram matrix by names, if gradients are measured at all."""
+        if self._gradients is None:
+            return None
+        return named(list(self._loss.terms), self._gradients.measure())
+
+    def _report(
+        self,
+        epoch: int,
+        sizes: tuple[dict[str, float], dict[str, float]],
+        gram: dict[str, dict[str, float]] | None,
+    ) -> EpochReport:
+        bad = self._first_bad(*sizes, gram or {})
+        return EpochReport(epoch, *sizes, {}, bad=bad, gram=gram)
+
+    def _first_bad(
+        self,
+        train: Mapping[str, float],
+        val: Mapping[str, float],
+        gram: Mapping[str, Mapping[str, float]],
+    ) -> str | None:
+        """What is not finite. If all terms went at once, what they share went: the parameters."""
+        gone = [name for name, value in train.items() if not math.isfinite(value)]
+        if gone and len(gone) == len(train) and not self._parameters_finite():
+            return "a parameter of the model"
+        found = [f"term {name}" for name in gone]
+        found += [
+            f"term {name} on validation data" for name, v in val.items() if not math.isfinite(v)
+        ]
+        found += [
+            f"gradient of term {name}" for name in gram if not math.isfinite(gram[name][name])
+        ]
+        return found[0] if found else None
+
+    def _parameters_finite(self) -> bool:
+        return all(
+            bool(keras.ops.all(keras.ops.isfinite(variable)))
+            for variable in self._model.trainable_variables
+        )
+
+    def calibration(self) -> float | None:
+        """Whether the offset of the output is trained; see `calibration_residual`."""
+        with self.overhead.setting_up():
+            rows = spread(self._train, CALIBRATION_ROWS)
+            return calibration_residual(self._model, self._loss, *rows)
+
+    def baseline(self) -> dict[str, float] | None:
+        """Magnitudes for the best constant prediction on the probe, where there is such a thing."""
+        _, y, sample_weight = self._chosen
+        try:
+            return reference_scales(
+                self._loss.terms,
+                by_output(self._model, self._loss, y),
+                sample_weight=by_output(self._model, self._loss, sample_weight),
+                output_shape=getattr(self._model, "output_shape", None),
+            )
+        except LossweightsError:
+            return None  # a term that no constant costs anything, or that reads no constant

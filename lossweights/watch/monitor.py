@@ -1,0 +1,227 @@
+"""`TermMonitor`: a Keras callback that watches the terms of a combined loss in any training."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Any
+
+import keras
+import pandas as pd
+from keras import tree
+
+from lossweights.base.errors import ModelError, TermError
+from lossweights.dominance.verdict import Verdict
+from lossweights.loss.combined import CombinedLoss
+from lossweights.loss.output_loss import OutputLoss
+from lossweights.records import EpochReport
+from lossweights.watch._budget import Overhead
+from lossweights.watch._figure import draw
+from lossweights.watch._instruments import Instruments, Settings
+from lossweights.watch._training_record import Story
+from lossweights.watch.gradients import KINDS, Wrt, require_tensorflow
+from lossweights.watch.probe import as_arrays
+
+log = logging.getLogger("lossweights")
+
+
+class TermMonitor(keras.callbacks.Callback):
+    """Watches every term of a combined loss during ``model.fit``, and says which one drove it.
+
+    Before the first epoch and after each it measures the unweighted magnitude of every term on a
+    fixed set of samples, and now and then the gradients. What it found goes into the ``logs`` of
+    the epoch, from where ``History``, ``CSVLogger``, ``TensorBoard`` and MLflow take it: **put it
+    first in the list of callbacks**, because those before it do not see what it adds. Training is
+    not changed by it, to the last bit.
+
+    The cost is bounded: measurements that do not fit into the budget are left out, except that
+    after the last epoch. `overhead` says what it took.
+
+    Keys in ``logs``: ``magnitude/<term>``, ``share/<term>`` and ``decrease/<term>``, the decrease
+    share so far; ``val_magnitude/<term>``; and with gradients ``gradnorm/<term>``,
+    ``gradshare/<term>``, ``contribution/<term>`` and ``cosine/<term>/<term>``. After an epoch
+    without a measurement they repeat the last one.
+
+    Args:
+        loss: The combined loss that the model is compiled with.
+        probe: ``(x, y)`` or ``(x, y, sample_weight)`` from the training data, as arrays.
+        validation: The same from validation data, or ``None``.
+        gradients: ``"parameters"`` for gradients with respect to the trainable parameters,
+            ``"output"`` for the cheap variant at the model's output, ``None`` for none. See
+            `lossweights.watch.gradients.GradientProbe`.
+        budget: Most seconds of measuring for each second of training; ``None`` is no limit.
+        every: Epochs from one measurement of gradients to the next; ``None``: as the budget allows.
+        rows: Most rows that magnitudes are measured on, evenly spread over those given; ``None``
+            picks: ``budget`` times the rows given, but 256 to 1024. Gradients take 64 to 256.
+        stop_on_nonfinite: Stop the training when a term is not finite.
+
+    Attributes:
+        nonfinite: The first thing that was not finite, such as ``"term under"``, or ``None``.
+
+    Raises:
+        TermError: ``loss`` is not a combined loss.
+        DataError: The probe is empty, or its arrays are of different lengths.
+        ModelError: When training starts: the model is compiled with another combined loss.
+        LossweightsError: Gradients are asked for on a backend other than TensorFlow.
+
+    >>> import numpy as np
+    >>> import lossweights as lw
+    >>> x, y = np.linspace(0, 1, 64)[:, None], np.linspace(1, 3, 64)[:, None]
+    >>> loss = lw.CombinedLoss({"mse": "mse", "under": lw.terms.Underestimation()})
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(0.1), loss=loss)
+    >>> monitor = TermMonitor(loss, probe=(x, y))
+    >>> history = model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
+    >>> monitor.verdict.driver
+    'mse'
+    >>> "decrease/under" in history.history  # how often it measured depends on the budget
+    True
+    """
+
+    def __init__(
+        self,
+        loss: CombinedLoss,
+        probe: Any,
+        *,
+        validation: Any = None,
+        gradients: Wrt | None = "parameters",
+        budget: float | None = 0.03,
+        every: int | None = None,
+        rows: int | None = None,
+        stop_on_nonfinite: bool = True,
+    ) -> None:
+        super().__init__()
+        if not isinstance(loss, CombinedLoss):
+            raise TermError(
+                f"Expected a CombinedLoss to watch. Found {type(loss).__name__}. Make one with "
+                f"lw.CombinedLoss(terms=..., weights=...) and compile the model with it."
+            )
+        if gradients is not None:
+            require_tensorflow()
+            if gradients not in KINDS:
+                raise ValueError(f"Expected gradients among {(*KINDS, None)}. Found {gradients!r}.")
+        for name, number in (("budget", budget), ("every", every), ("rows", rows)):
+            if number is not None and not number > 0:
+                raise ValueError(f"Expected {name} above 0, or None. Found {number!r}.")
+        self.loss, self.stop_on_nonfinite = loss, stop_on_nonfinite
+        self.nonfinite: str | None = None
+        self._train = as_arrays("probe", probe)
+        self._validation = None if validation is None else as_arrays("validation", validation)
+        self._settings = Settings(gradients=gradients, budget=budget, every=every, rows=rows)
+        self._story = Story(list(loss.terms))
+        self._instruments: Instruments | None = None
+        self._earlier: Instruments | None = None  # of the training before
+        self._epoch_started = 0.0
+        self._epochs_done = 0
+
+    @property
+    def reports(self) -> list[EpochReport]:
+        """One report a measurement, the first from before the first epoch."""
+        return self._story.reports
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which term drove the training so far; printing it gives the sentence."""
+        if self._instruments is not None and self._story.baseline is None:
+            self._story.baseline = self._instruments.baseline()
+        return self._story.verdict()
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """All measurements, one row each, by epoch; NaN where something was not measured.
+
+        The columns have the names of the keys in ``logs``; with them ``weight/<term>``, the
+        effective weight in force, ``weighted/<term>`` and ``bad``.
+        """
+        return self._story.table()
+
+    @property
+    def overhead(self) -> Overhead:
+        """What watching took; printing it says so.
+
+        Raises:
+            ModelError: No training has started.
+        """
+        if self._instruments is None:
+            raise ModelError(
+                "Expected a training that was watched. Found none. Pass the monitor to "
+                "model.fit(callbacks=[monitor]) first."
+            )
+        return self._instruments.overhead
+
+    def plot(self) -> Any:
+        """A plotly figure: weighted magnitudes, decrease shares, contributions by gradients.
+
+        Raises:
+            ModelError: No training has started.
+        """
+        self.overhead  # noqa: B018  refuses before a training
+        return draw(self.history, self._story.terms, self.verdict)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Forget an earlier training; refuse a model with another combined loss."""
+        leaves = tree.flatten(self.model.loss)
+        parts = [leaf.loss if isinstance(leaf, OutputLoss) else leaf for leaf in leaves]
+        combined = [part for part in parts if isinstance(part, CombinedLoss)]
+        if combined and not any(part is self.loss for part in combined):
+            raise ModelError(
+                "Expected a model compiled with the loss that is watched. Found one compiled with "
+                "another CombinedLoss, whose weights may differ. Pass model.loss to TermMonitor."
+            )
+        self._story = Story(self._story.terms)
+        self._earlier = self._instruments or self._earlier
+        self._instruments, self.nonfinite = None, None
+        self._epochs_done = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Measure before the first epoch."""
+        if self._instruments is None:
+            self._instruments = self._ready_instruments()
+            self._keep(self._instruments.measure(epoch, gradients=True))
+        self._epoch_started = time.perf_counter()
+
+    def _ready_instruments(self) -> Instruments:
+        """Those of an earlier training of this model, whose graphs are compiled, or new ones."""
+        if self._earlier is not None and self._earlier.fits(self.model):
+            self._earlier.restart()
+            return self._earlier
+        return Instruments(self.model, self.loss, self._train, self._validation, self._settings)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Measure if there is room, and write into ``logs``."""
+        assert self._instruments is not None
+        self._instruments.overhead.training += time.perf_counter() - self._epoch_started
+        self._epochs_done = epoch + 1
+        lost = logs is not None and not math.isfinite(logs.get("loss", 0.0))
+        last = epoch + 1 >= (self.params or {}).get("epochs", math.inf)
+        report = self._instruments.measure_if_due(epoch + 1, force=last or lost)
+        if report is not None:
+            self._keep(report)
+        if lost:
+            self._tell("the training loss", epoch + 1)
+        if logs is not None:
+            logs.update(self._story.latest())
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Measure an end that came early, and whether the output's offset is trained."""
+        if self._instruments is None:
+            return  # no epoch was trained
+        if self.reports[-1].epoch < self._epochs_done:
+            self._keep(self._instruments.measure(self._epochs_done, gradients=False))
+        if self.nonfinite is None:
+            self._story.calibration = self._instruments.calibration()
+
+    def _keep(self, report: EpochReport) -> None:
+        self._story.add(report, self.loss.effective_weights)
+        if report.bad is not None:
+            self._tell(report.bad, report.epoch)
+
+    def _tell(self, what: str, epoch: int) -> None:
+        """Say what is not finite, once, and stop if asked to."""
+        if self.nonfinite is None:
+            self.nonfinite = what
+            end = "Training stops." if self.stop_on_nonfinite else "Training goes on."
+            log.warning("After epoch %d: %s is not finite. %s", epoch, what, end)
+        if self.stop_on_nonfinite:
+            self.model.stop_training = True

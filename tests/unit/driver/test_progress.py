@@ -1,0 +1,185 @@
+"""Progress: a bar on a terminal, plain lines elsewhere, and numbers that are right."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from lossweights.driver import _progress as progress
+from lossweights.driver._progress import SweepProgress
+from lossweights.records import Outcome
+
+from ..samples import OBJECTIVES, finished
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        """The time, as `time.monotonic` gives it."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time stands still until the test moves it."""
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def plain(objectives=OBJECTIVES, **options):
+    """Progress where there is no terminal."""
+    return SweepProgress(objectives, console=Console(file=io.StringIO()), **options)
+
+
+def test_plain_lines_have_done_left_and_best(clock, capsys):
+    """Without a terminal a line says trials done, time left and the best of each objective."""
+    with plain(total=4) as bar:
+        clock.now += 20
+        bar.trial_ended(finished(0, rmse=3.0, shortfall=1.0))
+        bar.show()
+        clock.now += 20
+        bar.trial_ended(finished(1, rmse=2.0, shortfall=5.0))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "trial 1/4  time left 1:00  best rmse 3, shortfall 1"
+    assert second == "trial 2/4  time left 0:40  best rmse 2, shortfall 1"
+
+
+@pytest.mark.parametrize(
+    ("pace", "shown"), [(59.7, "1:00"), (0.2, "0:00"), (3599.6, "60:00"), (61.0, "1:01")]
+)
+def test_time_left_is_a_time(clock, capsys, pace, shown):
+    """Seconds are rounded before they are split: never 0:60."""
+    with plain(total=2) as bar:
+        clock.now += pace
+        bar.trial_ended(finished(0))
+        bar.show()
+    assert f"time left {shown}  " in capsys.readouterr().err
+
+
+def test_lines_are_few_and_the_last_is_there(clock, capsys):
+    """Fast trials do not flood a log: the first, the last, and one every few seconds."""
+    with plain(total=100) as bar:
+        for number in range(100):
+            clock.now += 0.5
+            bar.trial_ended(finished(number))
+            bar.show()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("trial 1/100 ")
+    assert lines[-1].startswith("trial 100/100  time left 0:00")
+    assert 10 <= len(lines) <= 12
+
+
+def test_trials_that_end_together_are_shown_together(clock, capsys):
+    """The time of a stack is not that of its first trial; nothing new is no line."""
+    with plain(total=64) as bar:
+        for number in range(64):
+            clock.now += 10 * (number % 16 == 0)
+            bar.trial_ended(finished(number))
+            if number % 16 == 15:
+                bar.show()
+                bar.show()
+    lines = [line.partition("  best")[0] for line in capsys.readouterr().err.splitlines()]
+    left = ["0:30", "0:20", "0:10", "0:00"]
+    assert lines == [f"trial {16 * (i + 1)}/64  time left {at}" for i, at in enumerate(left)]
+
+
+def test_earlier_trials_do_not_count_into_the_pace(clock):
+    """A resumed sweep's time left is by the trials of this process."""
+    bar = counted(plain(total=10), 8)
+    clock.now += 1000  # between the start of the process and that of the training
+    with bar:
+        clock.now += 3
+        bar.trial_ended(finished(8))
+        assert bar.seconds_left() == 3.0
+
+
+def counted(bar, trials, **numbers):
+    """Progress that knows of so many trials from before."""
+    for number in range(trials):
+        bar.count(finished(number, **numbers))
+    return bar
+
+
+def test_the_best_of_before_is_known(clock, capsys):
+    """A resumed sweep shows the best and the losses of all of its trials."""
+    bar = counted(plain(total=4), 1, rmse=0.5, shortfall=9.0)
+    bar.count(finished(1, outcome=Outcome.DIVERGED))
+    with bar:
+        clock.now += 1
+        bar.trial_ended(finished(2, rmse=2.0, shortfall=1.0))
+    line = capsys.readouterr().err
+    assert line == "trial 3/4  time left 0:01  best rmse 0.5, shortfall 1  1 diverged\n"
+
+
+def test_weights_that_are_tried_again_are_not_done(clock, capsys):
+    """A trial that was cut short is counted when its weights have been tried to an end."""
+    with plain(total=2) as bar:
+        clock.now += 1
+        bar.trial_ended(replace(finished(0, outcome=Outcome.FAILED), again=True))
+        clock.now += 1
+        bar.trial_ended(finished(1))
+    assert capsys.readouterr().err.splitlines()[-1].startswith("trial 1/2  time left 0:02  best")
+
+
+def test_maximised_objectives_and_trials_that_did_not_complete(clock, capsys):
+    """Best is the greatest where that is better; what diverged is counted, never best."""
+    with plain({"rmse": "maximize"}, total=3) as bar:
+        clock.now += 10
+        bar.trial_ended(finished(0, rmse=2.0))
+        clock.now += 10
+        bar.trial_ended(finished(1, rmse=9.0, outcome=Outcome.DIVERGED))
+        clock.now += 10
+        bar.trial_ended(finished(2, rmse=1.0, outcome=Outcome.FAILED))
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == "trial 3/3  time left 0:00  best rmse 2  1 diverged  1 failed"
+
+
+def test_nothing_completed_shows_no_best(clock, capsys):
+    """Where nothing completed there is no best to show."""
+    with plain(total=1) as bar:
+        bar.trial_ended(finished(0, outcome=Outcome.FAILED))
+    assert capsys.readouterr().err == "trial 1/1  time left 0:00  1 failed\n"
+
+
+def test_quiet_shows_nothing(capsys):
+    """Quiet is quiet, with a terminal and without."""
+    for terminal in (True, False):
+        out = io.StringIO()
+        console = Console(file=out, force_terminal=terminal)
+        with SweepProgress(OBJECTIVES, total=1, console=console, quiet=True) as bar:
+            bar.trial_ended(finished(0))
+        assert out.getvalue() == ""
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_bar_on_a_terminal(error):
+    """A terminal shows a bar with done and best, which is gone with the block, however it ends."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120)
+    try:
+        with counted(SweepProgress(OBJECTIVES, total=3, console=console), 1, rmse=0.75) as bar:
+            bar.trial_ended(finished(1, rmse=0.5, shortfall=0.25))
+            if error:
+                raise error
+    except KeyboardInterrupt:
+        pass
+    shown = out.getvalue()
+    assert "2/3" in shown
+    assert "best rmse 0.5, shortfall 0.25" in shown
+    assert shown.endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_progress_goes_to_standard_error(capsys):
+    """Standard output stays free for what a command prints."""
+    with SweepProgress(OBJECTIVES, total=1) as bar:
+        bar.trial_ended(finished(0))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "1/1" in captured.err

@@ -1,0 +1,154 @@
+"""The report: one HTML file that needs nothing else, for every sweep there can be."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from lossweights.base.errors import StoreError
+from lossweights.records import Outcome
+from lossweights.report.page import figures, render, write_report
+from lossweights.results.result import SweepResult
+
+from ..samples import finished, save_sweep
+
+TRIALS = [
+    finished(0, 3.0, 1.0),
+    finished(1, 1.0, 3.0, driver="under", under=2.0),
+    finished(2, 1.5, 1.5),
+    finished(3, outcome=Outcome.DIVERGED),
+]
+
+
+class Page(HTMLParser):
+    """What a browser would load from elsewhere, the texts outside of scripts, and open tags."""
+
+    VOID = ("meta", "br", "link", "img", "hr", "input")
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.texts, self.open = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        """Note what the tag would load."""
+        names = dict(attributes)
+        self.loads += [names[key] for key in ("src", "href", "srcset", "data") if names.get(key)]
+        if tag in ("link", "iframe", "img", "object", "embed"):
+            self.loads.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        """Tags are closed in the order they were opened."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        """Keep what a reader sees."""
+        if "script" not in self.open and "style" not in self.open:
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        """All that a reader sees, in one line."""
+        return " ".join(" ".join(self.texts).split())
+
+
+def read(root, trials=TRIALS, **changes):
+    """The result of a sweep with these trials."""
+    save_sweep(root, trials, **changes)
+    return SweepResult.read("demand", root)
+
+
+def test_report_loads_nothing(root):
+    """One file: no script, style, font or image comes from anywhere else."""
+    page = Page(render(read(root)))
+    assert page.loads == []
+    assert page.open == []
+
+
+def test_report_says_what_was_found(root):
+    """Verdict, front and charts are all in it."""
+    result = read(root)
+    page = Page(render(result))
+    assert page.text.startswith("demand: loss weights demand ")
+    assert " ".join(result.verdict.split()) in page.text
+    for title, caption, _ in figures(result):
+        assert title in page.text
+        assert caption in page.text
+    for header in ("trial", "weight mse", "weight under", "rmse", "shortfall", "driven by"):
+        assert header in page.text
+
+
+def test_report_says_where_the_lead_changes_and_what_matters(root):
+    """A row for each pair of terms, and for each metric and weight."""
+    trials = [finished(n, 1.0 + n, 6.0 - n, under=0.1 * 2**n) for n in range(6)]
+    page = Page(render(read(root, trials)))
+    assert "Where the lead changes" in page.text
+    assert "under over mse" in page.text
+    assert "mse led at every ratio tried" in page.text
+    assert "Which weight matters" in page.text
+    assert "rmse under +1.00" in page.text
+    assert "shortfall under -1.00" in page.text
+
+
+def test_every_chart_has_its_data(root):
+    """Every complete trial is a point, and every term has its curve."""
+    result = read(root)
+    charts = {title: figure for title, _, figure in figures(result)}
+    assert len(charts) >= 4
+    points = sum(len(trace.x) for trace in charts["Trade-off"].data if trace.mode == "markers")
+    assert points == 3
+    curves = next(figure for title, figure in charts.items() if title.startswith("Best"))
+    assert {trace.name for trace in curves.data} >= {"mse", "under"}
+    assert len(render(result).split('class="chart"')) == len(charts) + 1
+
+
+@pytest.mark.parametrize(
+    ("trials", "objectives"),
+    [
+        ([], {"rmse": "minimize"}),
+        ([finished(0, outcome=Outcome.FAILED, reason="boom")], {"rmse": "minimize"}),
+        ([finished(0, outcome=Outcome.DIVERGED)], {"rmse": "minimize", "shortfall": "minimize"}),
+        ([finished(0)], {"rmse": "minimize"}),
+        ([finished(0), finished(1)], {"rmse": "maximize", "shortfall": "minimize"}),
+    ],
+    ids=["no trial", "failed", "diverged", "one trial", "equal trials"],
+)
+def test_report_of_any_sweep(root, trials, objectives):
+    """There is a report of a sweep that has hardly begun, or went wrong, as well."""
+    page = Page(render(read(root, trials, objectives=objectives)))
+    assert page.open == []
+    assert "demand" in page.text
+
+
+def test_texts_are_escaped(root):
+    """A name from a file that somebody edited cannot become markup."""
+    evil = "<script>alert(1)</script>&"
+    trial = finished(0)
+    for report in trial.result.reports:
+        report.metrics[evil] = 1.0
+    result = read(root, [trial, finished(1, outcome=Outcome.FAILED, reason=evil)],
+                  objectives={evil: "minimize"})  # fmt: skip
+    text = render(result)
+    scripts = re.findall(r"<script[^>]*>", text)
+    assert len(scripts) == len(re.findall("</script>", text))
+    assert "<script>alert(1)" not in text
+    assert evil in Page(text).text
+
+
+def test_report_is_utf_8_and_whole(root):
+    """The file is written as what its head says it is."""
+    path = write_report(read(root), root / "report.html")
+    text = path.read_bytes().decode("utf-8")
+    assert '<meta charset="utf-8">' in text
+    assert text.rstrip().endswith("</html>")
+
+
+def test_report_that_cannot_be_written_says_so(root):
+    """A report is not worth a traceback."""
+    result = read(root)
+    (root / "file").touch()
+    with pytest.raises(StoreError, match="Cannot write"):
+        write_report(result, root / "file" / "report.html")

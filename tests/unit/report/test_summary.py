@@ -1,0 +1,82 @@
+"""What a sweep prints at its end."""
+
+import io
+import shlex
+
+import pytest
+from rich.console import Console
+
+from lossweights.records import Outcome
+from lossweights.report.summary import print_summary, ui_command
+from lossweights.results.folder import tracking_uri
+from lossweights.results.result import SweepResult
+
+from ..samples import finished, save_sweep
+
+
+def printed(root, trials, save=True, width=200, **changes):
+    """The summary of a sweep with these trials, as text."""
+    save_sweep(root, trials, **changes)
+    result = SweepResult.read("demand", root)
+    if save:
+        result.save_picks(root)
+    out = io.StringIO()
+    print_summary(result, root, Console(file=out, width=width))
+    return out.getvalue(), result
+
+
+def test_summary_has_all_that_a_person_needs(root):
+    """Verdict, front, picks with their files, how to reuse them, and where to look."""
+    trials = [finished(0, 3.0, 1.0), finished(1, 1.0, 3.0), finished(2, outcome=Outcome.DIVERGED)]
+    text, result = printed(root, trials)
+    assert "demand: 3 trials (2 complete, 1 diverged)" in text
+    assert f"Verdict: {result.verdict}\n" in text
+    assert "Pareto front: 2 of 3 trials" in text
+    for pick in ("knee", "min-rmse", "min-shortfall"):
+        assert f"{root}/weights/demand/{pick}.json" in text
+    assert f"{root}/weights/demand.json" in text
+    assert f"lw.load('demand', root={str(root)!r}).loss()" in text
+    assert ui_command(root) in text
+
+
+def test_paths_and_commands_can_be_copied_from_a_narrow_terminal(root):
+    """What is to be copied is never wrapped, coloured or read as markup."""
+    text, _ = printed(root, [finished(0)], width=40)
+    assert f"{root}/weights/demand/knee.json" in text
+    assert ui_command(root) in text
+    assert "\x1b" not in text
+
+
+def test_ui_command_is_exact(tmp_path):
+    """The command names the database by its absolute path and opens it on this machine alone."""
+    root = tmp_path / "with space"
+    words = shlex.split(ui_command(root))
+    assert words[words.index("--backend-store-uri") + 1] == tracking_uri(root)
+    assert words[words.index("--host") + 1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "trials", [[], [finished(0, outcome=Outcome.FAILED, reason="boom")]], ids=["none", "failed"]
+)
+def test_summary_without_a_complete_trial(root, trials):
+    """A sweep with nothing to pick is summed up as well."""
+    text, _ = printed(root, trials, save=False)
+    assert f"demand: {len(trials)} trials" in text
+    assert "Weight sets" not in text
+
+
+def test_long_front_is_cut_and_says_so(root):
+    """A front of many trials is shown in part, with how many there are."""
+    trials = [finished(n, 1.0 + n, 100.0 - n) for n in range(40)]
+    text, result = printed(root, trials)
+    assert "Pareto front: 40 of 40 trials" in text
+    assert text.count("mse (") < 30
+    assert len(result.pareto) == 40
+
+
+def test_test_metrics_are_shown(root):
+    """What the winner measured on test data stands with the picks."""
+    folder = save_sweep(root, [finished(0)])
+    (folder / "test.json").write_text('{"trial": 0, "metrics": {"rmse": 1.25}}')
+    text, _ = printed(root, [finished(0)])
+    assert "rmse 1.25" in text

@@ -1,0 +1,431 @@
+"""What MLflow holds after a sweep, after a replay, and after everything went wrong."""
+
+import logging
+import socket
+import threading
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from mlflow import MlflowClient
+
+from lossweights.dominance.judge import judge_results
+from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.results.folder import Asked, Finished, tracking_uri
+from lossweights.tracking import Ending, Tracker
+from lossweights.tracking import _runs as runs_module
+from lossweights.tracking._points import trial_points
+
+from ..samples import finished
+
+STARTED = "2026-01-02T03:04:05.678+00:00"
+ENDING = Ending("FINISHED", "mse drove training in 1 of 1 trials.")
+
+pytestmark = pytest.mark.usefixtures("databases_closed")
+
+
+@pytest.fixture
+def root(root_with_tables):
+    """A root in which MLflow has its tables."""
+    return root_with_tables
+
+
+def test_database_is_made_where_there_is_none(tmp_path):
+    """In a fresh clone there is no folder and no table: both are made."""
+    assert track(tmp_path / "new" / "mlruns", [finished(0)]).error is None
+    assert sorted(runs(tmp_path / "new" / "mlruns")[2]) == [0]
+
+
+def track(root, trials, ending=ENDING, sweep="demand", started=STARTED, params=None):
+    """Record trials as a sweep does; the tracker, when it has finished."""
+    tracker = Tracker(root, sweep, started)
+    tracker.start(params or {})
+    for trial in trials:
+        tracker.trial_ended(trial)
+    tracker.finish(ending)
+    return tracker
+
+
+def runs(root, sweep="demand"):
+    """The parent runs and the children by trial number, as MLflow has them."""
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    experiment = client.get_experiment_by_name(sweep)
+    found = client.search_runs([experiment.experiment_id])
+    parents = [run for run in found if "lossweights.trial" not in run.data.tags]
+    children = {
+        int(run.data.tags["lossweights.trial"]): run
+        for run in found
+        if "lossweights.trial" in run.data.tags
+    }
+    assert len(children) == len(found) - len(parents)
+    return client, parents, children
+
+
+def history(client, run, key):
+    """Every point of a metric as (step, value)."""
+    points = client.get_metric_history(run.info.run_id, key)
+    return sorted((point.step, point.value) for point in points)
+
+
+def test_a_sweep_is_a_parent_with_a_child_for_each_trial(root):
+    """Names, parent, status, tags and params are what filters and people look for."""
+    trials = [
+        finished(0, kind="baseline"),
+        finished(1, driver="under"),
+        finished(2, outcome=Outcome.DIVERGED, reason="term mse was not finite after epoch 2"),
+        finished(3, outcome=Outcome.FAILED, reason="ValueError: boom"),
+        finished(4, outcome=Outcome.PRUNED, reason="stopped after epoch 1"),
+    ]
+    tracker = track(root, trials, params={"epochs": 3, "space/under": {"kind": "Uniform"}})
+    assert tracker.error is None
+    assert tracker.unwritten == []
+    _, (parent,), children = runs(root)
+    assert parent.info.run_name == "demand"
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params == {"epochs": "3", "space/under": "{'kind': 'Uniform'}"}
+    assert parent.data.tags["lossweights.kind"] == "sweep"
+    assert parent.data.tags["mlflow.note.content"] == ENDING.note
+    assert sorted(children) == [0, 1, 2, 3, 4]
+    for number, child in children.items():
+        tags = child.data.tags
+        assert tags["mlflow.parentRunId"] == parent.info.run_id
+        assert tags["lossweights.sweep"] == "demand"
+        assert tags["lossweights.trial"] == str(number)
+        assert child.info.run_name == f"trial {number:04d}"
+        assert child.info.end_time - child.info.start_time == 250
+        assert child.data.params["weight/mse"] == "1.0"
+        assert child.data.params["weight/under"] == "0.5"
+        assert child.data.params["sampled/under"] == "0.5"
+        assert child.data.params["seed"] == "7"
+        assert child.data.params["trainer"] == "fit"
+    kinds = [children[number].data.tags["lossweights.kind"] for number in range(5)]
+    assert kinds == ["baseline", "trial", "trial", "trial", "trial"]
+    states = [children[number].data.tags["lossweights.state"] for number in range(5)]
+    assert states == ["COMPLETE", "COMPLETE", "DIVERGED", "FAILED", "PRUNED"]
+    assert [children[n].info.status for n in range(5)] == [
+        "FINISHED", "FINISHED", "FAILED", "FAILED", "KILLED",
+    ]  # fmt: skip
+    dominant = [children[number].data.tags["lossweights.dominant"] for number in range(3)]
+    assert dominant == ["mse", "under", "undetermined"]
+    assert children[2].data.tags["mlflow.note.content"] == trials[2].result.reason
+    assert "drove training" in children[0].data.tags["mlflow.note.content"]
+
+
+def test_every_epoch_has_every_number(root):
+    """Magnitude, weighted magnitude and share of each term, and the metrics, by epoch."""
+    trial = finished(0)
+    track(root, [trial])
+    client, _, children = runs(root)
+    weights = trial.result.weights
+    for split in ("train", "val"):
+        for term, weight in weights.items():
+            wanted = [(r.epoch, getattr(r, split)[term]) for r in trial.result.reports]
+            assert wanted[0][0] == 0  # before training
+            assert history(client, children[0], f"magnitude_{split}/{term}") == wanted
+            weighted = history(client, children[0], f"weighted_{split}/{term}")
+            assert weighted == [(epoch, weight * value) for epoch, value in wanted]
+            for (epoch, share), report in zip(
+                history(client, children[0], f"share_{split}/{term}"),
+                trial.result.reports,
+                strict=True,
+            ):
+                magnitudes = getattr(report, split)
+                total = sum(weights[name] * magnitudes[name] for name in weights)
+                assert epoch == report.epoch
+                assert share == pytest.approx(weight * magnitudes[term] / total, rel=1e-12)
+    for metric in ("rmse", "shortfall"):
+        wanted = [(r.epoch, r.metrics[metric]) for r in trial.result.reports]
+        assert history(client, children[0], metric) == wanted
+    decrease = [history(client, children[0], f"decrease/{term}") for term in weights]
+    assert sum(points[0][1] for points in decrease) == pytest.approx(1.0)
+    assert [len(points) for points in decrease] == [1, 1]
+
+
+def test_what_is_not_finite_is_no_point(root):
+    """MLflow would clip infinity to 1.8e308 and wreck the charts: such points are left out."""
+    huge = {"mse": 1e301, "under": 1.0}
+    reports = (
+        *finished(0, outcome=Outcome.DIVERGED).result.reports,
+        EpochReport(3, huge, huge, {"rmse": -1e305, "shortfall": 1.0}),
+    )
+    result = TrialResult({"mse": 1.0, "under": 0.5}, 7, Outcome.DIVERGED, reports)
+    track(root, [Finished(Asked(0, {}, "trial"), result)])
+    client, _, children = runs(root)
+    keys = children[0].data.metrics
+    values = [value for key in keys for _, value in history(client, children[0], key)]
+    assert values
+    assert all(abs(value) < 1e300 for value in values)
+    assert [step for step, _ in history(client, children[0], "magnitude_train/mse")] == [0, 1]
+    assert [step for step, _ in history(client, children[0], "magnitude_train/under")] == [0, 1, 3]
+
+
+def point_counts(root):
+    """How many points each metric of each child has."""
+    client, _, children = runs(root)
+    return {
+        number: Counter({key: len(history(client, child, key)) for key in child.data.metrics})
+        for number, child in children.items()
+    }
+
+
+def test_replay_writes_nothing_twice(root):
+    """Given everything again, another tracker adds no run, no point and no parent."""
+    trials = [finished(0), finished(1)]
+    track(root, trials, ending=Ending("KILLED", "stopped"))
+    before = point_counts(root)
+    track(root, [*trials, finished(2)])
+    after = point_counts(root)
+    assert {number: after[number] for number in before} == before
+    assert sorted(after) == [0, 1, 2]
+    _, parents, _ = runs(root)
+    assert len(parents) == 1
+    assert parents[0].info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (runs_module, "write_runs"),
+        (MlflowClient, "create_run"),
+        (MlflowClient, "log_batch"),
+        (MlflowClient, "set_terminated"),
+    ],
+)
+def test_replay_after_a_crash_in_any_step_is_complete_and_single(root, monkeypatch, owner, step):
+    """Whatever was written before the crash, afterwards each point is there once."""
+    trial = finished(0)
+    track(root, [])
+    call = getattr(owner, step)
+    if owner is MlflowClient:  # the steps of MLflow, into a file that only MLflow knows
+        monkeypatch.setattr(runs_module, "write_runs", lambda path, runs: False)
+
+    def crash(*args, **kwargs):
+        call(*args, **kwargs)
+        raise ConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, crash)
+        tracker = Tracker(root, "demand", STARTED)
+        tracker.start({})
+        tracker.trial_ended(trial)
+        tracker.finish(Ending("KILLED", "crashed"))
+    # Where only the answer got lost, another look has found that the work was done.
+    assert tracker.unwritten == ([0] if step == "log_batch" else [])
+    monkeypatch.setattr("time.time", lambda: 2e9)  # a later day
+    track(root, [trial])
+    counts = point_counts(root)
+    assert set(counts) == {0}
+    epochs = len(trial.result.reports)
+    assert set(counts[0].values()) == {1, epochs}
+    _, _, children = runs(root)
+    assert children[0].info.status == "FINISHED"
+
+
+def test_a_new_sweep_of_an_old_name_is_not_the_old_one(root):
+    """The folder of a sweep was removed and the name used again: its runs are its own."""
+    track(root, [finished(0, rmse=5.0)])
+    tracker = track(root, [finished(0, rmse=1.0)], started="2026-02-02T00:00:00.000+00:00")
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    found = client.search_runs([tracker.experiment_id])
+    by_parent = {run.data.tags.get("mlflow.parentRunId"): run for run in found}
+    assert by_parent[tracker.parent_id].data.metrics["rmse"] == 1.0
+    assert len(found) == 4
+
+
+def test_artifacts_metrics_and_tags_of_the_end(root, tmp_path):
+    """The parent holds the files, the best numbers and the verdict."""
+    path = tmp_path / "report.html"
+    path.write_text("<p>")
+    ending = Ending(
+        "FINISHED", "note", [path], {"best/rmse": 1.0, "test/hd95": float("nan")}, {"a": "b"}
+    )
+    tracker = track(root, [], ending)
+    assert tracker.error is None
+    client, (parent,), _ = runs(root)
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["report.html"]
+    assert parent.data.metrics == {"best/rmse": 1.0}
+    assert parent.data.tags["a"] == "b"
+    assert list((root / "artifacts" / "demand").rglob("report.html"))
+
+
+def test_experiment_opens_at_training_runs(root):
+    """The experiment has the sweep's name and the kind that the UI shows runs for."""
+    tracker = track(root, [])
+    experiment = MlflowClient(tracking_uri=tracker.uri).get_experiment_by_name("demand")
+    assert experiment.experiment_id == tracker.experiment_id
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "\ud800", "nul\0", "é ✓ \u202e", ""])
+def test_any_text_can_be_recorded(root, text):
+    """Error messages and notes hold anything; tracking takes them all."""
+    trial = finished(0, outcome=Outcome.FAILED, reason=text)
+    tracker = track(root, [trial], Ending("FAILED", text))
+    assert tracker.error is None
+    _, (parent,), children = runs(root)
+    assert parent.info.status == "FAILED"
+    assert children[0].info.status == "FAILED"
+
+
+def test_many_terms_and_epochs_fit(root):
+    """More params, tags and points than MLflow takes in one call."""
+    names = [f"term-{index}" for index in range(120)]
+    weights = dict.fromkeys(names, 1.0)
+    reports = tuple(
+        EpochReport(epoch, dict.fromkeys(names, 2.0 - epoch / 4), weights, {"rmse": 1.0})
+        for epoch in range(3)
+    )
+    result = TrialResult(weights, 0, Outcome.COMPLETE, reports)
+    tracker = track(
+        root, [Finished(Asked(0, weights, "trial"), result)], params=dict.fromkeys(names, 1)
+    )
+    assert tracker.error is None
+    client, _, children = runs(root)
+    assert len(children[0].data.params) == 242
+    assert len(history(client, children[0], "magnitude_train/term-119")) == 3
+
+
+def test_deleted_experiment_says_how_to_restore_it(root, caplog):
+    """MLflow keeps the name of a deleted experiment: the message says what to do."""
+    tracker = track(root, [finished(0)])
+    MlflowClient(tracking_uri=tracker.uri).delete_experiment(tracker.experiment_id)
+    with caplog.at_level(logging.WARNING, logger="lossweights"):
+        tracker = track(root, [finished(0), finished(1)])
+    assert f"mlflow experiments restore --experiment-id {tracker_id(root)}" in tracker.error
+    assert tracker.unwritten == [0, 1]
+    assert "2 trials are missing" in caplog.text
+    assert "lossweights sync demand" in caplog.text
+
+
+def tracker_id(root):
+    """The id of the deleted experiment."""
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    return client.search_experiments(view_type=2)[0].experiment_id
+
+
+def test_damaged_database_is_said_and_stops_nothing(root, caplog):
+    """A file that is no database costs the record, not the sweep."""
+    (root / "mlflow.db").write_bytes(b"this is no database" * 100)
+    with caplog.at_level(logging.WARNING, logger="lossweights"):
+        tracker = track(root, [finished(0)])
+    assert tracker.error
+    assert tracker.unwritten == [0]
+    assert "Nothing is lost" in caplog.text
+
+
+def test_dead_server_is_said_and_stops_nothing(root, monkeypatch):
+    """Nobody listens at the address: the tracker says so, and the trials are counted."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as taken:  # bound but not listening: the port refuses
+        taken.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        tracker = Tracker(root, "demand", STARTED, uri)
+        tracker.start({})
+        tracker.trial_ended(finished(0))
+        tracker.finish(ENDING)
+    assert tracker.error
+    assert tracker.unwritten == [0]
+    assert track(root, [finished(0)]).unwritten == []  # and later it can be written
+
+
+def test_hanging_server_costs_training_nothing(root, monkeypatch):
+    """While a call to MLflow hangs, ended trials are taken at once and wait in memory."""
+    answer = threading.Event()
+    search = MlflowClient.get_experiment_by_name
+
+    def hang(self, name):
+        assert answer.wait(60)
+        return search(self, name)
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", hang)
+    tracker = Tracker(root, "demand", STARTED)
+    tracker.start({})
+    for number in range(3):
+        tracker.trial_ended(finished(number))  # returns although nothing is answered yet
+    assert not answer.is_set()
+    answer.set()
+    tracker.finish(ENDING)
+    assert tracker.error is None
+    assert sorted(runs(root)[2]) == [0, 1, 2]
+
+
+def test_trials_that_wait_are_recorded_together_and_a_bad_one_alone(root, monkeypatch):
+    """A stack ends at once; of its trials one that cannot be written holds up no other."""
+    write_runs, sizes = runs_module.write_runs, []
+
+    def write(path, records):
+        if any("0.125" in record.params.values() for record in records):
+            raise ConnectionError("never")
+        sizes.append(len(records))
+        return write_runs(path, records)
+
+    monkeypatch.setattr(runs_module, "write_runs", write)
+    tracker = Tracker(root, "demand", STARTED)
+    trials = [finished(n, under=0.125 if n == 20 else 0.5) for n in range(60)]
+    for trial in trials:
+        tracker.trial_ended(trial)
+    tracker.start({})
+    tracker.finish(ENDING)
+    assert tracker.unwritten == [20]
+    assert sorted(runs(root)[2]) == [n for n in range(60) if n != 20]
+    assert sizes[0] == 16
+    assert sizes.count(1) <= 32  # those around the bad one
+    assert sum(sizes) == 59
+
+
+def test_one_trial_that_cannot_be_written_does_not_stop_the_next(root, monkeypatch):
+    """An error costs the trial it happened in; sync finds it by its missing run."""
+    write_runs = runs_module.write_runs
+
+    def fail_once(path, records):
+        if any("0.125" in record.params.values() for record in records):
+            raise ConnectionError("one bad moment")
+        return write_runs(path, records)
+
+    monkeypatch.setattr(runs_module, "write_runs", fail_once)
+    tracker = track(root, [finished(0, under=0.125), finished(1)])
+    assert tracker.unwritten == [0]
+    assert "one bad moment" in tracker.error
+    monkeypatch.undo()
+    assert track(root, [finished(0, under=0.125), finished(1)]).unwritten == []
+    assert sorted(point_counts(root)) == [0, 1]
+
+
+def test_two_sweeps_share_a_root(root):
+    """Each sweep is an experiment of its own in one database."""
+    track(root, [finished(0)], sweep="a")
+    track(root, [finished(0), finished(1)], sweep="b")
+    assert sorted(runs(root, "a")[2]) == [0]
+    assert sorted(runs(root, "b")[2]) == [0, 1]
+
+
+def test_database_is_below_the_root_whatever_lies_around(root, tmp_path, monkeypatch):
+    """A leftover file store in the working folder, which flips MLflow's default, is no matter."""
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("artifact_location: x\n")
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    assert track(elsewhere, [finished(0)]).error is None
+    assert (elsewhere / "mlflow.db").exists()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_points_of_gradients_and_verdict():
+    """What was measured of gradients is logged where it was, the verdict's numbers at the end."""
+    gram = {"mse": {"mse": 9.0, "under": -3.0}, "under": {"mse": -3.0, "under": 1.0}}
+    first, *rest = finished(0, under=1.0).result.reports
+    reports = (replace(first, gram=gram), *rest[:-1], replace(rest[-1], calibration=0.25))
+    trial = finished(0, under=1.0)
+    trial = replace(trial, result=replace(trial.result, reports=reports))
+    baseline = {"mse": 20.0, "under": 2.0}
+    verdict = judge_results({0: trial.result}, baseline)[0]
+    points = {(p.key, p.step): p.value for p in trial_points(trial, verdict, (1, 2, 3, 4))}
+    assert points["cosine/mse/under", 0] == -1.0
+    assert points["contribution/mse", 0] == 1.5
+    assert points["gradnorm/mse", 0] == 3.0
+    assert points["gradshare/mse", 0] == 0.75
+    assert ("gradnorm/mse", 1) not in points
+    assert points["calibration", 3] == 0.25
+    for key in ("decrease", "late", "baseline"):
+        assert points[f"{key}/mse", 3] == getattr(verdict, key)["mse"]
+    assert points["conflict", 3] == verdict.conflict
