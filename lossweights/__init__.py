@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lossweights import metrics as metrics
     from lossweights import terms as terms
     from lossweights.base import errors as errors
-    from lossweights.data._data import Data as Data
+    from lossweights.data import Data as Data
     from lossweights.dominance.judge import Verdict as Verdict
     from lossweights.dominance.sweep_verdict import SweepVerdict as SweepVerdict
     from lossweights.loss.combined import CombinedLoss as CombinedLoss

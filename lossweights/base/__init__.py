@@ -1,1 +1,14 @@
-"""The ground that every other room stands on."""
+"""The ground: what every other room stands on, made of the standard library alone.
+
+Doors:
+
+- `errors`: every error of the package, as ``lw.errors``;
+- `names`, `numbers`: what is checked wherever it comes in;
+- `files`, `strict_json`: files that are whole or not there, JSON from anyone;
+- `code_hash`: a fingerprint of code, so that a changed script is found out;
+- `machine`: cores, memory and processor of this machine; `versions` of the packages;
+- `signals`: the first asks to stop, the second insists;
+- `commands`: command lines that a person can paste;
+- `palette`: the colours of terms in figures;
+- `registration`: makes Keras know our classes before it reads a saved model.
+"""

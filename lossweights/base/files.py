@@ -1,65 +1,16 @@
-"""Files to be trusted: plain names, paths that stay inside, atomic writes, strict JSON, locks."""
+"""Files to be trusted: paths that stay inside, atomic writes, locks that are never stale."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from lossweights.base.errors import InvalidName, StoreError, SweepLocked
-
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# Names that Windows gives to devices, with or without an extension: a repository with such a
-# file cannot be checked out there.
-_DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
-
-# Strings as well, since brackets in them are text; one without an end goes on to the end. The
-# possessive "*+" never tries a string twice: the time is linear, whatever the text.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-
-MAX_JSON_BYTES = 1 << 20
-MAX_JSON_DEPTH = 16
-
-
-def check_name(name: object, what: str) -> str:
-    """The name itself, if it is a plain one that is safe as a file name on every system.
-
-    Args:
-        name: The name to check.
-        what: What it names, for the message: ``"sweep"``, ``"term"``.
-
-    Raises:
-        InvalidName: It is not 1 to 64 letters, digits, dots, underscores or hyphens, starting
-            with a letter or digit; or it contains ``..`` or is a Windows device name.
-
-    >>> check_name("bike-demand", "sweep")
-    'bike-demand'
-    """
-    if (
-        isinstance(name, str)
-        and NAME_PATTERN.fullmatch(name)
-        and ".." not in name
-        and not name.endswith(".")  # Windows drops a final dot: two names for one file
-        and not _DEVICE_NAMES.fullmatch(name)
-    ):
-        return name
-    raise InvalidName(
-        f"Invalid {what} name. Expected 1 to 64 letters, digits, '.', '_' or '-', starting with a "
-        f"letter or digit, without '..' and no Windows device name. Found: {_shown(name)}. "
-        f"Choose a plain name such as 'bike-demand'."
-    )
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+from lossweights.base.errors import StoreError, SweepLocked
+from lossweights.base.names import shown
 
 
 def inside(root: Path, *parts: str) -> Path:
@@ -73,7 +24,7 @@ def inside(root: Path, *parts: str) -> Path:
     resolved = path.resolve()
     if not resolved.is_relative_to(base):
         raise StoreError(
-            f"Expected a path inside {base}. Found {_shown(str(path))}, which leads to {resolved}. "
+            f"Expected a path inside {base}. Found {shown(str(path))}, which leads to {resolved}. "
             f"Remove the link or choose another root."
         )
     return path
@@ -131,102 +82,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def dump_json(value: Any) -> str:
-    """Strict JSON text: no NaN or infinity, keys as given, two spaces, final newline.
-
-    Raises:
-        ValueError: A number is not finite.
-    """
-    return json.dumps(value, allow_nan=False, ensure_ascii=True, indent=2) + "\n"
-
-
-def canonical_json(value: Any) -> bytes:
-    """The one spelling of a value that hashes are taken of: sorted keys, no spaces."""
-    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
-
-
-def parse_json(
-    data: bytes, *, max_bytes: int = MAX_JSON_BYTES, max_depth: int = MAX_JSON_DEPTH
-) -> Any:
-    """Read strict JSON from bytes that may come from anyone.
-
-    Raises:
-        ValueError: Not UTF-8, too large, too deep, a duplicate key, a number that is not finite,
-            a lone surrogate, or not JSON. The message says which, and where if it is known.
-    """
-    if len(data) > max_bytes:
-        raise ValueError(f"expected at most {max_bytes} bytes, found {len(data)}")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"expected UTF-8, found byte 0x{data[error.start]:02x} at offset {error.start}"
-        ) from None
-    _check_depth(text, max_depth)
-    try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique_keys,
-            parse_constant=_refuse_constant,
-            parse_float=_finite_float,
-        )
-    except json.JSONDecodeError as error:
-        raise ValueError(f"expected JSON, found {error.msg} at offset {error.pos}") from None
-    _check_text(value)
-    return value
-
-
-def _check_depth(text: str, max_depth: int) -> None:
-    """Bound the nesting before parsing, so that the parser's recursion is bounded too."""
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(text):
-        sign = token[0]
-        if sign in "[{":
-            depth += 1
-            if depth > max_depth:
-                raise ValueError(
-                    f"expected nesting of at most {max_depth}, found more at offset {token.start()}"
-                )
-        elif sign in "]}":
-            depth -= 1
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"expected unique keys, found {_shown(key)} twice")
-        result[key] = value
-    return result
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"expected finite numbers, found {constant}")
-
-
-def _finite_float(literal: str) -> float:
-    number = float(literal)
-    if not math.isfinite(number):
-        raise ValueError(f"expected finite numbers, found {_shown(literal)}")
-    return number
-
-
-def _check_text(value: Any) -> None:
-    """Refuse lone surrogates, which JSON escapes can smuggle in and UTF-8 cannot hold."""
-    if isinstance(value, str):
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ValueError(f"expected text, found a lone surrogate in {_shown(value)}") from None
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            _check_text(key)
-            _check_text(item)
-    elif isinstance(value, list):
-        for item in value:
-            _check_text(item)
 
 
 def _is_still(handle: int, path: Path) -> bool:

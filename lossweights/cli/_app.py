@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,23 +15,8 @@ import typer
 
 from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.base.errors import LossweightsError, SweepNotFound
-from lossweights.sweep.launch import (
-    AcceptChange,
-    MaxRetries,
-    Name,
-    NoTracking,
-    Quiet,
-    Resume,
-    Root,
-    Timeout,
-    TrackingUri,
-    TrainerName,
-    Trials,
-    Workers,
-    fail,
-    run_and_print,
-    say,
-)
+from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
+from lossweights.sweep.launch import fail, run_and_print, say
 
 T = TypeVar("T")
 
@@ -79,84 +64,35 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
 
 
 @app.command()
+@takes_flags()
 def run(
     script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
-    trials: Trials = None,
-    name: Name = None,
-    root: Root = DEFAULT_ROOT,
-    trainer: TrainerName = "auto",
-    workers: Workers = None,
-    resume: Resume = False,
-    accept_change: AcceptChange = None,
-    trial_timeout: Timeout = None,
-    max_retries: MaxRetries = 1,
-    tracking_uri: TrackingUri = None,
-    no_tracking: NoTracking = False,
-    quiet: Quiet = False,
+    flags: Flags,
 ) -> None:
     """Run the sweep that a script declares."""
     with _sentences():
         from lossweights.cli._script import load_sweep
 
         sweep = load_sweep(script)
-    run_and_print(
-        sweep,
-        trials=trials,
-        name=name,
-        root=root,
-        trainer=trainer,
-        workers=workers,
-        resume=resume,
-        accept_change=accept_change or (),
-        trial_timeout=trial_timeout,
-        max_retries=max_retries,
-        tracking=False if no_tracking else tracking_uri or True,
-        quiet=quiet,
-        script=script,
-    )
+    run_and_print(sweep, flags, script)
 
 
 @app.command()
-def resume(
-    name: SweepName,
-    trials: Trials = None,
-    root: Root = DEFAULT_ROOT,
-    trainer: TrainerName = "auto",
-    workers: Workers = None,
-    accept_change: AcceptChange = None,
-    trial_timeout: Timeout = None,
-    max_retries: MaxRetries = 1,
-    tracking_uri: TrackingUri = None,
-    no_tracking: NoTracking = False,
-    quiet: Quiet = False,
-) -> None:
+@takes_flags(without=("name", "resume"))
+def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
     with _sentences():
         from lossweights.cli._script import load_sweep
         from lossweights.results.folder import read_manifest
 
-        script = read_manifest(root, name).get("script")
+        script = read_manifest(flags.root, name).get("script")
         if not isinstance(script, str):
             raise SweepNotFound(
                 f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
                 f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
             )
         sweep = load_sweep(Path(script))
-    run_and_print(
-        sweep,
-        trials=trials,
-        name=name,
-        root=root,
-        trainer=trainer,
-        workers=workers,
-        resume=True,
-        accept_change=accept_change or (),
-        trial_timeout=trial_timeout,
-        max_retries=max_retries,
-        tracking=False if no_tracking else tracking_uri or True,
-        quiet=quiet,
-        script=Path(script),
-    )
+    run_and_print(sweep, replace(flags, name=name, resume=True), Path(script))
 
 
 @app.command()
@@ -247,7 +183,7 @@ def report(
 def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
     with _sentences():
-        from lossweights.tracking._sync import sync_sweep
+        from lossweights.tracking import sync_sweep
 
         typer.echo(sync_sweep(root, name, tracking_uri))
 

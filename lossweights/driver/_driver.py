@@ -21,7 +21,7 @@ from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported,
 from lossweights.records import EpochReport, Failure
 from lossweights.results.folder import Asked, Finished
 from lossweights.results.status import Worker
-from lossweights.store._store import Store
+from lossweights.store import Store
 
 log = logging.getLogger("lossweights")
 

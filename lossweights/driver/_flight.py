@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from lossweights.driver._turns import Turn
-from lossweights.executors import Batch, Ended, Lost, Reported
-from lossweights.executors._limit import ReportLimit
+from lossweights.executors import Batch, Ended, Lost, Reported, ReportLimit
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from lossweights.results.folder import Finished
-from lossweights.store._store import Store
+from lossweights.store import Store
 
 log = logging.getLogger("lossweights")
 

@@ -1,5 +1,13 @@
-"""Executors: where trainers run. The driver hands them batches and hears what happens."""
+"""Executors: where trainers run. The driver hands them batches and hears what happens.
 
+`Executor` is the contract, with `Batch`, the events `Started`, `Reported`, `Ended` and `Lost`, and
+`WorkerState`; `lossweights.testing.ExecutorContract` is its test. `InlineExecutor` trains in this
+process, `ProcessExecutor` in workers of this machine, whose side of the pipe is `serve`, with what
+they have `Loaded`. `ReportLimit` says how many live reports pass. `refuse_in_worker` keeps a
+worker, which imports its script, from running the sweep in there.
+"""
+
+from lossweights.executors._child import refuse_in_worker
 from lossweights.executors._contract import (
     Batch,
     Ended,
@@ -12,7 +20,9 @@ from lossweights.executors._contract import (
     WorkerState,
 )
 from lossweights.executors._inline import InlineExecutor
+from lossweights.executors._limit import ReportLimit
 from lossweights.executors._processes import ProcessExecutor
+from lossweights.executors._serve import Loaded, serve
 
 __all__ = [
     "Batch",
@@ -21,9 +31,13 @@ __all__ = [
     "Executor",
     "InlineExecutor",
     "Listener",
+    "Loaded",
     "Lost",
     "ProcessExecutor",
+    "ReportLimit",
     "Reported",
     "Started",
     "WorkerState",
+    "refuse_in_worker",
+    "serve",
 ]

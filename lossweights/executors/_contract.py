@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from lossweights.records import EpochReport, Failure, TrialResult
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 REPORT_SECONDS = 0.1  # live reports of a batch are no denser than this; its results hold them all
 

@@ -20,7 +20,7 @@ from lossweights.executors._contract import (
 )
 from lossweights.executors._failures import failure_of
 from lossweights.records import EpochReport, Failure, Outcome
-from lossweights.training._contract import Trainer
+from lossweights.training import Trainer
 
 log = logging.getLogger("lossweights")
 

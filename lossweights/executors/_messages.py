@@ -16,7 +16,7 @@ from typing import Any
 from lossweights.base.errors import WorkerError
 from lossweights.executors._contract import Batch
 from lossweights.records import EpochReport, TrialResult
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 MAX_BYTES = 64 << 20  # of one member's result: 40,000 epochs of 40 numbers each
 MAX_KEYS = 256  # terms or metrics in one group of a report

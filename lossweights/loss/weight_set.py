@@ -12,7 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.errors import InvalidName, WeightError, WeightSetError
-from lossweights.base.files import canonical_json, check_name, dump_json, parse_json, write_atomic
+from lossweights.base.files import write_atomic
+from lossweights.base.names import check_name
+from lossweights.base.strict_json import canonical_json, dump_json, parse_json
 
 if TYPE_CHECKING:
     from lossweights.loss.combined import CombinedLoss

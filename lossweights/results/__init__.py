@@ -1,1 +1,8 @@
-"""Reading what a sweep has left in its folder."""
+"""Reading a sweep: its folder, its result, its state. Nothing here needs Keras, Optuna or MLflow.
+
+Doors:
+
+- `folder`: the files of a sweep folder, manifest and one result a trial;
+- `result`: `SweepResult` with table, front, picks and verdict, and `load` for weight sets;
+- `status`: how a sweep goes on.
+"""

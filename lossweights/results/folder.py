@@ -25,14 +25,9 @@ from typing import Any
 
 from lossweights.base.commands import command
 from lossweights.base.errors import StoreError, SweepExists, SweepNotFound
-from lossweights.base.files import (
-    check_name,
-    dump_json,
-    inside,
-    parse_json,
-    write_all,
-    write_atomic,
-)
+from lossweights.base.files import inside, write_all, write_atomic
+from lossweights.base.names import check_name
+from lossweights.base.strict_json import dump_json, parse_json
 from lossweights.records import TrialResult
 
 FORMAT, VERSION = "lossweights/sweep", 1  # of the manifest

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from lossweights.base.errors import PickError, StoreError, SweepNotFound
-from lossweights.base.files import check_name, inside
+from lossweights.base.files import inside
+from lossweights.base.names import check_name
 from lossweights.dominance.judge import judge_results
 from lossweights.dominance.sweep_verdict import SweepVerdict, conclude_results
 from lossweights.dominance.verdict import Verdict

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lossweights.base.commands import DEFAULT_ROOT, command
-from lossweights.base.files import canonical_json, parse_json
+from lossweights.base.strict_json import canonical_json, parse_json
 from lossweights.results.folder import Finished, list_results, read_manifest, sweep_folder
 
 WRITE_SECONDS = 0.5

@@ -34,7 +34,7 @@ from lossweights.store._study import (
     last_of,
     values_of,
 )
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 log = logging.getLogger("lossweights")
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lossweights.base.errors import StoreError
-from lossweights.base.files import canonical_json, parse_json
+from lossweights.base.strict_json import canonical_json, parse_json
 from lossweights.records import EpochReport
 from lossweights.results.folder import quarantine
 

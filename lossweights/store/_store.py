@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lossweights.base.files import dump_json, write_atomic
+from lossweights.base.files import write_atomic
+from lossweights.base.strict_json import dump_json
 from lossweights.records import TrialResult
 from lossweights.results.folder import (
     Asked,
@@ -25,7 +26,7 @@ from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
 from lossweights.store._study import STATES, Study, last_of, values_of
 from lossweights.store._writer import Writer
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 
 class Store:

@@ -14,7 +14,7 @@ from lossweights.results.folder import Asked, Finished, write_results
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
 from lossweights.store._study import Study, last_of, values_of
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 MAX_GROUP = 128  # writes in one transaction; more of them cost each no less
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 from lossweights.base.errors import SweepChanged
-from lossweights.base.files import canonical_json
+from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION
 from lossweights.search.space import Space
 
-_PACKAGES = ("lossweights", "keras", "tensorflow", "numpy", "optuna")
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
 # baseline follows from data and terms.
 _FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice")
@@ -73,15 +69,6 @@ def make_manifest(
         **parts,
         "versions": versions(),
     }
-
-
-def digest(parts: Mapping[str, Any]) -> str:
-    """A hash of what a sweep says of its problem; workers must find the driver's.
-
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    True
-    """
-    return hashlib.sha256(canonical_json(dict(parts))).hexdigest()
 
 
 def check_same(
@@ -150,14 +137,3 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that decide what a sweep computes."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "unknown"  # run from a checkout that is not installed
-    return found

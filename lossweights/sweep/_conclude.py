@@ -6,8 +6,9 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from lossweights.base.files import dump_json, write_atomic
-from lossweights.data._data import Data
+from lossweights.base.files import write_atomic
+from lossweights.base.strict_json import dump_json
+from lossweights.data import Data
 from lossweights.records import Outcome
 from lossweights.report.page import write_report
 from lossweights.results.folder import sweep_folder, write_importance, write_test
@@ -18,7 +19,7 @@ from lossweights.tracking import Ending
 from lossweights.training import FitTrainer
 
 
-def conclude(result: SweepResult, root: Path, trainer: FitTrainer, data: Data) -> Ending:
+def conclude_sweep(result: SweepResult, root: Path, trainer: FitTrainer, data: Data) -> Ending:
     """Write all that a sweep leaves when its trials have ended.
 
     Args:

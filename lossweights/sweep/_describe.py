@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from lossweights.base.code_hash import code_hash
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.metrics import Metric
 from lossweights.terms import Term
 from lossweights.terms import describe as describe_term

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lossweights.base.errors import WorkerError
 
-if TYPE_CHECKING:
-    from lossweights.sweep.abstract import AbstractSweep
 
-
-def target_of(sweep: AbstractSweep, script: Path | None) -> dict[str, str]:
+def target_of(sweep: object, called: str, script: Path | None) -> dict[str, str]:
     """How another process finds a sweep: by its script, or by module and name.
 
     Nothing of the sweep is pickled, so that closures, lambdas and open files in it do no harm.
 
     Args:
         sweep: The sweep.
+        called: What it is called in the message.
         script: The script that declares it, where that is known.
 
     Raises:
@@ -35,7 +32,7 @@ def target_of(sweep: AbstractSweep, script: Path | None) -> dict[str, str]:
                 if main is not None:
                     return {"script": str(Path(main).resolve())}
     raise WorkerError(
-        f"Expected the sweep {sweep.name!r} at the top level of a script or module, where worker "
+        f"Expected the sweep {called!r} at the top level of a script or module, where worker "
         f"processes can import it. Found it in a function, a notebook or a prompt. Move "
         f"`sweep = lw.Sweep(...)` to the top level of a file, or train in this process with "
         f"workers=0."

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from lossweights.base.files import write_atomic
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.results.folder import Finished
 from lossweights.training import FitTrainer, Member
 

@@ -1,52 +1,16 @@
-"""What a launch script declares, as launcher, driver and workers see it."""
+"""What can be launched, driven and loaded by a worker."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from lossweights.results.result import SweepResult
 from lossweights.search.space import Space
-from lossweights.sweep._choice import Choice, Choose
-from lossweights.training._contract import Trainer
-
-if TYPE_CHECKING:
-    from lossweights.results.result import SweepResult
-    from lossweights.tracking import Ending
-
-
-def _as_asked(name: str, trials: int, workers: int | None, least: int = 0) -> Choice:
-    """The trainer that was named, in as many workers as asked for."""
-    return Choice(name, least if workers is None else workers)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A sweep whose data are loaded and whose parts are known to fit.
-
-    Attributes:
-        parts: Everything but space, objectives and seed that decides its numbers, as plain JSON
-            values; a worker that loads the sweep must find the same.
-        scales: What sampled weights are divided by, term by term, or ``None``.
-        baseline: Magnitude of each term for the best constant prediction, where trials measure
-            theirs, or ``None`` where there is no such prediction.
-        make_trainer: Builds a trainer, by its name and how many members it is to train at once;
-            ``None`` leaves that to the trainer.
-        conclude: What to do once all trials have ended: from the result and the root to how the
-            parent run ends.
-        shown: What the tracker shows of the sweep.
-        choose: Finds out how trials are best trained.
-    """
-
-    parts: Mapping[str, Any]
-    scales: Mapping[str, float] | None
-    make_trainer: Callable[[str, int | None], Trainer]
-    conclude: Callable[[SweepResult, Path], Ending]
-    shown: Mapping[str, Any] = field(default_factory=dict)
-    baseline: Mapping[str, float] | None = None
-    choose: Choose = _as_asked
+from lossweights.sweep._options import RunOptions
+from lossweights.sweep.prepared import Prepared
 
 
 class AbstractSweep(ABC):
@@ -121,9 +85,9 @@ class AbstractSweep(ABC):
             SweepFailed: Three trials in a row failed for one reason.
             KeyboardInterrupt: A signal stopped it; it can be resumed.
         """
-        from lossweights.sweep._run import Options, run_sweep
+        from lossweights.sweep._run import run_sweep  # what drives a sweep, workers do not need
 
-        options = Options(
+        options = RunOptions(
             trials=trials,
             name=name,
             root=Path(root),
@@ -141,6 +105,6 @@ class AbstractSweep(ABC):
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Launch the sweep from the command line: the last line of a script in ``sweeps/``."""
-        from lossweights.sweep.launch import launch
+        from lossweights.sweep.launch import launch  # the command line, likewise
 
         launch(self, arguments)

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
 
-from lossweights.base.errors import (
-    DataError,
-    LossweightsError,
-    ObjectiveError,
-    RecipeError,
-    TermError,
-)
-from lossweights.base.files import check_name
-from lossweights.data._data import Data
-from lossweights.data._split import Split
-from lossweights.loss.scales import check_scales, reference_scales
+from lossweights.base.errors import ObjectiveError, TermError
+from lossweights.base.names import check_name
+from lossweights.base.numbers import whole_number
+from lossweights.data import Data
+from lossweights.loss.scales import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
 from lossweights.search.space import Space, SpaceLike
-from lossweights.sweep._conclude import conclude
-from lossweights.sweep._describe import describe_problem
-from lossweights.sweep._trainers import Trainers
-from lossweights.sweep.abstract import AbstractSweep, Prepared
+from lossweights.sweep._prepare import prepare_sweep
+from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.prepared import Prepared
 from lossweights.terms import as_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
-from lossweights.training.problem import rehearse as try_once
-
-log = logging.getLogger("lossweights")
 
 # Keras' names for the weighted total: smaller weights would win.
 _WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
@@ -104,39 +92,30 @@ class Sweep(AbstractSweep):
             terms={key: as_term(term, check_name(key, "term")) for key, term in terms.items()},
             metrics=_checked_metrics(metrics),
             optimizer=optimizer,
-            epochs=_at_least_one("epochs", epochs),
-            batch_size=_at_least_one("batch_size", batch_size),
-            probe_size=_at_least_one("probe_size", probe_size),
+            epochs=whole_number("epochs", epochs, 1),
+            batch_size=whole_number("batch_size", batch_size, 1),
+            probe_size=whole_number("probe_size", probe_size, 1),
             early_stopping=early_stopping,
         )
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
         self.load_data = load_data
-        self.seed = _whole("seed", seed, 0, MAX_SEED)
-        self.seeds = _at_least_one("seeds", seeds)
+        self.seed = whole_number("seed", seed, 0, MAX_SEED)
+        self.seeds = whole_number("seeds", seeds, 1)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = baselines_of(self.space, baselines)
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Load the data, try every part once, and find the reference scales."""
-        data = self._checked_data()
-        scales = baseline = None
-        if rehearse:
-            output_shape = try_once(self.problem, data, self.seed)
-            scales = self._reference_scales(data, output_shape)
-            baseline = self._baseline(data, output_shape)
-        parts = describe_problem(self.problem, data)
-        parts["recipe"]["seeds"] = self.seeds
-        trainers = Trainers(self.problem, data, self.seeds, parts)
-        return Prepared(
-            parts=parts,
-            scales=scales,
-            baseline=baseline,
-            make_trainer=trainers.make,
-            conclude=lambda result, root: conclude(result, root, trainers.fit, data),
+        return prepare_sweep(
+            self.problem,
+            self.load_data,
+            seed=self.seed,
+            seeds=self.seeds,
+            scales=self.scales,
             shown=self._tracked_params(),
-            choose=trainers.choose,
+            rehearsed=rehearse,
         )
 
     def _tracked_params(self) -> dict[str, Any]:
@@ -151,40 +130,6 @@ class Sweep(AbstractSweep):
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }
-
-    def _checked_data(self) -> Data:
-        data = self.load_data()
-        if not isinstance(data, Data):
-            raise DataError(
-                f"Expected load_data() to return lw.Data. Found {type(data).__name__}. "
-                f"Return lw.Data(train=(x, y), val=(x, y))."
-            )
-        return data
-
-    def _reference_scales(self, data: Data, output_shape: Any) -> dict[str, float] | None:
-        if self.scales != "data":
-            return None if self.scales is None else dict(self.scales)
-        return _constant_magnitudes(self.problem, data.train.sample, output_shape)
-
-    def _baseline(self, data: Data, output_shape: Any) -> dict[str, float] | None:
-        """Magnitudes of the best constant prediction where magnitudes of trials are measured."""
-        probe = data.train.spread(self.problem.probe_size)
-        try:
-            return _constant_magnitudes(self.problem, probe, output_shape)
-        except LossweightsError:
-            return None  # a term that no constant costs anything, or that reads no constant
-
-
-def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
-    def named(values: Any) -> Any:
-        """The values of several outputs by name, as the terms read them."""
-        several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
-        return dict(zip(output_shape, values, strict=True)) if several else values
-
-    weight = named(split.sample_weight)
-    return reference_scales(
-        problem.terms, named(split.y), sample_weight=weight, output_shape=output_shape
-    )
 
 
 def _checked_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
@@ -239,14 +184,3 @@ def _checked_scales(
     if scales is None or scales == "data":
         return "data" if scales else None
     return check_scales(scales, names)
-
-
-def _whole(what: str, value: object, lowest: int, highest: float = math.inf) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
-        return value
-    bounds = f"of at least {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
-    raise RecipeError(f"Expected {what} as a whole number {bounds}. Found {value!r}.")
-
-
-def _at_least_one(what: str, value: object) -> int:
-    return _whole(what, value, 1)

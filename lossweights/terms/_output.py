@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from lossweights.base.errors import TermError
-from lossweights.base.files import check_name
+from lossweights.base.names import check_name
 from lossweights.terms._as_term import as_term
 from lossweights.terms.term import (
     Tensor,

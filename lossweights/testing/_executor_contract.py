@@ -20,7 +20,7 @@ from lossweights.executors import (
 )
 from lossweights.records import Failure, Outcome
 from lossweights.testing._fake import FakeTrainer
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 # What the members of the contract's batches do is told by their seed.
 WELL, RAISE, EXIT, EXHAUST, INFINITE, HANG, DIE = range(7)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from lossweights.base.code_hash import code_hash
 from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.results.result import SweepResult
 from lossweights.search.space import LogUniform, Space, SpaceLike
-from lossweights.sweep.abstract import AbstractSweep, Prepared
+from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
-from lossweights.training._contract import Member, ReportFunction, Trainer
-
-if TYPE_CHECKING:
-    from lossweights.results.result import SweepResult
+from lossweights.training import Member, ReportFunction, Trainer
 
 During = Callable[[Member, int], EpochReport | None]
 
@@ -144,19 +144,29 @@ class FakeSweep(AbstractSweep):
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Nothing to load."""
-        return Prepared(
+        return _PreparedFake(
             parts={
                 "terms": dict.fromkeys(self.space.names),
                 "recipe": {"epochs": self._epochs},
                 "code": {"during": None if self._during is None else code_hash(self._during)},
                 "data": self._data,
             },
-            scales=None,
-            make_trainer=lambda *_: FakeTrainer(self._epochs, self._during, self._capacity),
-            conclude=self._conclude,
             shown={"epochs": self._epochs},
+            trainer=FakeTrainer(self._epochs, self._during, self._capacity),
         )
 
-    def _conclude(self, result: SweepResult, root: Path) -> Ending:
+
+@dataclass(frozen=True, kw_only=True)
+class _PreparedFake(Prepared):
+    """A fake sweep, ready to run."""
+
+    trainer: FakeTrainer
+
+    def make_trainer(self, name: str, members: int | None = None) -> FakeTrainer:
+        """The one trainer that there is."""
+        return self.trainer
+
+    def conclude(self, result: SweepResult, root: Path) -> Ending:
+        """Save the picks."""
         picks = result.save_picks(root)
         return Ending("FINISHED", f"{len(result.finished)} trials", list(picks.values()))

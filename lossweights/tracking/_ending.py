@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lossweights.base.errors import StoreError
-from lossweights.base.files import dump_json, parse_json, write_atomic
+from lossweights.base.files import write_atomic
+from lossweights.base.strict_json import dump_json, parse_json
 from lossweights.tracking._points import loggable
 
 STOPPED = "Stopped before the end; it can be resumed."

@@ -156,7 +156,7 @@ class Runs:
         A second run for the same was made when the server's answer got lost: it is deleted.
         """
         condition = (
-            f"tags.`lossweights.sweep.sweep` = '{self._sweep}' "
+            f"tags.`lossweights.sweep` = '{self._sweep}' "
             f"and tags.`lossweights.started` = '{self._started}'"
         )
         parent: str | None = None

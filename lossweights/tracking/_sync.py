@@ -7,7 +7,8 @@ from pathlib import Path
 from lossweights.base.errors import TrackingError
 from lossweights.base.files import exclusive_lock
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
-from lossweights.tracking import Ending, Tracker
+from lossweights.tracking._ending import Ending
+from lossweights.tracking._tracker import Tracker
 
 
 def sync_sweep(root: Path, name: str, uri: str | None = None) -> str:

@@ -1,6 +1,14 @@
-"""Trainers: they train a batch of weight sets and stream reports.
+"""Training: a problem, and the trainers that train a batch of weight sets and stream reports.
 
-The contract is light; a trainer brings TensorFlow with it, and is imported when first named.
+Light, and there at once: `Trainer`, the contract of every trainer, with `Member` and
+`ReportFunction`; `TrainingSetup`, how the trials of a sweep are trained, and `SetupRequest`, what
+that depends on. They bring TensorFlow, and are imported when first named: `Trainers`, which builds
+the trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for
+several seeds, `ReplicatedTrainer`; `TRAINERS`, their names. Other doors:
+
+- `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
+- `early_stopping`: `EarlyStopping`, when a training ends before its last epoch;
+- `order`: in which order an epoch visits the rows, for whoever wants to train the same.
 """
 
 from __future__ import annotations
@@ -9,36 +17,37 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._setup import SetupRequest, TrainingSetup
 
 if TYPE_CHECKING:
-    from lossweights.training._auto import choose_trainer
-    from lossweights.training._candidates import TRAINERS, Candidates
+    from lossweights.training._candidates import TRAINERS
     from lossweights.training._fit import FitTrainer
     from lossweights.training._replicas import ReplicatedTrainer
     from lossweights.training._serial import SerialTrainer
     from lossweights.training._stacked import StackedTrainer
+    from lossweights.training._trainers import Trainers
 
 __all__ = [
     "TRAINERS",
-    "Candidates",
     "FitTrainer",
     "Member",
     "ReplicatedTrainer",
     "ReportFunction",
     "SerialTrainer",
+    "SetupRequest",
     "StackedTrainer",
     "Trainer",
-    "choose_trainer",
+    "Trainers",
+    "TrainingSetup",
 ]
 
 _MODULES = {
     "TRAINERS": "_candidates",
-    "Candidates": "_candidates",
     "FitTrainer": "_fit",
     "ReplicatedTrainer": "_replicas",
     "SerialTrainer": "_serial",
     "StackedTrainer": "_stacked",
-    "choose_trainer": "_auto",
+    "Trainers": "_trainers",
 }
 
 

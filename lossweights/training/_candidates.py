@@ -6,7 +6,7 @@ from functools import cached_property
 
 import keras
 
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.training._contract import Trainer
 from lossweights.training._fit import FitTrainer
 from lossweights.training._placed import Placed

@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lossweights.data._split import Split
-from lossweights.data._stream import Stream
-from lossweights.training._order import batch_order
+from lossweights.data import Split, Stream
+from lossweights.training.order import batch_order
 from lossweights.training.problem import Problem
 
 

@@ -10,11 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from lossweights.data._split import Split
-from lossweights.data._stream import Stream
-from lossweights.training._order import batch_order
+from lossweights.data import Split, Stream
 from lossweights.training._rows import Rows
 from lossweights.training._stacked_loss import Batch, Tensor
+from lossweights.training.order import batch_order
 from lossweights.training.problem import Problem
 
 # What an epoch takes its batches from: the order of the rows, or an iterator.

@@ -13,9 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lossweights.data._data import Data
-from lossweights.data._split import Split
-from lossweights.data._stream import Stream
+from lossweights.data import Data, Split, Stream
 from lossweights.dominance.gram import named
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training._compiled import keras_loss

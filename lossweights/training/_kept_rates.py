@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from lossweights.base.errors import StoreError
-from lossweights.base.files import canonical_json, dump_json, parse_json, write_atomic
-from lossweights.base.machine import THREADS, available_cores
+from lossweights.base.files import write_atomic
+from lossweights.base.machine import THREADS, available_cores, processor
+from lossweights.base.strict_json import digest, dump_json, parse_json
 from lossweights.training._rates import Rates
 
 log = logging.getLogger("lossweights")
@@ -30,8 +29,7 @@ class KeptRates:
     """
 
     def __init__(self, subject: Mapping[str, Any]) -> None:
-        content = canonical_json({**subject, "machine": _machine()})
-        key = hashlib.sha256(content).hexdigest()[:32]
+        key = digest({**subject, "machine": _machine()})[:32]
         folder = platformdirs.user_cache_path("lossweights", appauthor=False)
         self.path = folder / "rates" / f"{key}.json"
 
@@ -64,17 +62,8 @@ class KeptRates:
 def _machine() -> dict[str, Any]:
     """What tells machines apart that train at different rates, without a GPU."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": available_cores(),
         "threads": os.environ.get(THREADS, ""),
         "system": f"{platform.system()} {platform.machine()}",
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
-from lossweights.data._data import Data
-from lossweights.data._split import Split
-from lossweights.data._stream import Stream
+from lossweights.data import Data, Split, Stream
 from lossweights.training._feed import ArrayFeed, Feed, StreamFeed
 from lossweights.training._rows import Chunks, Rows, chunk_rows
 from lossweights.training._schedule import gradient_rows

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from lossweights.data._split import Split
+from lossweights.data import Split
 from lossweights.training._stacked_loss import Batch
 
 CHUNK_ROWS = (96, 256)  # least and most rows measured at once: activations stay in the cache

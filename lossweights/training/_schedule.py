@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossweights.data._split import Split
-from lossweights.data._stream import Stream
+from lossweights.data import Split, Stream
 from lossweights.training.problem import Problem
 
 # Training rows on which gradients of single terms are measured: so many that this takes about a

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.records import TrialResult
 from lossweights.training._contract import Member, ReportFunction, Trainer
 from lossweights.training._placed import Placed

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
 
+from lossweights.base.machine import cache_bytes, free_bytes
 from lossweights.training.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them
 CACHE_SHARE = 0.5  # of the last-level cache: the data and other processes need the rest
 MEMORY_SHARE = 0.25  # of the memory that is free
-DEFAULT_CACHE = 16 << 20
 
 
 def bucket(members: int, size: int) -> int:
@@ -76,24 +75,3 @@ def member_bytes(model: keras.Model, batch_size: int) -> int:
 
 def _bytes(shape: tuple[int | None, ...], dtype: str) -> int:
     return math.prod(axis or 1 for axis in shape) * np.dtype(dtype).itemsize
-
-
-def cache_bytes() -> int:
-    """The size of the last-level cache, or a usual one where the system does not tell."""
-    sizes = []
-    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = path.read_text().strip()
-        if text.endswith("K") and text[:-1].isdigit():
-            sizes.append(int(text[:-1]) << 10)
-    return max(sizes, default=DEFAULT_CACHE)
-
-
-def free_bytes() -> int:
-    """The memory that is free, or a cautious guess where the system does not tell."""
-    path = Path("/proc/meminfo")
-    if path.exists():
-        for line in path.read_text().splitlines():
-            name, _, rest = line.partition(":")
-            if name == "MemAvailable":
-                return int(rest.split()[0]) << 10
-    return 2 << 30

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.records import TrialResult
 from lossweights.training._contract import Member, ReportFunction, Trainer
 from lossweights.training._history import MemberHistory

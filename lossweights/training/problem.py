@@ -11,9 +11,7 @@ import numpy as np
 from keras import tree
 
 from lossweights.base.errors import LossweightsError, ModelError, RecipeError
-from lossweights.data._data import Data
-from lossweights.data._split import Arrays, Split
-from lossweights.data._stream import Stream
+from lossweights.data import Arrays, Data, Split, Stream
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lossweights as lw
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.terms import as_term
 from lossweights.training import FitTrainer, Member
 from lossweights.training.problem import Problem

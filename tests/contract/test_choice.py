@@ -6,15 +6,10 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from lossweights.data._data import Data
-from lossweights.training import (
-    TRAINERS,
-    Candidates,
-    SerialTrainer,
-    StackedTrainer,
-    choose_trainer,
-)
-from lossweights.training._auto import FEW_TRIALS
+from lossweights.data import Data
+from lossweights.training import TRAINERS, SerialTrainer, StackedTrainer
+from lossweights.training._auto import FEW_TRIALS, choose_trainer
+from lossweights.training._candidates import Candidates
 from lossweights.training._stackable import NotStackable
 
 from . import models
@@ -167,7 +162,7 @@ def test_convolutions_over_images_train_one_after_another():
 def test_convolutions_over_small_images_are_stacked_only_if_that_was_measured(monkeypatch, trials):
     """Their patches are no larger than other activations."""
     monkeypatch.setattr(
-        "lossweights.training.auto.time_in_turns", lambda timed: dict.fromkeys(timed, 1.0)
+        "lossweights.training._auto.time_in_turns", lambda timed: dict.fromkeys(timed, 1.0)
     )
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(64, 6, 6, 2)), rng.normal(size=(64, 2)))

@@ -4,7 +4,6 @@ import pytest
 
 from lossweights.cli._script import load_sweep
 from lossweights.executors import InlineExecutor, ProcessExecutor
-from lossweights.store.manifest import digest
 from lossweights.testing import ExecutorContract, IsolatedExecutorContract
 
 pytestmark = pytest.mark.faults
@@ -37,7 +36,7 @@ class TestOneProcess(IsolatedExecutorContract):
 def processes(script, folder, workers):
     """Worker processes for a script; one that cannot be loaded has no fingerprint."""
     try:
-        fingerprint = digest(load_sweep(script).prepare(rehearse=False).parts)
+        fingerprint = load_sweep(script).prepare(rehearse=False).fingerprint
     except ValueError:
         fingerprint = ""
     target = {"script": str(script)}

@@ -3,8 +3,9 @@
 import keras
 import pytest
 
-from lossweights.training import Candidates, FitTrainer, SerialTrainer, StackedTrainer
+from lossweights.training import FitTrainer, SerialTrainer, StackedTrainer
 from lossweights.training import _auto as auto
+from lossweights.training._candidates import Candidates
 from lossweights.training._rates import Rates
 
 from . import models

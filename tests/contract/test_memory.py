@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from lossweights.cli.worker import memory
-from lossweights.data._data import Data
+from lossweights.base.machine import held_bytes
+from lossweights.data import Data
 from lossweights.training import FitTrainer, Member, StackedTrainer
 from lossweights.training._sizes import member_bytes
 
@@ -27,7 +27,7 @@ def wide():
 def most_memory(trainer, members):
     """The most memory that is held while members are trained, in bytes."""
     held = []
-    results = train(trainer, members, lambda *_: held.append(memory()) or True)
+    results = train(trainer, members, lambda *_: held.append(held_bytes()) or True)
     assert all(result.outcome.name == "COMPLETE" for result in results)
     return max(held)
 
@@ -58,7 +58,7 @@ def test_a_stream_is_never_in_memory(make):
 
     dataset = tf.data.Dataset.range(batches).map(batch)
     size = batches * rows * (FEATURES + 2) * 4
-    before = memory()
+    before = held_bytes()
     val = tuple(np.asarray(part) for part in batch(tf.constant(-1, tf.int64)))
     given = Data(train=dataset, val=val)
     assert len(given.train) == batches * rows

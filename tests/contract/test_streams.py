@@ -6,15 +6,10 @@ import pytest
 import tensorflow as tf
 
 import lossweights as lw
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.loss.combined import CombinedLoss
-from lossweights.training import (
-    Candidates,
-    FitTrainer,
-    Member,
-    SerialTrainer,
-    StackedTrainer,
-)
+from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
+from lossweights.training._candidates import Candidates
 from lossweights.training.early_stopping import EarlyStopping
 
 from . import models

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import lossweights as lw
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
 
 from .parity import SEED, assert_same, problem, train

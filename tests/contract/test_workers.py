@@ -3,13 +3,13 @@
 import pytest
 from keras import layers
 
-from lossweights.data._data import Data
-from lossweights.sweep import _trainers as trainers
-from lossweights.sweep._choice import Choice
-from lossweights.sweep._trainers import STACKS_TO_TRAIN, TRIALS_A_WORKER, Trainers
+from lossweights.data import Data
+from lossweights.training import SetupRequest, TrainingSetup
 from lossweights.training import _auto as auto
 from lossweights.training import _kept_rates as measured
+from lossweights.training import _trainers as trainers
 from lossweights.training._rates import Rates
+from lossweights.training._trainers import STACKS_TO_TRAIN, TRIALS_A_WORKER, Trainers
 
 from . import models
 from .parity import data, problem
@@ -49,19 +49,19 @@ def test_a_few_stacks_are_trained_in_this_process_and_many_by_a_worker_a_core(ma
     machine(cores=4)
     made = Trainers(problem(), data())
     many = STACKS_TO_TRAIN * CACHED
-    few = made.choose("auto", many - 1, None)
-    assert few == Choice("stacked", 0, 8, f"a training step takes each member {RATES}")
-    found = made.choose("auto", many, None)
+    few = made.choose(SetupRequest("auto", many - 1))
+    assert few == TrainingSetup("stacked", 0, 8, f"a training step takes each member {RATES}")
+    found = made.choose(SetupRequest("auto", many))
     assert (found.trainer, found.workers, found.members) == ("stacked", 4, 2)
     assert found.why == f"a training step takes each member {RATES}"
-    assert made.choose("stacked", many, None).workers == 4
+    assert made.choose(SetupRequest("stacked", many)).workers == 4
 
 
 @pytest.mark.parametrize(("workers", "members"), [(0, 8), (1, 8), (2, 4), (3, 2), (16, 1)])
 def test_workers_that_were_asked_for_share_the_members(machine, workers, members):
     """One has the whole machine; more share its cache."""
     machine()
-    found = Trainers(problem(), data()).choose("stacked", 1000, workers)
+    found = Trainers(problem(), data()).choose(SetupRequest("stacked", 1000, workers))
     assert (found.workers, found.members) == (workers, members)
 
 
@@ -70,7 +70,10 @@ def test_every_seed_counts_as_a_training(machine):
     machine()
     made = Trainers(problem(), data(), seeds=2)
     many = STACKS_TO_TRAIN * CACHED // 2
-    assert [made.choose("stacked", n, None).workers for n in (many - 1, many)] == [0, 2]
+    assert [made.choose(SetupRequest("stacked", n)).workers for n in (many - 1, many)] == [
+        0,
+        2,
+    ]
 
 
 def test_single_members_get_workers_too(machine):
@@ -78,7 +81,7 @@ def test_single_members_get_workers_too(machine):
     machine()
     made = Trainers(problem(), data())
     many = TRIALS_A_WORKER * 2
-    assert [made.choose("fit", n, None).workers for n in (many - 1, many)] == [0, 2]
+    assert [made.choose(SetupRequest("fit", n)).workers for n in (many - 1, many)] == [0, 2]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def test_single_members_get_workers_too(machine):
 def test_no_more_workers_than_cores_and_memory_have_room_for(machine, cores, memory, workers):
     """A worker is a TensorFlow of its own, with the data."""
     machine(cores, memory)
-    assert Trainers(problem(), data()).choose("serial", 10_000, None).workers == workers
+    assert Trainers(problem(), data()).choose(SetupRequest("serial", 10_000)).workers == workers
 
 
 def test_every_worker_holds_the_data(machine, monkeypatch):
@@ -96,21 +99,21 @@ def test_every_worker_holds_the_data(machine, monkeypatch):
     given = data()
     assert given.nbytes == sum(a.nbytes for s in (given.train, given.val) for a in (s.x, s.y))
     monkeypatch.setattr(Data, "nbytes", 3 << 30)
-    assert Trainers(problem(), given).choose("serial", 10_000, None).workers == 2
+    assert Trainers(problem(), given).choose(SetupRequest("serial", 10_000)).workers == 2
 
 
 def test_beside_a_gpu_there_are_no_workers(machine, monkeypatch):
     """The first process would take all of its memory."""
     machine(cores=8)
     monkeypatch.setattr(trainers, "_gpus", lambda: ["GPU"])
-    assert Trainers(problem(), data()).choose("serial", 10_000, None).workers == 0
+    assert Trainers(problem(), data()).choose(SetupRequest("serial", 10_000)).workers == 0
 
 
 def test_a_trainer_that_needs_no_choice_is_not_built(machine):
     """Workers that were asked for build it themselves."""
     machine()
     made = Trainers(problem(), data())
-    assert made.choose("fit", 10_000, 2) == Choice("fit", 2, 1)
+    assert made.choose(SetupRequest("fit", 10_000, 2)) == TrainingSetup("fit", 2, 1)
     assert made._candidates._built == {}
 
 
@@ -119,7 +122,7 @@ def measured_for(timings, *, trials=1000, name="auto", **changes):
     before = len(timings)
     parts = {"recipe": {"batch_size": changes.get("batch_size")}}
     made = Trainers(problem(**changes), data(), parts=parts)
-    assert made.choose(name, trials, 0).trainer == "stacked"
+    assert made.choose(SetupRequest(name, trials, 0)).trainer == "stacked"
     return len(timings) - before
 
 
@@ -147,7 +150,7 @@ def test_a_sweep_with_a_time_limit_gets_a_worker(machine):
     """Only that can be ended; what the worker trains is not held here."""
     machine()
     made = Trainers(problem(), data())
-    found = made.choose("auto", 8, None, 1)
+    found = made.choose(SetupRequest("auto", 8, None, 1))
     assert (found.trainer, found.workers, found.members) == ("stacked", 1, 8)
     assert made._candidates._built == {}
-    assert Trainers(problem(), data()).choose("auto", 1000, None, 1).workers == 2
+    assert Trainers(problem(), data()).choose(SetupRequest("auto", 1000, None, 1)).workers == 2

@@ -17,7 +17,7 @@ from lossweights.records import Outcome
 from lossweights.results.folder import Asked, Finished, list_results, sweep_folder
 from lossweights.store import Store
 from lossweights.testing import FakeTrainer
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 HEAD = """
 import os, signal, threading, time

@@ -6,8 +6,8 @@ import pytest
 
 from lossweights.base.errors import LossweightsError, StoreError
 from lossweights.results.folder import Finished, list_results, read_manifest
+from lossweights.store import Store
 from lossweights.store import _writer as writer
-from lossweights.store._store import Store
 from lossweights.store._study import Study
 
 from .helpers import check_sweep

@@ -10,7 +10,7 @@ import pytest
 
 from lossweights.base.errors import StoreError
 from lossweights.results.folder import list_results
-from lossweights.tracking._sync import sync_sweep
+from lossweights.tracking import sync_sweep
 
 from .helpers import check_mlflow, check_sweep
 from .tiny import tiny_sweep

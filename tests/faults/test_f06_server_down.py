@@ -8,9 +8,8 @@ import pytest
 from lossweights.base.errors import SweepLocked, TrackingError
 from lossweights.records import EpochReport
 from lossweights.results.status import read_status
-from lossweights.tracking import Tracker
+from lossweights.tracking import Tracker, sync_sweep
 from lossweights.tracking import _tracker as tracker
-from lossweights.tracking._sync import sync_sweep
 
 from .helpers import check_mlflow, eventually
 

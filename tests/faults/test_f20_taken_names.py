@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from lossweights.base.errors import SweepExists, SweepLocked
 from lossweights.results.folder import tracking_uri
-from lossweights.store._store import Store
+from lossweights.store import Store
 
 from .helpers import check_mlflow, kill
 

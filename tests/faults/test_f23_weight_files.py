@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossweights.base.errors import WeightSetError
-from lossweights.base.files import canonical_json
+from lossweights.base.strict_json import canonical_json
 from lossweights.loss.weight_set import WeightSet
 
 pytestmark = pytest.mark.faults

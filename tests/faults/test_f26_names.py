@@ -9,7 +9,7 @@ from lossweights.results.result import load, model_path, pick_path, promoted_pat
 from lossweights.results.status import read_status
 from lossweights.search.space import Space, Uniform
 from lossweights.testing import FakeSweep
-from lossweights.tracking._sync import sync_sweep
+from lossweights.tracking import sync_sweep
 
 pytestmark = pytest.mark.faults
 

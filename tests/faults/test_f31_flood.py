@@ -10,7 +10,7 @@ from lossweights.executors._contract import REPORT_SECONDS, Batch, Reported
 from lossweights.executors._processes import MAX_WAITING_EVENTS, ProcessExecutor
 from lossweights.records import EpochReport, Failure
 from lossweights.testing import FakeTrainer
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 pytestmark = pytest.mark.faults
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from lossweights.sweep._choice import Choice
-from lossweights.sweep._trainers import Trainers
+from lossweights.training import SetupRequest, TrainingSetup
 from lossweights.training import _auto as auto
 from lossweights.training import _kept_rates as measured
 from lossweights.training._rates import Rates
 from lossweights.training._stacked import StackedTrainer
+from lossweights.training._trainers import Trainers
 
 from . import tiny
 
@@ -60,9 +60,9 @@ def test_a_resumed_sweep_is_trained_as_it_began(root, monkeypatch, capsys):
     """Whatever became of the cache folder, the machine's memory and the clock."""
     asked = []
 
-    def choose(self, *question):
-        asked.append(question)
-        return Choice("stacked", 0, 4, "I say so")
+    def choose(self, request):
+        asked.append(request)
+        return TrainingSetup("stacked", 0, 4, "I say so")
 
     monkeypatch.setattr(Trainers, "choose", choose)
     run(root, 6, workers=0)
@@ -70,15 +70,15 @@ def test_a_resumed_sweep_is_trained_as_it_began(root, monkeypatch, capsys):
     stop_early(root)
     run(root, 6, workers=0, resume=True)
     assert line_of(capsys) == line
-    assert asked == [("auto", 6, 0, 0)]
+    assert asked == [SetupRequest("auto", 6, 0)]
     run(root, 7, workers=0, resume=True)  # another question
-    assert asked[1:] == [("auto", 7, 0, 0)]
+    assert asked[1:] == [SetupRequest("auto", 7, 0)]
     manifest = json.loads(manifest_of(root).read_text())
     manifest["choice"]["made"]["workers"] = "many"  # which is no choice
     manifest_of(root).write_text(json.dumps(manifest))
     stop_early(root)
     run(root, 7, workers=0, resume=True)
-    assert asked[2:] == [("auto", 7, 0, 0)]
+    assert asked[2:] == [SetupRequest("auto", 7, 0)]
 
 
 def stop_early(root):

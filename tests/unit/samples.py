@@ -2,7 +2,8 @@
 
 import math
 
-from lossweights.base.files import dump_json, write_atomic
+from lossweights.base.files import write_atomic
+from lossweights.base.strict_json import dump_json
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished, sweep_folder, write_result
 

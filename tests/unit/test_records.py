@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossweights.base.files import dump_json, parse_json
+from lossweights.base.strict_json import dump_json, parse_json
 from lossweights.records import EpochReport, Outcome, TrialResult
 
 from .samples import finished

@@ -11,7 +11,7 @@ from lossweights.executors import Batch, Ended, Lost, Reported
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import Asked
 from lossweights.testing import FakeTrainer
-from lossweights.training._contract import Member
+from lossweights.training import Member
 
 MEMBER = Member({"a": 1.0, "b": 4.0}, 0)
 OBJECTIVES = ("miss", "cost")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import lossweights as lw
 from lossweights.base.errors import InvalidName, SpaceError, WeightError, WeightSetError
-from lossweights.base.files import canonical_json
+from lossweights.base.strict_json import canonical_json
 from lossweights.loss.weight_set import MAX_BYTES, WeightSet, _checksum, check_weights
 from lossweights.search.space import Space, Uniform
 

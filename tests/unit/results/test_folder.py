@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lossweights.base.errors import InvalidName, StoreError, SweepExists, SweepNotFound
-from lossweights.base.files import dump_json
+from lossweights.base.strict_json import dump_json
 from lossweights.records import Outcome
 from lossweights.results.folder import (
     list_results,

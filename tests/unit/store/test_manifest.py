@@ -11,11 +11,11 @@ from keras import ops
 import lossweights as lw
 from lossweights.base.code_hash import code_hash
 from lossweights.base.errors import SweepChanged
-from lossweights.base.files import dump_json
-from lossweights.data._data import Data
+from lossweights.base.strict_json import digest, dump_json
+from lossweights.data import Data
 from lossweights.search import baselines as search
 from lossweights.search.space import Space
-from lossweights.store.manifest import check_same, digest, make_manifest
+from lossweights.store.manifest import check_same, make_manifest
 from lossweights.sweep._describe import describe_problem
 from lossweights.terms import as_term
 from lossweights.training.problem import Problem

@@ -182,7 +182,7 @@ with Store.create(Path(sys.argv[1]), manifest(), space) as store:
 @pytest.fixture
 def driver(root, request):
     """Another process that has ended two trials and is in the middle of a third."""
-    code = DRIVE.format(tests=str(request.path.parent))
+    code = DRIVE.format(tests=str(request.path.parents[1]))
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(root)],
         stdin=subprocess.PIPE,
@@ -319,8 +319,8 @@ def test_creation_that_fails_leaves_nothing(root, monkeypatch, step):
 def test_creation_in_another_process_wins(root):
     """Of processes that create one name at once exactly one does, and it is a whole sweep."""
     code = (
-        "import sys; from pathlib import Path; from lossweights.errors import *\n"
-        "from lossweights.space import Space, Uniform; from lossweights.store import Store\n"
+        "import sys; from pathlib import Path; from lossweights.base.errors import *\n"
+        "from lossweights.search.space import Space, Uniform; from lossweights.store import Store\n"
         "space = Space(['mse'], {'mse': Uniform(0, 1)})\n"
         "sys.stdin.readline()\n"
         "try:\n"

@@ -6,12 +6,12 @@ import pytest
 from keras import ops
 
 import lossweights as lw
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import Outcome
 from lossweights.terms import as_term
 from lossweights.training import FitTrainer, Member
-from lossweights.training._order import batch_order
+from lossweights.training.order import batch_order
 from lossweights.training.problem import Problem
 
 EPOCHS, BATCH = 3, 8

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lossweights.training._order import batch_order
+from lossweights.training.order import batch_order
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 1000])

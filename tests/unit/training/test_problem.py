@@ -8,7 +8,7 @@ from keras import ops
 
 import lossweights as lw
 from lossweights.base.errors import DataError, LossweightsError, MetricError, ModelError
-from lossweights.data._data import Data
+from lossweights.data import Data
 from lossweights.loss.combined import CombinedLoss
 from lossweights.terms import as_term
 from lossweights.training.problem import Problem, rehearse

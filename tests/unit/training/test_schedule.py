@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lossweights.data._split import Split
+from lossweights.data import Split
 from lossweights.metrics import RMSE
 from lossweights.terms import as_term
 from lossweights.training._schedule import FEWEST_ROWS, MOST_ROWS, gradient_epochs, gradient_rows

@@ -8,15 +8,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lossweights.base.machine import available_cores
-from lossweights.data._data import Data
-from lossweights.data._stream import Stream
-from lossweights.store.manifest import versions
-from lossweights.sweep._choice import Choice
-from lossweights.training import Candidates, FitTrainer, ReplicatedTrainer, Trainer, choose_trainer
-from lossweights.training._auto import most_at_once
+from lossweights.base.machine import available_cores, free_bytes
+from lossweights.base.versions import versions
+from lossweights.data import Data, Stream
+from lossweights.training._auto import choose_trainer, most_at_once
+from lossweights.training._candidates import Candidates
+from lossweights.training._contract import Trainer
+from lossweights.training._fit import FitTrainer
 from lossweights.training._kept_rates import KeptRates
-from lossweights.training._sizes import free_bytes, power_of_two
+from lossweights.training._replicas import ReplicatedTrainer
+from lossweights.training._setup import SetupRequest, TrainingSetup
+from lossweights.training._sizes import power_of_two
 from lossweights.training.problem import Problem
 
 # Below these, importing TensorFlow again costs more than a worker saves.
@@ -53,29 +55,23 @@ class Trainers:
         """The reference trainer, which trains the winner too."""
         return self._candidates.fit
 
-    def choose(self, name: str, trials: int, workers: int | None, least: int = 0) -> Choice:
-        """What trains so many trials fastest: which trainer, where, and how many at once.
+    def choose(self, request: SetupRequest) -> TrainingSetup:
+        """What trains the trials of a sweep fastest: which trainer, where, and how many at once.
 
         Operations as small as those of most models that are swept keep one core busy and hardly
         two; a worker a core trains half as fast again, if there are trials enough to pay for
         starting it. Workers share the members that the whole machine trains best at once, as they
         share its cache.
-
-        Args:
-            name: Name of a trainer, or ``"auto"``.
-            trials: How many trials the sweep has in all.
-            workers: How many processes are to train, or ``None`` for the best number.
-            least: The least number that is the best one.
         """
-        candidates = self._candidates
+        candidates, workers = self._candidates, request.workers
         chosen = choose_trainer(
-            candidates, name, trials, lambda: KeptRates(self._subject(name, trials))
+            candidates, request.trainer, request.trials, lambda: KeptRates(self._subject(request))
         )
         if workers is None:
-            workers = max(self._workers(chosen.cached, trials), least)
+            workers = max(self._workers(chosen.cached, request.trials), request.least)
         # The winner is trained here; what workers train takes memory there.
         candidates.keep("fit", *([] if workers else [chosen.name]))
-        return Choice(
+        return TrainingSetup(
             trainer=chosen.name,
             workers=workers,
             members=power_of_two(chosen.members / max(workers, 1)),
@@ -96,7 +92,7 @@ class Trainers:
         enough = TRIALS_A_WORKER * workers if cached == 1 else STACKS_TO_TRAIN * cached
         return workers if workers > 1 and trials * self._seeds >= enough else 0
 
-    def _subject(self, name: str, trials: int) -> dict[str, Any]:
+    def _subject(self, request: SetupRequest) -> dict[str, Any]:
         """All that decides what is timed and how long it takes, but for the processor."""
         train, model = self._data.train, self._candidates.model
         row = train.head(1)
@@ -104,8 +100,8 @@ class Trainers:
         code, recipe = dict(self._parts.get("code", {})), self._parts.get("recipe", {})
         code.pop("metrics", None)
         return {
-            "trainer": name,
-            "most": most_at_once(trials),
+            "trainer": request.trainer,
+            "most": most_at_once(request.trials),
             "terms": self._parts.get("terms"),
             "code": code,
             "layers": [

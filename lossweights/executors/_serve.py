@@ -1,0 +1,89 @@
+"""The worker's side of the pipe: batches in, reports and results out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from lossweights.base.machine import held_bytes
+from lossweights.executors._contract import Batch
+from lossweights.executors._failures import failure_of
+from lossweights.executors._limit import ReportLimit
+from lossweights.executors._messages import check_report, read_batch, receive, send
+from lossweights.records import EpochReport
+from lossweights.training import Trainer
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a worker has loaded: the trainer, and the fingerprint of what it trains."""
+
+    trainer: Trainer
+    fingerprint: str
+
+
+def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None:
+    """Load the sweep that the first message names, then train what comes, until the pipe ends.
+
+    Args:
+        pipe: To the driver.
+        load: Loads what the first message says.
+    """
+    try:
+        request = receive(pipe)
+        try:
+            loaded = load(request)
+        except (Exception, SystemExit) as error:
+            _, reason, details = failure_of(error)
+            send(pipe, "broken", reason=reason, details=details)
+            return
+        trainer = loaded.trainer
+        send(
+            pipe,
+            "ready",
+            trainer=trainer.name,
+            capacity=trainer.capacity,
+            fingerprint=loaded.fingerprint,
+        )
+        while True:
+            message = receive(pipe)
+            if message["say"] == "batch":
+                _train(trainer, read_batch(message), pipe)
+    except (EOFError, OSError):
+        return  # the driver has gone, or wants no more
+
+
+def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
+    limit = ReportLimit(batch)
+    stopped: set[int] = set()
+
+    def report(position: int, epoch: EpochReport) -> bool:
+        check_report(epoch)
+        try:
+            if limit.passes(position, epoch.epoch):
+                content = {"position": position, "report": epoch.to_json()}
+                send(pipe, "report", batch=batch.key, **content)
+            while pipe.poll():
+                message = receive(pipe)
+                if message["say"] == "stop" and message["batch"] == batch.key:
+                    stopped.update(message["positions"])
+        except (EOFError, OSError):
+            os._exit(0)  # the driver has gone: whatever the user's code would catch, this ends
+        return position not in stopped
+
+    send(pipe, "started", batch=batch.key)
+    try:
+        results = trainer.train(batch.members, report)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything at all
+        failure, reason, details = failure_of(error)
+        print(details, file=sys.stderr, flush=True)
+        content: dict[str, Any] = {"reason": reason[:5000], "details": details[-5000:]}
+        send(pipe, "lost", batch=batch.key, failure=failure.name, **content)
+    else:
+        for position, result in enumerate(results):  # one by one: a message has its limit
+            send(pipe, "result", batch=batch.key, position=position, result=result.to_json())
+        send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=held_bytes())

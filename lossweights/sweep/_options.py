@@ -1,0 +1,60 @@
+"""The options of a run, checked before anything else is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lossweights.base.errors import RecipeError
+from lossweights.base.machine import available_cores
+from lossweights.base.numbers import whole_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a sweep is run; see `lossweights.sweep.abstract.AbstractSweep.run` for each."""
+
+    trials: int = 64
+    name: str | None = None
+    root: Path = Path("mlruns")
+    trainer: str = "auto"
+    workers: int | None = None
+    resume: bool = False
+    accept_change: Sequence[str] = ()
+    tracking: bool | str = True
+    trial_timeout: float | None = None
+    max_retries: int = 1
+    quiet: bool = False
+    script: Path | None = None
+
+    def check(self, trainers: Sequence[str]) -> None:
+        """Refuse what cannot be.
+
+        Args:
+            trainers: Names of the trainers that the sweep can build.
+
+        Raises:
+            RecipeError: A number or a name is out of range.
+        """
+        if self.trainer not in trainers:
+            raise RecipeError(
+                f"Expected a trainer among {tuple(trainers)}. Found {self.trainer!r}."
+            )
+        whole_number("trials", self.trials, 1)
+        whole_number("max_retries", self.max_retries, 0)
+        if self.workers is not None:
+            self._check_workers(self.workers)
+        if self.trial_timeout is not None and not self.trial_timeout > 0:
+            raise RecipeError(
+                f"Expected a trial_timeout above 0 seconds. Found {self.trial_timeout!r}."
+            )
+
+    def _check_workers(self, workers: Any) -> None:
+        cores = available_cores()
+        if whole_number("workers", workers, 0) > 4 * cores:
+            raise RecipeError(
+                f"Expected at most {4 * cores} workers on this machine's {cores} cores. Found "
+                f"{workers}."
+            )

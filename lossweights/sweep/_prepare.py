@@ -1,0 +1,128 @@
+"""Preparing a sweep of a Keras model: load, try once, find the scales, describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lossweights.base.errors import DataError, LossweightsError
+from lossweights.data import Data, Split
+from lossweights.loss.scales import reference_scales
+from lossweights.results.result import SweepResult
+from lossweights.sweep._conclude import conclude_sweep
+from lossweights.sweep._describe import describe_problem
+from lossweights.sweep.prepared import Prepared
+from lossweights.tracking import Ending
+from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
+from lossweights.training.problem import Problem, rehearse
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedSweep(Prepared):
+    """A sweep of a Keras model, ready to run.
+
+    Attributes:
+        data: The data.
+        trainers: The trainers of its problem.
+    """
+
+    data: Data
+    trainers: Trainers
+
+    def choose(self, request: SetupRequest) -> TrainingSetup:
+        """What trains its trials fastest."""
+        return self.trainers.choose(request)
+
+    def make_trainer(self, name: str, members: int | None = None) -> Trainer:
+        """The trainer of that name, for so many members at once."""
+        return self.trainers.make(name, members)
+
+    def conclude(self, result: SweepResult, root: Path) -> Ending:
+        """Write verdict, weight sets and report, and train the winner."""
+        return conclude_sweep(result, root, self.trainers.fit, self.data)
+
+
+def prepare_sweep(
+    problem: Problem,
+    load_data: Callable[[], Data],
+    *,
+    seed: int,
+    seeds: int,
+    scales: str | Mapping[str, float] | None,
+    shown: Mapping[str, Any],
+    rehearsed: bool,
+) -> PreparedSweep:
+    """Load the data of a problem and get its trainers ready.
+
+    Args:
+        problem: What is trained.
+        load_data: Gives the data.
+        seed: Seed of every training.
+        seeds: From how many seeds each weight set is trained.
+        scales: As `lossweights.sweep.sweep.Sweep` takes them.
+        shown: What the tracker shows of the sweep.
+        rehearsed: Whether every part is tried once, and scales are found; workers need neither.
+
+    Raises:
+        DataError, ModelError, TermError, MetricError, WeightError: Something does not fit.
+    """
+    data = _loaded(load_data)
+    divisors = baseline = None
+    if rehearsed:
+        output_shape = rehearse(problem, data, seed)
+        divisors = _scales(scales, problem, data, output_shape)
+        baseline = _baseline(problem, data, output_shape)
+    parts = describe_problem(problem, data)
+    parts["recipe"]["seeds"] = seeds
+    return PreparedSweep(
+        parts=parts,
+        scales=divisors,
+        baseline=baseline,
+        shown=shown,
+        data=data,
+        trainers=Trainers(problem, data, seeds, parts),
+    )
+
+
+def _loaded(load_data: Callable[[], Data]) -> Data:
+    data = load_data()
+    if not isinstance(data, Data):
+        raise DataError(
+            f"Expected load_data() to return lw.Data. Found {type(data).__name__}. "
+            f"Return lw.Data(train=(x, y), val=(x, y))."
+        )
+    return data
+
+
+def _scales(
+    scales: str | Mapping[str, float] | None, problem: Problem, data: Data, output_shape: Any
+) -> dict[str, float] | None:
+    """What sampled weights are divided by."""
+    if scales is None:
+        return None
+    if isinstance(scales, Mapping):
+        return dict(scales)
+    return _constant_magnitudes(problem, data.train.sample, output_shape)
+
+
+def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, float] | None:
+    """Magnitudes of the best constant prediction where magnitudes of trials are measured."""
+    probe = data.train.spread(problem.probe_size)
+    try:
+        return _constant_magnitudes(problem, probe, output_shape)
+    except LossweightsError:
+        return None  # a term that no constant costs anything, or that reads no constant
+
+
+def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
+    def named(values: Any) -> Any:
+        """The values of several outputs by name, as the terms read them."""
+        several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
+        return dict(zip(output_shape, values, strict=True)) if several else values
+
+    weight = named(split.sample_weight)
+    return reference_scales(
+        problem.terms, named(split.y), sample_weight=weight, output_shape=output_shape
+    )

@@ -1,0 +1,112 @@
+"""What a sweep tells of itself while it runs: to the status file, the terminal and MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+from lossweights.base.errors import StoreError
+from lossweights.driver import Driver, SweepProgress
+from lossweights.results.folder import Finished, list_results
+from lossweights.results.status import StatusBoard
+from lossweights.store import Store
+from lossweights.sweep._options import RunOptions
+from lossweights.tracking import STOPPED, Ending, Tracker
+
+TABLES_SECONDS = 120.0  # that MLflow may take to make its tables
+
+
+class Recording:
+    """Tells of a sweep from its begin to its end, whatever that is; a context manager.
+
+    Args:
+        store: The sweep folder.
+        options: The options of the run.
+
+    Attributes:
+        progress: What the terminal shows; a context manager around the training.
+        tracker: Records in MLflow, or ``None``.
+        ending: How the sweep ends, as far as is known: stopped by a signal, unless an error is
+            raised or something else is set here.
+    """
+
+    def __init__(self, store: Store, options: RunOptions) -> None:
+        self._store = store
+        self._board = StatusBoard(store.folder, options.trials)
+        self.progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
+        self.tracker = _tracker(store, options)
+        self.ending = Ending("KILLED", STOPPED)
+        self._driver: Driver | None = None
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def begin(self, shown: Mapping[str, Any]) -> None:
+        """Start, with what was there before.
+
+        Args:
+            shown: What MLflow shows of the sweep.
+        """
+        if self.tracker is not None:
+            self.tracker.start(shown)
+        for finished in list_results(self._store.folder).values():
+            self._board.trial_ended(finished)
+            self.progress.count(finished)
+            if self.tracker is not None:
+                self.tracker.trial_ended(finished)  # what an interrupted process could not record
+
+    def wait_for_tables(self) -> None:
+        """Wait until MLflow's database is there, so that no child ever meets a part of it."""
+        if self.tracker is not None:
+            self.tracker.wait_until_tried(TABLES_SECONDS)
+
+    def follow(self, driver: Driver) -> None:
+        """Tell of the workers of a driver, too."""
+        self._driver = driver
+        self._board.begin()
+
+    def trial_ended(self, finished: Finished) -> None:
+        """A trial's result is on the disk."""
+        self._board.trial_ended(finished)
+        self.progress.trial_ended(finished)
+        if self.tracker is not None:
+            self.tracker.trial_ended(finished)
+
+    def idle(self) -> None:
+        """About once a second: show where the sweep is."""
+        self.progress.show()
+        workers = [] if self._driver is None else self._driver.workers()
+        self._board.write(workers, {} if self.tracker is None else self.tracker.state())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        ending = self.ending
+        if isinstance(error, Exception):
+            ending = Ending("FAILED", f"{type(error).__name__}: {error}")
+        ending = replace(ending, tags={**ending.tags, **_accepted_tag(self._store)})
+        with suppress(StoreError):  # of a full disk there is worse to tell
+            ending.save(self._store.folder)
+        if self.tracker is not None:
+            self.tracker.finish(ending)
+            self._board.write([], self.tracker.state(), last=True)
+
+
+def _tracker(store: Store, options: RunOptions) -> Tracker | None:
+    if options.tracking is False:
+        return None
+    uri = options.tracking if isinstance(options.tracking, str) else store.manifest.get("tracking")
+    created, baseline = str(store.manifest["created"]), store.manifest.get("baseline")
+    return Tracker(options.root, store.name, created, uri, baseline)
+
+
+def _accepted_tag(store: Store) -> dict[str, str]:
+    """The changes that a sweep was gone on with, for its parent run."""
+    fields = sorted({str(change["field"]) for change in store.manifest.get("accepted", [])})
+    return {"lossweights.accepted_changes": ", ".join(fields)[:1000]} if fields else {}

@@ -1,0 +1,123 @@
+"""The options of a run as the command line spells them, said once for all commands that run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from lossweights.base.commands import DEFAULT_ROOT
+from lossweights.sweep._options import RunOptions
+
+Root = Annotated[Path, typer.Option(help="Folder of MLflow's database, sweeps and weight sets.")]
+TrackingUri = Annotated[str | None, typer.Option(help="MLflow server to record to.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What a person may say of a run; `lossweights.sweep.abstract.AbstractSweep.run` says more."""
+
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Trials in all.  [default: 64; on resume as many as last time]"),
+    ] = None
+    name: Annotated[str | None, typer.Option(help="Another name for the sweep.")] = None
+    root: Root = DEFAULT_ROOT
+    trainer: Annotated[str, typer.Option(help="auto, or the name of a trainer.")] = "auto"
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that train; 0 trains in this one.  [default: chosen]"),
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep of this name.")] = (
+        False
+    )
+    accept_change: Annotated[
+        list[str] | None,
+        typer.Option(help="Go on although this has changed, such as code; may be repeated."),
+    ] = None
+    trial_timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which a trial is ended.")
+    ] = None
+    max_retries: Annotated[
+        int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
+    ] = 1
+    tracking_uri: TrackingUri = None
+    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not record to MLflow.")] = (
+        False
+    )
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False
+
+    def options(self, trials: int, script: Path) -> RunOptions:
+        """The options of the run.
+
+        Args:
+            trials: Weight sets to try in all.
+            script: The script that declares the sweep.
+        """
+        return RunOptions(
+            trials=trials,
+            name=self.name,
+            root=self.root,
+            trainer=self.trainer,
+            workers=self.workers,
+            resume=self.resume,
+            accept_change=tuple(self.accept_change or ()),
+            tracking=False if self.no_tracking else self.tracking_uri or True,
+            trial_timeout=self.trial_timeout,
+            max_retries=self.max_retries,
+            quiet=self.quiet,
+            script=script,
+        )
+
+    def unusual(self, names: Sequence[str]) -> dict[str, Any]:
+        """Those of these flags that were given, by name.
+
+        >>> Flags(workers=2, no_tracking=True).unusual(["trainer", "workers", "no_tracking"])
+        {'workers': 2, 'no_tracking': True}
+        """
+        usual = Flags()
+        values = {name: getattr(self, name) for name in names}
+        return {name: v for name, v in values.items() if v != getattr(usual, name)}
+
+
+def takes_flags(without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Any]:
+    """Makes a command take every flag, and hands it all of them as ``flags``.
+
+    Typer reads a command's options from its signature. So the signature is made here, from
+    `Flags`, instead of being written again for every command.
+
+    Args:
+        without: Flags that the command does not take; it gets their defaults.
+    """
+    hints = get_type_hints(Flags, include_extras=True)
+    taken = [each for each in fields(Flags) if each.name not in without]
+    options = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=hints[each.name],
+        )
+        for each in taken
+    ]
+
+    def decorate(command: Callable[..., None]) -> Any:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "flags"]
+
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            flags = Flags(**{each.name: given.pop(each.name) for each in taken})
+            command(**given, flags=flags)
+
+        # What `wraps` took over describes the inner command.
+        called.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
+        return called
+
+    return decorate

@@ -1,0 +1,65 @@
+"""A sweep that is ready to run: its data are loaded, and its parts are known to fit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossweights.base.strict_json import digest
+from lossweights.training import SetupRequest, Trainer, TrainingSetup
+
+if TYPE_CHECKING:  # pandas, which `lossweights --help` does not need
+    from lossweights.results.result import SweepResult
+    from lossweights.tracking import Ending
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared(ABC):
+    """What driver and workers need of a sweep, once its data are loaded.
+
+    Attributes:
+        parts: Everything but space, objectives and seed that decides its numbers, as plain JSON
+            values; a worker that loads the sweep must find the same.
+        scales: What sampled weights are divided by, term by term, or ``None``.
+        baseline: Magnitude of each term for the best constant prediction, where trials measure
+            theirs, or ``None`` where there is no such prediction.
+        shown: What the tracker shows of the sweep.
+    """
+
+    parts: Mapping[str, Any]
+    scales: Mapping[str, float] | None = None
+    baseline: Mapping[str, float] | None = None
+    shown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of its parts; workers must find the driver's."""
+        return digest(dict(self.parts))
+
+    def choose(self, request: SetupRequest) -> TrainingSetup:
+        """How its trials are best trained; by default as they were asked to be."""
+        return TrainingSetup.as_requested(request)
+
+    @abstractmethod
+    def make_trainer(self, name: str, members: int | None = None) -> Trainer:
+        """Build a trainer, by its name.
+
+        Args:
+            name: One of the sweep's trainers.
+            members: How many members it is to train at once; ``None`` leaves that to the trainer.
+        """
+
+    @abstractmethod
+    def conclude(self, result: SweepResult, root: Path) -> Ending:
+        """What to do once all trials have ended.
+
+        Args:
+            result: The result, with all trials.
+            root: Folder of the sweeps.
+
+        Returns:
+            How the sweep's run in MLflow ends.
+        """
