@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from lossweights.base.errors import WorkerError
 from lossweights.executors._contract import Batch
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training import Member
+
+T = TypeVar("T")
 
 MAX_BYTES = 64 << 20  # of one member's result: 40,000 epochs of 40 numbers each
 MAX_KEYS = 256  # terms or metrics in one group of a report
@@ -97,13 +99,7 @@ def read_report(message: Mapping[str, Any], members: int) -> tuple[int, EpochRep
     Raises:
         WorkerError: It is no report of one of so many members.
     """
-    try:
-        position = int(message["position"])
-        report = EpochReport.from_json(message["report"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise WorkerError(f"Expected a report. Found: {error!r}.") from error
-    if not 0 <= position < members:
-        raise WorkerError(f"Expected a report of one of {members} members. Found {position}.")
+    position, report = _of_member(message, members, "report", EpochReport.from_json)
     return position, check_report(report)
 
 
@@ -111,21 +107,27 @@ def read_result(message: Mapping[str, Any], members: int) -> tuple[int, TrialRes
     """Position and result of a message about a member that was trained.
 
     Raises:
-        WorkerError: It is no result of one of so many members.
+        WorkerError: It is no result of one of so many members, or its weights are not finite.
     """
-    try:
-        position = int(message["position"])
-        result = TrialResult.from_json(message["result"])
-        for report in result.reports:
-            check_report(report)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise WorkerError(f"Expected a result. Found: {error!r}.") from error
-    if not 0 <= position < members or not _sound(result):
-        raise WorkerError(
-            f"Expected a result of one of {members} members, with finite weights. Found one of "
-            f"{position}."
-        )
+    position, result = _of_member(message, members, "result", TrialResult.from_json)
+    for report in result.reports:
+        check_report(report)
+    if not _sound(result):
+        raise WorkerError(f"Expected a result with finite weights. Found {dict(result.weights)}.")
     return position, result
+
+
+def _of_member(
+    message: Mapping[str, Any], members: int, what: str, read: Callable[[Any], T]
+) -> tuple[int, T]:
+    """Position of a member in its batch, and what a message says of it."""
+    try:
+        position, value = int(message["position"]), read(message[what])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise WorkerError(f"Expected a {what}. Found: {error!r}.") from error
+    if not 0 <= position < members:
+        raise WorkerError(f"Expected a {what} of one of {members} members. Found {position}.")
+    return position, value
 
 
 def _sound(result: TrialResult) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
@@ -10,7 +11,16 @@ from lossweights.sweep.prepared import Prepared
 
 
 class Declaration(Protocol):
-    """A sweep as it was declared; `lossweights.sweep.abstract.AbstractSweep` is one."""
+    """A sweep as it was declared; `lossweights.sweep.abstract.AbstractSweep` is one.
+
+    Attributes:
+        name: Name of the sweep.
+        space: What is sampled.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        seed: Seed of the sampler and of every training.
+        baselines: Parameter values to try first.
+        trainers: Names of the trainers that it can build.
+    """
 
     name: str
     space: Space
@@ -19,5 +29,6 @@ class Declaration(Protocol):
     baselines: Sequence[Mapping[str, float]]
     trainers: ClassVar[Sequence[str]]
 
+    @abstractmethod
     def prepare(self, *, rehearse: bool) -> Prepared:
-        """Load the data and, for the driver, try every part once."""
+        """Load the data and, for the driver, try every part once, so that mistakes show at once."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 from lossweights.base.errors import StoreError
@@ -81,12 +80,7 @@ class Recording:
         workers = [] if self._driver is None else self._driver.workers()
         self._board.write(workers, {} if self.tracker is None else self.tracker.state())
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         ending = self.ending
         if isinstance(error, Exception):
             ending = Ending("FAILED", f"{type(error).__name__}: {error}")

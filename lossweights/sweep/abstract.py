@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from lossweights.results.result import SweepResult
-from lossweights.search.space import Space
+from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._options import RunOptions
-from lossweights.sweep.prepared import Prepared
 
 
-class AbstractSweep(ABC):
-    """What can be launched, driven and loaded by a worker.
+class AbstractSweep(Declaration):
+    """What can be launched, driven and loaded by a worker: a declaration that can be run.
 
     Final subclasses: `lossweights.sweep.sweep.Sweep`, which trains Keras models, and
     `lossweights.testing.FakeSweep`, which does sums.
-
-    Attributes:
-        name: Name of the sweep.
-        space: What is sampled.
-        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
-        seed: Seed of the sampler and of every training.
-        baselines: Parameter values to try first.
-        trainers: Names of the trainers that it can build.
     """
-
-    name: str
-    space: Space
-    objectives: Mapping[str, str]
-    seed: int
-    baselines: Sequence[Mapping[str, float]]
-    trainers: ClassVar[Sequence[str]]
-
-    @abstractmethod
-    def prepare(self, *, rehearse: bool) -> Prepared:
-        """Load the data and, for the driver, try every part once, so that mistakes show at once."""
 
     def run(
         self,

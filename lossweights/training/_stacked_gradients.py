@@ -94,41 +94,19 @@ class StackedGradients:
         )
         return operations(concrete.graph)
 
-    def _of_members(
-        self,
-        trainable: list[Tensor],
-        own: list[Tensor],
-        common: list[Tensor],
-        weights: Tensor,
-        batch: Batch,
-    ) -> Any:
-        def member(
-            trainable: list[Tensor], own: list[Tensor], weights: Tensor, batch: Batch
-        ) -> Any:
-            state = merge(own, common, self._is_common)
-            gradients, state = self._loss.gradients(trainable, state, weights, batch)
-            return self._connected(gradients), *split(state, self._is_common)
+    def _of_members(self, trainable: Any, own: Any, common: Any, weights: Any, batch: Any) -> Any:
+        def gradients(*values: Any) -> tuple[list[StackedGradient], list[Tensor]]:
+            found, state = self._loss.gradients(*values)
+            return self._connected(found), state
 
-        return self._map(member, trainable, own, weights, batch)
+        return self._map(gradients, trainable, own, common, weights, batch)
 
-    def _of_stack(
-        self,
-        trainable: list[Tensor],
-        own: list[Tensor],
-        common: list[Tensor],
-        weights: Tensor,
-        batch: Batch,
-    ) -> Any:
-        def member(
-            trainable: list[Tensor], own: list[Tensor], weights: Tensor, batch: Batch
-        ) -> Any:
-            state = merge(own, common, self._is_common)
-            loss, state = self._loss.value(trainable, state, weights, batch)
-            return loss, *split(state, self._is_common)
-
+    def _of_stack(self, trainable: Any, own: Any, common: Any, weights: Any, batch: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trainable)
-            losses, own, common = self._map(member, trainable, own, weights, batch)
+            losses, own, common = self._map(
+                self._loss.value, trainable, own, common, weights, batch
+            )
         # The gradient of the sum over members is each member's own gradient in its own slice.
         return self._connected(tape.gradient(losses, trainable)), own, common
 
@@ -148,18 +126,31 @@ class StackedGradients:
         member: Callable[..., Any],
         trainable: list[Tensor],
         own: list[Tensor],
+        common: list[Tensor],
         weights: Tensor,
         batch: Batch,
     ) -> Any:
-        """Map a function of one member over all; its last result is the same for all."""
+        """Map a function of one member's values over all: what it gives, and the state after it.
+
+        Args:
+            member: From trainable values, state, weights and batch of a member to something and
+                its state.
+            trainable: As `gradients` takes them, and so on.
+            own: State that each member has for itself.
+            common: State that all members share; it is the same for all after a step, too.
+            weights: Effective weights.
+            batch: The batch.
+        """
         stacked = (trainable, own, weights, batch if self._own_batches else ())
 
         def one(values: tuple[Any, ...]) -> Any:
-            trainable, own, weights, batch_of_member = values
-            return member(trainable, own, weights, batch_of_member or batch)
+            trainable, own, weights, own_batch = values
+            state = merge(own, common, self._is_common)
+            found, state = member(trainable, state, weights, own_batch or batch)
+            return found, *split(state, self._is_common)
 
-        *results, common = map_members(one, stacked, members=weights.shape[0])
-        return *results, [value[0] for value in common]
+        found, own, common = map_members(one, stacked, members=weights.shape[0])
+        return found, own, [value[0] for value in common]
 
 
 def map_members(function: Callable[[Any], Any], values: Any, members: int) -> Any:
