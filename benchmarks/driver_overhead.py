@@ -18,7 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from lossweights.search.sampler import Sampler
-from lossweights.sweep import _recording as recording
+from lossweights.sweep import _telemetry as telemetry
 from lossweights.testing import FakeSweep
 
 WINDOW = 100  # trials over which a figure is taken
@@ -41,7 +41,7 @@ def measure(trials: int, workers: int, root: Path) -> tuple[list[float], dict[st
     safe: list[float] = []
     spent: dict[str, list[float]] = defaultdict(list)
 
-    class Watch(recording.StatusBoard):
+    class Watch(telemetry.StatusBoard):
         """Notes the time of each trial."""
 
         def trial_ended(self, finished):
@@ -60,7 +60,7 @@ def measure(trials: int, workers: int, root: Path) -> tuple[list[float], dict[st
 
         return timed_call
 
-    recording.StatusBoard = Watch
+    telemetry.StatusBoard = Watch
     Sampler.ask, Sampler.learn = timed("ask"), timed("learn")
     sweep = FakeSweep("overhead", epochs=3)
     script = Path(root) / "script.py"

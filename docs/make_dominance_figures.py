@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lossweights.base.errors import SweepNotFound
 from lossweights.base.palette import OKABE_ITO
-from lossweights.dominance.shares import falls, parts, shares
+from lossweights.dominance.shares import as_fractions, decreases, shares
 from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.results.result import SweepResult
 from lossweights.watch.monitor import TermMonitor
@@ -71,7 +71,7 @@ def draw_one_training(result: SweepResult, number: int) -> None:
     trial = result.finished[number].result
     names = list(trial.weights)
     w, rows = np.array(list(trial.weights.values())), trial.magnitudes("train")
-    so_far = np.cumsum(falls(w, rows), axis=0)
+    so_far = np.cumsum(decreases(w, rows), axis=0)
     epochs = [report.epoch for report in trial.reports]
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
     left.stackplot(epochs, shares(w, rows).T, labels=names, colors=OKABE_ITO)
@@ -126,7 +126,7 @@ def draw_flips(result: SweepResult, verdict: SweepVerdict) -> None:
             (result.finished[n].result.weights, v.decrease) for n, v in result.verdicts.items()
         ]
         ratio = [w[b] * scales[b] / (w[a] * scales[a]) for w, _ in trials]
-        part = [parts(np.maximum([d[a], d[b]], 0))[1] for _, d in trials]
+        part = [as_fractions(np.maximum([d[a], d[b]], 0))[1] for _, d in trials]
         axes.scatter(ratio, part, color=OKABE_ITO[0], **EVERY_MARK)
         axes.set(xscale="log", title=f"{b} against {a}", xlabel=f"weight of {b} / weight of {a}")
         axes.axhline(0.5, color="#999999", linewidth=0.8, linestyle=":")

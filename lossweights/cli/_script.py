@@ -33,18 +33,18 @@ def load_sweep(path: Path) -> AbstractSweep:
     return next(iter(sweeps.values()))
 
 
-def load_target(target: Mapping[str, str]) -> AbstractSweep:
-    """The sweep that `lossweights.sweep._target.target_of` described.
+def load_location(location: Mapping[str, str]) -> AbstractSweep:
+    """The sweep that `lossweights.sweep._location.location_of` described.
 
     Raises:
         SweepNotFound: It is not there.
     """
-    if "script" in target:
-        return load_sweep(Path(target["script"]))
-    sweep = getattr(import_module(target["module"]), target["name"], None)
+    if "script" in location:
+        return load_sweep(Path(location["script"]))
+    sweep = getattr(import_module(location["module"]), location["name"], None)
     if not isinstance(sweep, AbstractSweep):
         raise SweepNotFound(
-            f"Expected a sweep as {target['name']!r} of the module {target['module']!r}. "
+            f"Expected a sweep as {location['name']!r} of the module {location['module']!r}. "
             f"Found {type(sweep).__name__}. Define it at the top level of the module."
         )
     return sweep

@@ -35,9 +35,9 @@ def main() -> None:
 
 
 def _load(request: Mapping[str, Any]) -> Loaded:
-    from lossweights.cli._script import load_target
+    from lossweights.cli._script import load_location
 
-    prepared = load_target(request["target"]).prepare(rehearse=False)
+    prepared = load_location(request["location"]).prepare(rehearse=False)
     trainer = prepared.make_trainer(request["trainer"], request["members"])
     return Loaded(trainer, prepared.fingerprint)
 

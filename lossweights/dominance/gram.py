@@ -73,7 +73,7 @@ def contributions(weights: ArrayLike, grams: ArrayLike) -> Floats:
     return _ratio(pulls, pulls.sum())
 
 
-def points(weights: Mapping[str, float], gram: ArrayLike) -> dict[str, float]:
+def gram_metrics(weights: Mapping[str, float], gram: ArrayLike) -> dict[str, float]:
     """What one Gram matrix says, by the names under which it is logged.
 
     ``gradnorm/<term>``, ``gradshare/<term>``, ``contribution/<term>``, ``cosine/<term>/<term>``.
@@ -82,7 +82,7 @@ def points(weights: Mapping[str, float], gram: ArrayLike) -> dict[str, float]:
         weights: Effective weight of each term, in the order of the matrix.
         gram: Shape ``(terms, terms)``.
 
-    >>> values = points({"a": 1.0, "b": 1.0}, [[9.0, -3.0], [-3.0, 1.0]])
+    >>> values = gram_metrics({"a": 1.0, "b": 1.0}, [[9.0, -3.0], [-3.0, 1.0]])
     >>> values["contribution/a"], values["cosine/a/b"]
     (1.5, -1.0)
     """
@@ -102,7 +102,7 @@ def points(weights: Mapping[str, float], gram: ArrayLike) -> dict[str, float]:
     return found
 
 
-def named(names: Sequence[str], gram: ArrayLike) -> dict[str, dict[str, float]]:
+def gram_table(names: Sequence[str], gram: ArrayLike) -> dict[str, dict[str, float]]:
     """A Gram matrix as a table by two names, as `lossweights.records.EpochReport` keeps it."""
     matrix = _matrices(gram).tolist()
     return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, matrix, strict=True)}

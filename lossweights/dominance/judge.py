@@ -33,11 +33,11 @@ from numpy.typing import ArrayLike
 from lossweights.dominance import gram as grams_of
 from lossweights.dominance.shares import (
     Floats,
+    as_fractions,
+    conflict_of,
     decrease_shares,
-    falls,
-    given_back,
+    decreases,
     noise,
-    parts,
     second_half,
     shares,
 )
@@ -54,9 +54,9 @@ __all__ = [
     "decrease_shares",
     "judge",
     "judge_results",
-    "judge_sweep",
     "leader",
     "shares",
+    "sweep_sentence",
 ]
 
 
@@ -95,7 +95,7 @@ def judge(
     if len(rows) < 2:
         return _undetermined(names, "there were fewer than two finite measurements")
     share = shares(w[-1], rows[-1])
-    steps = falls(w, rows)
+    steps = decreases(w, rows)
     whole, decrease = steps.sum(axis=0), float(steps.sum())
     last = w[-1] * rows  # at fixed weights, so that a moved weight is no noise
     least = max(
@@ -105,7 +105,7 @@ def judge(
     if not decrease > least:
         return _undetermined(names, "the weighted loss hardly fell", share)
     jumps = noise(last) / decrease
-    late = parts(second_half(steps))
+    late = as_fractions(second_half(steps))
     first, later = leader(whole), leader(late)
     start = None if baseline is None else np.array([baseline[name] for name in names])
     return Verdict(
@@ -116,7 +116,7 @@ def judge(
         late_driver=None if later is None else names[later],
         share=_table(names, share),
         noise=_table(names, jumps),
-        conflict=given_back(whole),
+        conflict=conflict_of(whole),
         baseline=None if start is None else _table(names, _from_baseline(w[-1], start, rows[-1])),
         contribution=contribution,
         cosines=cosines,
@@ -232,7 +232,7 @@ def judge_results(
     }
 
 
-def judge_sweep(verdicts: Mapping[int, Verdict], best: int | None = None) -> str:
+def sweep_sentence(verdicts: Mapping[int, Verdict], best: int | None = None) -> str:
     """One sentence over many trials: which term drove how many, and which one the best.
 
     Args:
@@ -240,7 +240,7 @@ def judge_sweep(verdicts: Mapping[int, Verdict], best: int | None = None) -> str
         best: Number of the trial that the sweep would pick.
 
     >>> one = judge({"mse": 1.0, "under": 1.0}, [[10.0, 2.0], [2.0, 1.0]])
-    >>> judge_sweep({0: one}, best=0)
+    >>> sweep_sentence({0: one}, best=0)
     'mse drove training in 1 of 1 trials; in the best trial (0) it was mse (89% of the decrease).'
     """
     if not verdicts:

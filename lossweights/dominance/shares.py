@@ -46,10 +46,10 @@ def decrease_shares(weights: ArrayLike, start: ArrayLike, end: ArrayLike) -> Flo
     fall = np.asarray(weights, dtype=np.float64) * (
         np.asarray(start, dtype=np.float64) - np.asarray(end, dtype=np.float64)
     )
-    return parts(fall)
+    return as_fractions(fall)
 
 
-def falls(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
+def decreases(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
     """What each term took off the weighted loss from report to report: ``(reports - 1, terms)``.
 
     Args:
@@ -57,7 +57,7 @@ def falls(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
             force up to that report (so that row 0 is never used).
         magnitudes: Shape ``(reports, terms)``.
 
-    >>> falls([1.0, 4.0], [[4.0, 0.5], [3.0, 0.5], [1.0, 0.25]]).tolist()
+    >>> decreases([1.0, 4.0], [[4.0, 0.5], [3.0, 0.5], [1.0, 0.25]]).tolist()
     [[1.0, 0.0], [2.0, 1.0]]
     """
     w = np.asarray(weights, dtype=np.float64)
@@ -76,7 +76,7 @@ def second_half(fallen: ArrayLike) -> Floats:
     parts never rest on a difference of almost nothing. NaN if there was no decrease.
 
     Args:
-        fallen: What each term took off from report to report, from `falls`.
+        fallen: What each term took off from report to report, from `decreases`.
 
     >>> second_half([[8.0, 0.0], [1.0, 1.0]]).tolist()
     [4.0, 1.0]
@@ -92,10 +92,10 @@ def second_half(fallen: ArrayLike) -> Floats:
     return rest
 
 
-def parts(fall: ArrayLike) -> Floats:
+def as_fractions(fall: ArrayLike) -> Floats:
     """Each number over the sum of all; NaN if the sum is 0.
 
-    >>> parts([3.0, -1.0]).tolist()
+    >>> as_fractions([3.0, -1.0]).tolist()
     [1.5, -0.5]
     """
     numbers = np.asarray(fall, dtype=np.float64)
@@ -103,10 +103,10 @@ def parts(fall: ArrayLike) -> Floats:
     return numbers / total if total != 0 else np.full_like(numbers, np.nan)
 
 
-def given_back(fall: ArrayLike) -> float:
+def conflict_of(fall: ArrayLike) -> float:
     """How much of what some terms gained the others lost: 0 without conflict, 1 if all of it.
 
-    >>> given_back([4.0, 1.0, -2.0])
+    >>> conflict_of([4.0, 1.0, -2.0])
     0.4
     """
     numbers = np.asarray(fall, dtype=np.float64)

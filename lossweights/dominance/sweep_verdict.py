@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lossweights.dominance._flips import Flip, find_flip
-from lossweights.dominance.judge import judge_results, judge_sweep
+from lossweights.dominance.judge import judge_results, sweep_sentence
 from lossweights.dominance.verdict import Verdict, finite, listed, percent
 from lossweights.records import Outcome, TrialResult
 
@@ -152,7 +152,7 @@ class SweepVerdict:
         }
 
 
-def conclude(
+def judge_sweep(
     verdicts: Mapping[int, Verdict],
     weights: Mapping[int, Mapping[str, float]],
     metrics: Mapping[int, Mapping[str, float]],
@@ -178,7 +178,7 @@ def conclude(
     inert = {name: _inert_up_to(name, told, weights) for name in names}
     driven = Counter(v.driver for v in told.values() if v.driver is not None)
     return SweepVerdict(
-        sentence=judge_sweep(verdicts, best),
+        sentence=sweep_sentence(verdicts, best),
         judged=len(verdicts),
         drivers={name: driven[name] for name in names},
         sacrificed={name: words[name, "sacrificed"] for name in names},
@@ -196,7 +196,7 @@ def conclude(
     )
 
 
-def conclude_results(
+def judge_sweep_results(
     results: Mapping[int, TrialResult],
     *,
     scales: Mapping[str, float] | None = None,
@@ -218,7 +218,7 @@ def conclude_results(
         for number, result in results.items()
     }
     complete = {n: r.metrics for n, r in results.items() if r.outcome is Outcome.COMPLETE}
-    return conclude(
+    return judge_sweep(
         judge_results(results, baseline), relative, complete, best=best, importance=importance
     )
 

@@ -29,7 +29,7 @@ class ProcessExecutor(Executor):
 
     Args:
         workers: How many processes.
-        target: How a worker finds the sweep; see `lossweights.sweep._target.target_of`.
+        location: How a worker finds the sweep; see `lossweights.sweep._location.location_of`.
         trainer: Name of the trainer that each worker builds.
         fingerprint: What the workers must find when they load the sweep: the driver's own.
         logs: Folder for the logs of the workers.
@@ -40,7 +40,7 @@ class ProcessExecutor(Executor):
     def __init__(
         self,
         workers: int,
-        target: Mapping[str, str],
+        location: Mapping[str, str],
         trainer: str,
         fingerprint: str,
         logs: Path,
@@ -53,7 +53,7 @@ class ProcessExecutor(Executor):
         self._wanted = threading.Condition()
         self._closed = False
         self._ready: Ready | None = None
-        load = {"target": dict(target), "trainer": trainer, "members": members}
+        load = {"location": dict(location), "trainer": trainer, "members": members}
         cores = max(1, available_cores() // workers)
         self._supervisors = [
             Supervisor(self, number, load, logs, cores, memory) for number in range(1, workers + 1)

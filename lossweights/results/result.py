@@ -16,7 +16,7 @@ from lossweights.base.errors import PickError, StoreError, SweepNotFound
 from lossweights.base.files import inside
 from lossweights.base.names import check_name
 from lossweights.dominance.judge import judge_results
-from lossweights.dominance.sweep_verdict import SweepVerdict, conclude_results
+from lossweights.dominance.sweep_verdict import SweepVerdict, judge_sweep_results
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
@@ -184,7 +184,7 @@ class SweepResult:
     def sweep_verdict(self) -> SweepVerdict:
         """The whole verdict: who drove what, where that changes, and which weight matters."""
         best = self.best_number("knee") if self.has_best else None
-        return conclude_results(
+        return judge_sweep_results(
             self._results,
             scales=self.scales,
             baseline=self.baseline,

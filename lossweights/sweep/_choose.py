@@ -11,8 +11,8 @@ from lossweights.base.machine import available_cores, total_bytes
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
 from lossweights.store import Store
 from lossweights.sweep._declaration import Declaration
+from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
-from lossweights.sweep._target import target_of
 from lossweights.sweep.prepared import Prepared
 from lossweights.training import SetupRequest, TrainingSetup
 
@@ -53,7 +53,7 @@ def make_executor(
         return InlineExecutor(lambda: prepared.make_trainer(setup.trainer, setup.members))
     return ProcessExecutor(
         setup.workers,
-        target_of(sweep, sweep.name, options.script),
+        location_of(sweep, sweep.name, options.script),
         setup.trainer,
         fingerprint=prepared.fingerprint,
         logs=store.folder / "logs",
@@ -82,7 +82,7 @@ def _kept_setup(prepared: Prepared, store: Store, request: SetupRequest) -> Trai
 def _can_have_workers(sweep: Declaration, options: RunOptions) -> bool:
     """Whether a worker could import the sweep; not one that was written in a notebook."""
     try:
-        target_of(sweep, sweep.name, options.script)
+        location_of(sweep, sweep.name, options.script)
     except WorkerError:
         return False
     return True

@@ -18,7 +18,7 @@ from lossweights.sweep._choose import choose_setup, make_executor
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._open import open_store, refuse_full_disk
 from lossweights.sweep._options import RunOptions
-from lossweights.sweep._recording import Recording
+from lossweights.sweep._telemetry import Telemetry
 
 
 def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
@@ -36,31 +36,31 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
         # 3. The sweep folder is made or reopened; from here on it is ours alone.
         with (
             open_store(sweep, prepared, name, options) as store,
-            Recording(store, options) as recording,
+            Telemetry(store, options) as telemetry,
         ):
             # 4. How trials are trained is chosen, perhaps by timing. MLflow starts after that: its
             #    start takes all of a core.
             try:
                 setup = choose_setup(sweep, prepared, store, options)
             finally:
-                recording.begin(prepared.shown)
+                telemetry.begin(prepared.shown)
             # 5. Batches are trained until enough trials have ended.
             if setup is not None:
                 if setup.workers:
-                    recording.wait_for_tables()
+                    telemetry.wait_for_tables()
                 executor = make_executor(sweep, prepared, store, setup, options)
-                recorder = Recorder(store, recording.trial_ended, recording.idle)
+                recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
                 policy = Policy(options.max_retries, options.trial_timeout)
-                with recording.progress, executor:
+                with telemetry.progress, executor:
                     executor.start()
-                    driver = Driver(store, executor, recorder, signals, policy, recording.tracker)
-                    recording.follow(driver)
+                    driver = Driver(store, executor, recorder, signals, policy, telemetry.tracker)
+                    telemetry.follow(driver)
                     with recorder:
                         driver.run(options.trials)
             # 6. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
-                recording.ending = prepared.conclude(result, options.root)
+                telemetry.ending = prepared.conclude(result, options.root)
     return SweepResult.read(name, options.root)
 
 

@@ -64,7 +64,7 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
         yield from _point(name, value, report, time)
     matrix = report.gram_matrix(names)
     if matrix is not None:
-        for key, value in gram.points(weights, matrix).items():
+        for key, value in gram.gram_metrics(weights, matrix).items():
             yield from _point(key, value, report, time)
     if report.calibration is not None:
         yield from _point("calibration", report.calibration, report, time)

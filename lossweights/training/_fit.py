@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lossweights.data import Data, Split, Stream
-from lossweights.dominance.gram import named
+from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training._compiled import keras_loss
 from lossweights.training._contract import Member, ReportFunction, Trainer
@@ -162,7 +162,9 @@ class FitTrainer(Trainer):
         if bad is None and not self._parameters_finite():
             bad = "a parameter of the model"
         if bad is None and epoch in self._gradient_epochs:
-            report = replace(report, gram=named(list(self._loss.terms), self._gradients.measure()))
+            report = replace(
+                report, gram=gram_table(list(self._loss.terms), self._gradients.measure())
+            )
         if bad is None and epoch == self._problem.epochs:
             rows = self._rows_of_gradients
             residual = calibration_residual(

@@ -11,7 +11,7 @@ from lossweights.training._feed import ArrayFeed, Feed, StreamFeed
 from lossweights.training._rows import Chunks, Rows, chunk_rows
 from lossweights.training._schedule import gradient_rows
 from lossweights.training.problem import Problem
-from lossweights.watch.probe import by_output
+from lossweights.watch.probe import values_by_output
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Placed:
 
         def named(split: Split) -> Split:
             """The targets of several outputs by name, as the terms read them."""
-            return Split(split.x, by_output(model, loss, split.y), split.sample_weight)
+            return Split(split.x, values_by_output(model, loss, split.y), split.sample_weight)
 
         probe, val = named(data.train.spread(problem.probe_size)), named(data.val)
         length = chunk_rows([len(probe), len(val)])
         train: Feed
         if isinstance(data.train, Stream):
-            train = StreamFeed(data.train, problem, lambda y: by_output(model, loss, y))
+            train = StreamFeed(data.train, problem, lambda y: values_by_output(model, loss, y))
         else:
             train = ArrayFeed(named(data.train))
         return cls(

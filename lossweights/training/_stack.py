@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from lossweights.dominance.gram import named
+from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport
 from lossweights.training._feed import Source
 from lossweights.training._placed import Placed
@@ -141,7 +141,7 @@ class Stack:
         found = []
         for report, gram, residual in zip(reports, grams, residuals.tolist(), strict=True):
             if report.bad is None:
-                report = replace(report, gram=named(self._terms, gram))
+                report = replace(report, gram=gram_table(self._terms, gram))
                 if report.epoch == self._epochs and self._gram.is_calibrated:
                     report = replace(report, calibration=residual)
             found.append(report)

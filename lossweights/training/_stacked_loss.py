@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops, tree
 
 from lossweights.loss.combined import CombinedLoss
-from lossweights.watch.probe import by_output
+from lossweights.watch.probe import values_by_output
 
 Tensor = Any
 # Slices are of the rows of an embedding that were looked up.
@@ -100,4 +100,4 @@ class MemberLoss:
         own = {id(variable) for variable, _ in values}
         self.has_foreign_state = not own.issuperset(scope.state_mapping)
         new_state = [scope.get_current_value(v) for v in model.non_trainable_variables]
-        return by_output(model, self._loss, y_pred), new_state, additional
+        return values_by_output(model, self._loss, y_pred), new_state, additional

@@ -16,7 +16,7 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
 from lossweights.training.early_stopping import EarlyStopping
-from lossweights.watch.probe import by_output
+from lossweights.watch.probe import values_by_output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +148,9 @@ def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Spli
             f"Adjust build_model() or load_data()."
         ) from error
     loss = problem.make_loss()
-    y_pred = by_output(model, loss, y_pred)
+    y_pred = values_by_output(model, loss, y_pred)
     try:
-        values = loss.per_sample_terms(by_output(model, loss, rows.y), y_pred)
+        values = loss.per_sample_terms(values_by_output(model, loss, rows.y), y_pred)
     except Exception as error:
         targets = tree.map_structure(lambda a: tuple(a.shape[1:]), split.y)
         outputs = tree.map_structure(lambda a: tuple(a.shape[1:]), y_pred)
@@ -171,7 +171,7 @@ def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Spli
     guesses = tree.map_structure(
         lambda p: np.resize(keras.ops.convert_to_numpy(p), (len(split), *p.shape[1:])), y_pred
     )
-    y, weight = (by_output(model, loss, part) for part in (split.y, split.sample_weight))
+    y, weight = (values_by_output(model, loss, part) for part in (split.y, split.sample_weight))
     for metric, function in problem.metrics.items():
         try:
             function.evaluate(y, guesses, weight)

@@ -11,13 +11,13 @@ import keras
 import numpy as np
 
 from lossweights.base.errors import LossweightsError
-from lossweights.dominance.gram import named
+from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.scales import reference_scales
 from lossweights.records import EpochReport
 from lossweights.watch._budget import Meter, Overhead
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
-from lossweights.watch.probe import Probe, by_output, count_rows, spread
+from lossweights.watch.probe import Probe, count_rows, spread, values_by_output
 
 FEWEST_ROWS, MOST_ROWS = 256, 1024  # of a probe whose size is picked
 FEWEST_GRADIENT_ROWS, MOST_GRADIENT_ROWS = 64, 256
@@ -144,7 +144,7 @@ class Instruments:
         """The Gram matrix by names, if gradients are measured at all."""
         if self._gradients is None:
             return None
-        return named(list(self._loss.terms), self._gradients.measure())
+        return gram_table(list(self._loss.terms), self._gradients.measure())
 
     def _report(
         self,
@@ -192,8 +192,8 @@ class Instruments:
         try:
             return reference_scales(
                 self._loss.terms,
-                by_output(self._model, self._loss, y),
-                sample_weight=by_output(self._model, self._loss, sample_weight),
+                values_by_output(self._model, self._loss, y),
+                sample_weight=values_by_output(self._model, self._loss, sample_weight),
                 output_shape=getattr(self._model, "output_shape", None),
             )
         except LossweightsError:

@@ -1,4 +1,4 @@
-"""The story of one training: what was measured and the weights in force, and what that says."""
+"""The record of one training: what was measured and the weights in force, and what that says."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lossweights.dominance.gram import points
+from lossweights.dominance.gram import gram_metrics
 from lossweights.dominance.judge import judge
-from lossweights.dominance.shares import Floats, falls, parts, shares
+from lossweights.dominance.shares import Floats, as_fractions, decreases, shares
 from lossweights.dominance.verdict import Verdict
 from lossweights.records import EpochReport
 
 
-class Story:
+class TrainingRecord:
     """Reports of one training in their order, each with the weights in force up to it.
 
     Args:
@@ -25,13 +25,13 @@ class Story:
         baseline: Unweighted magnitude of each term for the best constant prediction, or ``None``.
         calibration: How far the output's offset is from its optimum at the end, or ``None``.
 
-    >>> story = Story(["mse", "under"])
+    >>> record = TrainingRecord(["mse", "under"])
     >>> weights = {"mse": 1.0, "under": 1.0}
-    >>> story.add(EpochReport(0, {"mse": 10.0, "under": 2.0}, {}, {}), weights)
-    >>> story.add(EpochReport(1, {"mse": 2.0, "under": 1.0}, {}, {}), weights)
-    >>> story.verdict().driver
+    >>> record.add(EpochReport(0, {"mse": 10.0, "under": 2.0}, {}, {}), weights)
+    >>> record.add(EpochReport(1, {"mse": 2.0, "under": 1.0}, {}, {}), weights)
+    >>> record.verdict().driver
     'mse'
-    >>> story.latest()["share/under"]
+    >>> record.latest()["share/under"]
     0.3333333333333333
     """
 
@@ -49,7 +49,7 @@ class Story:
         now = self._magnitudes(report)
         before = self._magnitudes(self.reports[-1]) if self.reports else now
         so_far = self._fallen[-1] if self._fallen else np.zeros(len(w))
-        self._fallen.append(so_far + falls(w, [before, now])[0])
+        self._fallen.append(so_far + decreases(w, [before, now])[0])
         self._weights.append(w)
         self.reports.append(report)
 
@@ -97,7 +97,7 @@ class Story:
         return {
             **self._named("magnitude", values),
             **self._named("share", shares(self._weights[i], values)),
-            **self._named("decrease", parts(self._fallen[i])),
+            **self._named("decrease", as_fractions(self._fallen[i])),
             **{f"val_magnitude/{name}": value for name, value in report.val.items()},
         }
 
@@ -105,7 +105,7 @@ class Story:
         """What the report at a position says of gradients, if it has any."""
         matrix = self.reports[i].gram_matrix(self.terms)
         weights = dict(zip(self.terms, self._weights[i].tolist(), strict=True))
-        return {} if matrix is None else points(weights, matrix)
+        return {} if matrix is None else gram_metrics(weights, matrix)
 
     def _magnitudes(self, report: EpochReport) -> Floats:
         return np.array([report.train[name] for name in self.terms], dtype=np.float64)

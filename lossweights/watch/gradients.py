@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lossweights.base.errors import LossweightsError, ModelError
 from lossweights.loss.combined import CombinedLoss
-from lossweights.watch.probe import by_output, compiled, count_rows, placed
+from lossweights.watch.probe import compiled, count_rows, placed, values_by_output
 
 Wrt = Literal["parameters", "output"]
 KINDS: tuple[Wrt, ...] = ("parameters", "output")
@@ -72,7 +72,7 @@ class GradientProbe:
                 "measure gradients at the output."
             )
         self._model, self._loss = model, loss
-        parts = (x, by_output(model, loss, y), by_output(model, loss, sample_weight))
+        parts = (x, values_by_output(model, loss, y), values_by_output(model, loss, sample_weight))
         self._arrays = placed(parts)
         measured = self._by_parameters if wrt == "parameters" else self._by_output
         self._gram: Callable[..., Any] = compiled(measured)
@@ -124,7 +124,7 @@ def calibration_residual(
         return None
     import tensorflow as tf
 
-    parts = (x, by_output(model, loss, y), by_output(model, loss, sample_weight))
+    parts = (x, values_by_output(model, loss, y), values_by_output(model, loss, sample_weight))
     _, gradients = _output_gradients(model, loss, *placed(parts))
     weights = loss.effective_weights.values()
     total = sum(w * tf.cast(g[0], tf.float64) for w, g in zip(weights, gradients, strict=True))
@@ -187,7 +187,7 @@ def _output_gradients(
 
 
 def _means(model: keras.Model, loss: CombinedLoss, y: Any, y_pred: Any, weight: Any) -> list[Any]:
-    return list(loss.components(y, by_output(model, loss, y_pred), weight).values())
+    return list(loss.components(y, values_by_output(model, loss, y_pred), weight).values())
 
 
 def _gradient(tape: Any, mean: Any, sources: list[Any]) -> list[Any]:

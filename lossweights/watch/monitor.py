@@ -19,7 +19,7 @@ from lossweights.records import EpochReport
 from lossweights.watch._budget import Overhead
 from lossweights.watch._figure import draw
 from lossweights.watch._instruments import Instruments, Settings
-from lossweights.watch._training_record import Story
+from lossweights.watch._training_record import TrainingRecord
 from lossweights.watch.gradients import KINDS, Wrt, require_tensorflow
 from lossweights.watch.probe import as_arrays
 
@@ -109,7 +109,7 @@ class TermMonitor(keras.callbacks.Callback):
         self._train = as_arrays("probe", probe)
         self._validation = None if validation is None else as_arrays("validation", validation)
         self._settings = Settings(gradients=gradients, budget=budget, every=every, rows=rows)
-        self._story = Story(list(loss.terms))
+        self._record = TrainingRecord(list(loss.terms))
         self._instruments: Instruments | None = None
         self._earlier: Instruments | None = None  # of the training before
         self._epoch_started = 0.0
@@ -118,14 +118,14 @@ class TermMonitor(keras.callbacks.Callback):
     @property
     def reports(self) -> list[EpochReport]:
         """One report a measurement, the first from before the first epoch."""
-        return self._story.reports
+        return self._record.reports
 
     @property
     def verdict(self) -> Verdict:
         """Which term drove the training so far; printing it gives the sentence."""
-        if self._instruments is not None and self._story.baseline is None:
-            self._story.baseline = self._instruments.baseline()
-        return self._story.verdict()
+        if self._instruments is not None and self._record.baseline is None:
+            self._record.baseline = self._instruments.baseline()
+        return self._record.verdict()
 
     @property
     def history(self) -> pd.DataFrame:
@@ -134,7 +134,7 @@ class TermMonitor(keras.callbacks.Callback):
         The columns have the names of the keys in ``logs``; with them ``weight/<term>``, the
         effective weight in force, ``weighted/<term>`` and ``bad``.
         """
-        return self._story.table()
+        return self._record.table()
 
     @property
     def overhead(self) -> Overhead:
@@ -157,7 +157,7 @@ class TermMonitor(keras.callbacks.Callback):
             ModelError: No training has started.
         """
         self.overhead  # noqa: B018  refuses before a training
-        return draw(self.history, self._story.terms, self.verdict)
+        return draw(self.history, self._record.terms, self.verdict)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget an earlier training; refuse a model with another combined loss."""
@@ -169,7 +169,7 @@ class TermMonitor(keras.callbacks.Callback):
                 "Expected a model compiled with the loss that is watched. Found one compiled with "
                 "another CombinedLoss, whose weights may differ. Pass model.loss to TermMonitor."
             )
-        self._story = Story(self._story.terms)
+        self._record = TrainingRecord(self._record.terms)
         self._earlier = self._instruments or self._earlier
         self._instruments, self.nonfinite = None, None
         self._epochs_done = 0
@@ -201,7 +201,7 @@ class TermMonitor(keras.callbacks.Callback):
         if lost:
             self._tell("the training loss", epoch + 1)
         if logs is not None:
-            logs.update(self._story.latest())
+            logs.update(self._record.latest())
 
     def on_train_end(self, logs: Any = None) -> None:
         """Measure an end that came early, and whether the output's offset is trained."""
@@ -210,10 +210,10 @@ class TermMonitor(keras.callbacks.Callback):
         if self.reports[-1].epoch < self._epochs_done:
             self._keep(self._instruments.measure(self._epochs_done, gradients=False))
         if self.nonfinite is None:
-            self._story.calibration = self._instruments.calibration()
+            self._record.calibration = self._instruments.calibration()
 
     def _keep(self, report: EpochReport) -> None:
-        self._story.add(report, self.loss.effective_weights)
+        self._record.add(report, self.loss.effective_weights)
         if report.bad is not None:
             self._tell(report.bad, report.epoch)
 

@@ -59,7 +59,10 @@ class Probe:
         metrics = metrics or {}
         self._streamed = {name: m for name, m in metrics.items() if m.in_graph}
         self._whole = {name: m for name, m in metrics.items() if not m.in_graph}
-        y, sample_weight = by_output(model, loss, y), by_output(model, loss, sample_weight)
+        y, sample_weight = (
+            values_by_output(model, loss, y),
+            values_by_output(model, loss, sample_weight),
+        )
         self._y, self._sample_weight = y, sample_weight
         self._rows = count_rows(y)
         step = _batch_rows(x, y)
@@ -86,7 +89,7 @@ class Probe:
 
     def _measure_batch(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Sums over the batch of each term, then the statistics of each metric; the outputs."""
-        y_pred = by_output(self._model, self._loss, self._model(x, training=False))
+        y_pred = values_by_output(self._model, self._loss, self._model(x, training=False))
         n = ops.cast(ops.shape(tree.flatten(y)[0])[0], "float32")
         sums = [
             ops.reshape(ops.cast(mean, "float32") * n, (1,))
@@ -126,7 +129,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def by_output(model: keras.Model, loss: CombinedLoss, values: Any) -> Any:
+def values_by_output(model: keras.Model, loss: CombinedLoss, values: Any) -> Any:
     """Targets, outputs or weights as the terms read them: a dict if they name their outputs.
 
     ``fit`` takes the targets of several outputs as a list too, and functional models give their

@@ -11,9 +11,9 @@ from lossweights.dominance.gram import (
     contributions,
     cosines,
     gradient_norms,
-    named,
+    gram_metrics,
+    gram_table,
     norm_shares,
-    points,
 )
 from lossweights.dominance.shares import decrease_shares
 
@@ -100,7 +100,7 @@ def test_summed_contributions_are_decrease_shares():
 def test_points_have_names_that_every_tracker_takes():
     """Letters, digits, ``_ - . /`` and spaces: all that MLflow allows on every platform."""
     g, _ = gradients(0, terms=3)
-    found = points({"mse": 1.0, "under-2": 0.5, "b.c": 2.0}, g @ g.T)
+    found = gram_metrics({"mse": 1.0, "under-2": 0.5, "b.c": 2.0}, g @ g.T)
     assert len(found) == 3 + 3 + 3 + 3
     assert all(re.fullmatch(r"[\w./ -]+", name) for name in found)
     assert found["cosine/mse/b.c"] == pytest.approx(cosines(g @ g.T)[0, 2])
@@ -110,7 +110,7 @@ def test_points_have_names_that_every_tracker_takes():
 
 def test_a_matrix_by_names():
     """Row by row, as reports keep it."""
-    assert named(["a", "b"], [[1.0, 2.0], [2.0, 4.0]]) == {
+    assert gram_table(["a", "b"], [[1.0, 2.0], [2.0, 4.0]]) == {
         "a": {"a": 1.0, "b": 2.0},
         "b": {"a": 2.0, "b": 4.0},
     }

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from lossweights.dominance.gram import named
-from lossweights.dominance.judge import judge, judge_results, judge_sweep, leader
+from lossweights.dominance.gram import gram_table
+from lossweights.dominance.judge import judge, judge_results, leader, sweep_sentence
 from lossweights.records import EpochReport, Outcome, TrialResult
 
 # Ten epochs in which mse falls by 9, under by 1 and boundary gets worse by 0.5.
@@ -278,7 +278,7 @@ def test_results_that_trained_are_judged():
 
 def test_what_a_report_measured_beside_is_used():
     """Gram matrices and calibration of the reports reach the verdict."""
-    gram = named(list(ONES), np.diag([2.0, 1.0, 1.0]))
+    gram = gram_table(list(ONES), np.diag([2.0, 1.0, 1.0]))
     verdict = judge_results({0: result(ROWS, gram=gram, calibration=0.5)}, ONES)[0]
     assert verdict.contribution == approx(0.5, 0.25, 0.25)
     assert verdict.baseline is not None
@@ -287,7 +287,7 @@ def test_what_a_report_measured_beside_is_used():
 
 def test_reports_with_gradients_survive_json():
     """What is written is what is read, with the matrix in the order of the terms asked for."""
-    gram = named(list(ONES), [[4.0, 1.0, 0.0], [1.0, 2.0, math.nan], [0.0, math.nan, 1.0]])
+    gram = gram_table(list(ONES), [[4.0, 1.0, 0.0], [1.0, 2.0, math.nan], [0.0, math.nan, 1.0]])
     report = EpochReport(3, ONES, ONES, {}, gram=gram, calibration=0.25)
     value = json.loads(json.dumps(report.to_json(), allow_nan=False))
     read = EpochReport.from_json(value)
@@ -303,11 +303,11 @@ def test_the_sentence_on_a_sweep():
     other = judge({"mse": 1.0, "under": 100.0, "boundary": 1.0}, ROWS)
     even = judge(ONES, [[3.0, 3.0, 3.0], [1.0, 1.0, 1.0]])
     verdicts = {0: judge(ONES, ROWS), 1: judge(ONES, ROWS), 2: other, 3: even, 4: judge(ONES, [])}
-    assert judge_sweep(verdicts, best=2) == (
+    assert sweep_sentence(verdicts, best=2) == (
         "mse drove training in 2 of 5 trials, under in 1, no single term drove it in 1, "
         "undetermined in 1; in the best trial (2) it was under (92% of the decrease)."
     )
-    assert judge_sweep(verdicts, best=3).endswith("in the best trial (3) it was no single term.")
-    assert judge_sweep(verdicts, best=4).endswith("in the best trial (4) it was undetermined.")
-    assert judge_sweep(verdicts).endswith("undetermined in 1.")
-    assert judge_sweep({}) == "No trial was trained far enough to judge."
+    assert sweep_sentence(verdicts, best=3).endswith("in the best trial (3) it was no single term.")
+    assert sweep_sentence(verdicts, best=4).endswith("in the best trial (4) it was undetermined.")
+    assert sweep_sentence(verdicts).endswith("undetermined in 1.")
+    assert sweep_sentence({}) == "No trial was trained far enough to judge."

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lossweights.dominance.shares import (
+    as_fractions,
+    conflict_of,
     decrease_shares,
-    falls,
-    given_back,
+    decreases,
     noise,
-    parts,
     second_half,
     shares,
 )
@@ -55,13 +55,16 @@ def test_decrease_shares_without_a_decrease_are_not_defined():
 @given(weights, runs)
 def test_falls_add_up_to_the_ends(w, rows):
     """What the terms take off step by step is what they take off in all."""
-    np.testing.assert_allclose(falls(w, rows).sum(axis=0), w * (rows[0] - rows[-1]), atol=1e-9)
+    np.testing.assert_allclose(decreases(w, rows).sum(axis=0), w * (rows[0] - rows[-1]), atol=1e-9)
 
 
 def test_falls_use_the_weights_in_force():
     """With weights that move, each step counts with the weight that it was trained with."""
     moved = [[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]]  # the first row is of no training
-    assert falls(moved, [[3.0, 3.0], [2.0, 1.0], [1.0, 0.5]]).tolist() == [[1.0, 4.0], [3.0, 2.0]]
+    assert decreases(moved, [[3.0, 3.0], [2.0, 1.0], [1.0, 0.5]]).tolist() == [
+        [1.0, 4.0],
+        [3.0, 2.0],
+    ]
 
 
 def test_second_half_starts_between_two_reports():
@@ -73,7 +76,7 @@ def test_second_half_starts_between_two_reports():
 @given(weights, runs)
 def test_second_half_is_half_of_the_decrease(w, rows):
     """Also where the loss goes up now and then: its sum is half, exactly."""
-    steps = falls(w, rows)
+    steps = decreases(w, rows)
     if steps.sum() > 1e-6:
         np.testing.assert_allclose(second_half(steps).sum(), steps.sum() / 2, rtol=1e-6)
     elif steps.sum() < 0:
@@ -82,9 +85,9 @@ def test_second_half_is_half_of_the_decrease(w, rows):
 
 def test_given_back_counts_what_the_others_lost():
     """Nothing is given back without conflict, everything if the terms cancel."""
-    assert given_back([3.0, 1.0]) == 0.0
-    assert given_back([3.0, -3.0]) == 1.0
-    assert np.isnan(given_back([-1.0, -1.0]))
+    assert conflict_of([3.0, 1.0]) == 0.0
+    assert conflict_of([3.0, -3.0]) == 1.0
+    assert np.isnan(conflict_of([-1.0, -1.0]))
 
 
 def test_noise_is_about_the_trend():
@@ -107,4 +110,4 @@ def test_noise_of_a_short_run_is_not_known():
 
 def test_parts_of_nothing_are_not_defined():
     """A sum of 0 has no parts."""
-    assert np.isnan(parts([1.0, -1.0])).all()
+    assert np.isnan(as_fractions([1.0, -1.0])).all()

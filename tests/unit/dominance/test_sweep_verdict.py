@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lossweights.dominance._flips import find_flip
-from lossweights.dominance.judge import judge, judge_sweep
-from lossweights.dominance.sweep_verdict import conclude, conclude_results, spearman
+from lossweights.dominance.judge import judge, sweep_sentence
+from lossweights.dominance.sweep_verdict import judge_sweep, judge_sweep_results, spearman
 from lossweights.records import EpochReport, Outcome, TrialResult
 
 FALLS = {"mse": 4.0, "under": 1.0, "boundary": -0.1}  # in every trial, whatever the weights
@@ -37,7 +37,7 @@ def test_the_flip_of_a_known_law():
     """The second of two terms falls a quarter as much, so it overtakes at four times the weight."""
     verdicts, weights, metrics = sweep()
     flip = next(
-        f for f in conclude(verdicts, weights, metrics).flips if f.first + f.second == "mseunder"
+        f for f in judge_sweep(verdicts, weights, metrics).flips if f.first + f.second == "mseunder"
     )
     assert flip.kind == "flips"
     assert [flip.low, flip.ratio, flip.high] == pytest.approx([4.0, 4.0, 4.0], rel=1e-4)
@@ -127,21 +127,21 @@ def test_counts_and_sentence():
     """Drivers and sacrifices are counted over the trials that could be told."""
     verdicts, weights, metrics = sweep()
     verdicts[60], weights[60] = judge(dict.fromkeys(FALLS, 1.0), []), weights[0]
-    found = conclude(verdicts, weights, metrics, best=3)
+    found = judge_sweep(verdicts, weights, metrics, best=3)
     assert found.judged == 61
     assert found.undetermined == sum(v.undetermined for v in verdicts.values()) > 1
     assert sum(found.drivers.values()) + found.balanced == 61 - found.undetermined
     driven = sum(v.driver == "under" for v in verdicts.values())
     assert found.drivers["under"] == driven > 0
     assert found.sacrificed["boundary"] > 0
-    assert str(found) == judge_sweep(verdicts, 3)
+    assert str(found) == sweep_sentence(verdicts, 3)
     assert f"boundary got worse in {found.sacrificed['boundary']} of 61 trials." in found.paragraph
 
 
 def test_the_weight_below_which_a_term_is_inert():
     """The heaviest weight with nothing but inert trials up to it, if there are three or more."""
     verdicts, weights, metrics = sweep(200)
-    found = conclude(verdicts, weights, metrics)
+    found = judge_sweep(verdicts, weights, metrics)
     told = {weights[i]["under"]: v for i, v in verdicts.items() if not v.undetermined}
     lightest_active = min(weight for weight, v in told.items() if v.words["under"] != "inert")
     below = [weight for weight in told if weight < lightest_active]
@@ -155,7 +155,7 @@ def test_a_term_that_never_matters():
     """Inert in every trial: said once, without a threshold."""
     verdicts = {i: judge({"mse": 1.0, "tiny": 1.0}, [[5.0, 1.0], [1.0, 1.0]]) for i in range(4)}
     weights = {i: {"mse": 1.0, "tiny": 10.0**i} for i in range(4)}
-    found = conclude(verdicts, weights, {})
+    found = judge_sweep(verdicts, weights, {})
     assert found.never == ("tiny",)
     assert found.inert_below == {}
     assert "tiny took part in no trial." in found.paragraph
@@ -168,7 +168,7 @@ def test_what_moves_a_metric():
     """
     verdicts, weights, metrics = sweep()
     importance = {"rmse": {"under": 0.9, "boundary": 0.1}}
-    found = conclude(verdicts, weights, metrics, importance=importance)
+    found = judge_sweep(verdicts, weights, metrics, importance=importance)
     assert set(found.sensitivity["rmse"]) == {"under", "boundary"}
     assert found.sensitivity["rmse"]["under"].spearman == 1.0
     assert found.sensitivity["bias"]["under"].spearman == -1.0
@@ -206,7 +206,7 @@ def test_from_results_with_scales():
             {"mse": 0.01, "under": float(weight)}, 0, Outcome.COMPLETE, reports
         )
     results[9] = TrialResult({"mse": 0.01, "under": 1.0}, 0, Outcome.FAILED, ())
-    found = conclude_results(results, scales=scales, best=0)
+    found = judge_sweep_results(results, scales=scales, best=0)
     assert found.judged == 9
     (flip,) = found.flips
     assert flip.ratio == pytest.approx(3.5 / 1.5, rel=1e-4)  # falls of 350 / 100 and of 1.5
@@ -216,7 +216,7 @@ def test_from_results_with_scales():
 
 def test_an_empty_sweep():
     """No trial, no claim, and still strict JSON."""
-    found = conclude({}, {}, {})
+    found = judge_sweep({}, {}, {})
     assert str(found) == "No trial was trained far enough to judge."
     assert found.flips == ()
     json.dumps(found.to_json(), allow_nan=False)
@@ -224,7 +224,7 @@ def test_an_empty_sweep():
 
 def test_json_is_strict():
     """Plain values with a format and a version, the flips and sensitivities among them."""
-    value = conclude(*sweep(), best=0).to_json()
+    value = judge_sweep(*sweep(), best=0).to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     assert (value["format"], value["version"]) == ("lossweights/sweep-verdict", 1)
     assert value["flips"][0]["kind"] == "flips"

@@ -47,11 +47,11 @@ def test_the_gram_matrix_of_a_linear_model():
     """Inner products of the gradients written out by hand, in the order of the terms."""
     loss = two_terms()
     model = linear(loss)
-    by_parameters, by_output = closed_form(model)
+    by_parameters, values_by_output = closed_form(model)
     found = GradientProbe(model, loss, X, Y).measure()
     np.testing.assert_allclose(found, by_parameters @ by_parameters.T, rtol=1e-4)
     found = GradientProbe(model, loss, X, Y, wrt="output").measure()
-    np.testing.assert_allclose(found, by_output @ by_output.T, rtol=1e-4)
+    np.testing.assert_allclose(found, values_by_output @ values_by_output.T, rtol=1e-4)
 
 
 def test_weights_of_samples_count_as_in_fit():

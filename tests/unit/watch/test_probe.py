@@ -9,7 +9,7 @@ from lossweights import CombinedLoss, metrics
 from lossweights.base.errors import DataError
 from lossweights.terms import Boundary, Underestimation, on
 from lossweights.watch import probe
-from lossweights.watch.probe import Probe, as_arrays, by_output, spread
+from lossweights.watch.probe import Probe, as_arrays, spread, values_by_output
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype("float32")
@@ -91,7 +91,7 @@ def test_a_single_output_with_a_name():
     """One array becomes the one output that the terms read."""
     model = keras.Sequential([keras.Input((4,)), layers.Dense(6, name="a")])
     loss = CombinedLoss({"one": on("a", "mse")})
-    assert by_output(model, loss, Y)["a"] is Y
+    assert values_by_output(model, loss, Y)["a"] is Y
     assert Probe(model, loss, X, Y).measure().magnitudes["one"] > 0
 
 

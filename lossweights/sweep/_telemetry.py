@@ -18,7 +18,7 @@ from lossweights.tracking import STOPPED, Ending, Tracker
 TABLES_SECONDS = 120.0  # that MLflow may take to make its tables
 
 
-class Recording:
+class Telemetry:
     """Tells of a sweep from its begin to its end, whatever that is; a context manager.
 
     Args:
@@ -40,7 +40,7 @@ class Recording:
         self.ending = Ending("KILLED", STOPPED)
         self._driver: Driver | None = None
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Telemetry:
         return self
 
     def begin(self, shown: Mapping[str, Any]) -> None:

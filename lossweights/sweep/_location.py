@@ -8,7 +8,7 @@ from pathlib import Path
 from lossweights.base.errors import WorkerError
 
 
-def target_of(sweep: object, called: str, script: Path | None) -> dict[str, str]:
+def location_of(sweep: object, called: str, script: Path | None) -> dict[str, str]:
     """How another process finds a sweep: by its script, or by module and name.
 
     Nothing of the sweep is pickled, so that closures, lambdas and open files in it do no harm.
