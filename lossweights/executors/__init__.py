@@ -1,10 +1,10 @@
 """Executors: where trainers run. The driver hands them batches and hears what happens.
 
-`Executor` is the contract, with `Batch`, the events `Started`, `Reported`, `Ended` and `Lost`, and
-`WorkerState`; `lossweights.testing.ExecutorContract` is its test. `InlineExecutor` trains in this
-process, `ProcessExecutor` in workers of this machine, whose side of the pipe is `serve`, with what
-they have `Loaded`. `ReportLimit` says how many live reports pass. `refuse_in_worker` keeps a
-worker, which imports its script, from running the sweep in there.
+`Executor` is the contract, with `Batch`, `WorkerState` and what a `Listener` hears: the `Event`
+`Started`, `Reported`, `Ended` or `Lost`; `lossweights.testing.ExecutorContract` is its test.
+`InlineExecutor` trains in this process, `ProcessExecutor` in workers of this machine, whose side of
+the pipe is `serve`, with what they have `Loaded`. `ReportLimit` says how many live reports pass.
+`refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there.
 """
 
 from lossweights.executors._child import refuse_in_worker

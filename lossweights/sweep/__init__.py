@@ -1,1 +1,11 @@
-"""A sweep: what a user declares, and how it is run."""
+"""A sweep: what a user declares, and the steps around the driver's loop.
+
+Doors:
+
+- `sweep`: `Sweep`, which trains Keras models;
+- `abstract`: `AbstractSweep`, what can be run, launched and loaded by a worker;
+- `prepared`: `Prepared`, a sweep whose data are loaded, as driver and workers see it;
+- `flags`, `launch`: the options of a run on the command line, and launching with them.
+
+The way from the options to the result is `_run.run_sweep`: prepare, open, choose, train, conclude.
+"""

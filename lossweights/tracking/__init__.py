@@ -1,8 +1,8 @@
 """Tracking: a sweep's record in MLflow, kept by a thread that nobody waits for.
 
-`Tracker` records while a sweep runs, `Ending` says how it ended, `sync_sweep` records afterwards
-what could not be recorded. `without_password` is an address as it may be shown. Only here is
-MLflow used.
+`Tracker` records while a sweep runs, `Ending` says how it ended, `STOPPED` that it was stopped, and
+`sync_sweep` records afterwards what could not be recorded. `without_password` is an address as it
+may be shown. Only here is MLflow used.
 """
 
 from lossweights.tracking._address import without_password

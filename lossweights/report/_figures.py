@@ -1,0 +1,135 @@
+"""The figures of a report, each made from a sweep's result."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import plotly.graph_objects as go
+
+from lossweights.base.palette import OKABE_ITO
+from lossweights.dominance.shares import shares
+from lossweights.results.result import SweepResult
+
+
+def figures(result: SweepResult) -> Iterator[tuple[str, str, go.Figure]]:
+    """Title, caption and figure of each chart that the result has data for."""
+    if result.trials.empty:
+        return
+    if len(result.objectives) > 1:
+        yield (
+            "Trade-off",
+            "Every completed trial by two objectives, coloured by the term that drove it. The "
+            "line joins the trials that no other beats.",
+            trade_off(result),
+        )
+    yield (
+        "Weights and objectives",
+        "How each objective moves with the relative weight of each term.",
+        sensitivity(result),
+    )
+    if not result.has_best:
+        return
+    best = result.best_number("knee")
+    yield (
+        f"Best compromise: trial {best}",
+        "Part of each term in the weighted loss on the training probe, before and after each "
+        "epoch. It shows what is left, not what drove training: see the next chart for that.",
+        share_curves(result, best),
+    )
+    yield (
+        "What drove the trials on the front",
+        "Decrease share: the part of the fall of the weighted loss that each term supplied. Below "
+        "zero, the term got worse.",
+        decrease_bars(result),
+    )
+
+
+def trade_off(result: SweepResult) -> go.Figure:
+    """Scatter of the first two objectives with the Pareto front."""
+    x, y = list(result.objectives)[:2]
+    figure = go.Figure()
+    trials = result.trials.dropna(subset=[x, y])
+    driver = trials["driver"].fillna("no single term")
+    colours = _colours(result)
+    for name, rows in trials.groupby(driver):
+        figure.add_scatter(
+            x=rows[x],
+            y=rows[y],
+            mode="markers",
+            name=str(name),
+            marker={"color": colours.get(str(name), "#999"), "size": 9},
+            text=[f"trial {number}" for number in rows["number"]],
+        )
+    front = result.pareto
+    figure.add_scatter(
+        x=front[x],
+        y=front[y],
+        mode="lines",
+        name="Pareto front",
+        line={"color": "#666", "dash": "dot", "shape": "hv"},
+    )
+    return figure.update_layout(xaxis_title=x, yaxis_title=y, legend_title="driven by")
+
+
+def sensitivity(result: SweepResult) -> go.Figure:
+    """Scatter of each objective against the relative weight of each searched term."""
+    from plotly.subplots import make_subplots
+
+    trials = result.trials.dropna(subset=list(result.objectives))
+    terms = [t for t in result.terms if trials[f"relative/{t}"].nunique() > 1]
+    objectives = list(result.objectives)
+    figure = make_subplots(rows=len(objectives), cols=max(len(terms), 1))
+    for row, objective in enumerate(objectives, 1):
+        for column, term in enumerate(terms, 1):
+            figure.add_scatter(
+                x=trials[f"relative/{term}"],
+                y=trials[objective],
+                mode="markers",
+                marker={"color": _colours(result)[term]},
+                text=[f"trial {number}" for number in trials["number"]],
+                showlegend=False,
+                row=row,
+                col=column,
+            )
+            kind = "log" if (trials[f"relative/{term}"] > 0).all() else "linear"
+            figure.update_xaxes(type=kind, title_text=f"weight of {term}", row=row, col=column)
+        figure.update_yaxes(title_text=objective, row=row, col=1)
+    return figure.update_layout(height=320 * len(objectives))
+
+
+def share_curves(result: SweepResult, number: int) -> go.Figure:
+    """Weighted share of each term over the epochs of one trial."""
+    trial = result.finished[number].result
+    weights = [trial.weights[name] for name in trial.weights]
+    parts = shares(weights, trial.magnitudes("train"))
+    figure = go.Figure()
+    for name, column in zip(trial.weights, parts.T, strict=True):
+        figure.add_scatter(
+            x=[report.epoch for report in trial.reports],
+            y=column,
+            mode="lines",
+            name=name,
+            stackgroup="shares" if np.all(parts >= 0) else None,
+            line={"color": _colours(result)[name]},
+        )
+    figure.update_yaxes(tickformat=".0%", title_text="part of the weighted loss")
+    return figure.update_xaxes(title_text="epoch")
+
+
+def decrease_bars(result: SweepResult) -> go.Figure:
+    """Decrease share of each term in each trial of the front."""
+    labels = [f"trial {number}" for number in result.pareto["number"]]
+    figure = go.Figure()
+    for term, colour in _colours(result).items():
+        figure.add_bar(
+            x=labels, y=result.pareto[f"decrease/{term}"], name=term, marker={"color": colour}
+        )
+    figure.update_yaxes(tickformat=".0%", title_text="part of the decrease")
+    return figure.update_layout(barmode="relative")
+
+
+def _colours(result: SweepResult) -> dict[str, str]:
+    """One colour for each term, the same in every chart."""
+    return dict(zip(result.terms, itertools.cycle(OKABE_ITO), strict=False))

@@ -1,0 +1,78 @@
+"""The way of a sweep: what is refused leaves nothing, what fails on the way is told."""
+
+import json
+
+import pytest
+
+from lossweights.base.errors import RecipeError, SweepExists
+from lossweights.results.folder import list_results
+from lossweights.sweep.prepared import Prepared
+from lossweights.testing import FakeSweep
+
+
+class Chooses(FakeSweep):
+    """A fake sweep whose choice of a trainer fails."""
+
+    def prepare(self, *, rehearse):
+        """Prepared, but for the choice."""
+        prepared = super().prepare(rehearse=rehearse)
+
+        class Failing(type(prepared)):
+            def choose(self, request):
+                raise ValueError("no trainer is good enough")
+
+        return Failing(**vars(prepared))
+
+
+def ending(root):
+    """How the sweep says that it ended."""
+    return json.loads((root / "studies" / "fake" / "ending.json").read_text())
+
+
+def run(sweep, root, **options):
+    """Run a sweep without MLflow."""
+    return sweep.run(4, root=root, tracking=False, quiet=True, workers=0, **options)
+
+
+def test_what_is_refused_leaves_nothing(root):
+    """Not even the root."""
+    with pytest.raises(RecipeError):
+        run(FakeSweep("fake"), root, trainer="stacked")
+    assert not root.exists()
+
+
+def test_a_name_with_results_is_refused_before_the_data_are_loaded(root):
+    """Which may take minutes."""
+    run(FakeSweep("fake"), root)
+
+    class Loads(FakeSweep):
+        def prepare(self, *, rehearse):
+            raise AssertionError("loaded")
+
+    with pytest.raises(SweepExists):
+        run(Loads("fake"), root)
+
+
+def test_an_error_on_the_way_is_the_end_of_the_sweep(root):
+    """Told as such, and nothing is trained."""
+    with pytest.raises(ValueError, match="good enough"):
+        run(Chooses("fake"), root)
+    assert ending(root)["status"] == "FAILED"
+    assert "no trainer is good enough" in ending(root)["note"]
+    assert list_results(root / "studies" / "fake") == {}
+
+
+def test_a_sweep_that_ends_says_so(root):
+    """With what its conclusion says."""
+    result = run(FakeSweep("fake"), root)
+    assert len(result.trials) == 4
+    assert ending(root)["status"] == "FINISHED"
+    assert ending(root)["note"] == "4 trials"
+
+
+def test_a_fingerprint_is_of_all_parts():
+    """Workers that find others are refused."""
+    one, other = (FakeSweep("fake", data=data).prepare(rehearse=False) for data in "ab")
+    again = FakeSweep("fake", data="a").prepare(rehearse=True)
+    assert isinstance(one, Prepared)
+    assert one.fingerprint == again.fingerprint != other.fingerprint
