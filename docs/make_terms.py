@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import lossweights as lw
+from lossweights.base.arguments import parameters
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "terms.md"
@@ -104,8 +105,8 @@ def _metric_row(name: str, cls: type) -> tuple[str, ...]:
 
 def _signature(cls: type) -> str:
     """Its own arguments, without the ones that every Keras loss and metric has."""
-    inherited = ("self", "name", "reduction", "dtype")
-    own = [p for p in inspect.signature(cls).parameters.values() if p.name not in inherited]
+    inherited = ("name", "reduction", "dtype")
+    own = [p for p in parameters(cls).values() if p.name not in inherited]
     return (
         "(" + ", ".join(str(p.replace(annotation=p.empty)).replace(" = ", "=") for p in own) + ")"
     )

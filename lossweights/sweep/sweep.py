@@ -19,7 +19,8 @@ from lossweights.base.errors import (
 from lossweights.base.files import check_name
 from lossweights.data._data import Data
 from lossweights.data._split import Split
-from lossweights.loss.scales import check_scales, reference_scales
+from lossweights.loss.scales import reference_scales
+from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of

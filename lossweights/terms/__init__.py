@@ -38,7 +38,7 @@ from lossweights.terms._output import OnOutput, on
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
 from lossweights.terms._registry import describe, from_description
-from lossweights.terms.term import Term
+from lossweights.terms.per_sample import Term
 
 __all__ = [
     "Boundary",

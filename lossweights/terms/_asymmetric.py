@@ -5,13 +5,15 @@ The gradient at ``e = 0`` is 0 for all of them, the subgradient that a perfect p
 order to stay where it is.
 """
 
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import fraction, positive
-from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
+from lossweights.terms.per_sample import HostArguments, Term
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -28,9 +30,7 @@ class Underestimation(Term):
     Args:
         factor: What a unit costs, above 0. The default 2 makes the linear form ``|e| + e``.
         power: 1 for a linear penalty, 2 for a squared one.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y`` to the ``power``. Range: 0 and above.
@@ -49,16 +49,10 @@ class Underestimation(Term):
     9.0
     """
 
-    def __init__(
-        self,
-        factor: float = 2.0,
-        power: int = 1,
-        *,
-        name: str | None = "underestimation",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "underestimation"
+
+    def __init__(self, factor: float = 2.0, power: int = 1, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.factor = positive("factor", factor, _SWITCH_OFF)
         self.power = _power(power)
 
@@ -68,10 +62,6 @@ class Underestimation(Term):
         """The mean penalty of each sample, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
         return mean_per_sample(_penalty(y_true - y_pred, self.factor, self.power), element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "factor": self.factor, "power": self.power}
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -83,9 +73,7 @@ class Overestimation(Term):
     Args:
         factor: What a unit costs, above 0.
         power: 1 for a linear penalty, 2 for a squared one.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y`` to the ``power``. Range: 0 and above.
@@ -100,16 +88,10 @@ class Overestimation(Term):
     2.0
     """
 
-    def __init__(
-        self,
-        factor: float = 2.0,
-        power: int = 1,
-        *,
-        name: str | None = "overestimation",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "overestimation"
+
+    def __init__(self, factor: float = 2.0, power: int = 1, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.factor = positive("factor", factor, _SWITCH_OFF)
         self.power = _power(power)
 
@@ -120,10 +102,6 @@ class Overestimation(Term):
         y_true, y_pred = as_floats(y_true, y_pred)
         return mean_per_sample(_penalty(y_pred - y_true, self.factor, self.power), element_weight)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "factor": self.factor, "power": self.power}
-
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class Pinball(Term):
@@ -132,9 +110,7 @@ class Pinball(Term):
     Args:
         tau: The quantile, between 0 and 1: 0.9 asks for a prediction that nine targets of ten do
             not exceed.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``. Range: 0 and above.
@@ -150,15 +126,10 @@ class Pinball(Term):
     (3.0, 1.0)
     """
 
-    def __init__(
-        self,
-        tau: float,
-        *,
-        name: str | None = "pinball",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "pinball"
+
+    def __init__(self, tau: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.tau = fraction("tau", tau, _SYMMETRIC)
 
     def per_sample(
@@ -170,10 +141,6 @@ class Pinball(Term):
             _two_sided(y_true - y_pred, self.tau, 1.0 - self.tau), element_weight
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tau": self.tau}
-
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class Expectile(Term):
@@ -184,9 +151,7 @@ class Expectile(Term):
 
     Args:
         tau: The expectile, between 0 and 1; above 0.5 underestimation is the dearer error.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``, squared. Range: 0 and above.
@@ -203,15 +168,10 @@ class Expectile(Term):
     (3.0, 1.0)
     """
 
-    def __init__(
-        self,
-        tau: float,
-        *,
-        name: str | None = "expectile",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "expectile"
+
+    def __init__(self, tau: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.tau = fraction("tau", tau, _SYMMETRIC)
 
     def per_sample(
@@ -224,10 +184,6 @@ class Expectile(Term):
         values = error * (self.tau * ops.relu(error) - (1.0 - self.tau) * ops.relu(-error))
         return mean_per_sample(values, element_weight)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tau": self.tau}
-
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class Newsvendor(Term):
@@ -239,9 +195,7 @@ class Newsvendor(Term):
     Args:
         under_cost: Cost of a unit missing, above 0.
         over_cost: Cost of a unit left over, above 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: money, if the costs are money per unit of ``y``. Range: 0 and above.
@@ -256,16 +210,10 @@ class Newsvendor(Term):
     (10.0, 2.0)
     """
 
-    def __init__(
-        self,
-        under_cost: float,
-        over_cost: float,
-        *,
-        name: str | None = "newsvendor",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "newsvendor"
+
+    def __init__(self, under_cost: float, over_cost: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.under_cost = positive("under_cost", under_cost, _ONE_SIDED)
         self.over_cost = positive("over_cost", over_cost, _ONE_SIDED)
 
@@ -276,11 +224,6 @@ class Newsvendor(Term):
         y_true, y_pred = as_floats(y_true, y_pred)
         values = _two_sided(y_true - y_pred, self.under_cost, self.over_cost)
         return mean_per_sample(values, element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        costs = {"under_cost": self.under_cost, "over_cost": self.over_cost}
-        return {**super().get_config(), **costs}
 
 
 def _penalty(excess: Tensor, factor: float, power: int) -> Tensor:

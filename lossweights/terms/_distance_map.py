@@ -21,17 +21,19 @@ ready-made map along, and a crop may cut off the contour that its distances were
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras import ops
 from scipy import ndimage
 
 from lossweights.base.errors import DataError, TermError
 from lossweights.terms._arguments import positive
 from lossweights.terms._axes import as_axes, resolve_axes
-from lossweights.terms.term import Tensor, Term, as_float, mean_per_sample, ops, shapes_fit
+from lossweights.terms._tensors import Tensor, as_float, mean_per_sample, shapes_fit
+from lossweights.terms.per_sample import HostArguments, Term
 
 
 def with_distance_map(
@@ -167,9 +169,7 @@ class DistanceBoundary(Term):
 
     Args:
         axes: The axes that the map was made along.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` ``(batch, ..., 2 * channels)`` from `with_distance_map`, ``y_pred``
     ``(batch, ..., channels)`` or, for one channel, without that axis; the value is ``(batch,)``.
@@ -189,15 +189,11 @@ class DistanceBoundary(Term):
     (0.3, 0.1)
     """
 
-    def __init__(
-        self,
-        axes: int | Iterable[int] = (1, 2),
-        *,
-        name: str | None = "distance_boundary",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "distance_boundary"
+    mapped = True
+
+    def __init__(self, axes: int | Iterable[int] = (1, 2), **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.axes = as_axes(axes)
 
     def per_sample(
@@ -207,10 +203,6 @@ class DistanceBoundary(Term):
         error, distance = _error_and_distance(y_true, y_pred, self.axes)
         values = ops.abs(error) * distance
         return mean_per_sample(values, first_channels(element_weight, values))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": list(self.axes)}
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -226,9 +218,7 @@ class HausdorffDistance(Term):
     Args:
         axes: The axes that the map was made along.
         alpha: How fast errors grow dearer with distance, above 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` ``(batch, ..., 2 * channels)`` from `with_distance_map`, ``y_pred``
     ``(batch, ..., channels)`` or, for one channel, without that axis; the value is ``(batch,)``.
@@ -249,16 +239,13 @@ class HausdorffDistance(Term):
     (0.45, 0.05)
     """
 
+    default_name = "hausdorff_distance"
+    mapped = True
+
     def __init__(
-        self,
-        axes: int | Iterable[int] = (1, 2),
-        alpha: float = 2.0,
-        *,
-        name: str | None = "hausdorff_distance",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        self, axes: int | Iterable[int] = (1, 2), alpha: float = 2.0, **host: Unpack[HostArguments]
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         self.axes = as_axes(axes)
         self.alpha = positive("alpha", alpha, "Take 2, as the paper does.")
 
@@ -269,10 +256,6 @@ class HausdorffDistance(Term):
         error, distance = _error_and_distance(y_true, y_pred, self.axes)
         values = ops.square(error) * ops.power(distance, self.alpha)
         return mean_per_sample(values, first_channels(element_weight, values))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": list(self.axes), "alpha": self.alpha}
 
 
 def first_channels(element_weight: Tensor | None, like: Tensor) -> Tensor | None:

@@ -3,22 +3,19 @@
 Throughout, ``e = y_true - y_pred``, so ``e > 0`` is underestimation.
 """
 
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.terms._arguments import positive
-from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
+from lossweights.terms.per_sample import HostArguments, Term
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class MeanSquaredError(Term):
     """The mean of ``e**2``; alone, it is smallest at the mean of ``y`` given ``x``.
-
-    Args:
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``, squared. Range: 0 and above.
@@ -32,14 +29,7 @@ class MeanSquaredError(Term):
     2.0
     """
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "mean_squared_error",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "mean_squared_error"
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -55,11 +45,6 @@ class MeanAbsoluteError(Term):
 
     The gradient at ``e = 0`` is 0.
 
-    Args:
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
-
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``. Range: 0 and above.
 
@@ -72,14 +57,7 @@ class MeanAbsoluteError(Term):
     1.0
     """
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "mean_absolute_error",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "mean_absolute_error"
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -99,9 +77,7 @@ class Huber(Term):
 
     Args:
         delta: Where the linear part begins, in units of ``y``; above 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``, squared. Range: 0 and above.
@@ -116,15 +92,10 @@ class Huber(Term):
     1.5
     """
 
-    def __init__(
-        self,
-        delta: float = 1.0,
-        *,
-        name: str | None = "huber",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "huber"
+
+    def __init__(self, delta: float = 1.0, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         advice = "Give the error, in units of y, where the linear part begins."
         self.delta = positive("delta", delta, advice)
 
@@ -138,7 +109,3 @@ class Huber(Term):
         # half overflows, and with it the gradient.
         near = ops.minimum(size, self.delta)
         return mean_per_sample(0.5 * near * near + self.delta * (size - near), element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "delta": self.delta}
