@@ -1,11 +1,11 @@
 """What the metrics of masks share: thresholds, channels, and cases where nothing is to be found."""
 
 from abc import abstractmethod
-from typing import Literal, Unpack
+from typing import ClassVar, Literal, Unpack
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
-from lossweights.metrics._base import Metric, MetricArguments
+from lossweights.metrics._base import Direction, Metric, MetricArguments
 
 Average = Literal["image", "dataset"]
 
@@ -21,7 +21,7 @@ class MaskArguments(MetricArguments, total=False):
 
 
 class MaskMetric(Metric):
-    """A metric of binary masks, one case for each channel of each image.
+    """A metric of binary masks, one case for each channel of each image; a fraction, as a rule.
 
     Targets and predictions are ``(batch, height, width)``, ``(batch, height, width, channels)`` or,
     where a metric says so, volumes ``(batch, depth, height, width, channels)``. Channels are
@@ -44,6 +44,8 @@ class MaskMetric(Metric):
         MetricError: When it measures, if shapes are not those of masks.
     """
 
+    direction: ClassVar[Direction | None] = "maximize"
+    unit: ClassVar[str] = "fraction"
     n_statistics = 3
     average: Average = "image"
 

@@ -31,9 +31,6 @@ class AreaMetric(MaskMetric):
         MetricError: If ``average`` is neither.
     """
 
-    direction = "maximize"
-    unit = "fraction"
-
     def __init__(
         self,
         *,
@@ -120,8 +117,6 @@ class BoundaryIoU(MaskMetric):
     0.6
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "boundary_iou"
 
     def __init__(self, dilation_ratio: float = 0.02, **shared: Unpack[MaskArguments]) -> None:
@@ -173,8 +168,6 @@ class BoundaryF1(MaskMetric):
     1.0
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "boundary_f1"
 
     def __init__(self, tolerance: float = 2.0, **shared: Unpack[MaskArguments]) -> None:
@@ -191,73 +184,3 @@ class BoundaryF1(MaskMetric):
         below = right * n_true + found * n_pred
         f1 = xp.where(below > 0, ratio(xp, 2.0 * right * found, below), xp.zeros_like(below))
         return f1, indicator(xp, n_true + n_pred > 0, below)
-
-
-def iou(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    threshold: float | None = 0.5,
-    average: Average = "image",
-) -> float:
-    """The intersection over union of masks; see `IoU`.
-
-    >>> from lossweights import metrics
-    >>> metrics.iou([[[1, 1, 0]]], [[[0.9, 0.1, 0.1]]])
-    0.5
-    """
-    return IoU(threshold=threshold, average=average).evaluate(y_true, y_pred, sample_weight)
-
-
-def dice(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    threshold: float | None = 0.5,
-    average: Average = "image",
-) -> float:
-    """The Dice coefficient of masks; see `Dice`.
-
-    >>> from lossweights import metrics
-    >>> metrics.dice([[[1, 1, 0]]], [[[0.9, 0.9, 0.9]]])
-    0.8
-    """
-    return Dice(threshold=threshold, average=average).evaluate(y_true, y_pred, sample_weight)
-
-
-def boundary_iou(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    dilation_ratio: float = 0.02,
-    threshold: float | None = 0.5,
-) -> float:
-    """The IoU of the bands along the boundaries of masks; see `BoundaryIoU`.
-
-    >>> from lossweights import metrics
-    >>> metrics.boundary_iou([[[1, 1, 0]]], [[[0.9, 0.9, 0.9]]])
-    0.6666666666666666
-    """
-    metric = BoundaryIoU(dilation_ratio, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)
-
-
-def boundary_f1(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    tolerance: float = 2.0,
-    threshold: float | None = 0.5,
-) -> float:
-    """The F1 of the boundary pixels of masks; see `BoundaryF1`.
-
-    >>> from lossweights import metrics
-    >>> metrics.boundary_f1([[[1, 0, 0]]], [[[0.1, 0.1, 0.9]]], tolerance=1)
-    0.0
-    """
-    metric = BoundaryF1(tolerance, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)

@@ -14,6 +14,10 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
   lambdas of your own, by `as_term`;
 - any of them on one output of a model that has several: `on`.
 
+What rooms above need beyond that lies in modules of its own: `per_sample`, what a term and a sum of
+terms are; `summands`, the terms of one loss; `reduction`, from values per sample to a loss;
+`targets`, what a constant prediction is made from; `config`, arguments as Keras writes them.
+
 >>> float(Underestimation()([[10.0]], [[7.0]]))
 6.0
 """

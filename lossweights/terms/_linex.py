@@ -7,12 +7,13 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import is_number
-from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
-from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms._elements import ElementTerm
+from lossweights.terms._tensors import Tensor
+from lossweights.terms.per_sample import HostArguments
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Linex(Term):
+class Linex(ElementTerm):
     """The mean of ``exp(alpha * e) - alpha * e - 1``: exponential on one side, linear on the other.
 
     With ``alpha`` above 0 underestimation is the dearer error, below 0 overestimation. Near zero it
@@ -53,12 +54,9 @@ class Linex(Term):
             )
         self.alpha = float(alpha)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean linex value of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        return mean_per_sample(_linex(self.alpha * (y_true - y_pred)), element_weight)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The linex value of each element."""
+        return _linex(self.alpha * (y_true - y_pred))
 
 
 _LINEX_TANGENT = 30.0  # exp(30) = 1e13: its square, which Adam takes, is still far from overflow

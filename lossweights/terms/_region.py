@@ -12,7 +12,8 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import fraction, is_number, positive
-from lossweights.terms._tensors import Tensor, as_floats, expand_weight, mean_per_sample
+from lossweights.terms._elements import ElementTerm
+from lossweights.terms._tensors import Tensor, as_floats, expand_weight
 from lossweights.terms.per_sample import HostArguments, Term
 
 
@@ -28,9 +29,6 @@ class Dice(Term):
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: none. Range: 0 to 1.
-
-    Raises:
-        TermError: The shapes of ``y_true`` and ``y_pred`` differ.
 
     Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26,
     1945); as a loss, Milletari et al., "V-Net" (arXiv:1606.04797), there with squares below.
@@ -110,7 +108,7 @@ class Tversky(Term):
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Focal(Term):
+class Focal(ElementTerm):
     """Binary cross-entropy that fades for what is already right: ``-(1 - q)**gamma * log(q)``.
 
     ``q`` is the probability given to the true answer, ``p`` where ``y`` is 1 and ``1 - p`` where it
@@ -159,11 +157,8 @@ class Focal(Term):
         self.from_logits = bool(from_logits)
         self.link = "logit" if self.from_logits else "identity"
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean focal cross-entropy of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The focal cross-entropy of each element."""
         # Straight from the logits: through the sigmoid, an answer that is surely wrong would
         # saturate and have no gradient.
         entropy = ops.binary_crossentropy(y_true, y_pred, from_logits=self.from_logits)
@@ -173,7 +168,7 @@ class Focal(Term):
         values = entropy * ops.power(ops.maximum(wrong, keras.config.epsilon()), self.gamma)
         if self.alpha is not None:
             values = values * (y_true * self.alpha + (1.0 - y_true) * (1.0 - self.alpha))
-        return mean_per_sample(values, element_weight)
+        return values
 
 
 def _total(values: Tensor, element_weight: Tensor | None) -> Tensor:

@@ -120,6 +120,10 @@ class Term(PerSampleLoss):
         reduction: Keras' reduction over the batch.
         dtype: Dtype of the result, as in Keras. The computation is never below float32.
 
+    Raises:
+        TermError: When it is called, if the shapes of ``y_true``, ``y_pred`` and the weights do not
+            fit: they are never broadcast.
+
     Attributes:
         default_name: Name of a term that is given none, or ``None``.
         link: What the predictions are: ``"identity"`` for values in the units of the targets,
