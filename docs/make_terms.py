@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import lossweights as lw
+from lossweights.base.arguments import parameters
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "terms.md"
@@ -29,6 +30,22 @@ as a summand of `lw.CombinedLoss`. A **metric** is one number for a whole data s
 weight: use it as an objective of a sweep, in `model.compile(metrics=[...])`, or as a function of
 arrays.
 """
+
+OWN = """\
+## A term of your own
+
+A subclass of `lw.terms.Term` with a method `per_sample` and arguments that are kept under their own
+names can be trained with and copied, and saved once Keras knows it by
+`keras.saving.register_keras_serializable()`. `lw.reference_scales` has to know more about a term
+before any training, which the term says itself where it is not as here:
+
+| what it says | meaning | unless it says |
+| --- | --- | --- |
+| `link` | what predictions are: values in the units of the targets (`"identity"`), log-odds (`"logit"`), log-probabilities of classes (`"softmax"`) | `"identity"` |
+| `axes` | the axes that it takes differences along: a constant is one along them | `()` |
+| `mapped` | whether `y_true` may carry distance maps behind its masks | `False` |
+| `best_constant(targets)` | the best prediction for a model without inputs; refuses if there is none | `targets.mean()` |
+"""  # noqa: E501  a row of a table is one line
 
 SHIFT = """\
 ## Boundary terms as a mask shifts
@@ -64,7 +81,7 @@ def render() -> str:
         rows = [_term_row(name, cls) for name, cls in terms if _family(cls) == family]
         head = ("term", "value of a sample", "shapes", "units", "range", "source")
         parts.append(f"### {family}\n\n{_table(head, rows)}")
-    parts.append(SHIFT)
+    parts += [OWN, SHIFT]
     head = ("metric", "value of a data set", "unit", "better", "details")
     parts.append(f"## Metrics\n\n{_table(head, [_metric_row(*pair) for pair in metrics])}")
     return "\n".join(parts)
@@ -104,8 +121,8 @@ def _metric_row(name: str, cls: type) -> tuple[str, ...]:
 
 def _signature(cls: type) -> str:
     """Its own arguments, without the ones that every Keras loss and metric has."""
-    inherited = ("self", "name", "reduction", "dtype")
-    own = [p for p in inspect.signature(cls).parameters.values() if p.name not in inherited]
+    inherited = ("name", "reduction", "dtype")
+    own = [p for p in parameters(cls).values() if p.name not in inherited]
     return (
         "(" + ", ".join(str(p.replace(annotation=p.empty)).replace(" = ", "=") for p in own) + ")"
     )

@@ -5,6 +5,7 @@ Doors:
 - `errors`: every error of the package, as ``lw.errors``;
 - `names`, `numbers`: what is checked wherever it comes in;
 - `files`, `strict_json`: files that are whole or not there, JSON from anyone;
+- `arguments`: what a class takes and an instance keeps;
 - `code_hash`: a fingerprint of code, so that a changed script is found out;
 - `machine`: cores, memory and processor of this machine; `versions` of the packages;
 - `signals`: the first asks to stop, the second insists;

@@ -1,1 +1,10 @@
-"""The combined loss, its reference scales and weight sets."""
+"""The loss: one Keras loss made of several named terms, its scales and its weight sets.
+
+Doors, none of which is imported here, since a weight set is read without loading Keras:
+
+- `weights`: what weights and scales must be, and the largest that float32 takes;
+- `combined`: `CombinedLoss`, the weighted sum, whose weights move at any time;
+- `output_loss`: `OutputLoss`, the part of it that one output is trained with;
+- `scales`: `reference_scales`, how large each term is before any training;
+- `weight_set`: `WeightSet`, weights with where they came from, as strict JSON.
+"""

@@ -3,26 +3,22 @@
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.loss.output_loss import OutputLoss
-from lossweights.loss.scales import check_scales, reference_scales
-from lossweights.loss.weight_set import check_weights
-from lossweights.terms._output import OnOutput, as_terms, values_of
-from lossweights.terms.term import (
-    Tensor,
-    Term,
-    ops,
-    reduce_weighted,
-)
+from lossweights.loss.weights import check_scales, check_weights
+from lossweights.terms.per_sample import HostArguments, PerSampleLoss, Tensor, Term
+from lossweights.terms.reduction import reduce_weighted
+from lossweights.terms.summands import as_terms, parts_of, values_of
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class CombinedLoss(Term):
+class CombinedLoss(PerSampleLoss):
     """The weighted sum of terms, ``sum of w_i * L_i(y_true, y_pred)``, as one Keras loss.
 
     The weights are Keras variables: `set_weights` acts from the next training step on, with no
@@ -38,9 +34,7 @@ class CombinedLoss(Term):
         weights: Weight of each term, 0 or above, not all 0. ``None`` weighs all by 1.
         scales: Reference magnitude of each term, by name; or ``"data"``, to be found by `adapt`
             before training; or ``None`` for weights in the units of the terms.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras. The computation is never below float32.
+        name, reduction, dtype: As for every Keras loss. The computation is never below float32.
 
     Shapes: ``y_true`` and ``y_pred`` as the terms take them. ``call`` gives ``(batch,)``; calling
     the loss gives what the reduction leaves of it, a scalar.
@@ -63,7 +57,7 @@ class CombinedLoss(Term):
     21.0
     """
 
-    is_sum = True
+    default_name = "combined_loss"
 
     def __init__(
         self,
@@ -71,11 +65,9 @@ class CombinedLoss(Term):
         weights: Mapping[str, Any] | None = None,
         *,
         scales: str | Mapping[str, Any] | None = None,
-        name: str | None = "combined_loss",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        **host: Unpack[HostArguments],
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         self._terms = as_terms(terms)
         names = list(self._terms)
         precise = keras.backend.result_type(self.dtype, "float32")
@@ -157,6 +149,10 @@ class CombinedLoss(Term):
                 "Expected a loss with scales. Found scales=None, under which weights are used as "
                 "they are. Make it with CombinedLoss(..., scales='data')."
             )
+        # Not above: the first import of Keras imports this module to register the loss, and it may
+        # be the module of scales that asked for Keras.
+        from lossweights.loss.scales import reference_scales
+
         scales = reference_scales(
             self._terms, y, sample_weight=sample_weight, output_shape=output_shape
         )
@@ -171,12 +167,12 @@ class CombinedLoss(Term):
         """The loss after Keras' reduction; dicts of arrays for terms that name their outputs."""
         if not isinstance(y_pred, Mapping):
             return super().__call__(y_true, y_pred, sample_weight)
-        total = 0.0
-        for part in self.by_output().values():
-            assert part is not None  # there are no outputs but those that terms read
-            reader = next(iter(part.terms.values()))
-            true, pred = reader.read(y_true, "y_true"), reader.read(y_pred, "y_pred")
-            total = total + part(true, pred, reader.weight_of(sample_weight))
+        losses, total = self.by_output(), 0.0
+        for part in parts_of(self._terms):
+            loss = losses[part.output or ""]  # by_output has refused terms that name no output
+            assert loss is not None  # nor are there outputs that no term reads
+            true, pred = part.read(y_true, "y_true"), part.read(y_pred, "y_pred")
+            total = total + loss(true, pred, part.weight_of(sample_weight))
         return total
 
     def per_sample_terms(
@@ -226,16 +222,15 @@ class CombinedLoss(Term):
         {'mse': 2.0, 'mae': 1.0}
         """
         means = {}
-        for name, term in self._terms.items():
-            true, pred, weight = y_true, y_pred, sample_weight
-            if isinstance(term, OnOutput):
-                true, pred = term.read(y_true, "y_true"), term.read(y_pred, "y_pred")
-                weight, term = term.weight_of(sample_weight), term.term
-            values = functools.partial(values_of, name, term)
-            means[name] = reduce_weighted(
-                values, true, pred, weight, "sum_over_batch_size", self.dtype
-            )
-        return means
+        for part in parts_of(self._terms):
+            true, pred = part.read(y_true, "y_true"), part.read(y_pred, "y_pred")
+            weight = part.weight_of(sample_weight)
+            for name, term in part.terms.items():
+                values = functools.partial(values_of, name, term)
+                means[name] = reduce_weighted(
+                    values, true, pred, weight, "sum_over_batch_size", self.dtype
+                )
+        return {name: means[name] for name in self._terms}
 
     def by_output(self, outputs: Sequence[str] | None = None) -> dict[str, OutputLoss | None]:
         """The loss of each output, for ``model.compile(loss=loss.by_output())``.
@@ -249,8 +244,7 @@ class CombinedLoss(Term):
         Raises:
             TermError: The terms do not name outputs, or name one that is not among ``outputs``.
         """
-        readers = {name: term for name, term in self._terms.items() if isinstance(term, OnOutput)}
-        read = list(dict.fromkeys(term.output for term in readers.values()))
+        read = [part.output for part in parts_of(self._terms) if part.output is not None]
         unknown = [output for output in read if outputs is not None and output not in outputs]
         if not read or unknown:
             raise TermError(
@@ -260,31 +254,9 @@ class CombinedLoss(Term):
         parts = {output: OutputLoss(self, output) for output in read}
         return {output: parts.get(output) for output in outputs or read}
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the terms as Keras writes objects."""
-        return {
-            **super().get_config(),
-            "terms": {
-                name: keras.saving.serialize_keras_object(term)
-                for name, term in self._terms.items()
-            },
-            "weights": self.weights,
-            "scales": "data" if self._awaits_data else self.scales,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "CombinedLoss":
-        """The loss that `get_config` described, with the weights that it had."""
-        terms = {
-            name: keras.saving.deserialize_keras_object(term)
-            for name, term in config["terms"].items()
-        }
-        return cls(**{**config, "terms": terms})
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        rebuild, (loss, arguments) = super().__reduce__()
+    def _arguments(self) -> dict[str, Any]:
         scales = "data" if self._awaits_data else self.scales
-        return rebuild, (loss, {**arguments, "scales": scales})
+        return {**super()._arguments(), "scales": scales}
 
     def _check_ready(self) -> None:
         if self._awaits_data:

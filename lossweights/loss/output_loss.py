@@ -1,18 +1,33 @@
 """The part of a combined loss that one output of a model is trained with."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import keras
 
-from lossweights.terms._output import OnOutput, values_of
-from lossweights.terms.term import Tensor, Term
+from lossweights.terms.per_sample import PerSampleLoss, Tensor, Term
+from lossweights.terms.summands import parts_of, values_of
 
-if TYPE_CHECKING:
-    from lossweights.loss.combined import CombinedLoss
+
+class WeightedTerms(Protocol):
+    """What the part of an output needs of the whole: a `CombinedLoss`, which makes its parts."""
+
+    reduction: str | None
+
+    @property
+    def dtype(self) -> str:
+        """Dtype of the result."""
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms by name."""
+
+    def weighted_sum(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The sum of the values of some terms, each times its weight."""
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class OutputLoss(Term):
+class OutputLoss(PerSampleLoss):
     """The part of a combined loss that one output of the model is read by.
 
     Made by `CombinedLoss.by_output`. Its weights are those of the combined loss itself, also after
@@ -28,11 +43,9 @@ class OutputLoss(Term):
     Shapes: ``y_true`` and ``y_pred`` of that output alone; the value is ``(batch,)``.
     """
 
-    is_sum = True
-
     def __init__(
         self,
-        loss: "CombinedLoss",
+        loss: WeightedTerms,
         output: str,
         *,
         name: str | None = None,
@@ -45,11 +58,7 @@ class OutputLoss(Term):
             dtype=dtype or loss.dtype,
         )
         self.loss, self.output = loss, output
-        self.terms = {
-            name: term
-            for name, term in loss.terms.items()
-            if isinstance(term, OnOutput) and term.output == output
-        }
+        self.terms = {part.output: part.terms for part in parts_of(loss.terms)}.get(output, {})
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -57,7 +66,7 @@ class OutputLoss(Term):
         """The weighted sum of this output's terms for each sample, shape ``(batch,)``."""
         return self.loss.weighted_sum(
             {
-                name: values_of(name, term.term, y_true, y_pred, element_weight)
+                name: values_of(name, term, y_true, y_pred, element_weight)
                 for name, term in self.terms.items()
             }
         )
@@ -65,12 +74,4 @@ class OutputLoss(Term):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         # The loss itself, not its config: Keras writes it, and sees that all outputs share it.
-        return {**super().get_config(), "loss": self.loss, "output": self.output}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "OutputLoss":
-        """The loss that `get_config` described."""
-        loss = config["loss"]
-        if isinstance(loss, dict):
-            loss = keras.saving.deserialize_keras_object(loss)
-        return cls(**{**config, "loss": loss})
+        return self._arguments()

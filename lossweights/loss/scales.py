@@ -5,28 +5,32 @@ resolution, give the same term another size. Divided by what the best constant p
 every term starts near 1, and the weights say how much each one matters.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from keras import ops
+from numpy.typing import ArrayLike
 
-from lossweights.base.errors import DataError, TermError, WeightError
-from lossweights.terms._as_term import as_term
-from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance
-from lossweights.terms._foreign import KerasLoss
-from lossweights.terms._on_mask import OnMask
-from lossweights.terms._output import OnOutput, values_of
-from lossweights.terms._region import Focal
-from lossweights.terms.term import Term, ops, reduce_weighted
+from lossweights.base.errors import DataError, TermError
+from lossweights.loss.weights import check_scales
+from lossweights.terms import Term, as_term
+from lossweights.terms.reduction import reduce_weighted
+from lossweights.terms.summands import parts_of, values_of
+from lossweights.terms.targets import Array, Targets
 
-Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = Sequence[int | None]
 
 _ROWS = 1024  # at a time: the constant predictions of a whole data set need not fit into memory
 _SMALLEST = 1e-7  # probabilities are kept off 0 and 1 by as much as Keras does
+
+# From a constant in the units of the targets to the predictions of a term, by its `Term.link`.
+_LINKS: Mapping[str, Callable[[Array], Array]] = {
+    "identity": lambda constant: constant,
+    "logit": lambda rates: np.log(_off_the_ends(rates)) - np.log1p(-_off_the_ends(rates)),
+    "softmax": lambda rates: np.log(_off_the_ends(rates)),
+}
 
 
 def reference_scales(
@@ -71,53 +75,15 @@ def reference_scales(
     """
     built = {name: as_term(term, name) for name, term in terms.items()}
     scales = {}
-    for name, term in built.items():
-        if isinstance(term, OnOutput):
-            output = term.output
-            group = [
-                t.term for t in built.values() if isinstance(t, OnOutput) and t.output == output
-            ]
-            data = (term.read(y, "y"), term.weight_of(sample_weight), term.weight_of(output_shape))
-            scales[name] = _scale(name, term.term, group, *data)
-        else:
-            group = [t for t in built.values() if not isinstance(t, OnOutput)]
-            scales[name] = _scale(name, term, group, y, sample_weight, output_shape)
+    for part in parts_of(built):
+        data = (part.read(y, "y"), part.weight_of(sample_weight), part.weight_of(output_shape))
+        for name, term in part.terms.items():
+            scales[name] = _scale(name, term, list(part.terms.values()), *data)
     advice = (
         "A constant prediction costs nothing there, so the data give no scale. Leave the term out, "
         "or pass scales={...} with a magnitude that you would call large."
     )
     return check_scales(scales, list(built), advice)
-
-
-def check_scales(
-    scales: object,
-    names: Sequence[str],
-    advice: str = "Give the magnitude that you would call large, in the units of the term.",
-) -> dict[str, float]:
-    """The scales as floats, in the order of ``names``, if weights can be divided by them.
-
-    Raises:
-        WeightError: A scale is missing or unknown, or not a finite number above 0.
-    """
-    if not isinstance(scales, Mapping) or set(scales) != set(names):
-        found = list(scales) if isinstance(scales, Mapping) else scales
-        raise WeightError(
-            f"Expected one scale for each of the terms {list(names)}. Found {found!r}. "
-            "Name every term once, or pass scales='data'."
-        )
-    checked = {}
-    for name in names:
-        scale = scales[name]
-        try:
-            number = math.nan if isinstance(scale, bool | str) else float(scale)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not 0 < number < math.inf:
-            raise WeightError(
-                f"Expected a finite scale above 0 for the term {name!r}. Found {scale!r}. {advice}"
-            )
-        checked[name] = number
-    return checked
 
 
 def _scale(
@@ -131,8 +97,15 @@ def _scale(
             "Expected targets with at least one sample of a weight above 0. "
             f"Found targets of shape {y.shape}. Pass the targets of the training data."
         )
-    classes = None if output_shape is None else output_shape[-1]
-    constant = _constant(name, term, group, y, weight, classes)
+    targets = Targets(
+        y,
+        weight,
+        classes=None if output_shape is None else output_shape[-1],
+        axes=[axis for each in group for axis in each.axes],
+        mapped=any(each.mapped for each in group),
+        term=name,
+    )
+    constant = _constant(term, targets)
     total = 0.0
     for start in range(0, len(y), _ROWS):
         rows = slice(start, start + _ROWS)
@@ -145,94 +118,23 @@ def _scale(
     return total / len(y)
 
 
-def _constant(
-    name: str,
-    term: Term,
-    group: Sequence[Term],
-    y: Array,
-    weight: Array | None,
-    classes: int | None,
-) -> Array:
-    """The constant prediction as ``term`` takes it, shape ``(1, ...)`` of one sample."""
-    core = term.term if isinstance(term, OnMask) else term
-    kind = core.loss if isinstance(core, KerasLoss) else ""
-    if kind in ("CTC", "Circle"):
+def _constant(term: Term, targets: Targets) -> Array:
+    """The constant prediction as ``term`` takes it, shape ``(1, ...)`` of one sample.
+
+    The one place that asks a term for its constant: terms that know no closed form would have
+    theirs searched for here.
+
+    Raises:
+        TermError: The term has none, or does not say how predictions are to be read.
+    """
+    if term.link not in _LINKS:
         raise TermError(
-            f"Expected terms that a constant prediction can be given to. Found {kind} as the term "
-            f"{name!r}. Pass scales={{...}} with a magnitude for every term."
+            f"Expected the term {targets.term!r} to have a link among {list(_LINKS)}. "
+            f"Found {term.link!r}. Leave it out where predictions are in the units of the targets."
         )
-    if kind in ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy"):
-        rates = _class_rates(name, core.arguments, y, weight, classes)
-    else:
-        rates = _means(group, y, weight, classes)
-    if not _from_logits(core):
-        return rates.astype(np.float32)
-    bounded = np.clip(rates, _SMALLEST, 1 - _SMALLEST)
-    binary = isinstance(core, Focal) or kind.startswith("Binary")
-    logits: Array = np.log(bounded) - (np.log1p(-bounded) if binary else 0.0)
-    return logits.astype(np.float32)
+    return _LINKS[term.link](term.best_constant(targets)).astype(np.float32)
 
 
-def _means(group: Sequence[Term], y: Array, weight: Array | None, classes: int | None) -> Array:
-    """The mean of the targets for each channel, or for all where a term differences along it."""
-    if any(isinstance(term, OnMask | DistanceBoundary | HausdorffDistance) for term in group):
-        channels = classes or y.shape[-1] // 2  # the distance maps ride behind the masks
-        y = y[..., :channels]
-        if weight is not None and weight.ndim == y.ndim:
-            weight = weight[..., :channels]
-    last = y.ndim - 1
-    differenced = {axis % y.ndim for term in group for axis in _axes(term)}
-    over = tuple(range(y.ndim)) if last in differenced else tuple(range(max(last, 1)))
-    means: Array = np.average(
-        y.astype(np.float64), axis=over, weights=_full(weight, y), keepdims=True
-    )
-    return np.broadcast_to(means, (1, *y.shape[1:]))
-
-
-def _class_rates(
-    name: str,
-    arguments: Mapping[str, Any],
-    y: Array,
-    weight: Array | None,
-    classes: int | None,
-) -> Array:
-    """The frequency of each class, shape ``(1, ..., classes)`` for class numbers ``(n, ...)``."""
-    labels = y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y
-    counted = np.ones(labels.shape, bool)
-    if arguments.get("ignore_class") is not None:
-        counted = labels != arguments["ignore_class"]
-    numbers = labels[counted].astype(np.int64)
-    if numbers.size == 0 or numbers.min() < 0:
-        raise TermError(
-            f"Expected class numbers from 0 for the term {name!r}. Found "
-            f"{'none' if numbers.size == 0 else int(numbers.min())}. Number the classes from 0."
-        )
-    full = _full(weight, labels)
-    counts = np.bincount(
-        numbers,
-        weights=None if full is None else full[counted],
-        minlength=classes or 0,
-    )
-    rates = counts / counts.sum()
-    return np.broadcast_to(rates, (1, *labels.shape[1:], len(rates)))
-
-
-def _full(weight: Array | None, like: Array) -> Array | None:
-    """A weight for each element, from weights for each sample or each element."""
-    if weight is None:
-        return None
-    while weight.ndim > like.ndim:
-        weight = weight[..., 0]
-    return np.broadcast_to(np.expand_dims(weight, (*range(weight.ndim, like.ndim),)), like.shape)
-
-
-def _axes(term: Term) -> tuple[int, ...]:
-    core = term.term if isinstance(term, OnMask) else term
-    axes: tuple[int, ...] = getattr(core, "axes", ())
-    return axes
-
-
-def _from_logits(term: Term) -> bool:
-    if isinstance(term, KerasLoss):
-        return bool(term.arguments.get("from_logits", False))
-    return isinstance(term, Focal) and term.from_logits
+def _off_the_ends(rates: Array) -> Array:
+    """Probabilities that have a logarithm, as have their complements."""
+    return np.clip(rates, _SMALLEST, 1 - _SMALLEST)

@@ -1,4 +1,4 @@
-"""Weights of a loss, and the weight set: frozen, with where it came from, kept as strict JSON."""
+"""The weight set: the weights of a loss, frozen, with where they came from, kept as strict JSON."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lossweights.base.errors import InvalidName, WeightError, WeightSetError
 from lossweights.base.files import write_atomic
 from lossweights.base.names import check_name
 from lossweights.base.strict_json import canonical_json, dump_json, parse_json
+from lossweights.loss.weights import FLOAT32_MAX, as_number, check_weights
 
 if TYPE_CHECKING:
     from lossweights.loss.combined import CombinedLoss
@@ -24,68 +25,7 @@ VERSION = 1
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 4  # file > terms > one term > one list-valued argument
 MAX_TERMS = 256
-
-
-def check_weights(
-    weights: Mapping[str, object], names: Sequence[str] | None = None
-) -> dict[str, float]:
-    """The weights as floats, in the order of ``names``, if they make a loss.
-
-    Args:
-        weights: Weight of each term, by the term's name.
-        names: The terms that must have a weight, no more and no fewer. ``None`` accepts any.
-
-    Raises:
-        WeightError: A weight is missing, unknown, not a number, negative, not finite, or too
-            large for float32; or all of them are zero.
-
-    >>> check_weights({"under": 0.5, "mse": 1}, ["mse", "under"])
-    {'mse': 1.0, 'under': 0.5}
-    """
-    if not isinstance(weights, Mapping):
-        raise WeightError(
-            f"Expected a mapping from term names to weights. Found {weights!r}. "
-            f"Write weights={{'mse': 1.0, ...}}."
-        )
-    names = list(weights) if names is None else list(names)
-    missing = [name for name in names if name not in weights]
-    unknown = [name for name in weights if name not in names]
-    if missing or unknown or not names:
-        raise WeightError(
-            f"Expected one weight for each of the terms {names}. Found weights for "
-            f"{list(weights)}: missing {missing}, unknown {unknown}. Name every term once."
-        )
-    checked = {name: _check_weight(name, weights[name]) for name in names}
-    if not any(checked.values()):
-        raise WeightError(
-            f"Expected at least one weight above zero. Found all zero: {checked}. "
-            f"A loss that is zero everywhere trains nothing."
-        )
-    return checked
-
-
-FLOAT32_MAX = 3.4028234663852886e38
 _FLOAT64_MAX = 1.7976931348623157e308  # a JSON integer may be larger
-
-
-def _check_weight(name: str, weight: object) -> float:
-    number = _as_number(weight)
-    if 0.0 <= number <= FLOAT32_MAX:
-        return number + 0.0  # -0.0 becomes 0.0
-    raise WeightError(
-        f"Expected a finite weight of at least 0 for the term {name!r}. Found {weight!r}. "
-        f"Use 0 to switch the term off."
-    )
-
-
-def _as_number(value: object) -> float:
-    """The value as a float, or NaN if it is no single number: truth values and texts are none."""
-    if isinstance(value, (bool, str, bytes)) or "bool" in str(getattr(value, "dtype", "")):
-        return math.nan
-    try:
-        return float(value)  # type: ignore[arg-type]  # numpy scalars and tensors too
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
 
 
 @dataclass(frozen=True)
@@ -130,7 +70,7 @@ class WeightSet:
                 f"Expected descriptions of the terms {list(weights)}. Found {list(self.terms)}. "
                 f"Use the names of the weights."
             )
-        metrics = {name: _as_number(value) for name, value in self.metrics.items()}
+        metrics = {name: as_number(value) for name, value in self.metrics.items()}
         if not all(map(math.isfinite, metrics.values())):
             raise WeightError(
                 f"Expected metrics that are finite numbers. Found {dict(self.metrics)}. "
@@ -250,7 +190,7 @@ def _checked_scales(scales: Mapping[str, object], names: Sequence[str]) -> dict[
         raise WeightError(
             f"Expected one scale for each of the terms {list(names)}. Found {list(scales)}."
         )
-    checked = {name: _as_number(scales[name]) for name in names}
+    checked = {name: as_number(scales[name]) for name in names}
     if not all(0.0 < scale <= FLOAT32_MAX for scale in checked.values()):
         raise WeightError(f"Expected scales that are finite and above 0. Found {dict(scales)}.")
     return checked

@@ -13,7 +13,7 @@ function of the same name for arrays:
 Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
 `Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
 `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`. Of a
-model with several outputs `on` reads one.
+model with several outputs `on` reads one. All are a `Metric`.
 """
 
 from lossweights.metrics._base import Metric
@@ -24,42 +24,30 @@ from lossweights.metrics._demand import (
     ServiceLevel,
     Shortfall,
     UnderRate,
-    fill_rate,
-    newsvendor_cost,
-    pinball_loss,
-    service_level,
-    shortfall,
-    under_rate,
 )
-from lossweights.metrics._output import on
-from lossweights.metrics._regression import (
-    MAE,
-    RMSE,
-    Bias,
-    EdgeRMSE,
+from lossweights.metrics._functions import (
+    average_surface_distance,
     bias,
-    edge_rmse,
-    mae,
-    rmse,
-)
-from lossweights.metrics._segmentation import (
-    BoundaryF1,
-    BoundaryIoU,
-    Dice,
-    IoU,
     boundary_f1,
     boundary_iou,
     dice,
-    iou,
-)
-from lossweights.metrics._surface import (
-    HD95,
-    AverageSurfaceDistance,
-    SurfaceDice,
-    average_surface_distance,
+    edge_rmse,
+    fill_rate,
     hd95,
+    iou,
+    mae,
+    newsvendor_cost,
+    pinball_loss,
+    rmse,
+    service_level,
+    shortfall,
     surface_dice,
+    under_rate,
 )
+from lossweights.metrics._output import on
+from lossweights.metrics._regression import MAE, RMSE, Bias, EdgeRMSE
+from lossweights.metrics._segmentation import BoundaryF1, BoundaryIoU, Dice, IoU
+from lossweights.metrics._surface import HD95, AverageSurfaceDistance, SurfaceDice
 
 __all__ = [
     "HD95",

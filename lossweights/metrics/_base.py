@@ -1,12 +1,13 @@
 """What a metric is: sums that add up over samples, and a value made of them."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 import keras
 import numpy as np
 from keras import ops
 
+from lossweights.base.arguments import kept_arguments
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import (
     Array,
@@ -19,10 +20,23 @@ from lossweights.metrics._arrays import (
     ratio,
     to_numpy,
 )
+from lossweights.terms.config import read, written
 
 Direction = Literal["minimize", "maximize"]
 
 _CHUNK = 2**22  # elements that `evaluate` holds in float64 at a time: 32 MB an array
+
+
+class MetricArguments(TypedDict, total=False):
+    """The arguments of every metric, which those with further ones hand on.
+
+    Attributes:
+        name: Name in Keras' logs, by default its class's `Metric.default_name`.
+        dtype: Precision of the sums in Keras, float32 at least.
+    """
+
+    name: str | None
+    dtype: Any
 
 
 class Metric(keras.metrics.Metric, ABC):
@@ -45,7 +59,12 @@ class Metric(keras.metrics.Metric, ABC):
     A prediction or target that is not finite makes the value NaN, even where a comparison with
     NaN would have passed for a good prediction, unless its sample has weight zero.
 
-    To write a metric, set the class attributes and implement `statistics` and `value`.
+    To write a metric, set the class attributes and implement `statistics` and `value`; keep
+    arguments under their own names.
+
+    Args:
+        name: Name in Keras' logs, by default `default_name`.
+        dtype: Precision of the sums in Keras, float32 at least.
 
     Attributes:
         direction: ``"minimize"``, ``"maximize"``, or None where neither end is better.
@@ -171,6 +190,15 @@ class Metric(keras.metrics.Metric, ABC):
     def result(self) -> Array:
         """The value over all batches since the last reset, a scalar tensor; NaN if none."""
         return self.value(ops.convert_to_tensor(self._total))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; a metric among them as Keras writes objects."""
+        return {**super().get_config(), **written(kept_arguments(self))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The metric that `get_config` described."""
+        return cls(**read(config))
 
     def _weighted_sums(
         self, xp: Namespace, y_true: Array, y_pred: Array, weight: Array | None

@@ -7,7 +7,7 @@ sample weighs the same: its statistics are means over its other axes.
 Most of these are won by predicting too much, so pair them with an accuracy metric.
 """
 
-from typing import Any
+from typing import Unpack
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ from lossweights.metrics._arrays import (
     per_sample_mean,
     ratio,
 )
-from lossweights.metrics._base import MeanMetric, Metric
+from lossweights.metrics._base import MeanMetric, Metric, MetricArguments
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -145,8 +145,7 @@ class NewsvendorCost(MeanMetric):
     Args:
         under_cost: Cost of one unit too few, not negative.
         over_cost: Cost of one unit too many, not negative; not both zero.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        name, dtype: As for every `Metric`.
 
     Raises:
         MetricError: If a cost is negative or not finite, or both are zero.
@@ -161,12 +160,7 @@ class NewsvendorCost(MeanMetric):
     default_name = "newsvendor_cost"
 
     def __init__(
-        self,
-        under_cost: float,
-        over_cost: float,
-        *,
-        name: str | None = None,
-        dtype: Any = None,
+        self, under_cost: float, over_cost: float, **host: Unpack[MetricArguments]
     ) -> None:
         self.under_cost, self.over_cost = float(under_cost), float(over_cost)
         costs = (self.under_cost, self.over_cost)
@@ -175,18 +169,13 @@ class NewsvendorCost(MeanMetric):
                 "Expected `under_cost` and `over_cost` to be finite, not negative and not both "
                 f"zero. Found {under_cost!r} and {over_cost!r}."
             )
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(**host)
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
         """The mean cost of each sample."""
         error = y_true - y_pred
         under, over = xp.maximum(error, 0.0), xp.maximum(-error, 0.0)
         return [per_sample_mean(xp, self.under_cost * under + self.over_cost * over)]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        costs = {"under_cost": self.under_cost, "over_cost": self.over_cost}
-        return {**super().get_config(), **costs}
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -199,8 +188,7 @@ class PinballLoss(MeanMetric):
 
     Args:
         tau: The quantile aimed at, strictly between 0 and 1.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        name, dtype: As for every `Metric`.
 
     Raises:
         MetricError: If ``tau`` is not strictly between 0 and 1.
@@ -214,86 +202,13 @@ class PinballLoss(MeanMetric):
     unit = "target"
     default_name = "pinball_loss"
 
-    def __init__(self, tau: float, *, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, tau: float, **host: Unpack[MetricArguments]) -> None:
         self.tau = float(tau)
         if not 0 < self.tau < 1:
             raise MetricError(f"Expected `tau` strictly between 0 and 1. Found {tau!r}.")
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(**host)
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
         """The mean pinball loss of each sample."""
         error = y_true - y_pred
         return [per_sample_mean(xp, xp.maximum(self.tau * error, (self.tau - 1) * error))]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tau": self.tau}
-
-
-def under_rate(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The share of values underestimated; see `UnderRate`.
-
-    >>> from lossweights import metrics
-    >>> metrics.under_rate([1.0, 2.0], [1.0, 1.0])
-    0.5
-    """
-    return UnderRate().evaluate(y_true, y_pred, sample_weight)
-
-
-def service_level(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The share of values covered; see `ServiceLevel`.
-
-    >>> from lossweights import metrics
-    >>> metrics.service_level([1.0, 2.0], [1.0, 1.0])
-    0.5
-    """
-    return ServiceLevel().evaluate(y_true, y_pred, sample_weight)
-
-
-def shortfall(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The mean quantity missing; see `Shortfall`.
-
-    >>> from lossweights import metrics
-    >>> metrics.shortfall([1.0, 4.0], [3.0, 1.0])
-    1.5
-    """
-    return Shortfall().evaluate(y_true, y_pred, sample_weight)
-
-
-def fill_rate(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The share of demand met; see `FillRate`.
-
-    >>> from lossweights import metrics
-    >>> metrics.fill_rate([4.0, 4.0], [4.0, 2.0])
-    0.75
-    """
-    return FillRate().evaluate(y_true, y_pred, sample_weight)
-
-
-def newsvendor_cost(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    under_cost: float,
-    over_cost: float,
-) -> float:
-    """The mean cost of being wrong; see `NewsvendorCost`.
-
-    >>> from lossweights import metrics
-    >>> metrics.newsvendor_cost([1.0, 4.0], [3.0, 1.0], under_cost=4.0, over_cost=1.0)
-    7.0
-    """
-    return NewsvendorCost(under_cost, over_cost).evaluate(y_true, y_pred, sample_weight)
-
-
-def pinball_loss(
-    y_true: Array, y_pred: Array, sample_weight: Array | None = None, *, tau: float
-) -> float:
-    """The pinball loss at ``tau``; see `PinballLoss`.
-
-    >>> from lossweights import metrics
-    >>> metrics.pinball_loss([1.0, 4.0], [3.0, 1.0], tau=0.5)
-    1.25
-    """
-    return PinballLoss(tau).evaluate(y_true, y_pred, sample_weight)

@@ -1,17 +1,27 @@
 """What the metrics of masks share: thresholds, channels, and cases where nothing is to be found."""
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import ClassVar, Literal, Unpack
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
-from lossweights.metrics._base import Metric
+from lossweights.metrics._base import Direction, Metric, MetricArguments
 
 Average = Literal["image", "dataset"]
 
 
+class MaskArguments(MetricArguments, total=False):
+    """The arguments of every metric of masks, which those with further ones hand on.
+
+    Attributes:
+        threshold: A prediction above it is inside, 0.5 unless told; None for the largest channel.
+    """
+
+    threshold: float | None
+
+
 class MaskMetric(Metric):
-    """A metric of binary masks, one case for each channel of each image.
+    """A metric of binary masks, one case for each channel of each image; a fraction, as a rule.
 
     Targets and predictions are ``(batch, height, width)``, ``(batch, height, width, channels)`` or,
     where a metric says so, volumes ``(batch, depth, height, width, channels)``. Channels are
@@ -22,28 +32,26 @@ class MaskMetric(Metric):
     Each case gives a numerator and a denominator. With ``average="image"`` the value is the mean
     over cases of their ratio: a small object weighs as much as a large one, and a case whose
     denominator is zero (both masks empty, as a rule) is undefined; it is left out of the mean and
-    counted by `undefined`. With ``average="dataset"`` numerators and denominators are summed over
-    all cases first, so that large objects weigh more and no case is undefined.
+    counted by `undefined`. With ``average="dataset"``, for metrics that take it, numerators and
+    denominators are summed over all cases first, so that large objects weigh more and no case is
+    undefined.
+
+    Args:
+        threshold: A prediction above it is inside; None for the largest channel.
+        name, dtype: As for every `Metric`.
+
+    Raises:
+        MetricError: When it measures, if shapes are not those of masks.
     """
 
+    direction: ClassVar[Direction | None] = "maximize"
+    unit: ClassVar[str] = "fraction"
     n_statistics = 3
+    average: Average = "image"
 
-    def __init__(
-        self,
-        *,
-        threshold: float | None = 0.5,
-        average: Average = "image",
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+    def __init__(self, *, threshold: float | None = 0.5, **host: Unpack[MetricArguments]) -> None:
         self.threshold = None if threshold is None else float(threshold)
-        if average not in ("image", "dataset"):
-            raise MetricError(
-                "Expected `average` to be 'image' (mean of the images' values) or 'dataset' "
-                f"(one value of all pixels). Found {average!r}."
-            )
-        self.average = average
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(**host)
 
     @abstractmethod
     def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
@@ -75,10 +83,6 @@ class MaskMetric(Metric):
         """How many cases of these sums are undefined (in total sample weight, if there is one)."""
         return sums[..., 2]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "threshold": self.threshold}
-
     def _masks(self, xp: Namespace, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         """Both as zeros and ones of shape ``(batch, *space, channels)``."""
         shape = tuple(y_true.shape)
@@ -108,3 +112,13 @@ class MaskMetric(Metric):
 def area(xp: Namespace, mask: Array) -> Array:
     """The number of pixels inside each mask, shape ``(batch, channels)``."""
     return xp.sum(mask, axis=tuple(range(1, len(mask.shape) - 1)))
+
+
+def checked_pixels(argument: str, distance: float, otherwise: str = "") -> float:
+    """A distance in pixels, refused if it is negative or not finite."""
+    if not 0 <= float(distance) < float("inf"):
+        raise MetricError(
+            f"Expected `{argument}` in pixels, finite and not negative{otherwise}. "
+            f"Found {distance!r}."
+        )
+    return float(distance)

@@ -1,14 +1,14 @@
 """Metrics that read one output of a model with several."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace
-from lossweights.metrics._base import Metric
+from lossweights.metrics._base import Metric, MetricArguments
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -20,9 +20,7 @@ class OnOutput(Metric):
 
     default_name = "on_output"
 
-    def __init__(
-        self, output: str, metric: Metric, *, name: str | None = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, output: str, metric: Metric, **host: Unpack[MetricArguments]) -> None:
         if not isinstance(output, str) or not output:
             raise MetricError(
                 f"Expected the name of an output of the model. Found {output!r}. "
@@ -39,7 +37,8 @@ class OnOutput(Metric):
         self.unit = metric.unit  # type: ignore[misc]
         self.in_graph = metric.in_graph  # type: ignore[misc]
         self.n_statistics = metric.n_statistics  # type: ignore[misc]
-        super().__init__(name=name or f"{output}_{metric.name}", dtype=dtype)
+        host["name"] = host.get("name") or f"{output}_{metric.name}"
+        super().__init__(**host)
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
         """The statistics of each sample, of arrays of this output."""
@@ -84,16 +83,6 @@ class OnOutput(Metric):
 
     def _weight_of(self, weight: Any) -> Any:
         return weight.get(self.output) if isinstance(weight, Mapping) else weight
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the metric as Keras writes objects."""
-        metric = keras.saving.serialize_keras_object(self.metric)
-        return {**super().get_config(), "output": self.output, "metric": metric}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "OnOutput":
-        """The metric that `get_config` described."""
-        return cls(**{**config, "metric": keras.saving.deserialize_keras_object(config["metric"])})
 
 
 def on(output: str, metric: Metric) -> OnOutput:

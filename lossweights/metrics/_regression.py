@@ -6,13 +6,13 @@ over its other axes, and the data set's is the mean over samples.
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import Unpack
 
 import keras
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, namespace_of, per_sample_mean, ratio
-from lossweights.metrics._base import MeanMetric, Metric
+from lossweights.metrics._base import MeanMetric, Metric, MetricArguments
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -98,8 +98,7 @@ class EdgeRMSE(Metric):
     Args:
         axes: The axes to difference along, the batch axis 0 excluded: ``1`` for the time axis of
             ``(batch, time)``, ``(1, 2)`` for images. Negative axes count from the last one.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        name, dtype: As for every `Metric`.
 
     Raises:
         MetricError: If an axis is the batch axis, is named twice, is missing in the data, or has
@@ -118,9 +117,7 @@ class EdgeRMSE(Metric):
     default_name = "edge_rmse"
     n_statistics = 1
 
-    def __init__(
-        self, axes: int | Sequence[int], *, name: str | None = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, axes: int | Sequence[int], **host: Unpack[MetricArguments]) -> None:
         named = tuple(axes) if isinstance(axes, Sequence) else (axes,)
         if not named or 0 in named or not all(isinstance(axis, Integral) for axis in named):
             raise MetricError(
@@ -128,7 +125,7 @@ class EdgeRMSE(Metric):
                 f"Found {axes!r}. Use 1 for a time axis, (1, 2) for images."
             )
         self.axes = tuple(int(axis) for axis in named)
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(**host)
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
         """The mean squared difference of neighbouring errors of each sample."""
@@ -145,10 +142,6 @@ class EdgeRMSE(Metric):
         xp = namespace_of(sums)
         return xp.sqrt(ratio(xp, sums[..., 0], sums[..., -1]))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": list(self.axes)}
-
     def _resolved(self, shape: tuple[int | None, ...]) -> list[int]:
         """The axes of an array of this shape, counted from the first."""
         axes = [a + len(shape) if a < 0 else a for a in self.axes]
@@ -159,49 +152,3 @@ class EdgeRMSE(Metric):
                 f"and each at least 2 long. Found arrays of shape {shape}."
             )
         return axes
-
-
-def rmse(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The root mean squared error of arrays; see `RMSE`.
-
-    >>> from lossweights import metrics
-    >>> metrics.rmse([1.0, 2.0], [1.0, 4.0], sample_weight=[0.0, 1.0])
-    2.0
-    """
-    return RMSE().evaluate(y_true, y_pred, sample_weight)
-
-
-def mae(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The mean absolute error of arrays; see `MAE`.
-
-    >>> from lossweights import metrics
-    >>> metrics.mae([1.0, 2.0], [1.0, 4.0])
-    1.0
-    """
-    return MAE().evaluate(y_true, y_pred, sample_weight)
-
-
-def bias(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """The mean of ``y_pred - y_true`` of arrays; see `Bias`.
-
-    >>> from lossweights import metrics
-    >>> metrics.bias([1.0, 2.0], [1.0, 4.0])
-    1.0
-    """
-    return Bias().evaluate(y_true, y_pred, sample_weight)
-
-
-def edge_rmse(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    axes: int | Sequence[int],
-) -> float:
-    """The RMSE of the signed gradients of arrays; see `EdgeRMSE`.
-
-    >>> from lossweights import metrics
-    >>> metrics.edge_rmse([[0.0, 2.0]], [[0.0, 5.0]], axes=1)
-    3.0
-    """
-    return EdgeRMSE(axes).evaluate(y_true, y_pred, sample_weight)

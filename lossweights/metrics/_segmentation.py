@@ -7,104 +7,88 @@ The values of an image where exactly one mask is empty are 0, and where both are
 """
 
 from math import sqrt
-from typing import Any
+from typing import Unpack
 
 import keras
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, ratio
-from lossweights.metrics._masks import Average, MaskMetric, area
+from lossweights.metrics._base import MetricArguments
+from lossweights.metrics._masks import Average, MaskArguments, MaskMetric, area, checked_pixels
 from lossweights.metrics._morphology import dilate_ball, erode_cross, erode_square
 
 
+class AreaMetric(MaskMetric):
+    """A metric of the areas of masks, whose cases may be averaged or taken together.
+
+    Args:
+        threshold: As for every `MaskMetric`.
+        average: ``"image"``: the mean over images (and channels) of their values. ``"dataset"``:
+            one value, the summed numerators over the summed denominators.
+        name, dtype: As for every `Metric`.
+
+    Raises:
+        MetricError: If ``average`` is neither.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: float | None = 0.5,
+        average: Average = "image",
+        **host: Unpack[MetricArguments],
+    ) -> None:
+        if average not in ("image", "dataset"):
+            raise MetricError(
+                "Expected `average` to be 'image' (mean of the images' values) or 'dataset' "
+                f"(one value of all pixels). Found {average!r}."
+            )
+        self.average = average
+        super().__init__(threshold=threshold, **host)
+
+
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
-class IoU(MaskMetric):
+class IoU(AreaMetric):
     """The intersection over union, ``|A ∩ B| / |A ∪ B|`` (Jaccard, New Phytologist 1912).
 
     Masks ``(batch, height, width)``, with or without channels, or volumes with channels; range
     ``[0, 1]``, larger is better. The mean over images, or one ratio of the whole data set.
 
     Args:
-        threshold: A prediction above it is inside; None for the largest channel.
-        average: ``"image"``: the mean over images (and channels) of their IoU. ``"dataset"``: the
-            summed intersections over the summed unions.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
-
-    Raises:
-        MetricError: If ``average`` is neither, or shapes are not those of masks.
+        threshold, average, name, dtype: As for every `AreaMetric`.
 
     >>> from lossweights import metrics
     >>> metrics.IoU().evaluate([[[1, 1, 0, 0]]], [[[0.2, 0.9, 0.9, 0.9]]])
     0.25
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "iou"
-
-    def __init__(
-        self,
-        *,
-        threshold: float | None = 0.5,
-        average: Average = "image",
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(threshold=threshold, average=average, name=name, dtype=dtype)
 
     def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
         """Intersection and union of each case."""
         return area(xp, true * pred), area(xp, xp.maximum(true, pred))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "average": self.average}
-
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
-class Dice(MaskMetric):
+class Dice(AreaMetric):
     """The Dice coefficient, ``2·|A ∩ B| / (|A| + |B|)`` (Dice, Ecology 1945), the F1 of pixels.
 
     Masks ``(batch, height, width)``, with or without channels, or volumes with channels; range
     ``[0, 1]``, larger is better. The mean over images, or one ratio of the whole data set.
 
     Args:
-        threshold: A prediction above it is inside; None for the largest channel.
-        average: ``"image"``: the mean over images (and channels) of their Dice. ``"dataset"``: one
-            ratio of the summed areas.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
-
-    Raises:
-        MetricError: If ``average`` is neither, or shapes are not those of masks.
+        threshold, average, name, dtype: As for every `AreaMetric`.
 
     >>> from lossweights import metrics
     >>> metrics.Dice().evaluate([[[1, 1, 0, 0]]], [[[0.2, 0.9, 0.9, 0.9]]])
     0.4
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "dice"
-
-    def __init__(
-        self,
-        *,
-        threshold: float | None = 0.5,
-        average: Average = "image",
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(threshold=threshold, average=average, name=name, dtype=dtype)
 
     def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
         """Twice the intersection, and the sum of the areas, of each case."""
         return 2.0 * area(xp, true * pred), area(xp, true) + area(xp, pred)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "average": self.average}
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -119,9 +103,7 @@ class BoundaryIoU(MaskMetric):
 
     Args:
         dilation_ratio: Width of the band as a fraction of the image diagonal; the authors' 0.02.
-        threshold: A prediction above it is inside; None for the largest channel.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        threshold, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If the ratio is not positive, shapes are not those of masks, or the size of
@@ -135,25 +117,16 @@ class BoundaryIoU(MaskMetric):
     0.6
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "boundary_iou"
 
-    def __init__(
-        self,
-        dilation_ratio: float = 0.02,
-        *,
-        threshold: float | None = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
+    def __init__(self, dilation_ratio: float = 0.02, **shared: Unpack[MaskArguments]) -> None:
         self.dilation_ratio = float(dilation_ratio)
         if not 0 < self.dilation_ratio < 1:
             raise MetricError(
                 "Expected `dilation_ratio` strictly between 0 and 1, a fraction of the image "
                 f"diagonal. Found {dilation_ratio!r}."
             )
-        super().__init__(threshold=threshold, name=name, dtype=dtype)
+        super().__init__(**shared)
 
     def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
         """Intersection and union of the bands of each case."""
@@ -167,10 +140,6 @@ class BoundaryIoU(MaskMetric):
         width = max(1, round(self.dilation_ratio * sqrt(sum(side**2 for side in size))))
         true, pred = (mask - erode_square(xp, mask, width) for mask in (true, pred))
         return area(xp, true * pred), area(xp, xp.maximum(true, pred))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "dilation_ratio": self.dilation_ratio}
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -186,9 +155,7 @@ class BoundaryF1(MaskMetric):
     Args:
         tolerance: Largest distance of a match, in pixels. A common choice is 0.75 % of the image
             diagonal: 0.7 at 64×64, 2.7 at 256×256.
-        threshold: A prediction above it is inside; None for the largest channel.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        threshold, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If the tolerance is negative or not finite, or shapes are not those of masks.
@@ -201,20 +168,11 @@ class BoundaryF1(MaskMetric):
     1.0
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "boundary_f1"
 
-    def __init__(
-        self,
-        tolerance: float = 2.0,
-        *,
-        threshold: float | None = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        self.tolerance = checked_tolerance(tolerance)
-        super().__init__(threshold=threshold, name=name, dtype=dtype)
+    def __init__(self, tolerance: float = 2.0, **shared: Unpack[MaskArguments]) -> None:
+        self.tolerance = checked_pixels("tolerance", tolerance)
+        super().__init__(**shared)
 
     def fraction(self, xp: Namespace, true: Array, pred: Array) -> tuple[Array, Array]:
         """The F1 of each case, over one where there is a boundary and zero where there is none."""
@@ -226,86 +184,3 @@ class BoundaryF1(MaskMetric):
         below = right * n_true + found * n_pred
         f1 = xp.where(below > 0, ratio(xp, 2.0 * right * found, below), xp.zeros_like(below))
         return f1, indicator(xp, n_true + n_pred > 0, below)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tolerance": self.tolerance}
-
-
-def checked_tolerance(tolerance: float) -> float:
-    """A tolerance in pixels, refused if it is negative or not finite."""
-    if not 0 <= float(tolerance) < float("inf"):
-        raise MetricError(
-            f"Expected `tolerance` in pixels, finite and not negative. Found {tolerance!r}."
-        )
-    return float(tolerance)
-
-
-def iou(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    threshold: float | None = 0.5,
-    average: Average = "image",
-) -> float:
-    """The intersection over union of masks; see `IoU`.
-
-    >>> from lossweights import metrics
-    >>> metrics.iou([[[1, 1, 0]]], [[[0.9, 0.1, 0.1]]])
-    0.5
-    """
-    return IoU(threshold=threshold, average=average).evaluate(y_true, y_pred, sample_weight)
-
-
-def dice(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    threshold: float | None = 0.5,
-    average: Average = "image",
-) -> float:
-    """The Dice coefficient of masks; see `Dice`.
-
-    >>> from lossweights import metrics
-    >>> metrics.dice([[[1, 1, 0]]], [[[0.9, 0.9, 0.9]]])
-    0.8
-    """
-    return Dice(threshold=threshold, average=average).evaluate(y_true, y_pred, sample_weight)
-
-
-def boundary_iou(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    dilation_ratio: float = 0.02,
-    threshold: float | None = 0.5,
-) -> float:
-    """The IoU of the bands along the boundaries of masks; see `BoundaryIoU`.
-
-    >>> from lossweights import metrics
-    >>> metrics.boundary_iou([[[1, 1, 0]]], [[[0.9, 0.9, 0.9]]])
-    0.6666666666666666
-    """
-    metric = BoundaryIoU(dilation_ratio, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)
-
-
-def boundary_f1(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    tolerance: float = 2.0,
-    threshold: float | None = 0.5,
-) -> float:
-    """The F1 of the boundary pixels of masks; see `BoundaryF1`.
-
-    >>> from lossweights import metrics
-    >>> metrics.boundary_f1([[[1, 0, 0]]], [[[0.1, 0.1, 0.9]]], tolerance=1)
-    0.0
-    """
-    metric = BoundaryF1(tolerance, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)

@@ -11,7 +11,7 @@ one to count instead, the image diagonal say.
 """
 
 from abc import abstractmethod
-from typing import Any, Literal, get_args
+from typing import Literal, Unpack, get_args
 
 import keras
 import numpy as np
@@ -19,8 +19,7 @@ import numpy as np
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace
 from lossweights.metrics._contours import contour_distances, pixel_distances
-from lossweights.metrics._masks import MaskMetric
-from lossweights.metrics._segmentation import checked_tolerance
+from lossweights.metrics._masks import MaskArguments, MaskMetric, checked_pixels
 
 Variant = Literal["pooled", "max_directed", "surfel"]
 
@@ -55,35 +54,21 @@ class SurfaceDice(SurfaceMetric):
 
     Args:
         tolerance: Largest distance that counts as agreement, in pixels.
-        threshold: A prediction above it is inside; None for the largest channel.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        threshold, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If the tolerance is negative or not finite, or shapes are not those of masks.
 
-    >>> import numpy as np
     >>> from lossweights import metrics
-    >>> square = np.zeros((1, 64, 64))
-    >>> square[:, 16:48, 16:48] = 1.0
-    >>> metrics.SurfaceDice(tolerance=1.0).evaluate(square, np.roll(square, 1, axis=2))
+    >>> metrics.SurfaceDice(tolerance=1.0).evaluate([[[0, 1, 1, 0]]], [[[0.1, 0.2, 0.9, 0.9]]])
     1.0
     """
 
-    direction = "maximize"
-    unit = "fraction"
     default_name = "surface_dice"
 
-    def __init__(
-        self,
-        tolerance: float = 1.0,
-        *,
-        threshold: float | None = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        self.tolerance = checked_tolerance(tolerance)
-        super().__init__(threshold=threshold, name=name, dtype=dtype)
+    def __init__(self, tolerance: float = 1.0, **shared: Unpack[MaskArguments]) -> None:
+        self.tolerance = checked_pixels("tolerance", tolerance)
+        super().__init__(**shared)
 
     def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
         """The length of both contours that agrees, and all of it."""
@@ -93,10 +78,6 @@ class SurfaceDice(SurfaceMetric):
             + found.pred_lengths[found.pred_to_true <= self.tolerance].sum()
         )
         return agrees, found.true_lengths.sum() + found.pred_lengths.sum()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tolerance": self.tolerance}
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -120,19 +101,14 @@ class HD95(SurfaceMetric):
         variant: Which one.
         empty_distance: What an image counts where exactly one mask is empty, in pixels; None for
             infinity.
-        threshold: A prediction above it is inside; None for the largest channel.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        threshold, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If the variant is none of these, ``empty_distance`` is negative or not
             finite, or shapes are not those of masks.
 
-    >>> import numpy as np
     >>> from lossweights import metrics
-    >>> square = np.zeros((1, 64, 64))
-    >>> square[:, 16:48, 16:48] = 1.0
-    >>> metrics.HD95().evaluate(square, np.roll(square, 3, axis=2))
+    >>> metrics.HD95().evaluate([[[1, 1, 0, 0, 0]]], [[[0.1, 0.1, 0.1, 0.9, 0.9]]])
     3.0
     """
 
@@ -145,9 +121,7 @@ class HD95(SurfaceMetric):
         variant: Variant = "pooled",
         *,
         empty_distance: float | None = None,
-        threshold: float | None = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
+        **shared: Unpack[MaskArguments],
     ) -> None:
         if variant not in get_args(Variant):
             raise MetricError(
@@ -156,7 +130,7 @@ class HD95(SurfaceMetric):
             )
         self.variant = variant
         self.empty_distance = _checked_distance(empty_distance)
-        super().__init__(threshold=threshold, name=name, dtype=dtype)
+        super().__init__(**shared)
 
     def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
         """The distance of one image, over one."""
@@ -174,11 +148,6 @@ class HD95(SurfaceMetric):
             return np.percentile(both, 95), 1.0
         return max(np.percentile(d, 95) for d in (found.true_to_pred, found.pred_to_true)), 1.0
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        own = {"variant": self.variant, "empty_distance": self.empty_distance}
-        return {**super().get_config(), **own}
-
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
 class AverageSurfaceDistance(SurfaceMetric):
@@ -192,9 +161,7 @@ class AverageSurfaceDistance(SurfaceMetric):
     Args:
         empty_distance: What an image counts where exactly one mask is empty, in pixels; None for
             infinity.
-        threshold: A prediction above it is inside; None for the largest channel.
-        name: Name in Keras' logs.
-        dtype: Precision of the sums in Keras, float32 at least.
+        threshold, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If ``empty_distance`` is negative or not finite, or shapes are not those of
@@ -213,12 +180,10 @@ class AverageSurfaceDistance(SurfaceMetric):
         self,
         *,
         empty_distance: float | None = None,
-        threshold: float | None = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
+        **shared: Unpack[MaskArguments],
     ) -> None:
         self.empty_distance = _checked_distance(empty_distance)
-        super().__init__(threshold=threshold, name=name, dtype=dtype)
+        super().__init__(**shared)
 
     def of_case(self, true: np.ndarray, pred: np.ndarray) -> tuple[float, float]:
         """The distance summed along both contours, and their length."""
@@ -227,10 +192,6 @@ class AverageSurfaceDistance(SurfaceMetric):
         found = contour_distances(true, pred)
         summed = found.true_to_pred @ found.true_lengths + found.pred_to_true @ found.pred_lengths
         return float(summed), found.true_lengths.sum() + found.pred_lengths.sum()
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "empty_distance": self.empty_distance}
 
 
 def _covering_distance(distances: np.ndarray, lengths: np.ndarray) -> float:
@@ -245,69 +206,9 @@ def _checked_distance(empty_distance: float | None) -> float | None:
     """A distance in pixels or None, refused if it is negative or not finite."""
     if empty_distance is None:
         return None
-    if not 0 <= float(empty_distance) < float("inf"):
-        raise MetricError(
-            "Expected `empty_distance` in pixels, finite and not negative, or None for infinity. "
-            f"Found {empty_distance!r}."
-        )
-    return float(empty_distance)
+    return checked_pixels("empty_distance", empty_distance, otherwise=", or None for infinity")
 
 
 def _or_infinite(empty_distance: float | None) -> float:
     """The distance that an empty mask counts."""
     return float("inf") if empty_distance is None else empty_distance
-
-
-def surface_dice(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    tolerance: float = 1.0,
-    threshold: float | None = 0.5,
-) -> float:
-    """The share of both contours within a tolerance of the other; see `SurfaceDice`.
-
-    >>> from lossweights import metrics
-    >>> metrics.surface_dice([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
-    1.0
-    """
-    metric = SurfaceDice(tolerance, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)
-
-
-def hd95(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    variant: Variant = "pooled",
-    empty_distance: float | None = None,
-    threshold: float | None = 0.5,
-) -> float:
-    """The 95th percentile of the distance between boundaries; see `HD95`.
-
-    >>> from lossweights import metrics
-    >>> metrics.hd95([[[1, 0, 0]]], [[[0.1, 0.1, 0.9]]])
-    2.0
-    """
-    metric = HD95(variant, empty_distance=empty_distance, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)
-
-
-def average_surface_distance(
-    y_true: Array,
-    y_pred: Array,
-    sample_weight: Array | None = None,
-    *,
-    empty_distance: float | None = None,
-    threshold: float | None = 0.5,
-) -> float:
-    """The mean distance between the contours of masks; see `AverageSurfaceDistance`.
-
-    >>> from lossweights import metrics
-    >>> metrics.average_surface_distance([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
-    0.0
-    """
-    metric = AverageSurfaceDistance(empty_distance=empty_distance, threshold=threshold)
-    return metric.evaluate(y_true, y_pred, sample_weight)

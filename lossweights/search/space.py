@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from lossweights.base.errors import SpaceError
 from lossweights.base.names import check_name
-from lossweights.loss.weight_set import FLOAT32_MAX, check_weights
+from lossweights.loss.weights import FLOAT32_MAX, check_weights
 
 # The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
 _EDGE = 1e-9

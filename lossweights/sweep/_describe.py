@@ -11,11 +11,8 @@ import keras
 from lossweights.base.code_hash import code_hash
 from lossweights.data import Data
 from lossweights.metrics import Metric
-from lossweights.terms import Term
+from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
 from lossweights.terms import describe as describe_term
-from lossweights.terms._foreign import CustomLoss
-from lossweights.terms._on_mask import OnMask
-from lossweights.terms._output import OnOutput
 from lossweights.training.problem import Problem
 
 

@@ -11,7 +11,7 @@ from lossweights.base.errors import ObjectiveError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import whole_number
 from lossweights.data import Data
-from lossweights.loss.scales import check_scales
+from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of

@@ -10,15 +10,21 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
   `BoundaryF1`; and, on targets from `with_distance_map`, `DistanceBoundary`, `HausdorffDistance`,
   with `OnMask` for the other terms of the same loss;
 - regions of masks: `Dice`, `Tversky`, `Focal`;
-- whatever Keras takes as a loss: its own by name, class, instance or function, and functions and
-  lambdas of your own, by `as_term`;
-- any of them on one output of a model that has several: `on`.
+- whatever Keras takes as a loss, by `as_term`: its own by name, class, instance or function, as a
+  `KerasLoss`, and functions and lambdas of your own, as a `CustomLoss`;
+- any of them on one output of a model that has several: `on`, which makes an `OnOutput`.
+
+All are a `Term`. What weight files say of one is made by `describe` and read by `from_description`.
+
+What rooms above need beyond that lies in modules of its own: `per_sample`, what a term and a sum of
+terms are; `summands`, the terms of one loss; `reduction`, from values per sample to a loss;
+`targets`, what a constant prediction is made from; `config`, arguments as Keras writes them.
 
 >>> float(Underestimation()([[10.0]], [[7.0]]))
 6.0
 """
 
-import keras  # noqa: F401  first of all: its import may register the losses, see _registration
+import keras  # noqa: F401  first of all: its import may register the losses, see lossweights.base.registration
 
 from lossweights.terms._as_term import as_term
 from lossweights.terms._asymmetric import (
@@ -38,7 +44,7 @@ from lossweights.terms._output import OnOutput, on
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
 from lossweights.terms._registry import describe, from_description
-from lossweights.terms.term import Term
+from lossweights.terms.per_sample import Term
 
 __all__ = [
     "Boundary",

@@ -7,7 +7,7 @@ import keras
 
 from lossweights.base.errors import TermError
 from lossweights.terms._foreign import BUILTINS, CustomLoss, KerasLoss, builtin_functions
-from lossweights.terms.term import Term
+from lossweights.terms.per_sample import PerSampleLoss, Term
 
 
 def as_term(identifier: Any, name: str) -> Term:
@@ -32,7 +32,13 @@ def as_term(identifier: Any, name: str) -> Term:
     if isinstance(identifier, type) and issubclass(identifier, keras.losses.Loss):
         identifier = _instance(identifier, name)
     if isinstance(identifier, Term):
-        return _not_a_sum(identifier, name)
+        return identifier
+    if isinstance(identifier, PerSampleLoss):
+        raise TermError(
+            f"Expected the term {name!r} to be a single term. Found {_shown(identifier)}, which is "
+            "a sum of terms with weights of its own: its share could not be told apart. "
+            "Put its terms beside the others, each with its own weight."
+        )
     if isinstance(identifier, keras.losses.Loss):
         if type(identifier) is BUILTINS.get(type(identifier).__name__):
             return KerasLoss.of(identifier, name)
@@ -47,16 +53,6 @@ def as_term(identifier: Any, name: str) -> Term:
         f"or function) or a function of y_true and y_pred. Found {_shown(identifier)}. "
         "Give every loss its own name: terms={'mse': 'mse', 'mae': 'mae'}."
     )
-
-
-def _not_a_sum(term: Term, name: str) -> Term:
-    if term.is_sum:
-        raise TermError(
-            f"Expected the term {name!r} to be a single term. Found {_shown(term)}, which is a sum "
-            "of terms with weights of its own: its share could not be told apart. "
-            "Put its terms beside the others, each with its own weight."
-        )
-    return term
 
 
 def _instance(loss: type[keras.losses.Loss], name: str) -> keras.losses.Loss:

@@ -5,17 +5,36 @@ The gradient at ``e = 0`` is 0 for all of them, the subgradient that a perfect p
 order to stay where it is.
 """
 
-from typing import Any
+from typing import ClassVar, Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import fraction, positive
-from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+from lossweights.terms._elements import ElementTerm
+from lossweights.terms._tensors import Tensor
+from lossweights.terms.per_sample import HostArguments
+
+
+class OneSidedTerm(ElementTerm):
+    """What `Underestimation` and `Overestimation` have in common: all but the sign of the error."""
+
+    sign: ClassVar[float]  # of the errors that cost something
+
+    def __init__(self, factor: float = 2.0, power: int = 1, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
+        self.factor = positive("factor", factor, _SWITCH_OFF)
+        self.power = _power(power)
+
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The penalty of each element."""
+        excess = ops.relu(self.sign * (y_true - y_pred))
+        return self.factor * (excess if self.power == 1 else ops.square(excess))
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Underestimation(Term):
+class Underestimation(OneSidedTerm):
     """A penalty on predictions that are too low: the mean of ``factor * relu(e)**power``.
 
     With ``power=1`` every unit of shortfall costs the same. Added to a squared error it raises the
@@ -28,9 +47,7 @@ class Underestimation(Term):
     Args:
         factor: What a unit costs, above 0. The default 2 makes the linear form ``|e| + e``.
         power: 1 for a linear penalty, 2 for a squared one.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y`` to the ``power``. Range: 0 and above.
@@ -49,50 +66,18 @@ class Underestimation(Term):
     9.0
     """
 
-    def __init__(
-        self,
-        factor: float = 2.0,
-        power: int = 1,
-        *,
-        name: str | None = "underestimation",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.factor = positive("factor", factor, _SWITCH_OFF)
-        self.power = _power(power)
-
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean penalty of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        return mean_per_sample(_penalty(y_true - y_pred, self.factor, self.power), element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "factor": self.factor, "power": self.power}
+    default_name = "underestimation"
+    sign = 1.0
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Overestimation(Term):
+class Overestimation(OneSidedTerm):
     """A penalty on predictions that are too high: the mean of ``factor * relu(-e)**power``.
 
-    The mirror of `Underestimation`, with all that is said there.
-
-    Args:
-        factor: What a unit costs, above 0.
-        power: 1 for a linear penalty, 2 for a squared one.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+    The mirror of `Underestimation`, with all that is said there of arguments and errors too.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y`` to the ``power``. Range: 0 and above.
-
-    Raises:
-        TermError: ``factor`` or ``power`` is not one of those, or the shapes of ``y_true`` and
-            ``y_pred`` differ.
 
     Source: as `Underestimation`.
 
@@ -100,41 +85,18 @@ class Overestimation(Term):
     2.0
     """
 
-    def __init__(
-        self,
-        factor: float = 2.0,
-        power: int = 1,
-        *,
-        name: str | None = "overestimation",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.factor = positive("factor", factor, _SWITCH_OFF)
-        self.power = _power(power)
-
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean penalty of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        return mean_per_sample(_penalty(y_pred - y_true, self.factor, self.power), element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "factor": self.factor, "power": self.power}
+    default_name = "overestimation"
+    sign = -1.0
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Pinball(Term):
+class Pinball(ElementTerm):
     """The mean of ``max(tau * e, (tau - 1) * e)``; alone, it is smallest at the tau-quantile.
 
     Args:
         tau: The quantile, between 0 and 1: 0.9 asks for a prediction that nine targets of ten do
             not exceed.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``. Range: 0 and above.
@@ -150,33 +112,19 @@ class Pinball(Term):
     (3.0, 1.0)
     """
 
-    def __init__(
-        self,
-        tau: float,
-        *,
-        name: str | None = "pinball",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "pinball"
+
+    def __init__(self, tau: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.tau = fraction("tau", tau, _SYMMETRIC)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean pinball value of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        return mean_per_sample(
-            _two_sided(y_true - y_pred, self.tau, 1.0 - self.tau), element_weight
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tau": self.tau}
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The pinball value of each element."""
+        return _two_sided(y_true - y_pred, self.tau, 1.0 - self.tau)
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Expectile(Term):
+class Expectile(ElementTerm):
     """The mean of ``|tau - [e < 0]| * e**2``; alone, it is smallest at the tau-expectile.
 
     The expectile is to the mean what the quantile is to the median; 0.5 gives half the squared
@@ -184,9 +132,7 @@ class Expectile(Term):
 
     Args:
         tau: The expectile, between 0 and 1; above 0.5 underestimation is the dearer error.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``, squared. Range: 0 and above.
@@ -203,34 +149,21 @@ class Expectile(Term):
     (3.0, 1.0)
     """
 
-    def __init__(
-        self,
-        tau: float,
-        *,
-        name: str | None = "expectile",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "expectile"
+
+    def __init__(self, tau: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.tau = fraction("tau", tau, _SYMMETRIC)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean expectile value of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The expectile value of each element."""
         error = y_true - y_pred
         # error * (tau relu(error) - (1 - tau) relu(-error)), each half times the error once more
-        values = error * (self.tau * ops.relu(error) - (1.0 - self.tau) * ops.relu(-error))
-        return mean_per_sample(values, element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "tau": self.tau}
+        return error * (self.tau * ops.relu(error) - (1.0 - self.tau) * ops.relu(-error))
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Newsvendor(Term):
+class Newsvendor(ElementTerm):
     """The mean cost ``under_cost * relu(e) + over_cost * relu(-e)`` of a stock of ``y_pred``.
 
     A unit of demand that is not met costs ``under_cost``, one that is left over ``over_cost``.
@@ -239,9 +172,7 @@ class Newsvendor(Term):
     Args:
         under_cost: Cost of a unit missing, above 0.
         over_cost: Cost of a unit left over, above 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: money, if the costs are money per unit of ``y``. Range: 0 and above.
@@ -256,36 +187,16 @@ class Newsvendor(Term):
     (10.0, 2.0)
     """
 
-    def __init__(
-        self,
-        under_cost: float,
-        over_cost: float,
-        *,
-        name: str | None = "newsvendor",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "newsvendor"
+
+    def __init__(self, under_cost: float, over_cost: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.under_cost = positive("under_cost", under_cost, _ONE_SIDED)
         self.over_cost = positive("over_cost", over_cost, _ONE_SIDED)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean cost of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        values = _two_sided(y_true - y_pred, self.under_cost, self.over_cost)
-        return mean_per_sample(values, element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        costs = {"under_cost": self.under_cost, "over_cost": self.over_cost}
-        return {**super().get_config(), **costs}
-
-
-def _penalty(excess: Tensor, factor: float, power: int) -> Tensor:
-    above = ops.relu(excess)
-    return factor * (above if power == 1 else ops.square(above))
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The cost of each element."""
+        return _two_sided(y_true - y_pred, self.under_cost, self.over_cost)
 
 
 def _two_sided(error: Tensor, under: float, over: float) -> Tensor:

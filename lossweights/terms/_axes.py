@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
+from keras import ops
+
 from lossweights.base.errors import TermError
-from lossweights.terms.term import Tensor, expand_weight, ops
+from lossweights.terms._tensors import Tensor, expand_weight
 
 
 def as_axes(axes: int | Iterable[int]) -> tuple[int, ...]:

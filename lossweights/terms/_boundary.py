@@ -10,20 +10,15 @@ difference across the edge of a mask counts nothing and weights that are all 2 d
 
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._axes import as_axes, cut, full_weight, resolve_axes
-from lossweights.terms.term import (
-    Tensor,
-    Term,
-    as_float,
-    as_floats,
-    mean_per_sample,
-    ops,
-)
+from lossweights.terms._tensors import Tensor, as_float, as_floats, mean_per_sample
+from lossweights.terms.per_sample import HostArguments, Term
 
 KERNELS = ("difference", "sobel")
 
@@ -53,9 +48,7 @@ class Boundary(Term):
         axes: The axes of space or time: 1 for a series ``(batch, time)`` or
             ``(batch, time, channels)``, ``(1, 2)`` for images, ``(1, 2, 3)`` for volumes.
         kernel: ``"difference"`` or ``"sobel"``.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y`` per step of the grid. Range: 0 and above.
@@ -76,16 +69,12 @@ class Boundary(Term):
     0.0
     """
 
+    default_name = "boundary"
+
     def __init__(
-        self,
-        axes: int | Iterable[int],
-        kernel: str = "difference",
-        *,
-        name: str | None = "boundary",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        self, axes: int | Iterable[int], kernel: str = "difference", **host: Unpack[HostArguments]
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         if kernel not in KERNELS:
             raise TermError(
                 f"Expected `kernel` to be one of {KERNELS}. Found kernel={kernel!r}. "
@@ -101,10 +90,6 @@ class Boundary(Term):
         y_true, y_pred = as_floats(y_true, y_pred)
         return _variation(y_true - y_pred, self.axes, self.kernel, element_weight)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": list(self.axes), "kernel": self.kernel}
-
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class TotalVariation(Term):
@@ -116,9 +101,7 @@ class TotalVariation(Term):
     Args:
         axes: The axes of space or time: 1 for a series, ``(1, 2)`` for images, ``(1, 2, 3)`` for
             volumes.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_pred`` ``(batch, ...)``, ``y_true`` anything; the value is ``(batch,)``.
     Units: those of ``y`` per step of the grid. Range: 0 and above.
@@ -135,15 +118,10 @@ class TotalVariation(Term):
     2.0
     """
 
-    def __init__(
-        self,
-        axes: int | Iterable[int],
-        *,
-        name: str | None = "total_variation",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "total_variation"
+
+    def __init__(self, axes: int | Iterable[int], **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.axes = as_axes(axes)
 
     def per_sample(
@@ -151,10 +129,6 @@ class TotalVariation(Term):
     ) -> Tensor:
         """The sum over axes of the mean absolute difference, shape ``(batch,)``."""
         return _variation(as_float(y_pred), self.axes, "difference", element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": list(self.axes)}
 
 
 def _variation(

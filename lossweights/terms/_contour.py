@@ -19,13 +19,15 @@ of them, so that nothing outside a mask is seen. A common factor of the weights 
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._axes import as_axes, dilate, erode, full_weight, resolve_axes
-from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
+from lossweights.terms.per_sample import HostArguments, Term
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -39,9 +41,7 @@ class SoftBoundaryDice(Term):
     Args:
         axes: The axes of space or time: 1 for a series, ``(1, 2)`` for images, ``(1, 2, 3)`` for
             volumes. Any other axis but the first is one of channels.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, height, width)`` or with channels behind; the
     value is ``(batch,)``.
@@ -60,15 +60,10 @@ class SoftBoundaryDice(Term):
     (0.0, 0.5)
     """
 
-    def __init__(
-        self,
-        axes: int | Iterable[int] = (1, 2),
-        *,
-        name: str | None = "soft_boundary_dice",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "soft_boundary_dice"
+
+    def __init__(self, axes: int | Iterable[int] = (1, 2), **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         self.axes = as_axes(axes)
 
     def per_sample(
@@ -82,10 +77,6 @@ class SoftBoundaryDice(Term):
         common = ops.sum(counted * true_ring * pred_ring, axis=axes)
         either = ops.sum(counted * (true_ring + pred_ring), axis=axes)
         return mean_per_sample(1.0 - ratio(2.0 * common, either, otherwise=1.0))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "axes": list(self.axes)}
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -106,9 +97,7 @@ class BoundaryF1(Term):
             volumes. Any other axis but the first is one of channels.
         theta: Side of the window that widens the rings, odd. The cost grows with it.
         theta0: Side of the window that finds the rings, odd and at least 3.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, height, width)`` or with channels behind; the
     value is ``(batch,)``.
@@ -128,17 +117,16 @@ class BoundaryF1(Term):
     [0.0, 0.0, 0.375]
     """
 
+    default_name = "boundary_f1"
+
     def __init__(
         self,
         axes: int | Iterable[int] = (1, 2),
         theta: int = 5,
         theta0: int = 3,
-        *,
-        name: str | None = "boundary_f1",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        **host: Unpack[HostArguments],
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         self.axes = as_axes(axes)
         self.theta = _odd("theta", theta, least=1)
         self.theta0 = _odd("theta0", theta0, least=3)
@@ -166,11 +154,6 @@ class BoundaryF1(Term):
         widened = dilate(other * seen, axes, self.theta // 2)
         length = ops.sum(counted * outline, axis=axes)
         return ratio(ops.sum(counted * outline * widened, axis=axes), length, 0.0), length
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        config = {"axes": list(self.axes), "theta": self.theta, "theta0": self.theta0}
-        return {**super().get_config(), **config}
 
 
 def ring(mask: Tensor, axes: tuple[int, ...], radius: int = 1) -> Tensor:

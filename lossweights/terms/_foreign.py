@@ -3,23 +3,24 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
-from lossweights.terms.term import (
+from lossweights.terms._tensors import (
     Tensor,
-    Term,
     as_float,
     as_floats,
     check_values,
     keras_mask,
     match_rank,
     mean_per_sample,
-    ops,
-    shared_weight,
 )
+from lossweights.terms.per_sample import HostArguments, Link, Term
+from lossweights.terms.reduction import shared_weight
+from lossweights.terms.targets import Array, Targets
 
 # Every loss class that Keras exports, by its name there.
 BUILTINS: Mapping[str, type[keras.losses.Loss]] = {
@@ -39,10 +40,14 @@ _ELEMENTWISE = frozenset(
     }
 )  # fmt: skip
 
-# Their targets are class numbers or sequences, of another shape than the predictions.
-_LABELS = frozenset(
-    {"CTC", "CategoricalGeneralizedCrossEntropy", "Circle", "SparseCategoricalCrossentropy"}
-)
+# Their targets are class numbers, of another shape than the predictions.
+_CLASS_NUMBERS = frozenset({"CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy"})
+
+# They compare sequences or embeddings with labels: no prediction without inputs means anything.
+_NO_CONSTANT = frozenset({"CTC", "Circle"})
+
+# What predictions are under ``from_logits=True``, where it is not the logarithm of class rates.
+_LOGITS: Mapping[str, Link] = {"BinaryCrossentropy": "logit", "BinaryFocalCrossentropy": "logit"}
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -52,9 +57,7 @@ class KerasLoss(Term):
     Args:
         loss: Name of the class in ``keras.losses``, such as ``"Huber"``.
         arguments: Arguments of that class other than ``name``, ``reduction`` and ``dtype``.
-        name: Name of the loss, by default that of the Keras loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`; the name is by default that of the Keras loss.
 
     Shapes: as the Keras loss takes them; the value is ``(batch,)``, the mean over all other axes.
     Elements of an ``ignore_class`` count nothing, and the others of the batch stand for them, so
@@ -74,10 +77,7 @@ class KerasLoss(Term):
         self,
         loss: str,
         arguments: Mapping[str, Any] | None = None,
-        *,
-        name: str | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        **host: Unpack[HostArguments],
     ) -> None:
         if loss not in BUILTINS:
             raise TermError(
@@ -92,9 +92,12 @@ class KerasLoss(Term):
                 f"Found {unknown}. Leave them out."
             )
         self._loss = BUILTINS[loss](**arguments)
-        super().__init__(name=name or self._loss.name, reduction=reduction, dtype=dtype)
+        host["name"] = host.get("name") or self._loss.name
+        super().__init__(**host)
         self.loss = loss
         self.arguments = arguments
+        if arguments.get("from_logits"):
+            self.link = _LOGITS.get(loss, "softmax")
 
     @classmethod
     def of(cls, loss: keras.losses.Loss, name: str | None = None) -> "KerasLoss":
@@ -111,7 +114,7 @@ class KerasLoss(Term):
     ) -> Tensor:
         """The mean over all axes but the first of what Keras gives, shape ``(batch,)``."""
         y_true, y_pred = as_float(y_true), as_float(y_pred)
-        if self.loss not in _LABELS:
+        if self.loss not in _CLASS_NUMBERS | _NO_CONSTANT:
             y_true, y_pred = as_floats(y_true, y_pred)
             if len(y_pred.shape) == 1 or self._weighs_elements(element_weight, y_pred):
                 # Keras takes the mean over the last axis: one of size 1 leaves the elements apart.
@@ -130,9 +133,16 @@ class KerasLoss(Term):
             and self.arguments.get("axis", -1) == -1
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "loss": self.loss, "arguments": self.arguments}
+    def best_constant(self, targets: Targets) -> Array:
+        """The mean of the targets, or of class numbers the frequency of each class."""
+        if self.loss in _NO_CONSTANT:
+            raise TermError(
+                f"Expected terms that a constant prediction can be given to. Found {self.loss} as "
+                f"the term {targets.term!r}. Pass scales={{...}} with a magnitude for every term."
+            )
+        if self.loss in _CLASS_NUMBERS:
+            return targets.class_rates(ignored=self.arguments.get("ignore_class"))
+        return targets.mean()
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -147,9 +157,7 @@ class CustomLoss(Term):
         loss: A function of targets and predictions, both of at least float32, that gives one value
             per sample or per element, with the batch as first axis; or a `keras.losses.Loss`, of
             which ``call`` is used and the reduction is not.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` as the function takes them; the value is ``(batch,)``, the
     mean over all axes but the first.
@@ -166,12 +174,9 @@ class CustomLoss(Term):
     def __init__(
         self,
         loss: keras.losses.Loss | Callable[[Tensor, Tensor], Tensor],
-        *,
-        name: str | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        **host: Unpack[HostArguments],
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         self.loss = loss
 
     def per_sample(
@@ -187,11 +192,6 @@ class CustomLoss(Term):
         """The constructor's arguments, the function as Keras writes functions."""
         loss = keras.saving.serialize_keras_object(self.loss)
         return {**super().get_config(), "loss": loss}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "CustomLoss":
-        """The term that `get_config` described."""
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
 
 
 @functools.cache

@@ -1,16 +1,19 @@
 """The linex term: errors of one sign cost exponentially, those of the other linearly."""
 
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import is_number
-from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+from lossweights.terms._elements import ElementTerm
+from lossweights.terms._tensors import Tensor
+from lossweights.terms.per_sample import HostArguments
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Linex(Term):
+class Linex(ElementTerm):
     """The mean of ``exp(alpha * e) - alpha * e - 1``: exponential on one side, linear on the other.
 
     With ``alpha`` above 0 underestimation is the dearer error, below 0 overestimation. Near zero it
@@ -24,9 +27,7 @@ class Linex(Term):
 
     Args:
         alpha: The asymmetry, in one over the units of ``y``; not 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: none. Range: 0 and above.
@@ -42,15 +43,10 @@ class Linex(Term):
     (4.3891, 1.1353)
     """
 
-    def __init__(
-        self,
-        alpha: float,
-        *,
-        name: str | None = "linex",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "linex"
+
+    def __init__(self, alpha: float, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         if not is_number(alpha) or alpha == 0:
             raise TermError(
                 f"Expected `alpha` to be a finite number other than 0. Found alpha={alpha!r}. "
@@ -58,16 +54,9 @@ class Linex(Term):
             )
         self.alpha = float(alpha)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean linex value of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        return mean_per_sample(_linex(self.alpha * (y_true - y_pred)), element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "alpha": self.alpha}
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The linex value of each element."""
+        return _linex(self.alpha * (y_true - y_pred))
 
 
 _LINEX_TANGENT = 30.0  # exp(30) = 1e13: its square, which Adam takes, is still far from overflow

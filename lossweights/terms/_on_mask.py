@@ -1,6 +1,6 @@
 """Reading the plain mask where ``y_true`` carries a distance map as well."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
@@ -8,7 +8,9 @@ from lossweights.base.errors import TermError
 from lossweights.terms._as_term import as_term
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance, first_channels
 from lossweights.terms._output import OnOutput
-from lossweights.terms.term import Tensor, Term
+from lossweights.terms._tensors import Tensor
+from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.targets import Array, Targets
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -22,9 +24,8 @@ class OnMask(Term):
     Args:
         term: The term to show the masks to, or anything that a combined loss takes as one, such as
             ``"binary_crossentropy"``.
-        name: Name of the loss, by default that of ``term``.
-        reduction: Keras' reduction over the batch; that of ``term`` is not used.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`. The name is by default that of ``term``, whose
+            reduction is not used.
 
     Shapes: ``y_true`` ``(batch, ..., channels or more)``, ``y_pred`` ``(batch, ..., channels)`` or,
     for one channel, without that axis; the value is ``(batch,)``.
@@ -41,22 +42,19 @@ class OnMask(Term):
     0.2
     """
 
-    def __init__(
-        self,
-        term: Any,
-        *,
-        name: str | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        self.term = as_term(term, name or "on mask")
+    mapped = True
+
+    def __init__(self, term: Any, **host: Unpack[HostArguments]) -> None:
+        self.term = as_term(term, host.get("name") or "on mask")
         if isinstance(self.term, (DistanceBoundary, HausdorffDistance, OnOutput)):
             raise TermError(
                 "Expected a term that reads plain masks. "
                 f"Found {type(self.term).__name__} {self.term.name!r}. Use terms that read the "
                 "distance map as they are, and write lw.terms.on(output, lw.terms.OnMask(term))."
             )
-        super().__init__(name=name or self.term.name, reduction=reduction, dtype=dtype)
+        host["name"] = host.get("name") or self.term.name
+        super().__init__(**host)
+        self.link, self.axes = self.term.link, self.term.axes
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -75,13 +73,6 @@ class OnMask(Term):
             element_weight = first_channels(element_weight, masks)
         return self.term.per_sample(masks, y_pred, element_weight)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the term as Keras writes objects."""
-        term = keras.saving.serialize_keras_object(self.term)
-        return {**super().get_config(), "term": term}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "OnMask":
-        """The term that `get_config` described."""
-        term = keras.saving.deserialize_keras_object(config["term"])
-        return cls(**{**config, "term": term})
+    def best_constant(self, targets: Targets) -> Array:
+        """That of the term, which sees the masks alone."""
+        return self.term.best_constant(targets)

@@ -1,20 +1,16 @@
 """Terms that read one output of a model with several."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
 from lossweights.base.errors import TermError
-from lossweights.base.names import check_name
 from lossweights.terms._as_term import as_term
-from lossweights.terms.term import (
-    Tensor,
-    Term,
-    check_values,
-    reduce_weighted,
-    weighted_values,
-)
+from lossweights.terms._tensors import Tensor
+from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.reduction import reduce_weighted, weighted_values
+from lossweights.terms.targets import Array, Targets
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -24,29 +20,23 @@ class OnOutput(Term):
     See `on`, which makes it.
     """
 
-    def __init__(
-        self,
-        output: str,
-        term: Any,
-        *,
-        name: str | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
+    def __init__(self, output: str, term: Any, **host: Unpack[HostArguments]) -> None:
         if not isinstance(output, str) or not output:
             raise TermError(
                 f"Expected the name of an output of the model. Found {output!r}. "
                 "Write lw.terms.on('depth', term) for the output layer named 'depth'."
             )
-        read = as_term(term, name or output)
+        read = as_term(term, host.get("name") or output)
         if isinstance(read, OnOutput):
             raise TermError(
                 f"Expected a term to read one output. Found {output!r} and {read.output!r}. "
                 "Write lw.terms.on(...) once."
             )
-        super().__init__(name=name or read.name, reduction=reduction, dtype=dtype)
+        host["name"] = host.get("name") or read.name
+        super().__init__(**host)
         self.output: str = output
         self.term: Term = read
+        self.link, self.axes, self.mapped = read.link, read.axes, read.mapped
 
     def per_sample(
         self, y_true: Any, y_pred: Any, element_weight: Tensor | Mapping[str, Tensor] | None = None
@@ -89,15 +79,9 @@ class OnOutput(Term):
         """The weight of this term's output: its own in a dict of them, otherwise the one given."""
         return weight.get(self.output) if isinstance(weight, Mapping) else weight
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the term as Keras writes objects."""
-        term = keras.saving.serialize_keras_object(self.term)
-        return {**super().get_config(), "output": self.output, "term": term}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "OnOutput":
-        """The term that `get_config` described."""
-        return cls(**{**config, "term": keras.saving.deserialize_keras_object(config["term"])})
+    def best_constant(self, targets: Targets) -> Array:
+        """That of the term, for the targets of its output."""
+        return self.term.best_constant(targets)
 
 
 def on(output: str, term: Any) -> OnOutput:
@@ -123,50 +107,3 @@ def on(output: str, term: Any) -> OnOutput:
     2.0
     """
     return OnOutput(output, term)
-
-
-def as_terms(terms: Mapping[str, Any]) -> dict[str, Term]:
-    """The terms of one loss, each by its name.
-
-    Raises:
-        TermError: There are none, one of them cannot be a term, or only some name their output.
-        InvalidName: A name is not a plain one.
-    """
-    if not isinstance(terms, Mapping) or not terms:
-        raise TermError(
-            f"Expected a mapping from names to terms. Found {terms!r}. "
-            "Write terms={'mse': 'mse', 'under': lw.terms.Underestimation()}."
-        )
-    built = {check_name(name, "term"): as_term(term, name) for name, term in terms.items()}
-    plain = [name for name, term in built.items() if not isinstance(term, OnOutput)]
-    if plain and len(plain) < len(built):
-        raise TermError(
-            "Expected all of the terms to name the output that they read, or none of them. "
-            f"Found {plain} without. Write lw.terms.on('output name', term) for each."
-        )
-    return built
-
-
-def values_of(
-    name: str, term: Term, y_true: Any, y_pred: Any, element_weight: Tensor | None = None
-) -> Tensor:
-    """The value of one term for each sample, with its name in whatever goes wrong.
-
-    Raises:
-        TermError: The term cannot read these shapes, or gives something else than one value per
-            sample.
-    """
-    try:
-        if isinstance(term, OnOutput):
-            values = term.per_sample(y_true, y_pred, element_weight)
-        else:
-            values = weighted_values(term.per_sample, y_true, y_pred, element_weight)
-        values = check_values(values, keras.tree.flatten(y_pred)[0], name)
-        if len(values.shape) > 1:
-            raise TermError(f"expected values of shape (batch,), found {tuple(values.shape)}")
-    except TermError as error:
-        raise TermError(f"The term {name!r}: {error}") from error
-    except Exception as error:
-        error.add_note(f"This happened in the term {name!r}.")
-        raise
-    return values

@@ -3,28 +3,23 @@
 Throughout, ``e = y_true - y_pred``, so ``e > 0`` is underestimation.
 """
 
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.terms._arguments import positive
-from lossweights.terms.term import Tensor, Term, as_floats, mean_per_sample, ops
+from lossweights.terms._elements import ElementTerm
+from lossweights.terms._tensors import Tensor
+from lossweights.terms.per_sample import HostArguments
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class MeanSquaredError(Term):
+class MeanSquaredError(ElementTerm):
     """The mean of ``e**2``; alone, it is smallest at the mean of ``y`` given ``x``.
-
-    Args:
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``, squared. Range: 0 and above.
-
-    Raises:
-        TermError: The shapes of ``y_true`` and ``y_pred`` differ.
 
     Source: Gauss, "Theoria combinationis observationum" (1823).
 
@@ -32,39 +27,21 @@ class MeanSquaredError(Term):
     2.0
     """
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "mean_squared_error",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "mean_squared_error"
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean squared error of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
-        return mean_per_sample(ops.square(y_true - y_pred), element_weight)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The squared error of each element."""
+        return ops.square(y_true - y_pred)
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class MeanAbsoluteError(Term):
+class MeanAbsoluteError(ElementTerm):
     """The mean of ``|e|``; alone, it is smallest at the median of ``y`` given ``x``.
 
     The gradient at ``e = 0`` is 0.
 
-    Args:
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
-
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``. Range: 0 and above.
-
-    Raises:
-        TermError: The shapes of ``y_true`` and ``y_pred`` differ.
 
     Source: Laplace, "Sur quelques points du système du monde" (1789).
 
@@ -72,36 +49,24 @@ class MeanAbsoluteError(Term):
     1.0
     """
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "mean_absolute_error",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "mean_absolute_error"
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean absolute error of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The absolute error of each element."""
         error = y_true - y_pred
         # Not ops.abs, which has the slope 1 at 0 on JAX: a perfect prediction would be moved.
-        return mean_per_sample(error * ops.sign(error), element_weight)
+        return error * ops.sign(error)
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Huber(Term):
+class Huber(ElementTerm):
     """The mean of ``e**2 / 2`` up to ``|e| = delta`` and ``delta * (|e| - delta / 2)`` beyond.
 
     Quadratic near zero and linear for large errors, so that a few outliers do not rule.
 
     Args:
         delta: Where the linear part begins, in units of ``y``; above 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: those of ``y``, squared. Range: 0 and above.
@@ -116,29 +81,17 @@ class Huber(Term):
     1.5
     """
 
-    def __init__(
-        self,
-        delta: float = 1.0,
-        *,
-        name: str | None = "huber",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "huber"
+
+    def __init__(self, delta: float = 1.0, **host: Unpack[HostArguments]) -> None:
+        super().__init__(**host)
         advice = "Give the error, in units of y, where the linear part begins."
         self.delta = positive("delta", delta, advice)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean Huber value of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The Huber value of each element."""
         size = ops.abs(y_true - y_pred)
         # The part of the error within delta is squared, the rest is not: no branch whose unused
         # half overflows, and with it the gradient.
         near = ops.minimum(size, self.delta)
-        return mean_per_sample(0.5 * near * near + self.delta * (size - near), element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "delta": self.delta}
+        return 0.5 * near * near + self.delta * (size - near)

@@ -5,20 +5,16 @@ Their values are Keras' own, with two differences: each sample has its own value
 nothing, where Keras counts 1. Masks hold probabilities between 0 and 1.
 """
 
-from typing import Any
+from typing import Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import fraction, is_number, positive
-from lossweights.terms.term import (
-    Tensor,
-    Term,
-    as_floats,
-    expand_weight,
-    mean_per_sample,
-    ops,
-)
+from lossweights.terms._elements import ElementTerm
+from lossweights.terms._tensors import Tensor, as_floats, expand_weight
+from lossweights.terms.per_sample import HostArguments, Term
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -31,16 +27,8 @@ class Dice(Term):
 
     Element weights count in the sums, so a common factor of those of a sample cancels.
 
-    Args:
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
-
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: none. Range: 0 to 1.
-
-    Raises:
-        TermError: The shapes of ``y_true`` and ``y_pred`` differ.
 
     Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26,
     1945); as a loss, Milletari et al., "V-Net" (arXiv:1606.04797), there with squares below.
@@ -52,14 +40,7 @@ class Dice(Term):
     0.0
     """
 
-    def __init__(
-        self,
-        *,
-        name: str | None = "dice",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    default_name = "dice"
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -86,9 +67,7 @@ class Tversky(Term):
     Args:
         alpha: Price of a false positive, above 0.
         beta: Price of a miss, above 0.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: none. Range: 0 to 1. Two empty masks have the value 0.
@@ -107,16 +86,12 @@ class Tversky(Term):
     (0.4286, 0.2)
     """
 
+    default_name = "tversky"
+
     def __init__(
-        self,
-        alpha: float = 0.5,
-        beta: float = 0.5,
-        *,
-        name: str | None = "tversky",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        self, alpha: float = 0.5, beta: float = 0.5, **host: Unpack[HostArguments]
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         advice = "Take 0.5 for both to weigh the two kinds of error alike."
         self.alpha = positive("alpha", alpha, advice)
         self.beta = positive("beta", beta, advice)
@@ -131,13 +106,9 @@ class Tversky(Term):
         missed = _total(y_true * (1.0 - y_pred), element_weight)
         return _missed(found, found + self.alpha * made_up + self.beta * missed)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "alpha": self.alpha, "beta": self.beta}
-
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Focal(Term):
+class Focal(ElementTerm):
     """Binary cross-entropy that fades for what is already right: ``-(1 - q)**gamma * log(q)``.
 
     ``q`` is the probability given to the true answer, ``p`` where ``y`` is 1 and ``1 - p`` where it
@@ -149,9 +120,7 @@ class Focal(Term):
         alpha: Share of the weight that goes to elements where ``y`` is 1, between 0 and 1; the
             others get ``1 - alpha``. ``None`` weighs both by 1.
         from_logits: Whether ``y_pred`` holds log-odds instead of probabilities.
-        name: Name of the loss.
-        reduction: Keras' reduction over the batch.
-        dtype: Dtype of the result, as in Keras.
+        name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: nats. Range: 0 and above.
@@ -167,17 +136,17 @@ class Focal(Term):
     (0.0011, 1.8651)
     """
 
+    default_name = "focal"
+
     def __init__(
         self,
         gamma: float = 2.0,
         alpha: float | None = None,
         *,
         from_logits: bool = False,
-        name: str | None = "focal",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        **host: Unpack[HostArguments],
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**host)
         if not is_number(gamma) or gamma < 0:
             raise TermError(
                 f"Expected `gamma` to be a finite number of at least 0. Found gamma={gamma!r}. "
@@ -186,12 +155,10 @@ class Focal(Term):
         self.gamma = float(gamma)
         self.alpha = None if alpha is None else fraction("alpha", alpha, "Take 0.25, or None.")
         self.from_logits = bool(from_logits)
+        self.link = "logit" if self.from_logits else "identity"
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
-        """The mean focal cross-entropy of each sample, shape ``(batch,)``."""
-        y_true, y_pred = as_floats(y_true, y_pred)
+    def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The focal cross-entropy of each element."""
         # Straight from the logits: through the sigmoid, an answer that is surely wrong would
         # saturate and have no gradient.
         entropy = ops.binary_crossentropy(y_true, y_pred, from_logits=self.from_logits)
@@ -201,12 +168,7 @@ class Focal(Term):
         values = entropy * ops.power(ops.maximum(wrong, keras.config.epsilon()), self.gamma)
         if self.alpha is not None:
             values = values * (y_true * self.alpha + (1.0 - y_true) * (1.0 - self.alpha))
-        return mean_per_sample(values, element_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        config = {"gamma": self.gamma, "alpha": self.alpha, "from_logits": self.from_logits}
-        return {**super().get_config(), **config}
+        return values
 
 
 def _total(values: Tensor, element_weight: Tensor | None) -> Tensor:

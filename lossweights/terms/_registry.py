@@ -4,10 +4,10 @@ A description is flat: the class, its arguments, and nothing to import. Classes 
 fixed table, never by a name from the file.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from lossweights.base.arguments import parameters
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import is_number
 from lossweights.terms._asymmetric import (
@@ -26,7 +26,7 @@ from lossweights.terms._on_mask import OnMask
 from lossweights.terms._output import OnOutput
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
-from lossweights.terms.term import Term
+from lossweights.terms.per_sample import HostArguments, Term
 
 TERMS: Mapping[str, type[Term]] = {
     term.__name__: term
@@ -53,7 +53,7 @@ TERMS: Mapping[str, type[Term]] = {
 }
 
 _KERAS = "keras:"  # before the name of a class of keras.losses
-_HOST = {"name", "reduction", "dtype"}  # what a combined loss decides for its terms
+_HOST = frozenset(HostArguments.__annotations__)  # what a combined loss decides for its terms
 
 
 def describe(term: Term) -> dict[str, Any] | None:
@@ -119,7 +119,7 @@ def _build(name: object, arguments: dict[str, Any]) -> Term:
             f"Expected the class of a term to be one of {sorted(TERMS)}, or 'keras:' and the name "
             f"of a Keras loss. Found {name!r:.80}. Update lossweights, or build the term in code."
         )
-    known = set(inspect.signature(TERMS[name]).parameters) - _HOST
+    known = set(parameters(TERMS[name])) - _HOST
     if not known.issuperset(arguments):
         raise TermError(
             f"Expected arguments of {name} among {sorted(known)}. Found {sorted(arguments)}. "

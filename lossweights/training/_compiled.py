@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from lossweights.loss.combined import CombinedLoss
-from lossweights.terms._output import OnOutput
+from lossweights.terms import OnOutput
 
 
 def keras_loss(loss: CombinedLoss, model: keras.Model) -> Any:

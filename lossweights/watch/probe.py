@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lossweights.base.errors import DataError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
-from lossweights.terms._output import OnOutput
+from lossweights.terms import OnOutput
 
 BATCH_ROWS = 2048  # forward passes only: larger batches than in training, still small in memory
 BATCH_ELEMENTS = 1 << 21  # of inputs and targets: fewer rows at a time where a row is an image

@@ -1,6 +1,7 @@
-"""Imports point down: the rooms of the house, in the order in which they may use each other."""
+"""The house: its rooms in the order in which they may use each other, and their doors."""
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,7 @@ ROOMS = [
     "base",
 ]
 FEW = 20  # rooms in the house, the door not counted
+
 
 # Who may import what, wherever in a module the import stands.
 ONLY = {
@@ -97,6 +99,66 @@ def test_imports_point_down():
         if ROOMS.index(room(other)) < ROOMS.index(room(module))
     }
     assert not upward
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """There are no circles: not between rooms, not in a room, not by way of a function."""
+    graph = {module: set(imported_modules(module)) & set(modules()) for module in modules()}
+    done, path = set(), []
+
+    def visit(module):
+        assert module not in path, f"imports go round: {' > '.join([*path, module])}"
+        if module not in done:
+            path.append(module)
+            for other in sorted(graph[module]):
+                visit(other)
+            done.add(path.pop())
+
+    for module in graph:
+        visit(module)
+
+
+def test_what_is_private_to_a_room_stays_there():
+    """No room imports a module or a name of another that begins with an underscore."""
+    private = {
+        f"{module} > {name}"
+        for module in modules()
+        for name in imports(module)
+        if name.startswith("lossweights.")
+        and room(name.removeprefix("lossweights.")) != room(module)
+        and any(part.startswith("_") for part in name.split("."))
+    }
+    assert not private
+
+
+def doors(name):
+    """The modules of a room that others may import."""
+    inside = (module.split(".") for module in modules() if module.startswith(f"{name}."))
+    return {parts[1] for parts in inside if not parts[1].startswith("_")}
+
+
+@pytest.mark.parametrize("name", [name for name in ROOMS if name != "records"])
+def test_a_room_says_what_it_is_for_and_names_its_doors(name):
+    """Its docstring names every module that is not private, and what its `__all__` offers."""
+    tree = modules()[name]
+    named = set(re.findall(r"`(\w+)`", ast.get_docstring(tree)))
+    assert doors(name) <= named, doors(name) - named
+    offered = {
+        element.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        for element in node.value.elts
+    }
+    plain = {offer.lower().replace("_", "") for offer in named}  # rmse() is told with RMSE
+    assert {offer for offer in offered if offer.lower().replace("_", "") not in plain} == set()
+
+
+def test_unit_tests_mirror_the_rooms():
+    """The tests of a room lie in a folder of its name."""
+    here = Path(__file__).parent
+    assert {path.name for path in here.iterdir() if path.is_dir() and path.name[0] != "_"} <= {
+        *ROOMS
+    }
 
 
 def test_plain_values_import_no_framework():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from keras import ops
 
 from lossweights.base.errors import DataError, TermError, WeightError
-from lossweights.loss.scales import check_scales, reference_scales
+from lossweights.loss.scales import reference_scales
+from lossweights.loss.weights import check_scales
 from lossweights.terms import (
     Boundary,
     Dice,

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import lossweights as lw
 from lossweights.base.errors import InvalidName, SpaceError, WeightError, WeightSetError
 from lossweights.base.strict_json import canonical_json
-from lossweights.loss.weight_set import MAX_BYTES, WeightSet, _checksum, check_weights
+from lossweights.loss.weight_set import MAX_BYTES, WeightSet, _checksum
+from lossweights.loss.weights import check_weights
 from lossweights.search.space import Space, Uniform
 
 TOO_LARGE = 3.5e38  # finite, but infinite as float32

@@ -45,6 +45,16 @@ def mask_metrics():
     ]
 
 
+def assert_logs_are_evaluated(model, measured, x, y, batch_size, rel):
+    """After an epoch, Keras logs what each metric gives on the predictions of all samples."""
+    model.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)
+    logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    predictions = model.predict(x, verbose=0)
+    for metric in measured:
+        expected = metric.evaluate(y, predictions)
+        assert logs[metric.name] == pytest.approx(expected, rel=rel, abs=1e-6), metric.name
+
+
 @pytest.fixture
 def values():
     """Inputs, positive targets and weights of 50 samples."""
@@ -66,12 +76,7 @@ def test_evaluate_of_a_compiled_model_is_the_whole_data_set(values):
     """model.evaluate with a partial last batch gives what evaluate gives on its predictions."""
     x, y, _ = values
     model = value_model(metrics=value_metrics())
-    model.fit(x, y, batch_size=16, epochs=1, verbose=0)
-    logs = model.evaluate(x, y, batch_size=16, verbose=0, return_dict=True)
-    predictions = model.predict(x, verbose=0)
-    for metric in value_metrics():
-        expected = metric.evaluate(y, predictions)
-        assert logs[metric.name] == pytest.approx(expected, rel=2e-6, abs=1e-6), metric.name
+    assert_logs_are_evaluated(model, value_metrics(), x, y, batch_size=16, rel=2e-6)
 
 
 def test_fit_logs_training_and_validation_values(values):
@@ -104,12 +109,7 @@ def test_masks_in_a_compiled_model(images, eager):
     outputs = keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs)
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse", metrics=mask_metrics(), run_eagerly=eager, jit_compile=False)
-    model.fit(x, y, batch_size=4, epochs=1, verbose=0)
-    logs = model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True)
-    predictions = model.predict(x, verbose=0)
-    for metric in mask_metrics():
-        expected = metric.evaluate(y, predictions)
-        assert logs[metric.name] == pytest.approx(expected, rel=1e-6, abs=1e-6), metric.name
+    assert_logs_are_evaluated(model, mask_metrics(), x, y, batch_size=4, rel=1e-6)
 
 
 def test_targets_without_the_last_axis_of_the_model(values):

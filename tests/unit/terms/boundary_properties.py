@@ -246,3 +246,24 @@ def assert_maps_over_a_stack(case: Case) -> None:
     np.testing.assert_allclose(mapped(stack), one_by_one, rtol=1e-5)
     compiled = tf.function(lambda p: case.term.per_sample(target, p), jit_compile=True)
     np.testing.assert_allclose(compiled(stack[0]), one_by_one[0], rtol=1e-5)
+
+
+# What holds for every term called "boundary".
+EVERY_TERM = [
+    assert_sees_where_pixels_are,
+    assert_ignores_channel_order,
+    assert_pays_for_a_shift,
+    assert_finite_with_one_channel,
+    assert_finite_on_constant_images,
+    assert_one_value_per_sample,
+    assert_sample_weights_choose,
+    assert_blind_outside_the_weights,
+    assert_safe_in_half_precision,
+    assert_survives_its_config,
+    assert_gradient_is_the_slope,
+]
+
+
+def every_property(*more: Callable[[Case], None]) -> pytest.MarkDecorator:
+    """Parametrises a test over what holds for every term, and what these terms promise beyond."""
+    return pytest.mark.parametrize("holds", [*EVERY_TERM, *more], ids=lambda holds: holds.__name__)

@@ -16,24 +16,9 @@ DICE = Case(SoftBoundaryDice(axes=(1, 2)))
 F1 = Case(BoundaryF1(axes=(1, 2)))
 BOTH = pytest.mark.parametrize("case", [DICE, F1], ids=["dice", "f1"])
 
-EVERY_TERM = [
-    properties.assert_sees_where_pixels_are,
-    properties.assert_ignores_channel_order,
-    properties.assert_pays_for_a_shift,
-    properties.assert_finite_with_one_channel,
-    properties.assert_finite_on_constant_images,
-    properties.assert_free_at_the_truth,
-    properties.assert_one_value_per_sample,
-    properties.assert_sample_weights_choose,
-    properties.assert_blind_outside_the_weights,
-    properties.assert_safe_in_half_precision,
-    properties.assert_survives_its_config,
-    properties.assert_gradient_is_the_slope,
-]
-
 
 @BOTH
-@pytest.mark.parametrize("holds", EVERY_TERM, ids=lambda holds: holds.__name__)
+@properties.every_property(properties.assert_free_at_the_truth)
 def test_property(holds, case):
     """Each property of a boundary term holds."""
     holds(case)

@@ -9,7 +9,7 @@ from keras import ops
 
 from lossweights.base.errors import InvalidName, TermError
 from lossweights.terms import CustomLoss, Dice, OnMask, OnOutput, Underestimation, on
-from lossweights.terms._output import as_terms, values_of
+from lossweights.terms.summands import as_terms, values_of
 
 Y = {"depth": np.array([[1.0], [2.0]], "float32"), "mask": np.ones((2, 3), "float32")}
 P = {"depth": np.array([[0.0], [4.0]], "float32"), "mask": np.full((2, 3), 0.5, "float32")}

@@ -1,0 +1,108 @@
+"""From values per sample to one loss: Keras' reduction, with weights and masks of every kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from lossweights.terms._tensors import (
+    Tensor,
+    as_float,
+    expand_weight,
+    keras_mask,
+    mean_per_sample,
+)
+
+
+def reduce_weighted(
+    per_sample: Callable[..., Tensor],
+    y_true: Tensor,
+    y_pred: Tensor,
+    sample_weight: Tensor | None,
+    reduction: str | None,
+    dtype: str,
+) -> Tensor:
+    """Keras' reduction of ``per_sample`` with sample weights, element weights and masks.
+
+    A Keras mask on ``y_pred`` counts as in Keras: under a mean, the valid elements share the whole
+    weight. Everything per element goes into ``per_sample``; what is left is one weight per sample,
+    which Keras itself applies, reduces and scales for its distribution strategy.
+    """
+    precise = keras.backend.result_type(dtype, "float32")  # half precision is too coarse for means
+    mask = _mask_weight(keras_mask(y_pred), reduction, precise)
+    y_true = ops.convert_to_tensor(y_true, dtype=precise)
+    y_pred = ops.convert_to_tensor(y_pred, dtype=precise)
+    given, masked = split_weight(sample_weight, precise), split_weight(mask, precise)
+    weight, element_weight = _product(given[0], masked[0]), _product(given[1], masked[1])
+    if element_weight is not None:
+        element_weight, mean = split_element_weight(element_weight)
+        weight = _product(weight, mean)
+    values = per_sample(y_true, y_pred, element_weight)
+    if weight is not None:
+        weight = expand_weight(weight, values)
+    reduced = _AsIs(name="reduced", reduction=reduction, dtype=precise)(values, values, weight)
+    return ops.cast(reduced, dtype)
+
+
+def split_weight(weight: Tensor | None, dtype: str) -> tuple[Tensor | None, Tensor | None]:
+    """A Keras ``sample_weight`` or mask as (one per sample or a scalar, one per element)."""
+    if weight is None:
+        return None, None
+    weight = ops.convert_to_tensor(weight, dtype=dtype)
+    while len(weight.shape) > 1 and weight.shape[-1] == 1:
+        weight = ops.squeeze(weight, -1)
+    return (None, weight) if len(weight.shape) > 1 else (weight, None)
+
+
+def weighted_values(
+    per_sample: Callable[..., Tensor], y_true: Any, y_pred: Any, element_weight: Tensor | None
+) -> Tensor:
+    """``per_sample`` where a sample counts as much as its elements together, also for ratios."""
+    if element_weight is None:
+        return per_sample(y_true, y_pred)
+    relative, mean = split_element_weight(element_weight)
+    return per_sample(y_true, y_pred, relative) * mean
+
+
+def split_element_weight(element_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Element weights with mean 1 in each sample, and the mean taken out, shape ``(batch,)``.
+
+    So a sample counts as much as its elements together, also under terms in which a common factor
+    of the weights cancels because they are ratios; and Keras' ``"mean_with_sample_weight"`` divides
+    by all the weights there are.
+    """
+    element_weight = as_float(element_weight)
+    mean = mean_per_sample(element_weight)
+    return ops.divide_no_nan(element_weight, expand_weight(mean, element_weight)), mean
+
+
+def shared_weight(mask: Tensor, dtype: str) -> Tensor:
+    """A weight of mean 1 over the batch: the valid elements stand for those that are not."""
+    mask = ops.cast(mask, dtype)
+    return ops.divide_no_nan(mask, ops.mean(mask))
+
+
+class _AsIs(keras.losses.Loss):
+    """Keras' reduction alone: the values are given, not computed."""
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return y_pred
+
+
+def _mask_weight(mask: Tensor | None, reduction: str | None, dtype: str) -> Tensor | None:
+    """Keras' weights of a mask: under a mean, the valid elements stand for all of them."""
+    if mask is None:
+        return None
+    if reduction not in ("mean", "sum_over_batch_size"):
+        return ops.cast(mask, dtype)
+    return shared_weight(mask, dtype)
+
+
+def _product(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """The product of those weights that exist, the shorter shape padded with trailing ones."""
+    if a is None or b is None:
+        return b if a is None else a
+    if len(a.shape) < len(b.shape):
+        a, b = b, a
+    return a * expand_weight(b, a)

@@ -1,0 +1,106 @@
+"""The terms of one loss: made of what a user gives, valued one by one, sorted by output."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from lossweights.base.errors import TermError
+from lossweights.base.names import check_name
+from lossweights.terms._as_term import as_term
+from lossweights.terms._output import OnOutput
+from lossweights.terms._tensors import Tensor, check_values
+from lossweights.terms.per_sample import Term
+from lossweights.terms.reduction import weighted_values
+
+
+def as_terms(terms: Mapping[str, Any]) -> dict[str, Term]:
+    """The terms of one loss, each by its name.
+
+    Raises:
+        TermError: There are none, one of them cannot be a term, or only some name their output.
+        InvalidName: A name is not a plain one.
+    """
+    if not isinstance(terms, Mapping) or not terms:
+        raise TermError(
+            f"Expected a mapping from names to terms. Found {terms!r}. "
+            "Write terms={'mse': 'mse', 'under': lw.terms.Underestimation()}."
+        )
+    built = {check_name(name, "term"): as_term(term, name) for name, term in terms.items()}
+    plain = [name for name, term in built.items() if not isinstance(term, OnOutput)]
+    if plain and len(plain) < len(built):
+        raise TermError(
+            "Expected all of the terms to name the output that they read, or none of them. "
+            f"Found {plain} without. Write lw.terms.on('output name', term) for each."
+        )
+    return built
+
+
+def values_of(
+    name: str, term: Term, y_true: Any, y_pred: Any, element_weight: Tensor | None = None
+) -> Tensor:
+    """The value of one term for each sample, with its name in whatever goes wrong.
+
+    Raises:
+        TermError: The term cannot read these shapes, or gives something else than one value per
+            sample.
+    """
+    try:
+        if isinstance(term, OnOutput):
+            values = term.per_sample(y_true, y_pred, element_weight)
+        else:
+            values = weighted_values(term.per_sample, y_true, y_pred, element_weight)
+        values = check_values(values, keras.tree.flatten(y_pred)[0], name)
+        if len(values.shape) > 1:
+            raise TermError(f"expected values of shape (batch,), found {tuple(values.shape)}")
+    except TermError as error:
+        raise TermError(f"The term {name!r}: {error}") from error
+    except Exception as error:
+        error.add_note(f"This happened in the term {name!r}.")
+        raise
+    return values
+
+
+@dataclass(frozen=True)
+class Part:
+    """The terms of a loss that read one output, or all of a loss that names no outputs.
+
+    Attributes:
+        output: The output, or ``None``.
+        terms: The terms by name, as they read the arrays of that output alone.
+        reader: One of them as it reads all outputs, or ``None``.
+    """
+
+    output: str | None
+    terms: Mapping[str, Term]
+    reader: OnOutput | None
+
+    def read(self, values: Any, what: str) -> Any:
+        """What belongs to this part.
+
+        Raises:
+            TermError: ``values`` is not a dict that has this output.
+        """
+        return values if self.reader is None else self.reader.read(values, what)
+
+    def weight_of(self, weight: Any) -> Any:
+        """The weight that belongs to this part: its own in a dict of them."""
+        return weight if self.reader is None else self.reader.weight_of(weight)
+
+
+def parts_of(terms: Mapping[str, Term]) -> list[Part]:
+    """The terms of a loss, sorted by the output that they read, in the order of their first.
+
+    >>> from lossweights.terms import on
+    >>> terms = as_terms({"mse": on("depth", "mse"), "ce": on("mask", "bce")})
+    >>> [(part.output, list(part.terms)) for part in parts_of(terms)]
+    [('depth', ['mse']), ('mask', ['ce'])]
+    """
+    parts: dict[str | None, Part] = {}
+    for name, term in terms.items():
+        reader = term if isinstance(term, OnOutput) else None
+        output, read = (None, term) if reader is None else (reader.output, reader.term)
+        known = parts.get(output, Part(output, {}, reader))
+        parts[output] = Part(output, {**known.terms, name: read}, known.reader)
+    return list(parts.values())
