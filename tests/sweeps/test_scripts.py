@@ -188,6 +188,7 @@ def test_resume_finds_the_script_from_anywhere(swept, tmp_path):
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize(
     ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"]
 )
