@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from lossweights.base import _sieve
 from lossweights.base.imports import around_import
 
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SECONDS = 5.0  # that the sieve may take to pass on what is left
 
 _wanted = ContextVar("_wanted", default=False)
@@ -28,10 +29,11 @@ _sifting = threading.Lock()  # there is one file descriptor 2
 def quiet_start() -> Iterator[None]:
     """Within this context and thread, an import of TensorFlow writes no start-up notes.
 
-    Nothing else changes, nor does an import by anybody else. With ``TF_CPP_MIN_LOG_LEVEL=0`` in the
-    environment the user has asked for the notes, and gets them.
+    Nor does that TensorFlow write notes later, when it first compiles something; warnings and
+    errors it does. Nothing else changes, nor does an import by anybody else. What the environment
+    says of ``TF_CPP_MIN_LOG_LEVEL`` counts: with 0 the user has asked for the notes, and gets them.
     """
-    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+    if "tensorflow" in sys.modules or os.environ.get(_LEVEL) == "0":
         yield
         return
     around_import("tensorflow", _quietly)
@@ -47,9 +49,22 @@ def _quietly() -> Iterator[None]:
     if not _wanted.get():
         yield
         return
-    with _sifted_stderr():
+    with _sifted_stderr(), _no_notes_later():
         yield
         _look_for_devices()
+
+
+@contextmanager
+def _no_notes_later() -> Iterator[None]:
+    """TensorFlow reads its level when it is loaded, and no more; so the environment stays as is."""
+    if _LEVEL in os.environ:
+        yield
+        return
+    os.environ[_LEVEL] = "1"  # no notes, but warnings
+    try:
+        yield
+    finally:
+        os.environ.pop(_LEVEL, None)
 
 
 def _look_for_devices() -> None:
