@@ -23,6 +23,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lossweights.base.quiet_start import quiet_start
 from lossweights.base.registration import register_with_keras
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ register_with_keras()  # so that saved models load after nothing but `import los
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(_HOMES[name])
+    with quiet_start():  # most names bring TensorFlow with them
+        home = import_module(_HOMES[name])
     value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
     globals()[name] = value
     return value

@@ -8,7 +8,6 @@ model predicts the demand of the next 24 hours, in bikes per hour.
 from importlib import metadata
 from itertools import pairwise
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -32,8 +31,7 @@ def read_hours() -> pd.DataFrame:
     hours = rows.reindex(
         pd.MultiIndex.from_product([range(1, 366), range(24)], names=["day", "hr"])
     )
-    hours["bikers"] = hours["bikers"].fillna(0)
-    hours = hours.ffill().reset_index()
+    hours = hours.fillna({"bikers": 0}).ffill().reset_index()
     angle = 2 * np.pi * hours["hr"] / 24
     return pd.DataFrame(
         {
@@ -63,7 +61,9 @@ def load_data() -> lw.Data:
     return lw.Data(train=parts[0], val=parts[1], test=parts[2])
 
 
-def build_model() -> keras.Model:
+def build_model() -> object:
+    import keras  # not above: lossweights loads it without TensorFlow's start-up notes
+
     return keras.Sequential(
         [
             keras.Input((HISTORY + 6 * HORIZON,)),

@@ -5,7 +5,6 @@ targets. The terms are those of the article that the project grew from, cross-en
 times a boundary term, and the overlap that people add to them.
 """
 
-import keras
 import numpy as np
 
 import lossweights as lw
@@ -30,7 +29,9 @@ def load_data() -> lw.Data:
     return lw.Data(train=draw(320, seed=1), val=draw(96, seed=2), test=draw(96, seed=3))
 
 
-def build_model() -> keras.Model:
+def build_model() -> object:
+    import keras  # not above: lossweights loads it without TensorFlow's start-up notes
+
     return keras.Sequential(
         [
             keras.Input((SIZE, SIZE, 1)),
@@ -39,6 +40,12 @@ def build_model() -> keras.Model:
             keras.layers.Conv2D(2, 3, padding="same", activation="softmax"),
         ]
     )
+
+
+def make_optimizer() -> object:
+    import keras
+
+    return keras.optimizers.Adam(3e-3)
 
 
 sweep = lw.Sweep(
@@ -58,7 +65,7 @@ sweep = lw.Sweep(
     metrics={"dice": lw.metrics.Dice(), "boundary_iou": lw.metrics.BoundaryIoU()},
     objectives={"dice": "maximize", "boundary_iou": "maximize"},
     baselines=[{"ce": 1.0, "dice": 0.01, "boundary": 0.2}],  # the article's weights
-    optimizer=keras.optimizers.Adam(3e-3),
+    optimizer=make_optimizer(),
     epochs=10,
     batch_size=16,
 )

@@ -7,8 +7,10 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import shutil
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -60,6 +62,22 @@ def _seeded() -> None:
     keras = sys.modules.get("keras")  # a test that needs no Keras does not pay for it
     if keras is not None and hasattr(keras, "utils"):
         keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def signals_heard() -> Iterator[None]:
+    """SIGINT and SIGHUP reach this process and all that it starts, whatever started the tests.
+
+    Under nohup, and in the background of a shell script, they are ignored; children inherit that.
+    """
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.getsignal(number) for number in usual}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, usual[number])
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

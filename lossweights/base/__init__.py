@@ -11,5 +11,7 @@ Doors:
 - `signals`: the first asks to stop, the second insists;
 - `commands`: command lines that a person can paste;
 - `palette`: the colours of terms in figures;
-- `registration`: makes Keras know our classes before it reads a saved model.
+- `imports`: doing something around the import of another package;
+- `registration`: makes Keras know our classes before it reads a saved model;
+- `quiet_start`: leaves TensorFlow's start-up notes out of a program's output.
 """

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from lossweights.base.errors import SweepNotFound
+from lossweights.base.quiet_start import quiet_start
 from lossweights.sweep.abstract import AbstractSweep
 
 
@@ -23,7 +24,8 @@ def load_sweep(path: Path) -> AbstractSweep:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does for a script, whose functions may import later
-    found = runpy.run_path(str(path), run_name="lossweights_script")
+    with quiet_start():  # whichever it imports first, Keras or us
+        found = runpy.run_path(str(path), run_name="lossweights_script")
     sweeps = {id(value): value for value in found.values() if isinstance(value, AbstractSweep)}
     if len(sweeps) != 1:
         raise SweepNotFound(
@@ -41,7 +43,9 @@ def load_location(location: Mapping[str, str]) -> AbstractSweep:
     """
     if "script" in location:
         return load_sweep(Path(location["script"]))
-    sweep = getattr(import_module(location["module"]), location["name"], None)
+    with quiet_start():
+        module = import_module(location["module"])
+    sweep = getattr(module, location["name"], None)
     if not isinstance(sweep, AbstractSweep):
         raise SweepNotFound(
             f"Expected a sweep as {location['name']!r} of the module {location['module']!r}. "

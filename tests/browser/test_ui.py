@@ -39,6 +39,12 @@ def root(tmp_path_factory):
     return root
 
 
+def hear_ctrl_c_and_die_with_parent():
+    """For a new process: it does not ignore SIGINT even if the tests were started ignoring it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
+
+
 @pytest.fixture(scope="module")
 def ui(root, tmp_path_factory):
     """The address of ``lossweights ui`` on that root."""
@@ -51,7 +57,7 @@ def ui(root, tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # a group of its own, ended as a whole like by Ctrl-C
-        preexec_fn=die_with_parent,
+        preexec_fn=hear_ctrl_c_and_die_with_parent,
     )
     try:
         while not answers(f"http://127.0.0.1:{port}/health"):

@@ -13,7 +13,7 @@ from lossweights.records import Failure, Outcome
 
 from .helpers import eventually
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("signals_heard")]
 
 TRAINS_ON = """
 def during(member, epoch):
@@ -41,17 +41,6 @@ class Loading(FakeSweep):
 
 sweep = Loading("fake")
 """
-
-
-@pytest.fixture(autouse=True)
-def _signals_heard():
-    """Sweeps that are started here hear signals, even if the tests run under nohup."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
-    for number, handler in before.items():
-        signal.signal(number, signal.SIG_DFL if handler is signal.SIG_IGN else handler)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_f03_a_signal_before_anything_has_begun_names_no_sweep(scripted):

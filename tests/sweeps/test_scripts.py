@@ -13,11 +13,13 @@ import pytest
 from mlflow import MlflowClient
 
 import lossweights as lw
+from lossweights.base._sieve import NOTES
 from lossweights.results.folder import tracking_uri
 from lossweights.results.result import SweepResult
 
 SWEEPS = Path(lw.__file__).parent.parent / "sweeps"
 TINY = Path(__file__).with_name("tiny.py")
+AFTER = "\nlw.Sweep\nimport keras\n"  # Keras is imported when a name of ours has been used
 COMMAND = (sys.executable, "-m", "lossweights.cli")
 
 
@@ -188,6 +190,7 @@ def test_resume_finds_the_script_from_anywhere(swept, tmp_path):
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("signals_heard")
 @pytest.mark.parametrize(
     ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"]
 )
@@ -247,6 +250,35 @@ def test_mistake_in_the_users_model_is_shown_with_its_traceback(tmp_path):
     assert "oops_here" in err
     assert "Traceback" in err
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("way", ["lossweights run", "script"])
+def test_no_start_up_notes_of_tensorflow(tmp_path, way, workers):
+    """They stand neither in what a sweep prints nor in the logs of its workers.
+
+    ``lossweights run`` keeps them back whatever the script imports; a script of its own imports
+    Keras after lossweights.
+    """
+    script = tmp_path / "quiet.py"
+    code = TINY.read_text(encoding="utf-8")
+    if way == "script":
+        code = code.replace("import keras\n", "", 1)
+        code = code.replace("import lossweights as lw\n", "import lossweights as lw\n" + AFTER, 1)
+    script.write_text(code, encoding="utf-8")
+    command = [*COMMAND, "run"] if way == "lossweights run" else [sys.executable]
+    done = subprocess.run(
+        [*command, script, "--trials", "2", "--workers", str(workers), "--no-tracking",
+         "--root", tmp_path / "r"],
+        capture_output=True, text=True, timeout=280,
+        env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "trial 2/2" in done.stderr
+    logs = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("worker-*.log")]
+    assert len(logs) == workers
+    for text in (done.stdout, done.stderr, *logs):
+        assert [note for note in NOTES if note.decode() in text] == []
 
 
 def test_runs_in_a_plain_locale(tmp_path):

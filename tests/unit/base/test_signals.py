@@ -8,6 +8,8 @@ import pytest
 
 from lossweights.base.signals import Interrupted, Signals
 
+pytestmark = pytest.mark.usefixtures("signals_heard")
+
 
 def test_the_first_is_noted_and_the_second_raised(capfd):
     """Inside the driver's loop a signal is seen, not raised; then it is."""
