@@ -9,6 +9,7 @@ Doors:
 - `code_hash`: a fingerprint of code, so that a changed script is found out;
 - `machine`: cores, memory and processor of this machine; `versions` of the packages;
 - `signals`: the first asks to stop, the second insists;
+- `logs`: how much libraries log;
 - `commands`: command lines that a person can paste;
 - `palette`: the colours of terms in figures;
 - `imports`: doing something around the import of another package;

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import program
+from lossweights.base.logs import log_level
 from lossweights.dominance.judge import judge_results
 from lossweights.records import Outcome, as_text
 from lossweights.results.folder import Asked, Finished, tracking_uri
@@ -310,10 +311,5 @@ def _params(values: Mapping[str, Any]) -> list[Any]:
 def _quiet_mlflow() -> Iterator[None]:
     """Import MLflow and make its tables without the lines it logs about that on first use."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    alembic = logging.getLogger("alembic")
-    level = alembic.level
-    alembic.setLevel(logging.WARNING)
-    try:
+    with log_level("alembic", logging.WARNING):
         yield
-    finally:
-        alembic.setLevel(level)

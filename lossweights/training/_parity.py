@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras import ops, tree
 from numpy.typing import NDArray
 
+from lossweights.base.logs import log_level
 from lossweights.training._compiled import keras_loss
 from lossweights.training._feed import Feed
-from lossweights.training._quiet import quiet_tensorflow
 from lossweights.training._stack import Stack
 from lossweights.training._stacked_variables import ModelValues, model_values
 from lossweights.training.problem import Problem
@@ -56,7 +56,8 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     model = problem.make_model(seed, x=batch[0])
     start = model_values(model)
     try:
-        with quiet_tensorflow():
+        # TensorFlow would print pages on every operation that it cannot vectorise.
+        with log_level("tensorflow", logging.CRITICAL):
             found = _of_stack(problem, stack, start, batch)
     except Exception as error:  # a model's code may raise anything when it is traced
         log.debug("the gradients of a stack cannot be traced", exc_info=True)

@@ -50,6 +50,16 @@ if __name__ == "__main__":
 
 PLAIN = "sweep = FakeSweep('fake')"
 
+# Every trial announces itself after an epoch, and never ends.
+HANGS = """
+def during(member, epoch):
+    if epoch == 1:
+        announce()
+        hang()
+
+sweep = FakeSweep("fake", during=during)
+"""
+
 
 class Scripted:
     """A launch script in a folder of its own, and the root that it writes to.

@@ -11,7 +11,7 @@ import pytest
 from lossweights.driver._driver import STOP_SECONDS
 from lossweights.records import Failure, Outcome
 
-from .helpers import eventually
+from .helpers import HANGS, eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("signals_heard")]
 
@@ -22,16 +22,6 @@ def during(member, epoch):
 
 sweep = FakeSweep("fake", during=during, epochs=10**9)
 """
-
-HANGS = """
-def during(member, epoch):
-    if epoch == 1:
-        announce()
-        hang()
-
-sweep = FakeSweep("fake", during=during)
-"""
-
 
 LOADS = """
 class Loading(FakeSweep):

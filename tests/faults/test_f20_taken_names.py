@@ -10,18 +10,9 @@ from lossweights.base.errors import SweepExists, SweepLocked
 from lossweights.results.folder import tracking_uri
 from lossweights.store import Store
 
-from .helpers import check_mlflow, kill
+from .helpers import HANGS, check_mlflow, kill
 
 pytestmark = pytest.mark.faults
-
-HANGS = """
-def during(member, epoch):
-    if epoch == 1:
-        announce()
-        hang()
-
-sweep = FakeSweep("fake", during=during)
-"""
 
 
 def test_f20_a_name_with_results_is_refused_with_the_ways_on(scripted):
