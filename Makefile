@@ -1,14 +1,20 @@
 # Two commands set everything up on a machine with Python 3.11 or newer, make and a network:
 #   make sweep   the main job      make test   lint, types and tests
+# For every save there is a shorter one:
+#   make check   lint, types and the tests that need no Keras
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FRESH := .venv-fresh
 ISLP := ISLP==0.6.0
 # Two processes: most tests keep one core busy. A file's tests share what takes long to make.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+IN_TWO := --numprocesses 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(IN_TWO)
+# A test belongs to `make check` if it gets by without Keras: tests/conftest.py asks the imports.
+QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui test test-slow lint types unit clean
+.PHONY: help venv sweep ui check test test-slow wheel test-lowest lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -24,19 +30,41 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps $(ISLP)
 	@touch $@
 
-# TensorFlow's start-up notes on stderr say nothing about a sweep.
-export TF_CPP_MIN_LOG_LEVEL ?= 3
-
 sweep: venv ## Sweep the loss weights of sweeps/bike_demand.py; more: make sweep ARGS="--name again"
 	$(BIN)/python sweeps/bike_demand.py $(ARGS)
 
 ui: venv ## Open the MLflow UI on the results
 	$(BIN)/lossweights ui
 
+check: lint types quick ## Lint, types and the tests that need no Keras, for every save
+
 test: lint types unit ## Lint, types and all tests but the slow ones
 
 test-slow: venv ## The slow tests: chaos, long traces
 	$(PYTEST) -m slow
+
+# What an earlier build left in build/ would go into the wheel. In the fresh environment is the
+# wheel alone; the tests drive it from outside.
+wheel: venv ## Build the wheel and test it in a fresh environment, out of reach of the sources
+	rm -rf build dist $(FRESH)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv $(FRESH)
+	$(FRESH)/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	FRESH_PYTHON=$(abspath $(FRESH))/bin/python $(BIN)/python -m pytest tests/wheel
+
+# The environment of `make wheel` serves again where it is, for TensorFlow takes long to install.
+# First the tests' own needs, pinned; then every bound of pyproject.toml, and what does not fit
+# together fails here. Lint and types say nothing about versions at run time and stay in `check`.
+# What needs Keras is tested too, as cheaply as it goes: every documented example, and a sweep.
+test-lowest: ## The tests of `check`, all examples and a sweep, with the lowest versions allowed
+	test -x $(FRESH)/bin/python || $(PYTHON) -m venv $(FRESH)
+	$(FRESH)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(FRESH)/bin/python .ci/lowest.py > $(FRESH)/lowest.txt
+	$(FRESH)/bin/python -m pip install --quiet --editable '.[test]' --requirement $(FRESH)/lowest.txt
+	$(FRESH)/bin/python -m pytest $(IN_TWO) $(QUICK)
+	$(FRESH)/bin/python -m pytest $(IN_TWO) tests/unit/test_docs.py
+	FRESH_PYTHON=$(abspath $(FRESH))/bin/python \
+	  $(FRESH)/bin/python -m pytest tests/wheel -k first_sweep
 
 lint: venv
 	$(BIN)/ruff check .
@@ -45,8 +73,11 @@ lint: venv
 types: venv
 	$(BIN)/mypy
 
+quick: venv
+	$(PYTEST) $(QUICK)
+
 unit: venv
 	$(PYTEST) -m 'not slow'
 
-clean: ## Remove .venv and caches; results in mlruns/ stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove .venv, what was built and caches; results in mlruns/ stay
+	rm -rf $(VENV) $(FRESH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

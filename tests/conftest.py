@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import hypothesis
@@ -28,8 +29,33 @@ OF_OTHERS = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the rule by which `make check` chooses its tests."""
+    parser.addoption(
+        "--without-keras",
+        action="store_true",
+        help="skip each test at the moment it loads Keras or TensorFlow",
+    )
+
+
+class _KerasSkips(MetaPathFinder):
+    """Skips whatever test module or test loads Keras or TensorFlow.
+
+    `make check` is for every save: a test belongs to it if it neither builds nor trains a model.
+    Asking the imports themselves needs no list of such tests that somebody has to keep.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        if name in ("keras", "tensorflow"):
+            pytest.skip("loads Keras: `make test` runs it", allow_module_level=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Add the exceptions to the warnings that are errors, each with its reason."""
+    if config.getoption("--without-keras"):
+        finder = _KerasSkips()
+        sys.meta_path.insert(0, finder)
+        config.add_cleanup(lambda: sys.meta_path.remove(finder))
     for line in OF_OTHERS:
         config.addinivalue_line("filterwarnings", line)
     # What sweeps measure of this machine is no business of the user's own ones.
