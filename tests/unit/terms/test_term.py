@@ -129,3 +129,35 @@ def test_scaled_for_several_replicas():
         [sys.executable, "-c", REPLICAS], capture_output=True, text=True, check=True, timeout=120
     )
     assert run.stdout.split("\n")[-3:-1] == ["[0.5, 0.5]"] * 2
+
+
+class Kept(Term):
+    """A term of the user's with arguments of every kind, and one that it keeps elsewhere."""
+
+    def __init__(self, inner, sizes=(3, 5), hidden=1, **host):
+        super().__init__(**host)
+        self.inner, self.sizes, self._hidden = inner, sizes, hidden
+
+    def per_sample(self, y_true, y_pred, element_weight=None):
+        """The value of the term within."""
+        return self.inner.per_sample(y_true, y_pred, element_weight)
+
+
+def test_configuration_of_an_own_term():
+    """It has the arguments that the term keeps, and makes the term again, terms within included."""
+    config = Kept(Underestimation(3.0), name="kept").get_config()
+    assert {"name": "kept", "sizes": [3, 5]}.items() <= config.items()
+    assert "hidden" not in config
+    again = Kept.from_config(config)
+    assert (again.name, again.sizes, again.inner.factor) == ("kept", [3, 5], 3.0)
+
+
+def test_unknown_arguments():
+    """An argument that neither the term nor Keras takes is refused, as by any constructor."""
+    for make in (
+        MeanSquaredError,
+        Underestimation,
+        lambda **more: Kept(MeanSquaredError(), **more),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'cost'"):
+            make(cost=1.0)
