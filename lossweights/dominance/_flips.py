@@ -117,6 +117,8 @@ def find_flip(
     if np.ptp(x) == 0:
         return without("unclear")
     at = float(_midpoints(x[None], part[None])[0])
+    if not x.min() < at < x.max():  # beyond what was tried nobody knows
+        return without("unclear")
     if not np.mean(leads == (x > at)) >= DECIDED_BY_RATIO:
         return without("unclear")
     chosen = np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))

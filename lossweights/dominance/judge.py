@@ -24,6 +24,7 @@ The words, for each term:
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -43,6 +44,8 @@ from lossweights.dominance.shares import (
 )
 from lossweights.dominance.verdict import Verdict, percent
 from lossweights.records import Outcome, TrialResult
+
+log = logging.getLogger("lossweights")
 
 INERT_BELOW = 0.02  # a part of the decrease too small to speak of
 MINIMUM_DECREASE = 0.01  # of the weighted magnitudes at the start; less is not training
@@ -220,16 +223,28 @@ def judge_results(
     """
     judged = (Outcome.COMPLETE, Outcome.PRUNED)
     return {
-        number: judge(
+        number: _judge_result(number, result, baseline)
+        for number, result in results.items()
+        if result.outcome in judged
+    }
+
+
+def _judge_result(
+    number: int, result: TrialResult, baseline: Mapping[str, float] | None
+) -> Verdict:
+    """The verdict on one trial; where judging fails, that it could not be judged."""
+    try:
+        return judge(
             result.weights,
             result.magnitudes("train"),
             baseline=baseline,
             grams=[report.gram_matrix(list(result.weights)) for report in result.reports],
             calibration=result.reports[-1].calibration if result.reports else None,
         )
-        for number, result in results.items()
-        if result.outcome in judged
-    }
+    except Exception as error:  # no trial may hide what the others say
+        log.warning("trial %d could not be judged", number, exc_info=True)
+        why = f"it could not be judged ({type(error).__name__}: {error})"
+        return _undetermined(list(result.weights), why)
 
 
 def sweep_sentence(verdicts: Mapping[int, Verdict], best: int | None = None) -> str:

@@ -7,12 +7,13 @@ which a term is inert, and which weight moves which metric.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +22,10 @@ from lossweights.dominance._flips import Flip, find_flip
 from lossweights.dominance.judge import judge_results, sweep_sentence
 from lossweights.dominance.verdict import Verdict, finite, listed, percent
 from lossweights.records import Outcome, TrialResult
+
+log = logging.getLogger("lossweights")
+
+T = TypeVar("T")
 
 FORMAT = "lossweights/sweep-verdict"
 VERSION = 1
@@ -68,6 +73,7 @@ class SweepVerdict:
         inert_below: The weight up to which a term never took part, for terms that have one.
         never: Terms that took no part in any trial.
         sensitivity: For each metric and term, how the metric follows the weight.
+        failed: What could not be found out, by its name, and why.
     """
 
     sentence: str
@@ -81,6 +87,25 @@ class SweepVerdict:
     inert_below: Mapping[str, float] = field(default_factory=dict)
     never: tuple[str, ...] = ()
     sensitivity: Mapping[str, Mapping[str, Sensitivity]] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def unknown(cls, error: Exception) -> SweepVerdict:
+        """The verdict where drawing one failed.
+
+        >>> print(SweepVerdict.unknown(ValueError("no trials")))
+        Undetermined: the verdict could not be drawn (ValueError: no trials).
+        """
+        why = _shown(error)
+        return cls(
+            sentence=f"Undetermined: the verdict could not be drawn ({why}).",
+            judged=0,
+            drivers={},
+            sacrificed={},
+            balanced=0,
+            undetermined=0,
+            failed={"verdict": why},
+        )
 
     def __str__(self) -> str:
         return self.sentence
@@ -106,6 +131,11 @@ class SweepVerdict:
         if self.never:
             found.append(f"{listed(self.never)} took part in no trial.")
         found += [s for name in self.sensitivity if (s := self._on_metric(name))]
+        found += [
+            f"The {what} could not be drawn ({why})."
+            for what, why in self.failed.items()
+            if what != "verdict"  # which the sentence says
+        ]
         return " ".join(found)
 
     def _on_metric(self, metric: str) -> str:
@@ -149,6 +179,7 @@ class SweepVerdict:
                 }
                 for metric, table in self.sensitivity.items()
             },
+            **({"failed": dict(self.failed)} if self.failed else {}),
         }
 
 
@@ -176,6 +207,19 @@ def judge_sweep(
     decrease = np.array([[v.decrease[name] for name in names] for v in told.values()])
     words = Counter((name, word) for v in told.values() for name, word in v.words.items())
     inert = {name: _inert_up_to(name, told, weights) for name in names}
+    failed: dict[str, str] = {}
+    flips = _drawn(
+        failed,
+        "flips",
+        lambda: tuple(
+            find_flip(names[i], names[j], table[:, [i, j]], decrease[:, [i, j]])
+            for i, j in combinations(range(len(names)), 2)
+            if told
+        ),
+    )
+    sensitivity = _drawn(
+        failed, "sensitivity", lambda: _sensitivities(weights, metrics, importance or {})
+    )
     driven = Counter(v.driver for v in told.values() if v.driver is not None)
     return SweepVerdict(
         sentence=sweep_sentence(verdicts, best),
@@ -185,15 +229,26 @@ def judge_sweep(
         balanced=len(told) - sum(driven.values()),
         undetermined=len(verdicts) - len(told),
         best=best,
-        flips=tuple(
-            find_flip(names[i], names[j], table[:, [i, j]], decrease[:, [i, j]])
-            for i, j in combinations(range(len(names)), 2)
-            if told
-        ),
+        flips=flips or (),
         inert_below={name: weight for name, weight in inert.items() if weight is not None},
         never=tuple(name for name in names if told and words[name, "inert"] == len(told)),
-        sensitivity=_sensitivities(weights, metrics, importance or {}),
+        sensitivity=sensitivity or {},
+        failed=failed,
     )
+
+
+def _drawn(failed: dict[str, str], what: str, draw: Callable[[], T]) -> T | None:
+    """What was drawn, or ``None``: what fails costs that conclusion alone, and is named."""
+    try:
+        return draw()
+    except Exception as error:
+        log.warning("the %s of the sweep could not be drawn", what, exc_info=True)
+        failed[what] = _shown(error)
+        return None
+
+
+def _shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(".")
 
 
 def judge_sweep_results(

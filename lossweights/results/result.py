@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from lossweights.results.folder import (
     sweep_folder,
 )
 from lossweights.search.selection import costs, pareto_mask, pick_index
+
+log = logging.getLogger("lossweights")
 
 RESERVED_COLUMNS = ("number", "kind", "outcome", "driver", "seed", "seconds", "reason")
 
@@ -182,15 +185,21 @@ class SweepResult:
 
     @cached_property
     def sweep_verdict(self) -> SweepVerdict:
-        """The whole verdict: who drove what, where that changes, and which weight matters."""
-        best = self.best_number("knee") if self.has_best else None
-        return judge_sweep_results(
-            self._results,
-            scales=self.scales,
-            baseline=self.baseline,
-            best=best,
-            importance=self.importance,
-        )
+        """The whole verdict: who drove what, where that changes, and which weight matters.
+
+        Where drawing it fails it says so, and why: all else that a sweep found can still be read.
+        """
+        try:
+            return judge_sweep_results(
+                self._results,
+                scales=self.scales,
+                baseline=self.baseline,
+                best=self.best_number("knee") if self.has_best else None,
+                importance=self.importance,
+            )
+        except Exception as error:
+            log.warning("the verdict on %s could not be drawn", self.name, exc_info=True)
+            return SweepVerdict.unknown(error)
 
     @property
     def standard_picks(self) -> list[str]:

@@ -229,3 +229,18 @@ def test_json_is_strict():
     assert (value["format"], value["version"]) == ("lossweights/sweep-verdict", 1)
     assert value["flips"][0]["kind"] == "flips"
     assert value["sensitivity"]["rmse"]["under"]["spearman"] == 1.0
+
+
+@pytest.mark.parametrize("against", [True, False], ids=["against", "with"])
+@pytest.mark.parametrize("leading", [13, 3])
+def test_no_ratio_is_told_that_was_not_tried(against, leading):
+    """A narrow space in which one term leads in most trials, whatever the ratio does."""
+    ratio = np.linspace(1.0, 1.25, 16)
+    leads = np.arange(16) < leading if against else np.arange(16) >= 16 - leading
+    weights = np.stack([np.ones(16), ratio], axis=1)
+    flip = find_flip("a", "b", weights, np.where(leads[:, None], [0.4, 0.6], [0.6, 0.4]))
+    json.dumps(flip.to_json(), allow_nan=False)
+    if against:
+        assert (flip.kind, flip.ratio) == ("unclear", None)
+    else:
+        assert ratio[0] <= flip.low <= flip.ratio <= flip.high <= ratio[-1]

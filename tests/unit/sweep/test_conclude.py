@@ -1,0 +1,147 @@
+"""What fails in drawing conclusions costs that conclusion alone, and can be drawn again."""
+
+import json
+
+import pytest
+
+import lossweights as lw
+from lossweights.base.errors import StoreError
+from lossweights.dominance import judge, sweep_verdict
+from lossweights.records import Outcome
+from lossweights.report.summary import print_summary
+from lossweights.results.result import SweepResult
+from lossweights.sweep import _conclude
+from lossweights.sweep._winner import Winner
+
+from ..samples import finished, save_sweep
+
+TRIALS = [
+    finished(i, rmse=1.0 + i / 10, shortfall=2.0 - i / 10, under=0.1 * 2**i, driver=driver)
+    for i, driver in enumerate(["mse"] * 5 + ["under"] * 5)
+]
+# What may fail, where, and what that one is called.
+FAILING = {
+    "flips": (sweep_verdict, "find_flip"),
+    "sensitivity": (sweep_verdict, "_sensitivities"),
+    "verdict": (sweep_verdict, "sweep_sentence"),
+    "importance": (_conclude, "importances"),
+    "report": (_conclude, "write_report"),
+    "winner": (_conclude, "train_winner"),
+}
+
+
+class Trainer:
+    """Stands for the trainer of the winner."""
+
+
+@pytest.fixture(autouse=True)
+def _no_training(monkeypatch):
+    """The winner is not trained, which is not the point here."""
+    monkeypatch.setattr(_conclude, "train_winner", lambda *_: Winner(None, {"rmse": 3.0}))
+
+
+@pytest.fixture
+def sweep(root):
+    """A sweep whose trials have ended, and its folder."""
+    return save_sweep(root, TRIALS)
+
+
+def conclude(root):
+    """Draw the conclusions of the sweep on disk."""
+    return _conclude.conclude_sweep(SweepResult.read("demand", root), root, Trainer(), None)
+
+
+def left_by(root, folder):
+    """What a sweep leaves: whether each of its conclusions is there."""
+    verdict = folder / "verdict.json"
+    told = json.loads(verdict.read_text()) if verdict.exists() else {}
+    test = folder / "test.json"
+    importance = json.loads((folder / "importance.json").read_text())
+    return {
+        "flips": bool(told.get("flips")),
+        "sensitivity": bool(told.get("sensitivity")),
+        "verdict": "drove" in told.get("sentence", ""),
+        "importance": bool(importance),
+        "report": (folder / "report.html").exists(),
+        "winner": test.exists(),
+    }
+
+
+def fail(*_, **__):
+    """Something nobody thought of."""
+    raise ValueError("out of range: inf")
+
+
+def test_a_sweep_leaves_all_of_it(root, sweep):
+    """Where nothing fails."""
+    ending = conclude(root)
+    assert set(left_by(root, sweep).values()) == {True}
+    assert ending.status == "FINISHED"
+    assert "Not drawn" not in ending.note
+    assert ending.metrics["test/rmse"] == 3.0
+
+
+@pytest.mark.parametrize("what", FAILING)
+def test_f36_what_fails_costs_that_alone(root, sweep, monkeypatch, what):
+    """It is named in the ending, weight sets can be loaded, and the sweep has not failed."""
+    with monkeypatch.context() as broken:
+        broken.setattr(*FAILING[what], fail)
+        ending = conclude(root)
+        print_summary(SweepResult.read("demand", root), root)  # and reading it never fails
+    lost = {"flips", "sensitivity", "verdict"} if what == "verdict" else {what}
+    found = left_by(root, sweep)
+    assert {name for name, there in found.items() if not there} == lost
+    assert ending.status == "FINISHED"
+    assert f"Not drawn: {what} (ValueError: out of range: inf)" in ending.note
+    assert "lossweights resume demand" in ending.note
+    assert lw.load("demand", root).weights == lw.load("demand@knee", root).weights
+    assert {"best/rmse", "best/shortfall"} <= set(ending.metrics)
+
+
+@pytest.mark.parametrize("what", FAILING)
+def test_f36_it_can_be_drawn_again(root, sweep, monkeypatch, what):
+    """As if nothing had happened."""
+    with monkeypatch.context() as broken:
+        broken.setattr(*FAILING[what], fail)
+        conclude(root)
+    assert "Not drawn" not in conclude(root).note
+    assert set(left_by(root, sweep).values()) == {True}
+
+
+def test_f36_a_trial_that_cannot_be_judged_hides_no_other(root, sweep, monkeypatch):
+    """It is undetermined, and says why."""
+    real = judge.judge
+
+    def judged(weights, *given, **options):
+        return fail() if weights["under"] == TRIALS[3].result.weights["under"] else real(
+            weights, *given, **options
+        )  # fmt: skip
+
+    monkeypatch.setattr(judge, "judge", judged)
+    ending = conclude(root)
+    assert "Not drawn" not in ending.note
+    verdicts = SweepResult.read("demand", root).verdicts
+    assert [n for n, v in verdicts.items() if v.undetermined] == [3]
+    assert "could not be judged (ValueError: out of range: inf)" in verdicts[3].sentence
+
+
+def test_f36_a_full_disk_still_ends_the_sweep(root, sweep, monkeypatch):
+    """Nothing else could be written either; what is there stays."""
+
+    def full(*_):
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(_conclude, "write_report", full)
+    with pytest.raises(StoreError, match="no space left"):
+        conclude(root)
+    assert lw.load("demand", root).weights
+
+
+def test_f36_no_complete_trial_is_no_winner(root, monkeypatch):
+    """And no failure of drawing one."""
+    save_sweep(root, [finished(i, outcome=Outcome.DIVERGED) for i in range(3)])
+    monkeypatch.setattr(_conclude, "train_winner", fail)
+    ending = conclude(root)
+    assert ending.status == "FAILED"
+    assert ending.note.startswith("No trial is complete.")
+    assert "Not drawn" not in ending.note
