@@ -41,6 +41,15 @@ def test_front_is_what_brute_force_finds(values):
     assert pareto_mask(values).tolist() == wanted
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_front_of_many_rows_with_ties(width):
+    """Rows on a coarse grid, most of them equal to others, and beaten by few."""
+    rng = np.random.default_rng(width)
+    values = rng.integers(0, 9, (300, width)).astype(float)
+    wanted = [not any(beats(other, row) for other in values) for row in values]
+    assert pareto_mask(values).tolist() == wanted
+
+
 @given(tables.filter(lambda values: np.isfinite(values).all(axis=1).any()))
 def test_knee_is_a_finite_row_of_the_front(values):
     """The knee is never beaten and never non-finite."""
