@@ -13,8 +13,9 @@ would happen under other weights: that takes other trainings, see
 
 The words, for each term:
 
-- *undetermined*, for all terms: fewer than two finite reports; or the weighted loss fell by less
-  than 1 % of the weighted magnitudes at the start, or by less than twice its own noise;
+- *undetermined*, for all terms: fewer than two finite reports, or the last one is not finite: the
+  training diverged; or the weighted loss rose, or fell by less than 1 % of the weighted magnitudes
+  at the start, or by less than twice its own noise;
 - *drove*: it supplied more of the decrease than all other falling terms together (so D > 1/2);
 - *inert*: its part is below 2 %, over the whole run and over the second half of the decrease; or
   it got worse by less than twice its own noise;
@@ -42,7 +43,7 @@ from lossweights.dominance.shares import (
     second_half,
     shares,
 )
-from lossweights.dominance.verdict import Verdict, percent
+from lossweights.dominance.verdict import Verdict, listed, percent
 from lossweights.records import Outcome, TrialResult
 
 log = logging.getLogger("lossweights")
@@ -93,6 +94,8 @@ def judge(
     rows = np.asarray(magnitudes, dtype=np.float64).reshape(-1, len(names))
     w = np.stack([np.broadcast_to(np.asarray(v, float), len(rows)) for v in weights.values()], 1)
     usable = np.all(np.isfinite(rows), axis=1)
+    if len(rows) and usable[0] and not usable[-1]:
+        return _undetermined(names, _how_it_diverged(names, rows))
     contribution, cosines = _gradients(names, w, grams, usable)
     rows, w = rows[usable], w[usable]
     if len(rows) < 2:
@@ -106,7 +109,10 @@ def judge(
         NOISE_FACTOR * float(noise(last.sum(axis=1))),
     )
     if not decrease > least:
-        return _undetermined(names, "the weighted loss hardly fell", share)
+        why = "the weighted loss hardly fell"
+        if -decrease > least:
+            why = _how_it_rose(names, -whole, float(w[0] @ rows[0]), float(w[-1] @ rows[-1]))
+        return _undetermined(names, why, share)
     jumps = noise(last) / decrease
     late = as_fractions(second_half(steps))
     first, later = leader(whole), leader(late)
@@ -138,6 +144,20 @@ def leader(fall: ArrayLike) -> int | None:
     gains = np.maximum(np.asarray(fall, dtype=np.float64), 0.0)
     most = int(np.argmax(gains))
     return most if gains[most] > gains.sum() - gains[most] else None
+
+
+def _how_it_diverged(names: Sequence[str], rows: Floats) -> str:
+    """Which terms went first, and when, of a training that ended in numbers that are none."""
+    finite = np.isfinite(rows)
+    first = int(np.flatnonzero(finite.all(axis=1))[-1]) + 1
+    gone = [name for name, ok in zip(names, finite[first], strict=True) if not ok]
+    were = "was" if len(gone) == 1 else "were"
+    return f"the training diverged: {listed(gone)} {were} not finite from measurement {first} on"
+
+
+def _how_it_rose(names: Sequence[str], risen: Floats, start: float, end: float) -> str:
+    most = names[int(np.argmax(risen))]
+    return f"the weighted loss rose from {start:.3g} to {end:.3g}, {most} by most"
 
 
 def _words(whole: Floats, late: Floats, jumps: Floats) -> list[str]:

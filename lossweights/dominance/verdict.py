@@ -24,7 +24,7 @@ class Verdict:
     Attributes:
         driver: The term that supplied more of the decrease than all others together, or ``None``.
         words: ``"drove"``, ``"balanced"``, ``"inert"`` or ``"sacrificed"`` for each term;
-            ``"undetermined"`` for all if the weighted loss hardly fell.
+            ``"undetermined"`` for all if the training diverged or the weighted loss did not fall.
         decrease: Decrease share of each term over the whole run.
         late: The same over the second half of the decrease, where the easy part is done.
         late_driver: The term that drove the second half, or ``None``.

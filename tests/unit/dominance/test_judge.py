@@ -129,6 +129,37 @@ def test_an_interrupted_run_is_judged_up_to_its_end():
     assert judge(ONES, broken) == judge(ONES, ROWS[:6])
 
 
+@pytest.mark.parametrize(
+    ("tail", "gone"),
+    [
+        ([[np.nan, 1.0, 2.0]], "mse was not finite from measurement 11 on"),
+        ([[9.0, np.inf, -np.inf]] * 2, "under and boundary were not finite from measurement 11 on"),
+        ([[1.0, np.nan, 1.0], [np.nan] * 3], "under was not finite from measurement 11 on"),
+    ],
+)
+def test_a_training_that_diverged_was_driven_by_nothing(tail, gone):
+    """It says which term went first; how far the others had fallen before means nothing."""
+    verdict = judge(ONES, np.vstack([ROWS, tail]))
+    assert verdict.undetermined
+    assert verdict.driver is None
+    assert verdict.sentence == f"Undetermined: the training diverged: {gone}."
+
+
+def test_a_training_that_diverged_at_once():
+    """Its first epoch was its last."""
+    verdict = judge(ONES, [ROWS[0], [np.nan] * 3])
+    assert "mse, under and boundary were not finite from measurement 1 on" in verdict.sentence
+
+
+def test_a_loss_that_rose_is_not_one_that_hardly_fell():
+    """It says from what to what, and which term rose most."""
+    verdict = judge({"mse": 1.0, "under": 2.0}, [[4.0, 0.5], [15.0, 1.0], [23.0, 1.0]])
+    assert verdict.sentence == ("Undetermined: the weighted loss rose from 5 to 25, mse by most.")
+    assert verdict.share["mse"] == pytest.approx(23 / 25)
+    hardly = judge({"mse": 1.0, "under": 2.0}, [[4.0, 0.5], [4.01, 0.5]])
+    assert hardly.reason == "the weighted loss hardly fell"
+
+
 @pytest.mark.parametrize("rows", [[], [[1.0, 2.0, 3.0]], [[np.nan] * 3] * 4])
 def test_too_few_measurements(rows):
     """Without two finite rows there is no decrease to speak of."""
