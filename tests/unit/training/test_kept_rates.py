@@ -71,6 +71,6 @@ def test_the_file_is_that_of_subject_and_machine(folder, monkeypatch):
     paths.add(KeptRates({"a": 1}).path)
     monkeypatch.setenv(measured.THREADS, "7")
     paths.add(KeptRates({"a": 1}).path)
-    monkeypatch.setattr(measured, "_processor", lambda: "another")
+    monkeypatch.setattr(measured, "processor", lambda: "another")
     paths.add(KeptRates({"a": 1}).path)
     assert len(paths) == 5
