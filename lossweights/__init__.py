@@ -20,19 +20,21 @@ package is cheap: Keras, Optuna and MLflow are loaded when a name that needs the
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lossweights.base import errors as errors
 from lossweights.base.quiet_start import quiet_start
-from lossweights.base.registration import register_with_keras
+from lossweights.loss.registration import register_with_keras
 
 if TYPE_CHECKING:
     from lossweights import metrics as metrics
     from lossweights import terms as terms
     from lossweights.base import errors as errors
     from lossweights.data import Data as Data
-    from lossweights.dominance.judge import Verdict as Verdict
     from lossweights.dominance.sweep_verdict import SweepVerdict as SweepVerdict
+    from lossweights.dominance.verdict import Verdict as Verdict
     from lossweights.loss.combined import CombinedLoss as CombinedLoss
     from lossweights.loss.scales import reference_scales as reference_scales
     from lossweights.loss.weight_set import WeightSet as WeightSet
@@ -48,7 +50,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Where each public name lives, or, for a module, which one it is.
+# The public modules, and where each of the other public names lives.
+_MODULES = {
+    "metrics": "lossweights.metrics",
+    "terms": "lossweights.terms",
+}
 _HOMES = {
     "CombinedLoss": "lossweights.loss.combined",
     "Data": "lossweights.data",
@@ -63,28 +69,27 @@ _HOMES = {
     "Uniform": "lossweights.search.space",
     "Verdict": "lossweights.dominance.verdict",
     "WeightSet": "lossweights.loss.weight_set",
-    "errors": "lossweights.base.errors",
     "load": "lossweights.results.result",
-    "metrics": "lossweights.metrics",
     "reference_scales": "lossweights.loss.scales",
-    "terms": "lossweights.terms",
 }
 
-__all__ = sorted(_HOMES)  # the table above is the one list of names
+__all__ = sorted({"errors", *_MODULES, *_HOMES})  # the tables above are the one list of names
 
 
+# `from lossweights.errors import SweepExists` is how programs catch an error.
+sys.modules[f"{__name__}.errors"] = errors
 register_with_keras()  # so that saved models load after nothing but `import lossweights`
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with quiet_start():  # most names bring TensorFlow with them
-        home = import_module(_HOMES[name])
-    value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
+        module = import_module(_MODULES.get(name) or _HOMES[name])
+    value = module if name in _MODULES else getattr(module, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

@@ -13,6 +13,5 @@ Doors:
 - `commands`: command lines that a person can paste;
 - `palette`: the colours of terms in figures;
 - `imports`: doing something around the import of another package;
-- `registration`: makes Keras know our classes before it reads a saved model;
 - `quiet_start`: leaves TensorFlow's start-up notes out of a program's output.
 """

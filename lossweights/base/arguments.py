@@ -1,6 +1,7 @@
 """The arguments that a class takes, its own and those that it hands on, and an instance keeps."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -32,6 +33,22 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     return found
 
 
+def spell_out_signature(cls: type) -> None:
+    """Let ``help`` and `inspect.signature` show all arguments of a class, also those handed on."""
+    spelled = sorted(parameters(cls).values(), key=lambda parameter: parameter.kind)
+    cls.__signature__ = inspect.Signature(spelled)  # type: ignore[attr-defined]
+
+
+def refuse_unknown(instance: object, unknown: Mapping[str, object]) -> None:
+    """Refuse arguments that no constructor has taken, naming the class that was called.
+
+    Raises:
+        TypeError: There are any.
+    """
+    for name in unknown:
+        raise TypeError(f"{type(instance).__name__}() got an unexpected keyword argument {name!r}")
+
+
 def kept_arguments(instance: object) -> dict[str, Any]:
     """The arguments of the constructor that an instance keeps under their own names.
 
@@ -42,3 +59,18 @@ def kept_arguments(instance: object) -> dict[str, Any]:
         for name in parameters(type(instance))
         if hasattr(instance, name)
     }
+
+
+def lost_arguments(instance: object) -> list[str]:
+    """The arguments that a copy could not be made of: an instance does not keep them.
+
+    >>> class Secretive:
+    ...     def __init__(self, size, *rest):
+    ...         self._size = size
+    >>> lost_arguments(Secretive(3))
+    ['size', '*rest']
+    """
+    kept = kept_arguments(instance)
+    taken = inspect.signature(type(instance).__init__).parameters.values()
+    rest = [f"*{p.name}" for p in taken if p.kind is p.VAR_POSITIONAL]
+    return [name for name in parameters(type(instance)) if name not in kept] + rest

@@ -42,21 +42,25 @@ class _Around(MetaPathFinder):
         if fullname != self.package:
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            find = getattr(finder, "find_spec", None)  # Python passes by those without, too
+            spec = None if finder is self or find is None else find(fullname, path, target)
             if spec is not None:
-                if spec.loader is not None:
-                    _execute_within(spec.loader, self._context)
+                if hasattr(spec.loader, "__dict__"):
+                    _execute_within(spec.loader, self.package, self._context)
                 return spec
         return None
 
 
-def _execute_within(loader: Loader, context: Context) -> None:
-    """Have this one loader execute its module within a context, once.
+def _execute_within(loader: Loader, package: str, context: Context) -> None:
+    """Have this one loader execute a package within a context, once.
 
     A loader of our own around it would hide what others ask of it: the source, resources.
     """
 
     def exec_module(module: ModuleType) -> None:
+        if module.__name__ != package:  # the loader of an archive serves others meanwhile
+            type(loader).exec_module(loader, module)
+            return
         vars(loader).pop("exec_module", None)  # it is as it was made again
         with context():
             loader.exec_module(module)

@@ -14,12 +14,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lossweights.base import _sieve
 from lossweights.base.imports import around_import
 
+if TYPE_CHECKING:
+    import subprocess
+
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_SECONDS = 5.0  # that the sieve may take to pass on what is left
+_ASKED_FOR = ("TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE")  # whoever sets these wants to read notes
+_SECONDS = 0.5  # that the sieve may take to pass on what is left
 
 _wanted = ContextVar("_wanted", default=False)
 _sifting = threading.Lock()  # there is one file descriptor 2
@@ -29,11 +35,13 @@ _sifting = threading.Lock()  # there is one file descriptor 2
 def quiet_start() -> Iterator[None]:
     """Within this context and thread, an import of TensorFlow writes no start-up notes.
 
-    Nor does that TensorFlow write notes later, when it first compiles something; warnings and
-    errors it does. Nothing else changes, nor does an import by anybody else. What the environment
-    says of ``TF_CPP_MIN_LOG_LEVEL`` counts: with 0 the user has asked for the notes, and gets them.
+    Nor does that TensorFlow write notes later, when it first compiles something or places an
+    operation; warnings and errors it does. An import by anybody else stays as it is. What the
+    environment says of ``TF_CPP_MIN_LOG_LEVEL`` counts: with 0, or with a level of verbose notes,
+    the user has asked for the notes, and gets them.
     """
-    if "tensorflow" in sys.modules or os.environ.get(_LEVEL) == "0":
+    asked_for = os.environ.get(_LEVEL) == "0" or any(name in os.environ for name in _ASKED_FOR)
+    if "tensorflow" in sys.modules or asked_for:
         yield
         return
     around_import("tensorflow", _quietly)
@@ -101,25 +109,43 @@ def _sifted_stderr() -> Iterator[None]:
 
 def _sift(ending: ExitStack) -> None:
     """Put the sieve in front of standard error until the end, and then wait for what is left."""
-    if not sys.executable or getattr(sys, "frozen", False):  # what runs here is not Python's own
-        return
+    if os.name != "posix" or not sys.executable or getattr(sys, "frozen", False):
+        return  # no such processes, or what runs here is not Python's own
     import subprocess  # only who imports TensorFlow needs it
 
-    def wait() -> None:
-        # A process that was started meanwhile, and goes on, still writes through the sieve.
-        with suppress(subprocess.TimeoutExpired):
-            sieve.wait(_SECONDS)
-
+    if not Path(_sieve.__file__).is_file():  # imported from an archive
+        return
     stderr = os.dup(2)
     ending.callback(os.close, stderr)
-    sieve = subprocess.Popen(
-        [sys.executable, "-I", "-S", _sieve.__file__],
-        stdin=subprocess.PIPE,
-        stdout=stderr,
-        process_group=0,  # Ctrl-C is not for it: it ends when all has been read
-    )
-    ending.callback(wait)
-    assert sieve.stdin is not None
-    ending.callback(sieve.stdin.close)
+    ready, theirs = os.pipe()
+    with open(ready, "rb") as saying:  # noqa: PTH123  a file descriptor
+        try:
+            sieve = subprocess.Popen(
+                [sys.executable, "-I", "-S", _sieve.__file__, str(theirs)],
+                stdin=subprocess.PIPE,
+                stdout=stderr,
+                pass_fds=(theirs,),
+                # Neither Ctrl-C nor a terminal that stops background writers is for it: it ends
+                # when all has been read.
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        assert sieve.stdin is not None
+        ending.callback(_wait_for, sieve)
+        ending.callback(sieve.stdin.close)
+        if not saying.read(1):  # it is no Python that was started
+            return
     ending.callback(os.dup2, stderr, 2)
     os.dup2(sieve.stdin.fileno(), 2)
+
+
+def _wait_for(sieve: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of the sieve, but not for a process that still writes through it.
+
+    One that was started meanwhile, and goes on, may do so for long.
+    """
+    try:
+        sieve.wait(_SECONDS)
+    except Exception:  # it has not ended yet
+        threading.Thread(target=sieve.wait, daemon=True).start()

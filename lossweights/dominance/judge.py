@@ -53,16 +53,6 @@ MINIMUM_DECREASE = 0.01  # of the weighted magnitudes at the start; less is not 
 NOISE_FACTOR = 2.0  # standard deviations that a number must exceed to count
 UNCALIBRATED = 0.1  # of the spread of the output's gradient; more is not noise of the last steps
 
-__all__ = [
-    "Verdict",
-    "decrease_shares",
-    "judge",
-    "judge_results",
-    "leader",
-    "shares",
-    "sweep_sentence",
-]
-
 
 def judge(
     weights: Mapping[str, ArrayLike],

@@ -72,7 +72,7 @@ def batch_message(batch: Batch) -> dict[str, Any]:
     }
 
 
-def read_batch(message: Mapping[str, Any]) -> Batch:
+def received_batch(message: Mapping[str, Any]) -> Batch:
     """The batch that `batch_message` described."""
     members = tuple(Member(m["weights"], int(m["seed"])) for m in message["members"])
     return Batch(int(message["batch"]), members, rungs=frozenset(message["rungs"]))
@@ -93,7 +93,7 @@ def check_report(report: EpochReport) -> EpochReport:
     return report
 
 
-def read_report(message: Mapping[str, Any], members: int) -> tuple[int, EpochReport]:
+def received_report(message: Mapping[str, Any], members: int) -> tuple[int, EpochReport]:
     """Position and report of a message about one member's epoch.
 
     Raises:
@@ -103,7 +103,7 @@ def read_report(message: Mapping[str, Any], members: int) -> tuple[int, EpochRep
     return position, check_report(report)
 
 
-def read_result(message: Mapping[str, Any], members: int) -> tuple[int, TrialResult]:
+def received_result(message: Mapping[str, Any], members: int) -> tuple[int, TrialResult]:
     """Position and result of a message about a member that was trained.
 
     Raises:

@@ -13,7 +13,7 @@ from lossweights.base.machine import held_bytes
 from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
 from lossweights.executors._limit import ReportLimit
-from lossweights.executors._messages import check_report, read_batch, receive, send
+from lossweights.executors._messages import check_report, receive, received_batch, send
 from lossweights.records import EpochReport
 from lossweights.training import Trainer
 
@@ -52,7 +52,7 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None
         while True:
             message = receive(pipe)
             if message["say"] == "batch":
-                _train(trainer, read_batch(message), pipe)
+                _train(trainer, received_batch(message), pipe)
     except (EOFError, OSError):
         return  # the driver has gone, or wants no more
 

@@ -23,9 +23,9 @@ from lossweights.executors._contract import (
 from lossweights.executors._failures import death
 from lossweights.executors._messages import (
     batch_message,
-    read_report,
-    read_result,
     receive,
+    received_report,
+    received_result,
 )
 from lossweights.records import Failure, TrialResult
 
@@ -229,9 +229,9 @@ class _Attempt:
             self._begin()
             return Started(batch.key, self._child.pid)
         if say == "report":
-            return Reported(batch.key, *read_report(message, len(batch.members)))
+            return Reported(batch.key, *received_report(message, len(batch.members)))
         if say == "result":
-            position, result = read_result(message, len(batch.members))
+            position, result = received_result(message, len(batch.members))
             self._results[position] = result
             return None
         if say == "ended":

@@ -11,10 +11,11 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.loss.output_loss import OutputLoss
+from lossweights.loss.scales import reference_scales
 from lossweights.loss.weights import check_scales, check_weights
 from lossweights.terms.per_sample import HostArguments, PerSampleLoss, Tensor, Term
 from lossweights.terms.reduction import reduce_weighted
-from lossweights.terms.summands import as_terms, parts_of, values_of
+from lossweights.terms.summands import as_terms, terms_by_output, values_of
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -149,10 +150,6 @@ class CombinedLoss(PerSampleLoss):
                 "Expected a loss with scales. Found scales=None, under which weights are used as "
                 "they are. Make it with CombinedLoss(..., scales='data')."
             )
-        # Not above: the first import of Keras imports this module to register the loss, and it may
-        # be the module of scales that asked for Keras.
-        from lossweights.loss.scales import reference_scales
-
         scales = reference_scales(
             self._terms, y, sample_weight=sample_weight, output_shape=output_shape
         )
@@ -168,7 +165,7 @@ class CombinedLoss(PerSampleLoss):
         if not isinstance(y_pred, Mapping):
             return super().__call__(y_true, y_pred, sample_weight)
         losses, total = self.by_output(), 0.0
-        for part in parts_of(self._terms):
+        for part in terms_by_output(self._terms):
             loss = losses[part.output or ""]  # by_output has refused terms that name no output
             assert loss is not None  # nor are there outputs that no term reads
             true, pred = part.read(y_true, "y_true"), part.read(y_pred, "y_pred")
@@ -222,7 +219,7 @@ class CombinedLoss(PerSampleLoss):
         {'mse': 2.0, 'mae': 1.0}
         """
         means = {}
-        for part in parts_of(self._terms):
+        for part in terms_by_output(self._terms):
             true, pred = part.read(y_true, "y_true"), part.read(y_pred, "y_pred")
             weight = part.weight_of(sample_weight)
             for name, term in part.terms.items():
@@ -244,7 +241,7 @@ class CombinedLoss(PerSampleLoss):
         Raises:
             TermError: The terms do not name outputs, or name one that is not among ``outputs``.
         """
-        read = [part.output for part in parts_of(self._terms) if part.output is not None]
+        read = [part.output for part in terms_by_output(self._terms) if part.output is not None]
         unknown = [output for output in read if outputs is not None and output not in outputs]
         if not read or unknown:
             raise TermError(

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import keras
 
 from lossweights.terms.per_sample import PerSampleLoss, Tensor, Term
-from lossweights.terms.summands import parts_of, values_of
+from lossweights.terms.summands import terms_by_output, values_of
 
 
 class WeightedTerms(Protocol):
@@ -58,7 +58,8 @@ class OutputLoss(PerSampleLoss):
             dtype=dtype or loss.dtype,
         )
         self.loss, self.output = loss, output
-        self.terms = {part.output: part.terms for part in parts_of(loss.terms)}.get(output, {})
+        read = {part.output: part.terms for part in terms_by_output(loss.terms)}
+        self.terms = read.get(output, {})
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None

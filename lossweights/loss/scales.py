@@ -17,7 +17,7 @@ from lossweights.base.errors import DataError, TermError
 from lossweights.loss.weights import check_scales
 from lossweights.terms import Term, as_term
 from lossweights.terms.reduction import reduce_weighted
-from lossweights.terms.summands import parts_of, values_of
+from lossweights.terms.summands import terms_by_output, values_of
 from lossweights.terms.targets import Array, Targets
 
 Shape: TypeAlias = Sequence[int | None]
@@ -75,7 +75,7 @@ def reference_scales(
     """
     built = {name: as_term(term, name) for name, term in terms.items()}
     scales = {}
-    for part in parts_of(built):
+    for part in terms_by_output(built):
         data = (part.read(y, "y"), part.weight_of(sample_weight), part.weight_of(output_shape))
         for name, term in part.terms.items():
             scales[name] = _scale(name, term, list(part.terms.values()), *data)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lossweights.base.arguments import kept_arguments
+from lossweights.base.arguments import kept_arguments, refuse_unknown, spell_out_signature
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import (
     Array,
@@ -81,12 +81,17 @@ class Metric(keras.metrics.Metric, ABC):
     default_name: ClassVar[str]
     n_statistics: ClassVar[int]
 
-    def __init__(self, *, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, *, name: str | None = None, dtype: Any = None, **unknown: object) -> None:
+        refuse_unknown(self, unknown)
         super().__init__(dtype=dtype, name=name or self.default_name)
         precision = "float32" if self.dtype in ("float16", "bfloat16") else self.dtype
         shape = (self.n_statistics + 1,)
         self._total = self.add_variable(shape, "zeros", dtype=precision, name="total")
         self._carry = self.add_variable(shape, "zeros", dtype=precision, name="carry")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        spell_out_signature(cls)
 
     @abstractmethod
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:

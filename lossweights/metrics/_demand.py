@@ -31,6 +31,8 @@ class UnderRate(MeanMetric):
     Shapes ``(batch, ...)``, any rank; a fraction; range ``[0, 1]``, smaller is better. It is
     ``1 - ServiceLevel``. Ties are exact: compare targets and predictions of one precision.
 
+    Arguments and errors are those of every `Metric`.
+
     >>> from lossweights import metrics
     >>> metrics.UnderRate().evaluate([1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 4.0, 5.0])
     0.25
@@ -54,6 +56,8 @@ class ServiceLevel(MeanMetric):
     *Inventory and Production Management in Supply Chains*). It counts stock-outs whatever their
     size; `FillRate` counts the missing quantity.
 
+    Arguments and errors are those of every `Metric`.
+
     >>> from lossweights import metrics
     >>> metrics.ServiceLevel().evaluate([1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 4.0, 5.0])
     0.75
@@ -74,6 +78,8 @@ class Shortfall(MeanMetric):
 
     Shapes ``(batch, ...)``, any rank; unit of the target; range ``[0, ∞)``, smaller is better.
     Values that are covered count as zero: the mean is over all values, not over the short ones.
+
+    Arguments and errors are those of every `Metric`.
 
     >>> from lossweights import metrics
     >>> metrics.Shortfall().evaluate([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 4.0, 5.0])

@@ -22,6 +22,8 @@ class RMSE(Metric):
     Shapes ``(batch, ...)``, any rank; unit of the target; range ``[0, ∞)``, smaller is better. The
     root is taken once, over the whole data set: not the mean of the roots of batches or samples.
 
+    Arguments and errors are those of every `Metric`.
+
     >>> from lossweights import metrics
     >>> metrics.RMSE().evaluate([0.0, 0.0], [1.0, 7.0])
     5.0
@@ -48,6 +50,8 @@ class MAE(MeanMetric):
 
     Shapes ``(batch, ...)``, any rank; unit of the target; range ``[0, ∞)``, smaller is better.
 
+    Arguments and errors are those of every `Metric`.
+
     >>> from lossweights import metrics
     >>> metrics.MAE().evaluate([0.0, 0.0], [3.0, -4.0])
     3.5
@@ -69,6 +73,8 @@ class Bias(MeanMetric):
     Shapes ``(batch, ...)``, any rank; unit of the target; range ``(-∞, ∞)``. Zero is best and
     neither end is, so ``direction`` is None and a bias is no objective by itself: look at it
     beside RMSE, or minimise `UnderRate` or `Shortfall` to push it up.
+
+    Arguments and errors are those of every `Metric`.
 
     >>> from lossweights import metrics
     >>> metrics.Bias().evaluate([0.0, 0.0], [3.0, -4.0])

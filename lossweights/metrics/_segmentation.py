@@ -57,6 +57,9 @@ class IoU(AreaMetric):
     Args:
         threshold, average, name, dtype: As for every `AreaMetric`.
 
+    Raises:
+        MetricError: ``average`` is neither of the two, or shapes are not those of masks.
+
     >>> from lossweights import metrics
     >>> metrics.IoU().evaluate([[[1, 1, 0, 0]]], [[[0.2, 0.9, 0.9, 0.9]]])
     0.25
@@ -78,6 +81,9 @@ class Dice(AreaMetric):
 
     Args:
         threshold, average, name, dtype: As for every `AreaMetric`.
+
+    Raises:
+        MetricError: ``average`` is neither of the two, or shapes are not those of masks.
 
     >>> from lossweights import metrics
     >>> metrics.Dice().evaluate([[[1, 1, 0, 0]]], [[[0.2, 0.9, 0.9, 0.9]]])

@@ -85,15 +85,6 @@ def sweep_folder(root: Path, name: str) -> Path:
     return inside(root, "studies", check_name(name, "sweep"))
 
 
-def write_result(folder: Path, finished: Finished) -> None:
-    """Keep the result of a trial in a sweep folder, whole or not at all.
-
-    Raises:
-        StoreError: The file cannot be written.
-    """
-    write_results(folder, [finished])
-
-
 def write_results(folder: Path, trials: Iterable[Finished]) -> None:
     """Keep the results of several trials, each whole or not at all.
 

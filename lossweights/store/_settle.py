@@ -32,7 +32,7 @@ from lossweights.store._study import (
     attributes,
     end_attributes,
     last_of,
-    values_of,
+    objective_values,
 )
 from lossweights.training import Member
 
@@ -189,7 +189,7 @@ def _row(finished: Finished, objectives: Mapping[str, str], space: Space) -> Fro
     begun = attributes(finished.asked, result.weights)
     return create_trial(
         state=STATES[result.outcome],
-        values=values_of(result, objectives),
+        values=objective_values(result, objectives),
         params=dict(finished.asked.parameters),
         distributions=distributions(space),
         user_attrs={**begun, **end_attributes(result.outcome)},

@@ -23,7 +23,7 @@ from lossweights.search.space import Space
 from lossweights.store._claim import Claim
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
-from lossweights.store._study import STATES, Study, last_of, values_of
+from lossweights.store._study import STATES, Study, last_of, objective_values
 from lossweights.store._writer import Writer
 from lossweights.training import Member
 
@@ -272,7 +272,7 @@ class Store:
             self._places[asked.number],
             asked.parameters,
             STATES[result.outcome],
-            values_of(result, self._objectives),
+            objective_values(result, self._objectives),
             last_of(result, self._objectives),
         )
 

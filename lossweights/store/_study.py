@@ -237,7 +237,7 @@ def end_attributes(outcome: Outcome) -> dict[str, str]:
     return {"outcome": outcome.name} if outcome is Outcome.DIVERGED else {}
 
 
-def values_of(result: TrialResult, objectives: Iterable[str]) -> list[float] | None:
+def objective_values(result: TrialResult, objectives: Iterable[str]) -> list[float] | None:
     """The objectives of a completed trial, which alone has any."""
     if result.outcome is not Outcome.COMPLETE:
         return None

@@ -13,7 +13,7 @@ from lossweights.base.errors import StoreError
 from lossweights.results.folder import Asked, Finished, write_results
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
-from lossweights.store._study import Study, last_of, values_of
+from lossweights.store._study import Study, last_of, objective_values
 from lossweights.training import Member
 
 MAX_GROUP = 128  # writes in one transaction; more of them cost each no less
@@ -100,5 +100,5 @@ class Writer:
 
     def _write_end(self, finished: Finished) -> None:
         result, names = finished.result, self._objectives
-        values, last = values_of(result, names), last_of(result, names)
+        values, last = objective_values(result, names), last_of(result, names)
         self._study.end(finished.asked.number, result.outcome, values, last)

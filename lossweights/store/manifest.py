@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -94,11 +95,27 @@ def check_same(
         {"field": key, "was": before.get(key), "is": after.get(key)}
         for key in {**before, **after}
         if before.get(key, _NOT_THERE) != after.get(key, _NOT_THERE)
+        and not _is_spelled_out_by_one(key, before, after)
     ]
     refused = [change for change in changed if not _accepted(change["field"], accept)]
     if refused:
         raise SweepChanged(_message(old.get("name"), refused))
     return changed
+
+
+def _is_spelled_out_by_one(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a field is an argument of a term or metric that only one of two versions wrote down.
+
+    Which arguments are written of a class of the user's own follows from the class, and its code is
+    compared; earlier versions wrote fewer.
+    """
+    owner, _, _ = key.rpartition(".")
+    named = re.fullmatch(r"(code\.terms|metrics)\.[^.]+\.[^.]+(\..*)?", key) is not None
+    one_alone = (key in before) != (key in after)
+    both = any(k.startswith(f"{owner}.") for k in before) and any(
+        k.startswith(f"{owner}.") for k in after
+    )
+    return named and one_alone and both and not key.endswith((".source", ".class"))
 
 
 def _accepted(field: str, accept: Sequence[str]) -> bool:

@@ -33,7 +33,7 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
     """
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     manifest = make_manifest(
-        prepared.parts,
+        prepared.description,
         name=name,
         space=sweep.space,
         objectives=sweep.objectives,

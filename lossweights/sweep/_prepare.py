@@ -74,15 +74,15 @@ def prepare_sweep(
         output_shape = rehearse(problem, data, seed)
         divisors = _scales(scales, problem, data, output_shape)
         baseline = _baseline(problem, data, output_shape)
-    parts = describe_problem(problem, data)
-    parts["recipe"]["seeds"] = seeds
+    description = describe_problem(problem, data)
+    description["recipe"]["seeds"] = seeds
     return PreparedSweep(
-        parts=parts,
+        description=description,
         scales=divisors,
         baseline=baseline,
         shown=shown,
         data=data,
-        trainers=Trainers(problem, data, seeds, parts),
+        trainers=Trainers(problem, data, seeds, description),
     )
 
 
@@ -117,12 +117,12 @@ def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, floa
 
 
 def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
-    def named(values: Any) -> Any:
+    def by_name(values: Any) -> Any:
         """The values of several outputs by name, as the terms read them."""
         several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
         return dict(zip(output_shape, values, strict=True)) if several else values
 
-    weight = named(split.sample_weight)
+    weight = by_name(split.sample_weight)
     return reference_scales(
-        problem.terms, named(split.y), sample_weight=weight, output_shape=output_shape
+        problem.terms, by_name(split.y), sample_weight=weight, output_shape=output_shape
     )

@@ -21,23 +21,23 @@ class Prepared(ABC):
     """What driver and workers need of a sweep, once its data are loaded.
 
     Attributes:
-        parts: Everything but space, objectives and seed that decides its numbers, as plain JSON
-            values; a worker that loads the sweep must find the same.
+        description: Everything but space, objectives and seed that decides its numbers, as plain
+            JSON values; a worker that loads the sweep must find the same.
         scales: What sampled weights are divided by, term by term, or ``None``.
         baseline: Magnitude of each term for the best constant prediction, where trials measure
             theirs, or ``None`` where there is no such prediction.
         shown: What the tracker shows of the sweep.
     """
 
-    parts: Mapping[str, Any]
+    description: Mapping[str, Any]
     scales: Mapping[str, float] | None = None
     baseline: Mapping[str, float] | None = None
     shown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of its parts; workers must find the driver's."""
-        return digest(dict(self.parts))
+        """A hash of its description; workers must find the driver's."""
+        return digest(dict(self.description))
 
     def choose(self, request: SetupRequest) -> TrainingSetup:
         """How its trials are best trained; by default as they were asked to be."""

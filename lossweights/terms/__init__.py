@@ -24,8 +24,6 @@ terms are; `summands`, the terms of one loss; `reduction`, from values per sampl
 6.0
 """
 
-import keras  # noqa: F401  first of all: its import may register the losses, see lossweights.base.registration
-
 from lossweights.terms._as_term import as_term
 from lossweights.terms._asymmetric import (
     Expectile,

@@ -23,6 +23,8 @@ class MeanSquaredError(ElementTerm):
 
     Source: Gauss, "Theoria combinationis observationum" (1823).
 
+    Arguments and errors are those of every `Term`.
+
     >>> float(MeanSquaredError()([[1.0, 2.0]], [[1.0, 4.0]]))
     2.0
     """
@@ -44,6 +46,8 @@ class MeanAbsoluteError(ElementTerm):
     Units: those of ``y``. Range: 0 and above.
 
     Source: Laplace, "Sur quelques points du système du monde" (1789).
+
+    Arguments and errors are those of every `Term`.
 
     >>> float(MeanAbsoluteError()([[1.0, 2.0]], [[1.0, 4.0]]))
     1.0

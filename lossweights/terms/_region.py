@@ -33,6 +33,8 @@ class Dice(Term):
     Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26,
     1945); as a loss, Milletari et al., "V-Net" (arXiv:1606.04797), there with squares below.
 
+    Arguments and errors are those of every `Term`.
+
     >>> loss = Dice()
     >>> float(loss([[1.0, 1.0, 0.0]], [[0.0, 1.0, 1.0]]))
     0.5

@@ -5,7 +5,13 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict
 
 import keras
 
-from lossweights.base.arguments import kept_arguments
+from lossweights.base.arguments import (
+    kept_arguments,
+    lost_arguments,
+    refuse_unknown,
+    spell_out_signature,
+)
+from lossweights.base.errors import TermError
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.config import read, written
 from lossweights.terms.reduction import reduce_weighted
@@ -57,8 +63,14 @@ class PerSampleLoss(keras.losses.Loss, ABC):
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
         dtype: Any = None,
+        **unknown: object,
     ) -> None:
+        refuse_unknown(self, unknown)
         super().__init__(name=name or self.default_name, reduction=reduction, dtype=dtype)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        spell_out_signature(cls)
 
     @abstractmethod
     def per_sample(
@@ -100,6 +112,12 @@ class PerSampleLoss(keras.losses.Loss, ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keras would pickle a loss as a saved model, and lose the user's functions on the way.
+        if lost := lost_arguments(self):
+            raise TermError(
+                f"Expected {type(self).__name__} to keep its arguments under their own names, so "
+                f"that it can be copied. Found no attribute for {', '.join(lost)}. Write "
+                f"self.NAME = NAME in its constructor, or give it a __reduce__."
+            )
         return _rebuild, (type(self), self._arguments())
 
 

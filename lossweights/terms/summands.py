@@ -63,7 +63,7 @@ def values_of(
 
 
 @dataclass(frozen=True)
-class Part:
+class OutputTerms:
     """The terms of a loss that read one output, or all of a loss that names no outputs.
 
     Attributes:
@@ -89,18 +89,18 @@ class Part:
         return weight if self.reader is None else self.reader.weight_of(weight)
 
 
-def parts_of(terms: Mapping[str, Term]) -> list[Part]:
+def terms_by_output(terms: Mapping[str, Term]) -> list[OutputTerms]:
     """The terms of a loss, sorted by the output that they read, in the order of their first.
 
     >>> from lossweights.terms import on
     >>> terms = as_terms({"mse": on("depth", "mse"), "ce": on("mask", "bce")})
-    >>> [(part.output, list(part.terms)) for part in parts_of(terms)]
+    >>> [(part.output, list(part.terms)) for part in terms_by_output(terms)]
     [('depth', ['mse']), ('mask', ['ce'])]
     """
-    parts: dict[str | None, Part] = {}
+    parts: dict[str | None, OutputTerms] = {}
     for name, term in terms.items():
         reader = term if isinstance(term, OnOutput) else None
         output, read = (None, term) if reader is None else (reader.output, reader.term)
-        known = parts.get(output, Part(output, {}, reader))
-        parts[output] = Part(output, {**known.terms, name: read}, known.reader)
+        known = parts.get(output, OutputTerms(output, {}, reader))
+        parts[output] = OutputTerms(output, {**known.terms, name: read}, known.reader)
     return list(parts.values())

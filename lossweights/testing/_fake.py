@@ -145,7 +145,7 @@ class FakeSweep(AbstractSweep):
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Nothing to load."""
         return _PreparedFake(
-            parts={
+            description={
                 "terms": dict.fromkeys(self.space.names),
                 "recipe": {"epochs": self._epochs},
                 "code": {"during": None if self._during is None else code_hash(self._during)},

@@ -32,7 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lossweights.dominance import gram
-from lossweights.dominance.judge import Verdict, shares
+from lossweights.dominance.shares import shares
+from lossweights.dominance.verdict import Verdict
 from lossweights.records import EpochReport, Failure
 from lossweights.results.folder import Asked, Finished
 

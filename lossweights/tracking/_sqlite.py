@@ -46,7 +46,7 @@ def hurry(path: Path) -> None:
     """
     from sqlalchemy import Engine, event
 
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, BUSY_SECONDS)) as database:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
         database.execute("PRAGMA journal_mode=WAL")
     # MLflow makes its engine itself, and has no setting for this.
     if not event.contains(Engine, "connect", _hurried(path)):
@@ -96,7 +96,7 @@ def write_runs(path: Path, runs: Sequence[RunRecord]) -> bool:
         Whether it was done. If not, as for tables of another version, it is left to MLflow.
     """
     try:
-        with closing(sqlite3.connect(path, BUSY_SECONDS)) as database:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
             _hurried(path)(database, None)
             database.execute("PRAGMA foreign_keys=ON")
             if not _has_known_tables(database):
@@ -152,7 +152,7 @@ def _write(database: sqlite3.Connection, run: RunRecord) -> None:
 
 def gather(path: Path) -> None:
     """Bring all of a database into its one file, which may then be copied."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, BUSY_SECONDS)) as database:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

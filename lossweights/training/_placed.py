@@ -35,20 +35,20 @@ class Placed:
         """Place the data for a model of the problem."""
         loss = problem.make_loss()
 
-        def named(split: Split) -> Split:
+        def by_name(split: Split) -> Split:
             """The targets of several outputs by name, as the terms read them."""
             return Split(split.x, values_by_output(model, loss, split.y), split.sample_weight)
 
-        probe, val = named(data.train.spread(problem.probe_size)), named(data.val)
+        probe, val = by_name(data.train.spread(problem.probe_size)), by_name(data.val)
         length = chunk_rows([len(probe), len(val)])
         train: Feed
         if isinstance(data.train, Stream):
             train = StreamFeed(data.train, problem, lambda y: values_by_output(model, loss, y))
         else:
-            train = ArrayFeed(named(data.train))
+            train = ArrayFeed(by_name(data.train))
         return cls(
             train=train,
             probe=Chunks.of(probe, length),
             val=Chunks.of(val, length),
-            gradients=Rows(named(gradient_rows(problem, data.train))),
+            gradients=Rows(by_name(gradient_rows(problem, data.train))),
         )

@@ -36,13 +36,17 @@ class Trainers:
         problem: What is to be trained.
         data: The data.
         seeds: From how many seeds each member is trained.
-        parts: What describes the problem, for finding what was measured of it before.
+        description: What describes the problem, for finding what was measured of it before.
     """
 
     def __init__(
-        self, problem: Problem, data: Data, seeds: int = 1, parts: Mapping[str, Any] | None = None
+        self,
+        problem: Problem,
+        data: Data,
+        seeds: int = 1,
+        description: Mapping[str, Any] | None = None,
     ) -> None:
-        self._data, self._seeds, self._parts = data, seeds, dict(parts or {})
+        self._data, self._seeds, self._description = data, seeds, dict(description or {})
         self._candidates = Candidates(problem, data)
 
     def make(self, name: str, members: int | None = None) -> Trainer:
@@ -97,12 +101,12 @@ class Trainers:
         train, model = self._data.train, self._candidates.model
         row = train.head(1)
         arrays = keras.tree.flatten([row.x, row.y, row.sample_weight])
-        code, recipe = dict(self._parts.get("code", {})), self._parts.get("recipe", {})
+        code, recipe = dict(self._description.get("code", {})), self._description.get("recipe", {})
         code.pop("metrics", None)
         return {
             "trainer": request.trainer,
             "most": most_at_once(request.trials),
-            "terms": self._parts.get("terms"),
+            "terms": self._description.get("terms"),
             "code": code,
             "layers": [
                 f"{type(layer).__module__}.{type(layer).__qualname__} {layer.compute_dtype}"

@@ -121,7 +121,7 @@ def measured_for(timings, *, trials=1000, name="auto", **changes):
     """How often it was timed for a problem with these changes."""
     before = len(timings)
     parts = {"recipe": {"batch_size": changes.get("batch_size")}}
-    made = Trainers(problem(**changes), data(), parts=parts)
+    made = Trainers(problem(**changes), data(), description=parts)
     assert made.choose(SetupRequest(name, trials, 0)).trainer == "stacked"
     return len(timings) - before
 

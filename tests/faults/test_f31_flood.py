@@ -84,7 +84,7 @@ def test_f31_reports_are_checked_on_arrival(change):
     """A worker runs code of the user's own; nothing it sends is taken on trust."""
     message = {"say": "report", "batch": 0, "position": 1, "report": REPORT.to_json(), **change}
     with pytest.raises(WorkerError):
-        messages.read_report(json.loads(json.dumps(message)), members=2)
+        messages.received_report(json.loads(json.dumps(message)), members=2)
 
 
 RESULT = FakeTrainer().train([Member({"a": 1.0, "b": 2.0}, 0)], lambda *_: True)[0].to_json()
@@ -121,11 +121,11 @@ def test_f31_numbers_survive_the_pipe():
     """Batches, reports and what is not finite."""
     batch = Batch(3, (Member({"a": 0.1 + 0.2}, 7), Member({"a": 1e-300}, 2**32 - 1)), rungs={1, 5})
     message = messages.parse(json.dumps({"say": "x", **messages.batch_message(batch)}).encode())
-    again = messages.read_batch(message)
+    again = messages.received_batch(message)
     assert (again.key, again.members, again.rungs) == (3, batch.members, {1, 5})
     bad = EpochReport(1, {"a": float("inf")}, {"a": 1.0}, {"miss": float("nan")})
     message = {"position": 0, "report": json.loads(json.dumps(bad.to_json()))}
-    _, report = messages.read_report(message, members=1)
+    _, report = messages.received_report(message, members=1)
     assert report.first_bad() == "term a"
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lossweights.base.errors import StoreError, SweepChanged
-from lossweights.results.folder import list_results, read_manifest, read_test, write_result
+from lossweights.results.folder import list_results, read_manifest, read_test, write_results
 from lossweights.results.result import SweepResult
 from lossweights.results.status import read_status
 from lossweights.store._spool import Spool
@@ -98,7 +98,7 @@ fuzz = settings(
 @fuzz
 def test_fuzz_result_files(folder, damage):
     """A result that loads is of that trial, with numbers where numbers are."""
-    write_result(folder, finished(3))
+    write_results(folder, [finished(3)])
     path = folder / "trials" / "0003.json"
     path.write_bytes(damage(path.read_bytes()))
     results, said = attempt(list_results, folder)
@@ -115,7 +115,7 @@ def test_fuzz_result_files(folder, damage):
 @fuzz
 def test_fuzz_fields_of_results(folder, field, value):
     """Valid JSON with something else in a field: the same."""
-    write_result(folder, finished(3))
+    write_results(folder, [finished(3)])
     path = folder / "trials" / "0003.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
     results, said = attempt(list_results, folder)
@@ -139,7 +139,7 @@ def test_fuzz_manifest(folder, damage):
 def test_fuzz_fields_of_the_manifest(folder, field, value):
     """Valid JSON with something else in a field: named, or all that is read of it makes sense."""
     plain(folder)
-    write_result(folder, finished(3))
+    write_results(folder, [finished(3)])
     root = folder.parent.parent
     (folder / "manifest.json").write_text(json.dumps({**MANIFEST, field: value}))
     manifest, said = attempt(read_manifest, root, "fake")

@@ -5,7 +5,7 @@ import math
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json
 from lossweights.records import EpochReport, Outcome, TrialResult
-from lossweights.results.folder import Asked, Finished, sweep_folder, write_result
+from lossweights.results.folder import Asked, Finished, sweep_folder, write_results
 
 TERMS = ("mse", "under")
 OBJECTIVES = {"rmse": "minimize", "shortfall": "minimize"}
@@ -71,6 +71,6 @@ def save_sweep(root, trials, name="demand", **changes):
     """A sweep folder with these trials in it, as a reader finds it."""
     folder = sweep_folder(root, name)
     for trial in trials:
-        write_result(folder, trial)
+        write_results(folder, [trial])
     write_atomic(folder / "manifest.json", dump_json(manifest(name, **changes)))
     return folder

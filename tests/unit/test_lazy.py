@@ -48,7 +48,8 @@ def test_plain_values_load_nothing_heavy(action):
 
 def test_help_loads_nothing_heavy():
     """``lossweights --help`` answers without the libraries that a sweep needs."""
-    assert loaded_by(HELP, ("tensorflow", "keras", "mlflow", "optuna", "pandas", "plotly")) == []
+    heavy = ("tensorflow", "keras", "mlflow", "optuna", "pandas", "plotly", "scipy")
+    assert loaded_by(HELP, heavy) == []
 
 
 def test_reading_a_result_needs_no_training_library(tmp_path):

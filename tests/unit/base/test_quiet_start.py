@@ -1,8 +1,13 @@
 """TensorFlow's start-up notes are left out where lossweights imports it, and nothing else is."""
 
+import importlib
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
+import termios
 import textwrap
 
 import pytest
@@ -135,6 +140,62 @@ def test_without_standard_error(write):
     assert (done.returncode, done.stdout) == (0, "imported\n")
 
 
+def test_what_is_started_has_to_be_python(write):
+    """Where another program has Python in it, nothing is sifted, and nothing is lost."""
+    done = write(
+        "os.write(2, SAYS.encode())", code="import sys\nsys.executable = '/bin/true'\n" + QUIETLY
+    )
+    assert (done.returncode, done.stderr) == (0, WRITTEN)
+
+
+@pytest.mark.parametrize("name", ["TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE"])
+def test_verbose_notes_are_asked_for(write, name):
+    """Whoever wants to see more is not shown less."""
+    assert write("os.write(2, SAYS.encode())", **{name: "1"}).stderr == WRITTEN
+
+
+def test_a_process_that_goes_on_is_not_waited_for(write):
+    """One that was started meanwhile still writes through the sieve."""
+    done = write(
+        """
+        import subprocess
+        CHILD = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        """,
+        code_after="import os\nos.write(2, b'imported\\n')\ntensorflow.CHILD.stdin.close()\n"
+        "tensorflow.CHILD.wait()\n",
+    )
+    assert (done.returncode, done.stderr) == (0, "imported\n")
+
+
+def test_a_terminal_that_stops_writers_in_the_background(tmp_path):
+    """``stty tostop``: errors are seen there as on any other."""
+    (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'an error\\n' * 3000)\n")
+    child, terminal = pty.fork()
+    if child == 0:
+        modes = termios.tcgetattr(0)
+        modes[3] |= termios.TOSTOP
+        termios.tcsetattr(0, termios.TCSANOW, modes)
+        path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+        os.execve(
+            sys.executable,
+            [sys.executable, "-P", "-c", QUIETLY + "print('imported')"],
+            {**os.environ, "PYTHONPATH": path},
+        )
+    try:
+        seen = b""
+        while select.select([terminal], [], [], 30)[0]:
+            try:
+                seen += os.read(terminal, 1 << 16)
+            except OSError:  # the other end is closed
+                break
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
+    assert seen.count(b"an error") == 3000
+    assert b"imported" in seen
+
+
 def test_every_note_is_one_that_is_written():
     """The list has no pattern that nothing here shows the need of."""
     assert [note for note in NOTES if note.decode() not in WRITTEN] == []
@@ -154,6 +215,7 @@ def test_real_tensorflow(first):
 
     If this fails for a new TensorFlow, the sieve's list is out of date.
     """
+    importlib.import_module("tensorflow")  # so that `make check` knows that this needs it
     done = subprocess.run(
         [sys.executable, "-c", first + COMPILES],
         capture_output=True,

@@ -8,9 +8,9 @@ from lossweights.executors._messages import (
     MAX_KEYS,
     batch_message,
     parse,
-    read_batch,
-    read_report,
-    read_result,
+    received_batch,
+    received_report,
+    received_result,
 )
 from lossweights.records import EpochReport
 from lossweights.testing import FakeTrainer
@@ -19,6 +19,7 @@ from lossweights.training import Member
 MEMBER = Member({"a": 1.0, "b": 4.0}, seed=3)
 (RESULT,) = FakeTrainer(epochs=2).train([MEMBER], lambda *_: True)
 REPORT = RESULT.reports[-1]
+READERS = [(received_report, "report"), (received_result, "result")]
 
 
 def said(kind, value, position=0):
@@ -29,17 +30,17 @@ def said(kind, value, position=0):
 def test_a_batch_arrives_as_it_was_sent():
     """Members, seeds, and the epochs that a decision hangs on."""
     batch = Batch(7, (MEMBER, MEMBER), rungs=frozenset({1, 3}))
-    assert read_batch(batch_message(batch)) == batch
+    assert received_batch(batch_message(batch)) == batch
 
 
 def test_reports_and_results_arrive_as_they_were_sent():
     """With the place of their member."""
-    assert read_report(said("report", REPORT, 1), members=2) == (1, REPORT)
-    assert read_result(said("result", RESULT), members=1) == (0, RESULT)
+    assert received_report(said("report", REPORT, 1), members=2) == (1, REPORT)
+    assert received_result(said("result", RESULT), members=1) == (0, RESULT)
 
 
 @pytest.mark.parametrize("position", [-1, 2, "x", None])
-@pytest.mark.parametrize(("read", "kind"), [(read_report, "report"), (read_result, "result")])
+@pytest.mark.parametrize(("read", "kind"), READERS)
 def test_a_member_that_is_not_in_the_batch_is_refused(read, kind, position):
     """The message says of how many it should have been."""
     value = {"report": REPORT, "result": RESULT}[kind]
@@ -48,7 +49,7 @@ def test_a_member_that_is_not_in_the_batch_is_refused(read, kind, position):
 
 
 @pytest.mark.parametrize("value", [None, [], "text", {}, {"reports": 3}])
-@pytest.mark.parametrize(("read", "kind"), [(read_report, "report"), (read_result, "result")])
+@pytest.mark.parametrize(("read", "kind"), READERS)
 def test_what_is_none_is_refused(read, kind, value):
     """Whatever a worker's code may have sent."""
     with pytest.raises(WorkerError, match=f"Expected a {kind}"):
@@ -59,7 +60,7 @@ def test_a_report_has_a_bounded_size():
     """No flood of names."""
     many = dict.fromkeys(map(str, range(MAX_KEYS + 1)), 1.0)
     with pytest.raises(WorkerError, match=f"at most {MAX_KEYS} terms"):
-        read_report(said("report", EpochReport(0, many, {}, {})), members=1)
+        received_report(said("report", EpochReport(0, many, {}, {})), members=1)
 
 
 @pytest.mark.parametrize("data", [b"[1]", b"{}", b'{"say": 3}', b"{", b'{"say": NaN}', b"\xff"])

@@ -15,7 +15,7 @@ from lossweights.results.folder import (
     refuse_existing,
     sweep_folder,
     tracking_uri,
-    write_result,
+    write_results,
     write_test,
 )
 
@@ -164,5 +164,5 @@ def test_result_that_cannot_be_written_leaves_nothing(root):
     folder = save_sweep(root, [])
     (folder / "trials").write_text("in the way")
     with pytest.raises(StoreError, match="Cannot write"):
-        write_result(folder, finished(0))
+        write_results(folder, [finished(0)])
     assert (folder / "trials").read_text() == "in the way"

@@ -9,7 +9,7 @@ from keras import ops
 
 from lossweights.base.errors import InvalidName, TermError
 from lossweights.terms import CustomLoss, Dice, OnMask, OnOutput, Underestimation, on
-from lossweights.terms.summands import as_terms, parts_of, values_of
+from lossweights.terms.summands import as_terms, terms_by_output, values_of
 
 Y = {"depth": np.array([[1.0], [2.0]], "float32"), "mask": np.ones((2, 3), "float32")}
 P = {"depth": np.array([[0.0], [4.0]], "float32"), "mask": np.full((2, 3), 0.5, "float32")}
@@ -108,13 +108,13 @@ def test_a_value_for_each_element_is_none_for_a_sample():
 def test_parts_of_a_loss():
     """Terms are sorted by the output that they read; a loss that names none is one part."""
     terms = as_terms({"a": on("x", "mse"), "b": on("y", "mae"), "c": on("x", "mae")})
-    first, second = parts_of(terms)
+    first, second = terms_by_output(terms)
     assert (first.output, list(first.terms), second.output) == ("x", ["a", "c"], "y")
     assert first.terms["a"] is terms["a"].term
     assert second.read({"x": 1, "y": 2}, "y_true") == 2
     assert (second.weight_of({"x": 1}), second.weight_of(3)) == (None, 3)
     with pytest.raises(TermError, match="y_true to be a dict with the output 'y'"):
         second.read({"x": 1}, "y_true")
-    (plain,) = parts_of(as_terms({"a": "mse", "b": "mae"}))
+    (plain,) = terms_by_output(as_terms({"a": "mse", "b": "mae"}))
     assert (plain.output, list(plain.terms)) == (None, ["a", "b"])
     assert (plain.read([1], "y"), plain.weight_of([2])) == ([1], [2])

@@ -15,7 +15,7 @@ import pytest
 
 from lossweights import CombinedLoss
 from lossweights.base import imports
-from lossweights.base import registration as _registration
+from lossweights.loss import registration
 from lossweights.metrics import RMSE
 from lossweights.terms import Boundary, Underestimation
 
@@ -115,12 +115,12 @@ def test_import_of_keras_loads_nothing_of_ours():
 
 def test_every_registered_class_has_its_stand_in():
     """The list of names is that of the classes that Keras knows of us."""
-    for module in _registration.MODULES:
+    for module in registration.MODULES:
         importlib.import_module(module)
     names = keras.saving.get_custom_objects()
-    known = [name for name in names if name.partition(">")[0] in _registration.NAMES]
+    known = [name for name in names if name.partition(">")[0] in registration.NAMES]
     listed = [
-        f"{package}>{name}" for package, names in _registration.NAMES.items() for name in names
+        f"{package}>{name}" for package, names in registration.NAMES.items() for name in names
     ]
     assert sorted(known) == sorted(listed)
 
@@ -173,8 +173,8 @@ def registered():
 def test_waits_once_and_finds_what_others_find(fake_keras):
     """One finder waits, however often it is asked to; what is found answers all that others ask."""
     plain = importlib.util.find_spec("keras")
-    _registration.register_with_keras()
-    _registration.register_with_keras()
+    registration.register_with_keras()
+    registration.register_with_keras()
     assert waiting() == 1
     spec = importlib.util.find_spec("keras")
     assert importlib.util.find_spec("no_such_module") is None
@@ -193,7 +193,7 @@ def test_waits_once_and_finds_what_others_find(fake_keras):
 def test_loader_is_as_it_was_made_after_the_import(fake_keras):
     """Nothing of ours is left at Keras; `importlib.util.find_spec` gives its spec as ever."""
     plain = importlib.util.find_spec("keras")
-    _registration.register_with_keras()
+    registration.register_with_keras()
     module = importlib.import_module("keras")
     assert module.__loader__ == module.__spec__.loader == plain.loader
     assert importlib.util.find_spec("keras") is module.__spec__
@@ -202,7 +202,7 @@ def test_loader_is_as_it_was_made_after_the_import(fake_keras):
 
 def test_import_that_fails_is_tried_again(fake_keras):
     """The error is Keras' own, and its next import registers."""
-    _registration.register_with_keras()
+    registration.register_with_keras()
     fake_keras.write_text("raise ImportError('no backend')\n", encoding="utf-8")
     for _ in range(2):
         with pytest.raises(ImportError, match="no backend"):
@@ -216,7 +216,7 @@ def test_import_that_fails_is_tried_again(fake_keras):
 
 def test_reload_keeps_what_is_registered(fake_keras):
     """Keras may be reloaded; classes that have registered stay, and nothing is wrapped twice."""
-    _registration.register_with_keras()
+    registration.register_with_keras()
     module = importlib.import_module("keras")
     known = importlib.import_module("keras.saving").get_custom_objects()
     known["lossweights>CombinedLoss"] = CombinedLoss
@@ -233,7 +233,7 @@ def test_threads_import_keras_at_once(fake_keras):
         "builtins.times = getattr(builtins, 'times', 0) + 1\n",
         encoding="utf-8",
     )
-    _registration.register_with_keras()
+    registration.register_with_keras()
     start = threading.Barrier(4)
 
     def use(_):
@@ -251,7 +251,7 @@ def test_threads_import_keras_at_once(fake_keras):
 
 def test_registers_at_once_when_keras_is_there():
     """With Keras imported there is nothing to wait for, and what is registered stays."""
-    _registration.register_with_keras()
+    registration.register_with_keras()
     assert keras.saving.get_registered_object("lossweights>CombinedLoss") is CombinedLoss
 
 
