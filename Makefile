@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest $(IN_TWO)
 QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui check test test-slow wheel test-lowest lint types unit quick clean
+.PHONY: help venv sweep ui check test test-slow wheel test-lowest test-pythons lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -66,6 +66,15 @@ test-lowest: ## The tests of `check`, all examples and a sweep, with the lowest 
 	FRESH_PYTHON=$(abspath $(FRESH))/bin/python \
 	  $(FRESH)/bin/python -m pytest tests/wheel -k first_sweep
 
+test-pythons: ## The tests of `check` with Python 3.12 and 3.13, where they are installed
+	@for version in 3.12 3.13; do \
+	  if python$$version --version >/dev/null 2>&1; then \
+	    $(MAKE) PYTHON=python$$version VENV=.venv-$$version quick || exit 1; \
+	  else \
+	    echo "python$$version is not installed here"; \
+	  fi; \
+	done
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,4 +89,4 @@ unit: venv
 	$(PYTEST) -m 'not slow'
 
 clean: ## Remove .venv, what was built and caches; results in mlruns/ stay
-	rm -rf $(VENV) $(FRESH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-3.* $(FRESH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
