@@ -33,10 +33,30 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
     return found
 
 
-def spell_out_signature(cls: type) -> None:
-    """Let ``help`` and `inspect.signature` show all arguments of a class, also those handed on."""
-    spelled = sorted(parameters(cls).values(), key=lambda parameter: parameter.kind)
-    cls.__signature__ = inspect.Signature(spelled)  # type: ignore[attr-defined]
+class SpelledOutSignature:
+    """The signature of a class with all of its arguments, for `help` and `inspect.signature`.
+
+    Set as ``__signature__``. It is the class's alone: what calls an instance, such as
+    ``tf.function``, asks for the signature of the instance, and gets that of ``__call__``.
+
+    >>> class Named:
+    ...     __signature__ = SpelledOutSignature()
+    ...     def __init__(self, *, name="none"):
+    ...         self.name = name
+    >>> class Sized(Named):
+    ...     def __init__(self, size, **named):
+    ...         super().__init__(**named)
+    ...     def __call__(self, x):
+    ...         return x
+    >>> print(inspect.signature(Sized), inspect.signature(Sized(3)))
+    (size, *, name='none') (x)
+    """
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        spelled = sorted(parameters(owner).values(), key=lambda parameter: parameter.kind)
+        return inspect.Signature(spelled)
 
 
 def refuse_unknown(instance: object, unknown: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lossweights.base.arguments import kept_arguments, refuse_unknown, spell_out_signature
+from lossweights.base.arguments import SpelledOutSignature, kept_arguments, refuse_unknown
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import (
     Array,
@@ -80,6 +80,7 @@ class Metric(keras.metrics.Metric, ABC):
     in_graph: ClassVar[bool] = True
     default_name: ClassVar[str]
     n_statistics: ClassVar[int]
+    __signature__ = SpelledOutSignature()
 
     def __init__(self, *, name: str | None = None, dtype: Any = None, **unknown: object) -> None:
         refuse_unknown(self, unknown)
@@ -88,10 +89,6 @@ class Metric(keras.metrics.Metric, ABC):
         shape = (self.n_statistics + 1,)
         self._total = self.add_variable(shape, "zeros", dtype=precision, name="total")
         self._carry = self.add_variable(shape, "zeros", dtype=precision, name="carry")
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        spell_out_signature(cls)
 
     @abstractmethod
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict
 import keras
 
 from lossweights.base.arguments import (
+    SpelledOutSignature,
     kept_arguments,
     lost_arguments,
     refuse_unknown,
-    spell_out_signature,
 )
 from lossweights.base.errors import TermError
 from lossweights.terms._tensors import Tensor
@@ -56,6 +56,7 @@ class PerSampleLoss(keras.losses.Loss, ABC):
     """
 
     default_name: ClassVar[str | None] = None
+    __signature__ = SpelledOutSignature()
 
     def __init__(
         self,
@@ -67,10 +68,6 @@ class PerSampleLoss(keras.losses.Loss, ABC):
     ) -> None:
         refuse_unknown(self, unknown)
         super().__init__(name=name or self.default_name, reduction=reduction, dtype=dtype)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        spell_out_signature(cls)
 
     @abstractmethod
     def per_sample(

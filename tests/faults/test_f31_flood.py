@@ -100,10 +100,10 @@ RESULT = FakeTrainer().train([Member({"a": 1.0, "b": 2.0}, 0)], lambda *_: True)
 def test_f31_results_are_checked_on_arrival(change):
     """The same holds of the end of a training."""
     message = {"say": "result", "batch": 0, "position": 1, "result": RESULT}
-    position, result = messages.read_result(message, members=2)
+    position, result = messages.received_result(message, members=2)
     assert (position, result.to_json()) == (1, RESULT)
     with pytest.raises(WorkerError):
-        messages.read_result({**message, **change}, members=2)
+        messages.received_result({**message, **change}, members=2)
 
 
 def test_f31_results_of_a_large_stack_need_no_large_message(scripted, monkeypatch):

@@ -85,7 +85,7 @@ def drive(tmp_path):
     sweep = FakeSweep("sweep", seed=3)
 
     def run(name, executor, trials, policy=Policy(), **options):  # noqa: B008
-        parts = sweep.prepare(rehearse=False).parts
+        parts = sweep.prepare(rehearse=False).description
         manifest = make_manifest(
             parts, name=name, space=sweep.space, objectives=sweep.objectives, seed=3,
             baselines=sweep.baselines, scales=None, script=None, created="", shown={},

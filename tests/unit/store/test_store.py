@@ -232,7 +232,7 @@ def test_result_kept_but_not_told_is_told_on_reopen(root):
     """A crash between the file and the study loses nothing and trains nothing twice."""
     with create(root) as store:
         asked = store.ask()
-        write_results(store.folder, Finished(asked, trained(asked)))
+        write_results(store.folder, [Finished(asked, trained(asked))])
     with reopen(root) as store:
         assert store.finished() == 1
     (frozen,) = study_trials(root)
@@ -245,7 +245,7 @@ def test_ending_without_values_kept_but_not_told(root, outcome):
     """The same for a trial that has no values to tell: it is not tried again."""
     with create(root) as store:
         asked = store.ask()
-        write_results(store.folder, Finished(asked, trained(asked, outcome)))
+        write_results(store.folder, [Finished(asked, trained(asked, outcome))])
     for _ in range(2):
         with reopen(root) as store:
             assert store.finished() == 1
