@@ -252,8 +252,15 @@ def test_mistake_in_the_users_model_is_shown_with_its_traceback(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("way", ["lossweights run", "script"])
+@pytest.mark.parametrize(
+    ("way", "workers"),
+    [
+        ("lossweights run", 2),
+        ("script", 0),
+        pytest.param("lossweights run", 0, marks=pytest.mark.slow),
+        pytest.param("script", 2, marks=pytest.mark.slow),
+    ],
+)
 def test_no_start_up_notes_of_tensorflow(tmp_path, way, workers):
     """They stand neither in what a sweep prints nor in the logs of its workers.
 

@@ -209,7 +209,10 @@ tensorflow.function(lambda x: 2.0 * x, jit_compile=True)(tensorflow.constant(1.0
 """
 
 
-@pytest.mark.parametrize("first", ["import lossweights as lw; lw.CombinedLoss", ""])
+@pytest.mark.parametrize(
+    "first",
+    ["import lossweights as lw; lw.CombinedLoss", pytest.param("", marks=pytest.mark.slow)],
+)
 def test_real_tensorflow(first):
     """Without us it writes notes, on import and later; after a public name of ours it writes none.
 
