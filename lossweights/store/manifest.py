@@ -109,13 +109,11 @@ def _is_spelled_out_by_one(key: str, before: Mapping[str, Any], after: Mapping[s
     Which arguments are written of a class of the user's own follows from the class, and its code is
     compared; earlier versions wrote fewer.
     """
-    owner, _, _ = key.rpartition(".")
-    named = re.fullmatch(r"(code\.terms|metrics)\.[^.]+\.[^.]+(\..*)?", key) is not None
-    one_alone = (key in before) != (key in after)
-    both = any(k.startswith(f"{owner}.") for k in before) and any(
-        k.startswith(f"{owner}.") for k in after
-    )
-    return named and one_alone and both and not key.endswith((".source", ".class"))
+    found = re.match(r"((?:code\.terms|metrics)\.[^.]+\.).", key)
+    if found is None or key.endswith((".source", ".class")):
+        return False
+    both_have_it = all(any(k.startswith(found[1]) for k in side) for side in (before, after))
+    return both_have_it and (key in before) != (key in after)
 
 
 def _accepted(field: str, accept: Sequence[str]) -> bool:

@@ -268,6 +268,27 @@ def test_prefix_of_a_field_accepts_no_other_field():
         check_same(old, new, ["data"])
 
 
+def test_arguments_that_only_one_version_wrote_down():
+    """Of a term or metric of the user's own, whose code is compared; not what both wrote."""
+    old = {
+        "code": {"terms": {"own": {"source": "a", "reduction": "sum"}}},
+        "metrics": {"miss": {"class": "Miss", "direction": "minimize"}},
+    }
+    more = copy.deepcopy(old)
+    more["code"]["terms"]["own"]["beta"] = 2.0
+    more["metrics"]["miss"]["k"] = {"a": 3}
+    assert check_same(old, more) == check_same(more, old) == []
+    for path in (("code", "terms", "own", "source"), ("code", "terms", "own", "reduction")):
+        other = copy.deepcopy(more)
+        other[path[0]][path[1]][path[2]][path[3]] = "b"
+        with pytest.raises(SweepChanged, match=path[3]):
+            check_same(old, other)
+    gone = copy.deepcopy(old)
+    del gone["code"]["terms"]["own"]
+    with pytest.raises(SweepChanged, match=r"code\.terms"):
+        check_same(old, gone)
+
+
 def test_a_field_that_is_gone_or_new_is_a_difference():
     """A manifest of a later or earlier version of this package is not silently the same."""
     old, new = on_disk(manifest()), manifest()

@@ -1,6 +1,8 @@
 """What all terms share: shapes that must fit, weights that must fit, and Keras' reduction."""
 
 import copy
+import inspect
+import pickle
 import subprocess
 import sys
 
@@ -161,3 +163,21 @@ def test_unknown_arguments():
     ):
         with pytest.raises(TypeError, match="unexpected keyword argument 'cost'"):
             make(cost=1.0)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps], ids=["copy", "pickle"])
+def test_a_term_that_hides_an_argument_is_not_copied(copied):
+    """The copy would have the default in its place, and other values without a word."""
+    with pytest.raises(TermError, match="Found no attribute for hidden"):
+        copied(Kept(MeanSquaredError(), hidden=3))
+
+
+def test_signatures():
+    """That of a class names all arguments, that of an instance is what it is called with."""
+    assert list(inspect.signature(Kept).parameters) == [
+        "inner", "sizes", "hidden", "name", "reduction", "dtype"
+    ]  # fmt: skip
+    called = inspect.signature(Underestimation()).parameters
+    assert list(called) == ["y_true", "y_pred", "sample_weight"]
+    with pytest.raises(TypeError, match=r"^Underestimation\(\) got an unexpected"):
+        Underestimation(cost=1.0)
