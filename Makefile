@@ -36,7 +36,8 @@ sweep: venv ## Sweep the loss weights of sweeps/bike_demand.py; more: make sweep
 ui: venv ## Open the MLflow UI on the results
 	$(BIN)/lossweights ui
 
-check: lint types quick ## Lint, types and the tests that need no Keras, for every save
+check: venv ## Lint, types and the tests that need no Keras, for every save
+	@$(MAKE) --no-print-directory --jobs 2 lint types quick  # side by side: one keeps a core busy
 
 test: lint types unit ## Lint, types and all tests but the slow ones
 
