@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lossweights.base.names import MODEL
+
 MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
 
 
@@ -44,8 +46,9 @@ class EpochReport:
 
     Attributes:
         epoch: Number of finished epochs.
-        train: Unweighted magnitude of each term on the fixed training probe.
-        val: Unweighted magnitude of each term on the validation data.
+        train: Unweighted magnitude of each term on the fixed training probe; and of the model's own
+            losses, under the name ``model``, if it has any.
+        val: The same on the validation data.
         metrics: Weight-independent metrics on the validation data.
         bad: What was not finite, such as ``"term under"``; ``None`` when all was well.
         gram: Inner products of the terms' unweighted gradients, by two term names, where measured.
@@ -67,15 +70,25 @@ class EpochReport:
         return self.bad is None and self.first_bad() is None
 
     def first_bad(self) -> str | None:
-        """The first magnitude that is not finite, such as ``"term under"``.
+        """What is the first magnitude that is not finite, such as ``"term under"``.
 
         A metric may well be undefined for a while, as a boundary distance is while a model still
         predicts empty masks. An objective must be finite at the end; the driver sees to that.
         """
         for name, number in (*self.train.items(), *self.val.items()):
             if not math.isfinite(number):
-                return f"term {name}"
+                return part_name(name)
         return None
+
+    def parts(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """What multiplies each part of the loss: the terms, and the model's own losses if any.
+
+        Those are called ``model``, and their weight is 1.
+
+        Args:
+            weights: Effective weight of each term.
+        """
+        return {**weights, MODEL: 1.0} if MODEL in self.train else dict(weights)
 
     def gram_matrix(self, names: Sequence[str]) -> NDArray[np.float64] | None:
         """The Gram matrix in the order of the names, or ``None`` where it was not measured."""
@@ -190,10 +203,20 @@ class TrialResult:
         names = [name for name in tables[0] if all(name in table for table in tables)]
         return {name: [table[name] for table in tables] for name in names}
 
+    @property
+    def parts(self) -> dict[str, float]:
+        """What multiplied each part of the loss; see `EpochReport.parts`."""
+        return self.reports[0].parts(self.weights) if self.reports else dict(self.weights)
+
     def magnitudes(self, split: str = "train") -> NDArray[np.float64]:
-        """Unweighted magnitudes, shape ``(reports, terms)``, of ``"train"`` or ``"val"``."""
-        rows = [[getattr(r, split)[name] for name in self.weights] for r in self.reports]
-        return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(self.weights))
+        """Unweighted magnitudes of the `parts`, shape ``(reports, parts)``.
+
+        Args:
+            split: ``"train"`` or ``"val"``.
+        """
+        names = list(self.parts)
+        rows = [[getattr(report, split)[name] for name in names] for report in self.reports]
+        return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(names))
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -233,6 +256,15 @@ class TrialResult:
                 for r in value.get("replicas", ())
             ),
         )
+
+
+def part_name(name: str) -> str:
+    """A part of the loss as a message names it.
+
+    >>> part_name("under"), part_name("model")
+    ('term under', "the model's own losses")
+    """
+    return "the model's own losses" if name == MODEL else f"term {name}"
 
 
 def as_text(message: str) -> str:

@@ -11,6 +11,9 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # file cannot be checked out there.
 _DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
+# The part of a loss that the model adds by itself; no term may have its name.
+MODEL = "model"
+
 
 def check_name(name: object, what: str) -> str:
     """The name itself, if it is a plain one that is safe as a file name on every system.

@@ -32,6 +32,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lossweights.base.names import MODEL
 from lossweights.dominance import gram as grams_of
 from lossweights.dominance.shares import (
     Floats,
@@ -65,7 +66,8 @@ def judge(
     """The verdict on one training, from its magnitudes epoch by epoch.
 
     Args:
-        weights: Effective weight of each term; or, if they moved, of shape ``(reports,)`` for each
+        weights: Effective weight of each term, and 1 for the model's own losses, under the name
+            ``model``, if it has any; or, if they moved, of shape ``(reports,)`` for each
             term: the weight in force up to each report.
         magnitudes: Unweighted magnitudes on a fixed set, shape ``(reports, terms)``, the first
             row from before training. Rows with numbers that are not finite are left out.
@@ -245,16 +247,17 @@ def _judge_result(
     """The verdict on one trial; where judging fails, that it could not be judged."""
     try:
         return judge(
-            result.weights,
+            result.parts,
             result.magnitudes("train"),
-            baseline=baseline,
-            grams=[report.gram_matrix(list(result.weights)) for report in result.reports],
+            # A constant costs the model nothing: all that it penalises can be 0.
+            baseline=None if baseline is None else {MODEL: 0.0, **baseline},
+            grams=[report.gram_matrix(list(result.parts)) for report in result.reports],
             calibration=result.reports[-1].calibration if result.reports else None,
         )
     except Exception as error:  # no trial may hide what the others say
         log.warning("trial %d could not be judged", number, exc_info=True)
         why = f"it could not be judged ({type(error).__name__}: {error})"
-        return _undetermined(list(result.weights), why)
+        return _undetermined(list(result.parts), why)
 
 
 def sweep_sentence(verdicts: Mapping[int, Verdict], best: int | None = None) -> str:

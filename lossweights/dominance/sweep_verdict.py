@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lossweights.base.names import MODEL
 from lossweights.dominance._flips import Flip, find_flip
 from lossweights.dominance.judge import judge_results, sweep_sentence
 from lossweights.dominance.verdict import Verdict, finite, listed, percent
@@ -201,7 +202,8 @@ def judge_sweep(
         best: Number of the trial that the sweep would pick.
         importance: For each metric, the importance of each term's weight, from Optuna.
     """
-    names = list(next(iter(verdicts.values())).words) if verdicts else []
+    parts = list(next(iter(verdicts.values())).words) if verdicts else []
+    names = [name for name in parts if name != MODEL]  # its own losses have no weight to choose
     told = {number: v for number, v in verdicts.items() if not v.undetermined}
     table = np.array([[weights[n][name] for name in names] for n in told])
     decrease = np.array([[v.decrease[name] for name in names] for v in told.values()])
@@ -224,8 +226,8 @@ def judge_sweep(
     return SweepVerdict(
         sentence=sweep_sentence(verdicts, best),
         judged=len(verdicts),
-        drivers={name: driven[name] for name in names},
-        sacrificed={name: words[name, "sacrificed"] for name in names},
+        drivers={name: driven[name] for name in parts},
+        sacrificed={name: words[name, "sacrificed"] for name in parts},
         balanced=len(told) - sum(driven.values()),
         undetermined=len(verdicts) - len(told),
         best=best,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lossweights.base.names import MODEL
+
 FORMAT = "lossweights/verdict"
 VERSION = 1
 
@@ -80,6 +82,11 @@ class Verdict:
     def paragraph(self) -> str:
         """The sentence with what stands behind it, and what to doubt."""
         sentences = [self.sentence]
+        if MODEL in self.words:
+            sentences.append(
+                f"Here {MODEL} stands for the losses that the model adds by itself: regularisers, "
+                f"and what its layers give to add_loss."
+            )
         if not self.undetermined:
             sentences += [
                 f"Over the second half of the decrease: {percentages(self.late)}.",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import plotly.graph_objects as go
 
+from lossweights.base.names import MODEL
 from lossweights.base.palette import OKABE_ITO
 from lossweights.dominance.shares import shares
 from lossweights.results.result import SweepResult
@@ -102,10 +103,9 @@ def sensitivity(result: SweepResult) -> go.Figure:
 def share_curves(result: SweepResult, number: int) -> go.Figure:
     """Weighted share of each term over the epochs of one trial."""
     trial = result.finished[number].result
-    weights = [trial.weights[name] for name in trial.weights]
-    parts = shares(weights, trial.magnitudes("train"))
+    parts = shares(list(trial.parts.values()), trial.magnitudes("train"))
     figure = go.Figure()
-    for name, column in zip(trial.weights, parts.T, strict=True):
+    for name, column in zip(trial.parts, parts.T, strict=True):
         figure.add_scatter(
             x=[report.epoch for report in trial.reports],
             y=column,
@@ -122,14 +122,15 @@ def decrease_bars(result: SweepResult) -> go.Figure:
     """Decrease share of each term in each trial of the front."""
     labels = [f"trial {number}" for number in result.pareto["number"]]
     figure = go.Figure()
-    for term, colour in _colours(result).items():
-        figure.add_bar(
-            x=labels, y=result.pareto[f"decrease/{term}"], name=term, marker={"color": colour}
-        )
+    for part, colour in _colours(result).items():
+        if f"decrease/{part}" in result.pareto:
+            figure.add_bar(
+                x=labels, y=result.pareto[f"decrease/{part}"], name=part, marker={"color": colour}
+            )
     figure.update_yaxes(tickformat=".0%", title_text="part of the decrease")
     return figure.update_layout(barmode="relative")
 
 
 def _colours(result: SweepResult) -> dict[str, str]:
-    """One colour for each term, the same in every chart."""
-    return dict(zip(result.terms, itertools.cycle(OKABE_ITO), strict=False))
+    """One colour for each term, and for the model's own losses: the same in every chart."""
+    return dict(zip([*result.terms, MODEL], itertools.cycle(OKABE_ITO), strict=False))

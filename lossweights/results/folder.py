@@ -294,7 +294,7 @@ def _read_result(path: Path) -> Finished:
         times = tuple(int(time) for time in value.get("times", ()))
         result = TrialResult.from_json(value)
         for report in result.reports:
-            if not set(result.weights) == set(report.train) == set(report.val):
+            if not set(result.parts) == set(report.train) == set(report.val):
                 raise ValueError(f"magnitudes of other terms than {list(result.weights)}")
         return Finished(asked, result, times, value.get("again") is True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:

@@ -104,6 +104,7 @@ class SweepResult:
         Columns: number, kind, outcome, driver, seed, seconds, reason; a column for each metric;
         and for each term ``weight/``, ``relative/``, ``share/`` and ``decrease/`` with its name.
         ``weight`` multiplied the term in training; ``relative`` is that times the term's scale.
+        Losses that the model adds by itself have ``share/model`` and ``decrease/model``.
         With several seeds also ``stderr/`` and the name of each metric: its standard error.
         """
         return pd.DataFrame([self._row(number) for number in sorted(self.finished)])
@@ -128,6 +129,7 @@ class SweepResult:
         for name, weight in result.weights.items():
             row[f"weight/{name}"] = weight
             row[f"relative/{name}"] = weight * scales.get(name, 1.0)
+        for name in result.parts:
             row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
             row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan
         return row

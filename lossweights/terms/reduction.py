@@ -83,6 +83,16 @@ def shared_weight(mask: Tensor, dtype: str) -> Tensor:
     return ops.divide_no_nan(mask, ops.mean(mask))
 
 
+def valid_elements(y_pred: Tensor) -> Tensor | None:
+    """How many elements a mean over these predictions is taken of: those that a mask leaves.
+
+    ``None`` without a mask: then it is a mean over all samples. Means of several batches make up
+    the mean of all if each counts by this number.
+    """
+    mask = keras_mask(y_pred)
+    return None if mask is None else ops.sum(ops.cast(mask, "float32"))
+
+
 class _AsIs(keras.losses.Loss):
     """Keras' reduction alone: the values are given, not computed."""
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from lossweights.base.errors import TermError
-from lossweights.base.names import check_name
+from lossweights.base.errors import InvalidName, TermError
+from lossweights.base.names import MODEL, check_name
 from lossweights.terms._as_term import as_term
 from lossweights.terms._output import OnOutput
 from lossweights.terms._tensors import Tensor, check_values
@@ -20,12 +20,17 @@ def as_terms(terms: Mapping[str, Any]) -> dict[str, Term]:
 
     Raises:
         TermError: There are none, one of them cannot be a term, or only some name their output.
-        InvalidName: A name is not a plain one.
+        InvalidName: A name is not a plain one, or that of the model's own losses.
     """
     if not isinstance(terms, Mapping) or not terms:
         raise TermError(
             f"Expected a mapping from names to terms. Found {terms!r}. "
             "Write terms={'mse': 'mse', 'under': lw.terms.Underestimation()}."
+        )
+    if MODEL in terms:
+        raise InvalidName(
+            f"Invalid term name. Expected another than {MODEL!r}, under which the losses are told "
+            f"that a model adds by itself, such as regularisers. Choose another name."
         )
     built = {check_name(name, "term"): as_term(term, name) for name, term in terms.items()}
     plain = [name for name, term in built.items() if not isinstance(term, OnOutput)]

@@ -52,12 +52,13 @@ class Point(NamedTuple):
 
 def report_points(weights: Mapping[str, float], report: EpochReport, time: int) -> Iterator[Point]:
     """The points of one epoch, without what is not finite."""
-    names, factors = list(weights), list(weights.values())
+    parts = report.parts(weights)
+    names, factors = list(parts), list(parts.values())
     for split, magnitudes in (("train", report.train), ("val", report.val)):
         values = [magnitudes[name] for name in names]
         with np.errstate(all="ignore"):  # of a term that diverged: such points are left out
-            parts = shares(factors, values)
-        for name, value, weight, share in zip(names, values, factors, parts, strict=True):
+            fractions = shares(factors, values)
+        for name, value, weight, share in zip(names, values, factors, fractions, strict=True):
             yield from _point(f"magnitude_{split}/{name}", value, report, time)
             yield from _point(f"weighted_{split}/{name}", weight * value, report, time)
             yield from _point(f"share_{split}/{name}", float(share), report, time)
@@ -65,7 +66,7 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
         yield from _point(name, value, report, time)
     matrix = report.gram_matrix(names)
     if matrix is not None:
-        for key, value in gram.gram_metrics(weights, matrix).items():
+        for key, value in gram.gram_metrics(parts, matrix).items():
             yield from _point(key, value, report, time)
     if report.calibration is not None:
         yield from _point("calibration", report.calibration, report, time)

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lossweights.base.names import MODEL
 from lossweights.data import Data, Split, Stream
 from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport, TrialResult
@@ -24,7 +25,8 @@ from lossweights.training._history import MemberHistory
 from lossweights.training._schedule import gradient_epochs, gradient_rows
 from lossweights.training.problem import Problem
 from lossweights.watch.gradients import GradientProbe, calibration_residual
-from lossweights.watch.probe import Measurement, Probe
+from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
+from lossweights.watch.probe import Measurement, OwnProbe, Probe
 
 
 class FitTrainer(Trainer):
@@ -56,11 +58,21 @@ class FitTrainer(Trainer):
         self._epochs = epochs_of(problem, data.train)
         self._is_streamed = isinstance(data.train, Stream)
         probe = data.train.spread(problem.probe_size)
-        self._train_probe = Probe(self._model, self._loss, probe.x, probe.y, probe.sample_weight)
+        self._train_probe = Probe(
+            self._model, self._loss, probe.x, probe.y, probe.sample_weight, as_trained=True
+        )
+        own = OwnLosses(self._model, probe.head(2).x)
+        self._own_probes = [
+            OwnProbe(own, split.spread(STATISTICS_ROWS).x)
+            for split in (probe, data.val)
+            if own.exist
+        ]
         self._val_probe = self._metrics_probe(data.val)
         self._rows_of_gradients = gradient_rows(problem, data.train)
         rows = self._rows_of_gradients
-        self._gradients = GradientProbe(self._model, self._loss, rows.x, rows.y, rows.sample_weight)
+        self._gradients = GradientProbe(
+            self._model, self._loss, rows.x, rows.y, rows.sample_weight, own=own
+        )
         self._gradient_epochs = gradient_epochs(problem.epochs)
         self._parameters: dict[int, list[NDArray[Any]]] = {}
 
@@ -157,14 +169,16 @@ class FitTrainer(Trainer):
     def measure(self, epoch: int) -> EpochReport:
         """Magnitudes on probe and validation data, metrics, and the first thing not finite."""
         train, val = self._train_probe.measure(), self._val_probe.measure()
-        report = EpochReport(epoch, train.magnitudes, val.magnitudes, val.metrics)
+        own_train, own_val = self._own_losses()
+        report = EpochReport(
+            epoch, {**train.magnitudes, **own_train}, {**val.magnitudes, **own_val}, val.metrics
+        )
         bad = report.first_bad()
         if bad is None and not self._parameters_finite():
             bad = "a parameter of the model"
         if bad is None and epoch in self._gradient_epochs:
-            report = replace(
-                report, gram=gram_table(list(self._loss.terms), self._gradients.measure())
-            )
+            gram = self._gradients.measure(self._problem.batch_size)
+            report = replace(report, gram=gram_table(list(report.train), gram))
         if bad is None and epoch == self._problem.epochs:
             rows = self._rows_of_gradients
             residual = calibration_residual(
@@ -172,6 +186,14 @@ class FitTrainer(Trainer):
             )
             report = replace(report, calibration=residual)
         return replace(report, bad=bad)
+
+    def _own_losses(self) -> list[dict[str, float]]:
+        """What the model adds to the loss of a batch by itself, on probe and validation data."""
+        if not self._own_probes:
+            return [{}, {}]
+        for probe in self._own_probes:
+            probe.measure()
+        return [{MODEL: probe.of_batch(self._problem.batch_size)} for probe in self._own_probes]
 
     def _parameters_finite(self) -> bool:
         return all(

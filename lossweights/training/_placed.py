@@ -11,7 +11,7 @@ from lossweights.training._feed import ArrayFeed, Feed, StreamFeed
 from lossweights.training._rows import Chunks, Rows, chunk_rows
 from lossweights.training._schedule import gradient_rows
 from lossweights.training.problem import Problem
-from lossweights.watch.probe import values_by_output
+from lossweights.watch.reading import values_by_output
 
 
 @dataclass(frozen=True)

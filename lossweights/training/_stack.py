@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
+import numpy as np
 import tensorflow as tf
-from keras import ops
+from keras import ops, tree
+from numpy.typing import NDArray
 
+from lossweights.base.names import MODEL
 from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport
 from lossweights.training._feed import Source
@@ -17,6 +20,7 @@ from lossweights.training._purity import side_effects
 from lossweights.training._schedule import gradient_epochs
 from lossweights.training._stacked_gradients import Form, StackedGradients
 from lossweights.training._stacked_gram import StackedGram
+from lossweights.training._stacked_inference import StackedInference, measured_inputs
 from lossweights.training._stacked_loss import Batch, MemberLoss, Tensor
 from lossweights.training._stacked_probe import StackedProbe
 from lossweights.training._stacked_variables import ModelValues, StackedVariables
@@ -57,8 +61,13 @@ class Stack:
             self._member, is_common, replace(form, xla=False), own_batches=own_order
         )
         self._probe = StackedProbe(self._member, loss, problem.metrics, is_common, xla=form.xla)
-        self._gram = StackedGram(self._member, model, placed.gradients, is_common)
-        self._terms, self._epochs = list(loss.terms), problem.epochs
+        self._rows = [measured_inputs(chunks.split) for chunks in (placed.probe, placed.val)]
+        example = tree.map_structure(lambda array: array[:2], self._rows[0])
+        self._inference = StackedInference(self._member, model, is_common, example)
+        self._gram = StackedGram(
+            self._member, model, placed.gradients, is_common, self._inference, problem.batch_size
+        )
+        self._epochs = problem.epochs
         self._gradient_epochs = gradient_epochs(problem.epochs)
         source = placed.train.source_spec(size if own_order else None)
         signature = [source, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.bool)]
@@ -119,11 +128,11 @@ class Stack:
 
     def measure(self, epoch: int) -> list[EpochReport]:
         """The report of each member as it is now."""
-        probe_sums, val_sums, finite = (ops.convert_to_numpy(value) for value in self._sums())
+        probe_sums, val_sums, finite, own = tree.map_structure(ops.convert_to_numpy, self._sums())
         placed, variables = self._placed, self.variables
         columns = zip(
-            self._probe.magnitudes(probe_sums, placed.probe),
-            self._probe.magnitudes(val_sums, placed.val),
+            self._with_own(self._probe.magnitudes(probe_sums, placed.probe), own[:1]),
+            self._with_own(self._probe.magnitudes(val_sums, placed.val), own[1:]),
             self._probe.metrics(val_sums, variables.trainable, variables.state, placed.val),
             finite.tolist(),
             strict=True,
@@ -135,13 +144,22 @@ class Stack:
             reports.append(replace(report, bad=bad))
         return self._with_gradients(reports) if epoch in self._gradient_epochs else reports
 
+    def _with_own(
+        self, magnitudes: list[dict[str, float]], own: Sequence[NDArray[np.float64]]
+    ) -> list[dict[str, float]]:
+        """Magnitudes with those of the model's own losses, if it has any."""
+        if not self._inference.has_own_losses:
+            return magnitudes
+        added = own[0].astype(np.float64).tolist()
+        return [{**row, MODEL: value} for row, value in zip(magnitudes, added, strict=True)]
+
     def _with_gradients(self, reports: list[EpochReport]) -> list[EpochReport]:
         """The reports of members that are well, with what is measured of their gradients."""
         grams, residuals = (ops.convert_to_numpy(value) for value in self._grams())
         found = []
         for report, gram, residual in zip(reports, grams, residuals.tolist(), strict=True):
             if report.bad is None:
-                report = replace(report, gram=gram_table(self._terms, gram))
+                report = replace(report, gram=gram_table(list(report.train), gram))
                 if report.epoch == self._epochs and self._gram.is_calibrated:
                     report = replace(report, calibration=residual)
             found.append(report)
@@ -169,16 +187,21 @@ class Stack:
         variables.optimizer.apply(slopes, gradients.indices)
         variables.set_state(state)
 
-    def _measure(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _measure(self) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         trainable, state = self.variables.trainable, self.variables.state
         finite = [
             tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
             for value in trainable
         ]
+        own = [
+            self._inference.own_losses(trainable, state, x, self._batch_size) for x in self._rows
+        ]
+        seen = self._inference.as_trained(trainable, state, self._rows[0])
         return (
-            self._probe.sums(trainable, state, self._placed.probe),
+            self._probe.sums(trainable, seen, self._placed.probe),
             self._probe.sums(trainable, state, self._placed.val),
             tf.reduce_all(tf.stack(finite), axis=0),
+            [losses for losses in own if losses is not None],
         )
 
     def _measure_gradients(self) -> tuple[Tensor, Tensor]:

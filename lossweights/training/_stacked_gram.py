@@ -11,6 +11,7 @@ from keras import tree
 
 from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
+from lossweights.training._stacked_inference import StackedInference
 from lossweights.training._stacked_loss import MemberLoss, Tensor
 from lossweights.watch.gradients import has_free_offset
 
@@ -23,12 +24,21 @@ class StackedGram:
         model: The model, built.
         rows: The rows to measure on.
         is_common: For each non-trainable variable of the model, whether all members share it.
+        inference: How the members are measured.
+        batch_size: Rows of a training batch.
     """
 
     def __init__(
-        self, member: MemberLoss, model: keras.Model, rows: Rows, is_common: Sequence[bool]
+        self,
+        member: MemberLoss,
+        model: keras.Model,
+        rows: Rows,
+        is_common: Sequence[bool],
+        inference: StackedInference,
+        batch_size: int,
     ) -> None:
         self._member, self._is_common = member, list(is_common)
+        self._inference, self._batch_size = inference, batch_size
         self._batch = rows.whole()
         self.is_calibrated = has_free_offset(model)
 
@@ -43,8 +53,8 @@ class StackedGram:
             weights: Effective weights, shape ``(members, terms)``.
 
         Returns:
-            Shapes ``(members, terms, terms)`` and ``(members,)``. A residual has a meaning only if
-            ``is_calibrated``.
+            Shapes ``(members, parts, parts)``, the last part being the model's own losses if it has
+            any, and ``(members,)``. A residual has a meaning only if ``is_calibrated``.
         """
         x, y, *sample_weight = self._batch
 
@@ -59,11 +69,14 @@ class StackedGram:
         # Differentiated as a whole, not member by member: that also works for loops over time.
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(trainable)
-            y_pred = map_members(predict, (trainable, state.own), members)
+            seen = self._inference.as_trained(trainable, state, x)
+            y_pred = map_members(predict, (trainable, seen.own), members)
             outputs = tree.flatten(y_pred)
             tape.watch(outputs)
             means = tf.unstack(map_members(mean, y_pred, members), axis=1)
-        slopes = tf.stack([_gradient(tape, mean, trainable) for mean in means], axis=1)
+            own = self._inference.own_losses(trainable, state, x, self._batch_size)
+        parts = means if own is None else [*means, own]
+        slopes = tf.stack([_gradient(tape, part, trainable) for part in parts], axis=1)
         pulls = tf.stack([_gradient(tape, mean, outputs) for mean in means], axis=1)
         total = tf.einsum("kt,kto->ko", tf.cast(weights, pulls.dtype), pulls)
         spread = tf.sqrt(tf.reduce_mean(tf.square(total), axis=1))

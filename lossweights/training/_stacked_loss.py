@@ -10,7 +10,8 @@ import tensorflow as tf
 from keras import ops, tree
 
 from lossweights.loss.combined import CombinedLoss
-from lossweights.watch.probe import values_by_output
+from lossweights.watch.inference import Values
+from lossweights.watch.reading import values_by_output
 
 Tensor = Any
 # Slices are of the rows of an embedding that were looked up.
@@ -71,6 +72,14 @@ class MemberLoss:
         parts = [ops.cast(weights[i], mean.dtype) * mean for i, mean in enumerate(means)]
         return ops.sum(ops.stack([*parts, *additional])), new_state
 
+    def values(self, trainable: Sequence[Tensor], state: Sequence[Tensor]) -> Values:
+        """The variables of the model, each with the value that this member has for it."""
+        model = self._model
+        return [
+            *zip(model.trainable_variables, trainable, strict=True),
+            *zip(model.non_trainable_variables, state, strict=True),
+        ]
+
     def predict(self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any) -> Any:
         """The outputs in inference mode, as the terms read them."""
         return self._call(trainable, state, x, training=False)[0]
@@ -88,10 +97,7 @@ class MemberLoss:
         that masks and casts are the same.
         """
         model = self._model
-        values = [
-            *zip(model.trainable_variables, trainable, strict=True),
-            *zip(model.non_trainable_variables, state, strict=True),
-        ]
+        values = self.values(trainable, state)
         with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
             y_pred = model(x, training=training)
             additional = [ops.sum(loss) for loss in model.losses]

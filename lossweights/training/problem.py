@@ -16,7 +16,8 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
 from lossweights.training.early_stopping import EarlyStopping
-from lossweights.watch.probe import values_by_output
+from lossweights.watch.inference import refuse_carried_state
+from lossweights.watch.reading import values_by_output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,7 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Any:
         raise ModelError(
             "Expected a model with trainable parameters. Found none. Check build_model()."
         )
+    refuse_carried_state(model)
     return shape
 
 

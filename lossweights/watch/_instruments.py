@@ -11,13 +11,16 @@ import keras
 import numpy as np
 
 from lossweights.base.errors import LossweightsError
+from lossweights.base.names import MODEL
 from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.scales import reference_scales
-from lossweights.records import EpochReport
+from lossweights.records import EpochReport, part_name
 from lossweights.watch._budget import Meter, Overhead
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
-from lossweights.watch.probe import Probe, count_rows, spread, values_by_output
+from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
+from lossweights.watch.probe import OwnProbe, Probe, count_rows, rows, spread
+from lossweights.watch.reading import Reading
 
 FEWEST_ROWS, MOST_ROWS = 256, 1024  # of a probe whose size is picked
 FEWEST_GRADIENT_ROWS, MOST_GRADIENT_ROWS = 64, 256
@@ -60,14 +63,19 @@ class Instruments:
     ) -> None:
         self._model, self._loss, self._train, self._settings = model, loss, train, settings
         self._trainable = list(model.trainable_variables)
+        self._reading = Reading(model, loss)
+        self.batch_rows: int | None = None  # of a training batch, as soon as one has been seen
         self.overhead = self._unspent()
         with self.overhead.setting_up():
             self._build(val)
 
     def fits(self, model: keras.Model) -> bool:
         """Whether these are for a model: the one they were made with, the same layers frozen."""
+        if model is not self._model:
+            return False
         trainable = [id(variable) for variable in model.trainable_variables]
-        return model is self._model and trainable == [id(kept) for kept in self._trainable]
+        is_same = Reading(model, self._loss).reads_like(self._reading)
+        return is_same and trainable == [id(kept) for kept in self._trainable]
 
     def restart(self) -> None:
         """Begin another training, with the graphs that there are."""
@@ -85,19 +93,34 @@ class Instruments:
 
     def _build(self, val: tuple[Any, Any, Any] | None) -> None:
         self._chosen = spread(self._train, self._pick_rows(count_rows(self._train)))
-        self._probe = Probe(self._model, self._loss, *self._chosen)
+        self._probe = Probe(
+            self._model, self._loss, *self._chosen, as_trained=True, reading=self._reading
+        )
         self.overhead.rows = count_rows(self._chosen)
         self._val: Probe | None = None
+        self._own: OwnProbe | None = None
+        self._own_val: OwnProbe | None = None
+        x = spread(self._chosen[0], STATISTICS_ROWS)
+        own = OwnLosses(self._model, rows(x, slice(2)))
+        if own.exist:
+            self._own = OwnProbe(own, x)
         if val is not None:
             chosen = spread(val, self._pick_rows(count_rows(val)))
-            self._val = Probe(self._model, self._loss, *chosen)
+            self._val = Probe(self._model, self._loss, *chosen, reading=self._reading)
+            if own.exist:
+                self._own_val = OwnProbe(own, spread(chosen[0], STATISTICS_ROWS))
         self._gradients: GradientProbe | None = None
         if self._settings.gradients is not None:
             most = GRADIENT_PART * count_rows(self._train)
             most = int(np.clip(most, FEWEST_GRADIENT_ROWS, MOST_GRADIENT_ROWS))
             part = spread(self._chosen, most)
             self._gradients = GradientProbe(
-                self._model, self._loss, *part, wrt=self._settings.gradients
+                self._model,
+                self._loss,
+                *part,
+                wrt=self._settings.gradients,
+                reading=self._reading,
+                own=own,
             )
             self.overhead.gradient_rows = count_rows(part)
 
@@ -135,16 +158,43 @@ class Instruments:
             meter.expected = passes * rows * self.overhead.magnitudes.expected
         return epoch % (self._settings.every or 1) == 0 and meter.allows(self.overhead.training)
 
+    def weights(self) -> dict[str, float]:
+        """What multiplies each part of the loss now: terms, other losses, the model's own."""
+        own = {} if self._own is None else {MODEL: 1.0}
+        return {**self._reading.weights(), **own}
+
+    @property
+    def needs_batch_rows(self) -> bool:
+        """Whether what was measured so far depends on how many rows a batch has, not yet known."""
+        return self.batch_rows is None and self._own is not None and self._own.depends_on_rows
+
+    def own_losses(self) -> tuple[dict[str, float], dict[str, float]]:
+        """The model's own losses when last measured, on training and on validation data.
+
+        Of a batch of all the rows measured, until it is known how many a training batch has.
+        """
+        train, val = (
+            {} if own is None else {MODEL: own.of_batch(self.batch_rows)}
+            for own in (self._own, self._own_val)
+        )
+        return train, val
+
     def _sizes(self) -> tuple[dict[str, float], dict[str, float]]:
         """Magnitudes on training and on validation data."""
         train = self._probe.measure().magnitudes
-        return train, self._val.measure().magnitudes if self._val else {}
+        val = self._val.measure().magnitudes if self._val else {}
+        for own in (self._own, self._own_val):
+            if own is not None:
+                own.measure()
+        own_train, own_val = self.own_losses()
+        return {**train, **own_train}, {**val, **own_val}
 
     def _pulls(self) -> dict[str, dict[str, float]] | None:
         """The Gram matrix by names, if gradients are measured at all."""
         if self._gradients is None:
             return None
-        return gram_table(list(self._loss.terms), self._gradients.measure())
+        rows_of_batch = self.batch_rows or self.overhead.gradient_rows
+        return gram_table(list(self.weights()), self._gradients.measure(rows_of_batch))
 
     def _report(
         self,
@@ -165,12 +215,14 @@ class Instruments:
         gone = [name for name, value in train.items() if not math.isfinite(value)]
         if gone and len(gone) == len(train) and not self._parameters_finite():
             return "a parameter of the model"
-        found = [f"term {name}" for name in gone]
+        found = [part_name(name) for name in gone]
         found += [
-            f"term {name} on validation data" for name, v in val.items() if not math.isfinite(v)
+            f"{part_name(name)} on validation data"
+            for name, v in val.items()
+            if not math.isfinite(v)
         ]
         found += [
-            f"gradient of term {name}" for name in gram if not math.isfinite(gram[name][name])
+            f"gradient of {part_name(name)}" for name in gram if not math.isfinite(gram[name][name])
         ]
         return found[0] if found else None
 
@@ -183,18 +235,22 @@ class Instruments:
     def calibration(self) -> float | None:
         """Whether the offset of the output is trained; see `calibration_residual`."""
         with self.overhead.setting_up():
-            rows = spread(self._train, CALIBRATION_ROWS)
-            return calibration_residual(self._model, self._loss, *rows)
+            part = spread(self._train, CALIBRATION_ROWS)
+            return calibration_residual(self._model, self._loss, *part)
 
     def baseline(self) -> dict[str, float] | None:
         """Magnitudes for the best constant prediction on the probe, where there is such a thing."""
-        _, y, sample_weight = self._chosen
+        if self._reading.others:
+            return None  # what a constant would cost them is not known
+        y, sample_weight = map(self._reading.of_terms, self._chosen[1:])
         try:
-            return reference_scales(
+            found = reference_scales(
                 self._loss.terms,
-                values_by_output(self._model, self._loss, y),
-                sample_weight=values_by_output(self._model, self._loss, sample_weight),
-                output_shape=getattr(self._model, "output_shape", None),
+                y,
+                sample_weight=sample_weight,
+                output_shape=self._reading.of_terms(getattr(self._model, "output_shape", None)),
             )
         except LossweightsError:
             return None  # a term that no constant costs anything, or that reads no constant
+        # A constant costs the model nothing: all that it penalises can be 0.
+        return {**found, **({} if self._own is None else {MODEL: 0.0})}

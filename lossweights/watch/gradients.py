@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-from keras import tree
+from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.errors import LossweightsError, ModelError
 from lossweights.loss.combined import CombinedLoss
-from lossweights.watch.probe import compiled, count_rows, placed, values_by_output
+from lossweights.watch.inference import OwnLosses, batch_statistics, outputs_of
+from lossweights.watch.probe import compiled, count_rows, placed
+from lossweights.watch.reading import Reading
 
 Wrt = Literal["parameters", "output"]
 KINDS: tuple[Wrt, ...] = ("parameters", "output")
@@ -35,7 +37,8 @@ class GradientProbe:
     """Measures the Gram matrix of the terms' gradients on fixed rows, one graph call a time.
 
     ``M_ij`` is the inner product of the gradients of the terms i and j, unweighted. What it says
-    for any weights is in `lossweights.dominance.gram`.
+    for any weights is in `lossweights.dominance.gram`. Batch normalisation takes its statistics
+    from the rows, as in training. The model stays as it is.
 
     Args:
         model: The model to measure, built.
@@ -47,6 +50,9 @@ class GradientProbe:
             a term. Or ``"output"``, the model's output: no backward pass through the model, much
             cheaper, and another quantity. It ignores how the model turns a pull on its output into
             one on its parameters, and can order the terms differently.
+        reading: Where the terms read and what is added to them, if that is known already. The
+            losses of other outputs come behind the terms.
+        own: The model's own losses, to come last, if it has any; at its parameters, not its output.
 
     Raises:
         LossweightsError: The Keras backend is not TensorFlow.
@@ -62,6 +68,8 @@ class GradientProbe:
         sample_weight: Any = None,
         *,
         wrt: Wrt = "parameters",
+        reading: Reading | None = None,
+        own: OwnLosses | None = None,
     ) -> None:
         require_tensorflow()
         if wrt not in KINDS:
@@ -71,29 +79,38 @@ class GradientProbe:
                 "Expected a built model with trainable parameters. Found none. Build it first, or "
                 "measure gradients at the output."
             )
-        self._model, self._loss = model, loss
-        parts = (x, values_by_output(model, loss, y), values_by_output(model, loss, sample_weight))
-        self._arrays = placed(parts)
+        self._model, self._reading = model, reading or Reading(model, loss)
+        self._own = own if own is not None and own.exist else None
+        self._arrays = placed((x, y, sample_weight))
         measured = self._by_parameters if wrt == "parameters" else self._by_output
         self._gram: Callable[..., Any] = compiled(measured)
 
-    def measure(self) -> NDArray[np.float64]:
-        """The Gram matrix of the model as it is now, shape ``(terms, terms)``."""
-        return np.asarray(self._gram(*self._arrays), dtype=np.float64)
+    def measure(self, batch_rows: int = 1) -> NDArray[np.float64]:
+        """The Gram matrix of the model as it is now, shape ``(terms, terms)``.
 
-    def _by_parameters(self, x: Any, y: Any, sample_weight: Any) -> Any:
+        Args:
+            batch_rows: Rows of a training batch, which own losses of a model may depend on.
+        """
+        rows = ops.convert_to_tensor(batch_rows, "float32")
+        return np.asarray(self._gram(*self._arrays, rows), dtype=np.float64)
+
+    def _by_parameters(self, x: Any, y: Any, sample_weight: Any, batch_rows: Any) -> Any:
         import tensorflow as tf
 
         variables = [variable.value for variable in self._model.trainable_variables]
         with tf.GradientTape(persistent=True) as tape:
-            y_pred = self._model(x, training=False)
-            means = _means(self._model, self._loss, y, y_pred, sample_weight)
+            y_pred = outputs_of(self._model, x, batch_statistics(self._model, x))
+            means = list(self._reading.components(y, y_pred, sample_weight).values())
+            if self._own is not None:
+                fixed, a_row = self._own.measure(x)
+                means.append(fixed + batch_rows * a_row)
         gradients = [_gradient(tape, mean, variables) for mean in means]
         return _inner_products(gradients)
 
-    def _by_output(self, x: Any, y: Any, sample_weight: Any) -> Any:
-        outputs, gradients = _output_gradients(self._model, self._loss, x, y, sample_weight)
-        del outputs
+    def _by_output(self, x: Any, y: Any, sample_weight: Any, batch_rows: Any) -> Any:
+        gradients = _output_gradients(self._model, self._reading, x, y, sample_weight)
+        if self._own is not None:  # they are no function of the output
+            gradients.append([ops.zeros_like(gradient) for gradient in gradients[0]])
         return _inner_products(gradients)
 
 
@@ -124,9 +141,9 @@ def calibration_residual(
         return None
     import tensorflow as tf
 
-    parts = (x, values_by_output(model, loss, y), values_by_output(model, loss, sample_weight))
-    _, gradients = _output_gradients(model, loss, *placed(parts))
-    weights = loss.effective_weights.values()
+    reading = Reading(model, loss)
+    gradients = _output_gradients(model, reading, *placed((x, y, sample_weight)))
+    weights = reading.weights().values()
     total = sum(w * tf.cast(g[0], tf.float64) for w, g in zip(weights, gradients, strict=True))
     spread = float(tf.sqrt(tf.reduce_mean(tf.square(total))))
     return abs(float(tf.reduce_mean(total))) / spread if spread > 0 else 0.0
@@ -173,21 +190,17 @@ def _passes_shifts(layer: Any) -> bool:
 
 
 def _output_gradients(
-    model: keras.Model, loss: CombinedLoss, x: Any, y: Any, sample_weight: Any
-) -> tuple[list[Any], list[list[Any]]]:
-    """The outputs, and for each term its gradient with respect to each of them."""
+    model: keras.Model, reading: Reading, x: Any, y: Any, sample_weight: Any
+) -> list[list[Any]]:
+    """The gradient of each term with respect to each output."""
     import tensorflow as tf
 
-    y_pred = model(x, training=False)
+    y_pred = outputs_of(model, x, batch_statistics(model, x))
     outputs = tree.flatten(y_pred)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(outputs)
-        means = _means(model, loss, y, y_pred, sample_weight)
-    return outputs, [_gradient(tape, mean, outputs) for mean in means]
-
-
-def _means(model: keras.Model, loss: CombinedLoss, y: Any, y_pred: Any, weight: Any) -> list[Any]:
-    return list(loss.components(y, values_by_output(model, loss, y_pred), weight).values())
+        means = reading.components(y, y_pred, sample_weight)
+    return [_gradient(tape, mean, outputs) for mean in means.values()]
 
 
 def _gradient(tape: Any, mean: Any, sources: list[Any]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,16 +13,21 @@ import pandas as pd
 from keras import tree
 
 from lossweights.base.errors import ModelError, TermError
+from lossweights.base.names import MODEL
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.combined import CombinedLoss
-from lossweights.loss.output_loss import OutputLoss
 from lossweights.records import EpochReport
 from lossweights.watch._budget import Overhead
 from lossweights.watch._figure import draw
 from lossweights.watch._instruments import Instruments, Settings
 from lossweights.watch._training_record import TrainingRecord
 from lossweights.watch.gradients import KINDS, Wrt, require_tensorflow
+from lossweights.watch.inference import build
 from lossweights.watch.probe import as_arrays
+from lossweights.watch.reading import Reading
+
+UNBALANCED = 2.0  # a mean of the scales, or one over it, from which on a warning is due
+DEFAULT_BATCH_ROWS = 32  # of Keras, where a training step of one's own does not count rows
 
 log = logging.getLogger("lossweights")
 
@@ -34,6 +40,11 @@ class TermMonitor(keras.callbacks.Callback):
     the epoch, from where ``History``, ``CSVLogger``, ``TensorBoard`` and MLflow take it: **put it
     first in the list of callbacks**, because those before it do not see what it adds. Training is
     not changed by it, to the last bit.
+
+    What is watched is the whole loss that training lowers. The losses that the model adds by itself
+    (regularisers, ``add_loss``) are a part like the terms, under the name ``model``; where the
+    combined loss is that of one output of several, those of the others are parts, under Keras'
+    names for them; ``loss_weights`` of ``compile`` count.
 
     The cost is bounded: measurements that do not fit into the budget are left out, except that
     after the last epoch. `overhead` says what it took.
@@ -62,7 +73,8 @@ class TermMonitor(keras.callbacks.Callback):
     Raises:
         TermError: ``loss`` is not a combined loss.
         DataError: The probe is empty, or its arrays are of different lengths.
-        ModelError: When training starts: the model is compiled with another combined loss.
+        ModelError: When training starts: the model is compiled with another combined loss, or it
+            carries state from batch to batch.
         LossweightsError: Gradients are asked for on a backend other than TensorFlow.
 
     >>> import numpy as np
@@ -161,15 +173,9 @@ class TermMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget an earlier training; refuse a model with another combined loss."""
-        leaves = tree.flatten(self.model.loss)
-        parts = [leaf.loss if isinstance(leaf, OutputLoss) else leaf for leaf in leaves]
-        combined = [part for part in parts if isinstance(part, CombinedLoss)]
-        if combined and not any(part is self.loss for part in combined):
-            raise ModelError(
-                "Expected a model compiled with the loss that is watched. Found one compiled with "
-                "another CombinedLoss, whose weights may differ. Pass model.loss to TermMonitor."
-            )
-        self._record = TrainingRecord(self._record.terms)
+        build(self.model, self._train[0])
+        Reading(self.model, self.loss).refuse_other_weights()
+        self._record = TrainingRecord(list(self.loss.terms))
         self._earlier = self._instruments or self._earlier
         self._instruments, self.nonfinite = None, None
         self._epochs_done = 0
@@ -178,8 +184,25 @@ class TermMonitor(keras.callbacks.Callback):
         """Measure before the first epoch."""
         if self._instruments is None:
             self._instruments = self._ready_instruments()
+            self._record = TrainingRecord(list(self._instruments.weights()))
+            self._warn_of_scales()
             self._keep(self._instruments.measure(epoch, gradients=True))
         self._epoch_started = time.perf_counter()
+
+    def _warn_of_scales(self) -> None:
+        """Say so if dividing the terms has changed their balance with the model's own losses."""
+        scales = self.loss.scales
+        if scales is None or MODEL not in self._record.terms:
+            return
+        mean = sum(scales.values()) / len(scales)
+        if max(mean, 1 / mean) > UNBALANCED:
+            log.warning(
+                "The terms are divided by scales of mean %.3g, the losses that the model adds by "
+                "itself are not: they count %.3g times as much as without scales. "
+                "loss.adapt(..., keep_size=True) keeps the balance.",
+                mean,
+                mean,
+            )
 
     def _ready_instruments(self) -> Instruments:
         """Those of an earlier training of this model, whose graphs are compiled, or new ones."""
@@ -187,6 +210,27 @@ class TermMonitor(keras.callbacks.Callback):
             self._earlier.restart()
             return self._earlier
         return Instruments(self.model, self.loss, self._train, self._validation, self._settings)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Learn how many rows a batch has, which some own losses of a model depend on."""
+        if self._instruments is None or self._instruments.batch_rows is not None:
+            return
+        rows = self._rows_of_a_batch(batch + 1)
+        if not self._instruments.needs_batch_rows:
+            self._instruments.batch_rows = rows
+            return
+        self._instruments.batch_rows = rows
+        first, (train, val) = self._record.reports[0], self._instruments.own_losses()
+        self._record.reports[0] = replace(
+            first, train={**first.train, **train}, val={**first.val, **val}
+        )
+
+    def _rows_of_a_batch(self, batches: int) -> int:
+        """Rows of a training batch, of which so many were trained on since the epoch began."""
+        for metric in self.model.metrics:
+            if metric.name == "loss" and hasattr(metric, "count"):  # Keras' mean over all rows
+                return max(1, round(float(keras.ops.convert_to_numpy(metric.count)) / batches))
+        return min(len(tree.flatten(self._train[0])[0]), DEFAULT_BATCH_ROWS)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Measure if there is room, and write into ``logs``."""
@@ -213,7 +257,8 @@ class TermMonitor(keras.callbacks.Callback):
             self._record.calibration = self._instruments.calibration()
 
     def _keep(self, report: EpochReport) -> None:
-        self._record.add(report, self.loss.effective_weights)
+        assert self._instruments is not None
+        self._record.add(report, self._instruments.weights())
         if report.bad is not None:
             self._tell(report.bad, report.epoch)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,29 @@ from numpy.typing import NDArray
 from lossweights.base.errors import DataError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
-from lossweights.terms import OnOutput
+from lossweights.terms.reduction import valid_elements
+from lossweights.terms.summands import terms_by_output
+from lossweights.watch.inference import (
+    STATISTICS_ROWS,
+    OwnLosses,
+    batch_statistics,
+    normalizing_layers,
+    outputs_of,
+    refuse_carried_state,
+)
+from lossweights.watch.reading import Reading
 
 BATCH_ROWS = 2048  # forward passes only: larger batches than in training, still small in memory
+ROUNDING = 1e-5  # of float32 sums: less is no difference
 BATCH_ELEMENTS = 1 << 21  # of inputs and targets: fewer rows at a time where a row is an image
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Unweighted magnitude of each term and value of each metric, over a whole data set."""
+    """Unweighted magnitude of each term and value of each metric, over a whole data set.
+
+    Among the magnitudes are those of the losses that a compiled model has for other outputs.
+    """
 
     magnitudes: dict[str, float]
     metrics: dict[str, float]
@@ -33,9 +47,10 @@ class Measurement:
 class Probe:
     """Measures a model on one fixed data set, in inference mode, again and again.
 
-    Magnitudes and metrics are those of the whole set, not means of batch means. The arrays are
-    placed on the device once; a measurement is one compiled call for each batch of 2048 rows, of
-    fewer where rows are large.
+    Magnitudes and metrics are those of the whole set, not means of batch means; under a Keras mask
+    magnitudes are means over all valid elements. The model stays as it is. The arrays are placed on
+    the device once; a measurement is one compiled call for each batch of 2048 rows, of fewer where
+    rows are large.
 
     Args:
         model: The model to measure.
@@ -44,6 +59,12 @@ class Probe:
         y: Targets, as the terms take them, or as ``fit`` does for several outputs.
         sample_weight: Weights as given to ``fit``, or ``None``.
         metrics: Weight-independent metrics by name.
+        as_trained: Whether batch normalisation takes its statistics from the rows, as in training,
+            and not its moving averages, as in use; see `batch_statistics`.
+        reading: Where the terms read and what is added to them, if that is known already.
+
+    Raises:
+        ModelError: The model carries state from batch to batch.
     """
 
     def __init__(
@@ -54,50 +75,75 @@ class Probe:
         y: Any,
         sample_weight: Any = None,
         metrics: Mapping[str, Metric] | None = None,
+        *,
+        as_trained: bool = False,
+        reading: Reading | None = None,
     ) -> None:
+        refuse_carried_state(model)
         self._model, self._loss = model, loss
+        self._reading = reading or Reading(model, loss)
         metrics = metrics or {}
         self._streamed = {name: m for name, m in metrics.items() if m.in_graph}
         self._whole = {name: m for name, m in metrics.items() if not m.in_graph}
-        y, sample_weight = (
-            values_by_output(model, loss, y),
-            values_by_output(model, loss, sample_weight),
-        )
-        self._y, self._sample_weight = y, sample_weight
-        self._rows = count_rows(y)
+        self._y, self._sample_weight = map(self._reading.of_terms, (y, sample_weight))
         step = _batch_rows(x, y)
         self._batches = [
             placed(rows((x, y, sample_weight), slice(start, start + step)))
-            for start in range(0, self._rows, step)
+            for start in range(0, count_rows(y), step)
         ]
         self._forward = compiled(self._measure_batch)
+        self._moving: list[keras.Variable] = []
+        self._statistics: Callable[[], Any] = list
+        if as_trained and normalizing_layers(model):
+            seen = placed(spread(x, STATISTICS_ROWS))
+            self._statistics = compiled(lambda: [v for _, v in batch_statistics(model, seen)])
+            self._moving += [variable for variable, _ in batch_statistics(model, seen)]
 
     def measure(self) -> Measurement:
         """Measure the model as it is now."""
         totals: NDArray[np.float64] | None = None
         outputs = []
+        statistics = self._statistics()
         for x, y, sample_weight in self._batches:
-            sums, y_pred = self._forward(x, y, sample_weight)
+            sums, y_pred = self._forward(x, y, sample_weight, statistics)
             batch = ops.convert_to_numpy(sums).astype(np.float64)
             totals = batch if totals is None else totals + batch
             if self._whole:
                 outputs.append(tree.map_structure(ops.convert_to_numpy, y_pred))
         assert totals is not None  # a data set has at least one row
-        names = list(self._loss.terms)
-        magnitudes = dict(zip(names, (totals[: len(names)] / self._rows).tolist(), strict=True))
-        return Measurement(magnitudes, self._metrics(totals[len(names) :], outputs))
+        names = [*self._loss.terms, *self._reading.others]
+        k = len(names)
+        with np.errstate(invalid="ignore"):  # nothing was valid: undefined
+            means = totals[:k] / totals[k : 2 * k]
+        magnitudes = dict(zip(names, means.tolist(), strict=True))
+        return Measurement(magnitudes, self._metrics(totals[2 * k :], outputs))
 
-    def _measure_batch(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Sums over the batch of each term, then the statistics of each metric; the outputs."""
-        y_pred = values_by_output(self._model, self._loss, self._model(x, training=False))
-        n = ops.cast(ops.shape(tree.flatten(y)[0])[0], "float32")
+    def _measure_batch(
+        self, x: Any, y: Any, sample_weight: Any, statistics: Sequence[Any]
+    ) -> tuple[Any, Any]:
+        """Over the batch: the sum of each term, what each is a sum of, statistics; the outputs."""
+        moving = list(zip(self._moving, statistics, strict=True))
+        outputs = outputs_of(self._model, x, moving)
+        means = self._reading.components(y, outputs, sample_weight)
+        y, y_pred, sample_weight = map(self._reading.of_terms, (y, outputs, sample_weight))
+        counts = self._counts(y, y_pred)
         sums = [
-            ops.reshape(ops.cast(mean, "float32") * n, (1,))
-            for mean in self._loss.components(y, y_pred, sample_weight).values()
+            ops.reshape(ops.cast(mean, "float32") * counts[name], (1,))
+            for name, mean in means.items()
         ]
+        sums += [ops.reshape(counts[name], (1,)) for name in means]
         for metric in self._streamed.values():
             sums.append(ops.reshape(metric.sums(y, y_pred, sample_weight), (-1,)))
         return ops.concatenate([ops.cast(s, "float32") for s in sums]), y_pred
+
+    def _counts(self, y: Any, y_pred: Any) -> dict[str, Any]:
+        """How many rows, or valid elements under a mask, the mean of each term is taken over."""
+        rows = ops.cast(ops.shape(tree.flatten(y)[0])[0], "float32")
+        counts = {}
+        for part in terms_by_output(self._loss.terms):
+            valid = valid_elements(part.read(y_pred, "y_pred"))
+            counts.update(dict.fromkeys(part.terms, rows if valid is None else valid))
+        return {**dict.fromkeys(self._reading.others, rows), **counts}
 
     def _metrics(self, totals: NDArray[np.float64], outputs: list[Any]) -> dict[str, float]:
         values: dict[str, float] = {}
@@ -111,6 +157,33 @@ class Probe:
             for name, metric in self._whole.items():
                 values[name] = metric.evaluate(self._y, y_pred, self._sample_weight)
         return values
+
+
+class OwnProbe:
+    """Measures the losses that a model adds by itself, on fixed inputs.
+
+    Args:
+        own: The losses; there are some.
+        x: Inputs.
+    """
+
+    def __init__(self, own: OwnLosses, x: Any) -> None:
+        self._x, self._rows = placed(x), count_rows(x)
+        self._measured = compiled(own.measure)
+        self._fixed = self._a_row = math.nan
+
+    def measure(self) -> None:
+        """Measure the model as it is now."""
+        self._fixed, self._a_row = (float(part) for part in self._measured(self._x))
+
+    def of_batch(self, batch_rows: int | None) -> float:
+        """What they came to, for a batch of so many rows, or of all those measured."""
+        return self._fixed + self._a_row * (batch_rows or self._rows)
+
+    @property
+    def depends_on_rows(self) -> bool:
+        """Whether they depend on how many rows a batch has, by more than rounding."""
+        return abs(self._a_row) * self._rows > ROUNDING * abs(self._fixed)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,24 +200,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         )
         return graph
     return function
-
-
-def values_by_output(model: keras.Model, loss: CombinedLoss, values: Any) -> Any:
-    """Targets, outputs or weights as the terms read them: a dict if they name their outputs.
-
-    ``fit`` takes the targets of several outputs as a list too, and functional models give their
-    outputs as one. One weight for all outputs stays what it is.
-    """
-    if isinstance(values, Mapping) or values is None:
-        return values
-    read = [term.output for term in loss.terms.values() if isinstance(term, OnOutput)]
-    if not read:
-        return values
-    listed = list(values) if isinstance(values, list | tuple) else [values]
-    names = getattr(model, "output_names", None) or dict.fromkeys(read)  # a Sequential has no names
-    if len(names) > len(listed) == 1:
-        return values
-    return dict(zip(names, listed, strict=True))
 
 
 def as_arrays(what: str, data: Any) -> tuple[Any, Any, Any]:

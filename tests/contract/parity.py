@@ -58,7 +58,7 @@ def assert_same(results, reference, relative=RELATIVE):
         for one, other in zip(found.reports, expected.reports, strict=True):
             assert (one.epoch, one.bad) == (other.epoch, other.bad)
             assert_same_numbers(one, other, relative)
-            assert_same_gradients(one, other, list(found.weights), relative)
+            assert_same_gradients(one, other, list(found.parts), relative)
 
 
 def assert_same_numbers(one, other, relative):

@@ -9,7 +9,8 @@ from lossweights import CombinedLoss, metrics
 from lossweights.base.errors import DataError
 from lossweights.terms import Boundary, Underestimation, on
 from lossweights.watch import probe
-from lossweights.watch.probe import Probe, as_arrays, spread, values_by_output
+from lossweights.watch.probe import Probe, as_arrays, spread
+from lossweights.watch.reading import values_by_output
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype("float32")

@@ -1,0 +1,187 @@
+"""A model as it is measured: in inference mode, and left exactly as it was.
+
+Whatever a layer assigns while it is called, be it a random generator's state or a statistic, stays
+in a `keras.StatelessScope` and is forgotten with it. Measuring changes no training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from lossweights.base.errors import ModelError
+
+Tensor = Any
+Values: TypeAlias = Sequence[tuple[keras.Variable, Tensor]]  # that some variables have meanwhile
+
+STATISTICS_ROWS = 256  # that moving statistics and the model's own losses are measured on
+
+
+def build(model: keras.Model, x: Any) -> None:
+    """Build a model that does not know the shape of its inputs yet, without computing anything.
+
+    Args:
+        model: The model.
+        x: Inputs of the shapes that it is to take.
+    """
+    if model.built:
+        return
+
+    def unknown(array: Any) -> keras.KerasTensor:
+        is_float = np.issubdtype(array.dtype, np.floating)
+        dtype = keras.config.floatx() if is_float else str(array.dtype)
+        return keras.KerasTensor((None, *array.shape[1:]), dtype)
+
+    model(tree.map_structure(unknown, x), training=False)
+
+
+def outputs_of(model: keras.Model, x: Any, values: Values = ()) -> Any:
+    """The outputs of a model in inference mode; the model stays as it is.
+
+    Args:
+        model: The model, built.
+        x: Inputs, as the model takes them.
+        values: What some of its variables are to be meanwhile.
+    """
+    with keras.StatelessScope(state_mapping=list(values)):
+        return model(x, training=False)
+
+
+def batch_statistics(model: keras.Model, x: Any, values: Values = ()) -> Values:
+    """What the moving statistics of a model would come to be if its parameters stayed as they are.
+
+    Moving averages follow the parameters late: those of an untrained model are no statistics at
+    all, and while they warm up the loss in inference mode falls though nothing is learned. With
+    the statistics of the rows themselves it moves with the parameters alone, as the loss does that
+    training lowers. (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, recompute them
+    likewise, as "precise BatchNorm".)
+
+    Args:
+        model: The model, built.
+        x: The rows to take the statistics of.
+        values: What some of its variables are to be meanwhile.
+
+    Returns:
+        The moving statistics of batch normalisation and the value of each, for `outputs_of`. Empty
+        for a model that trains with none.
+    """
+    layers = normalizing_layers(model)
+    if not layers:
+        return []
+    variables = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+    with _of_this_batch(layers), keras.StatelessScope(state_mapping=list(values)) as scope:
+        model(x, training=False)
+        found = [(variable, scope.get_current_value(variable)) for variable in variables]
+    return [(variable, value) for variable, value in found if value is not None]
+
+
+def normalizing_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """The layers that normalise by the batch in training, and by moving statistics otherwise."""
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+
+
+@contextmanager
+def _of_this_batch(layers: Sequence[keras.layers.BatchNormalization]) -> Iterator[None]:
+    """Let batch normalisation alone see the batch, as in training, and keep nothing of earlier."""
+    momenta = [layer.momentum for layer in layers]
+
+    def in_training(layer: keras.layers.BatchNormalization) -> Any:
+        return lambda inputs, training=None, mask=None: type(layer).call(
+            layer, inputs, training=True, mask=mask
+        )
+
+    for layer in layers:
+        layer.momentum = 0.0  # so that the new moving average is the statistic of the batch
+        layer.__dict__["call"] = in_training(layer)
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+            del layer.__dict__["call"]
+
+
+class OwnLosses:
+    """The losses that a model adds to the sum by itself: regularisers, activities, ``add_loss``.
+
+    Some are sums over the rows of a batch (those of activity regularisers are), some are means or
+    depend on parameters alone. So what they come to depends on how many rows a batch has; it is
+    told as a number and what each row of a batch adds to it. That is exact for sums and for means.
+
+    Measured in inference mode, except where the model adds losses only in training.
+
+    Args:
+        model: The model, built.
+        x: A few inputs.
+
+    Attributes:
+        exist: Whether there are any.
+    """
+
+    def __init__(self, model: keras.Model, x: Any) -> None:
+        self._model = model
+        alone, still = self._losses(None, ()), self._losses(x, ())
+        training = self._losses(x, (), training=True)
+        self.exist = bool(alone or still or training)
+        self._see_data = len(still) > len(alone) or len(training) > len(alone)
+        self._training = len(training) > len(still)
+
+    def measure(self, x: Any, values: Values = ()) -> tuple[Tensor, Tensor]:
+        """What they come to with the parameters as they are, float32 scalars.
+
+        Args:
+            x: Inputs, of which the first even number are used.
+            values: What some variables of the model are to be meanwhile.
+
+        Returns:
+            The part that does not depend on how many rows a batch has, and what each row adds.
+        """
+        rows = tree.flatten(x)[0].shape[0]
+        if not self._see_data or rows < 2:
+            return self._total(x if self._see_data else None, values), ops.zeros((), "float32")
+        half = rows // 2
+        first, second, whole = (
+            self._total(tree.map_structure(lambda a, part=part: a[part], x), values)
+            for part in (slice(half), slice(half, 2 * half), slice(2 * half))
+        )
+        a_row = (whole - (first + second) / 2.0) / half
+        return whole - a_row * (2 * half), a_row
+
+    def _total(self, x: Any, values: Values) -> Tensor:
+        losses = self._losses(x, values, training=self._training)
+        return ops.sum(ops.stack([ops.cast(ops.sum(loss), "float32") for loss in losses]))
+
+    def _losses(self, x: Any, values: Values, *, training: bool = False) -> list[Tensor]:
+        """What the model added: without inputs, for its parameters alone."""
+        # Keras takes what it regularises from the scope alone.
+        now = [(v, ops.convert_to_tensor(v)) for v in self._model.trainable_variables]
+        scope = keras.StatelessScope(state_mapping=[*now, *values], collect_losses=True)
+        with scope:
+            if x is not None:
+                self._model(x, training=training)
+            return list(self._model.losses)
+
+
+def refuse_carried_state(model: keras.Model) -> None:
+    """Refuse models whose outputs depend on the rows that they saw before.
+
+    Raises:
+        ModelError: A recurrent layer is stateful.
+    """
+    stateful = [layer.name for layer in model._flatten_layers() if getattr(layer, "stateful", 0)]
+    if stateful:
+        raise ModelError(
+            f"Expected a model whose outputs depend on the inputs alone. Found layers that carry "
+            f"their state from batch to batch: {', '.join(stateful)}. What is measured on some "
+            f"rows between two epochs would depend on the rows before, and disturb those after. "
+            f"Make them with stateful=False."
+        )
