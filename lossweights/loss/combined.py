@@ -11,7 +11,7 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.loss.output_loss import OutputLoss
-from lossweights.loss.scales import reference_scales
+from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.loss.weights import check_scales, check_weights
 from lossweights.terms.per_sample import HostArguments, PerSampleLoss, Tensor, Term
 from lossweights.terms.reduction import reduce_weighted
@@ -127,7 +127,14 @@ class CombinedLoss(PerSampleLoss):
                 stacklevel=2,
             )
 
-    def adapt(self, y: Any, sample_weight: Any = None, output_shape: Any = None) -> None:
+    def adapt(
+        self,
+        y: Any,
+        sample_weight: Any = None,
+        output_shape: Any = None,
+        *,
+        keep_size: bool = False,
+    ) -> None:
         """Find the scales of the terms from the training targets, for ``scales="data"``.
 
         Args:
@@ -135,6 +142,10 @@ class CombinedLoss(PerSampleLoss):
             sample_weight: Weights as given to ``fit``, or ``None``.
             output_shape: ``model.output_shape``, where the targets do not tell the number of
                 classes; a dict for several outputs.
+            keep_size: Whether the sum of all terms is put back to the size that it has without
+                scales. Say so if the model adds losses by itself, such as regularisers: they are
+                not divided by scales, and their balance with the terms would change with the units
+                of ``y``.
 
         Raises:
             TermError: The loss was made without scales.
@@ -153,7 +164,7 @@ class CombinedLoss(PerSampleLoss):
         scales = reference_scales(
             self._terms, y, sample_weight=sample_weight, output_shape=output_shape
         )
-        self._weigh(self._weights, scales)
+        self._weigh(self._weights, of_mean_one(scales) if keep_size else scales)
         self._awaits_data = False
 
     def per_sample(self, y_true: Any, y_pred: Any, element_weight: Tensor | None = None) -> Tensor:

@@ -138,3 +138,20 @@ def _constant(term: Term, targets: Targets) -> Array:
 def _off_the_ends(rates: Array) -> Array:
     """Probabilities that have a logarithm, as have their complements."""
     return np.clip(rates, _SMALLEST, 1 - _SMALLEST)
+
+
+def of_mean_one(scales: Mapping[str, float]) -> dict[str, float]:
+    """Scales brought to a mean of 1: the terms are balanced by them, and their sum keeps its size.
+
+    Divided by its scale, each term is about 1. What a model adds to the sum by itself, such as
+    regularisers, is not divided, and would count that much more or less. With these scales the sum
+    of all terms at weight 1 is, for the constant prediction, what it is without any scales.
+
+    Args:
+        scales: Reference magnitude of each term.
+
+    >>> of_mean_one({"mse": 9e6, "under": 3e3})
+    {'mse': 1.9993335554815062, 'under': 0.0006664445184938354}
+    """
+    mean = sum(scales.values()) / len(scales)
+    return {name: scale / mean for name, scale in scales.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any
 
 from lossweights.base.errors import DataError, LossweightsError
 from lossweights.data import Data, Split
-from lossweights.loss.scales import reference_scales
+from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.results.result import SweepResult
 from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
 from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
-from lossweights.training.problem import Problem, rehearse
+from lossweights.training.problem import Problem, Rehearsal, rehearse
+
+log = logging.getLogger("lossweights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +74,9 @@ def prepare_sweep(
     data = _loaded(load_data)
     divisors = baseline = None
     if rehearsed:
-        output_shape = rehearse(problem, data, seed)
-        divisors = _scales(scales, problem, data, output_shape)
-        baseline = _baseline(problem, data, output_shape)
+        rehearsal = rehearse(problem, data, seed)
+        divisors = _scales(scales, problem, data, rehearsal)
+        baseline = _baseline(problem, data, rehearsal.output_shape)
     description = describe_problem(problem, data)
     description["recipe"]["seeds"] = seeds
     return PreparedSweep(
@@ -97,14 +100,21 @@ def _loaded(load_data: Callable[[], Data]) -> Data:
 
 
 def _scales(
-    scales: str | Mapping[str, float] | None, problem: Problem, data: Data, output_shape: Any
+    scales: str | Mapping[str, float] | None, problem: Problem, data: Data, rehearsal: Rehearsal
 ) -> dict[str, float] | None:
     """What sampled weights are divided by."""
     if scales is None:
         return None
     if isinstance(scales, Mapping):
         return dict(scales)
-    return _constant_magnitudes(problem, data.train.sample, output_shape)
+    found = _constant_magnitudes(problem, data.train.sample, rehearsal.output_shape)
+    if not rehearsal.has_own_losses:
+        return found
+    log.info(
+        "The model adds losses by itself. So that they count as much as without scales, the terms "
+        "are divided by their scales and the sum is put back to the size that it had."
+    )
+    return of_mean_one(found)
 
 
 def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, float] | None:

@@ -16,7 +16,7 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
 from lossweights.training.early_stopping import EarlyStopping
-from lossweights.watch.inference import refuse_carried_state
+from lossweights.watch.inference import OwnLosses, refuse_carried_state
 from lossweights.watch.reading import values_by_output
 
 
@@ -113,14 +113,25 @@ class Problem:
         return -(-rows // self.batch_size)
 
 
-def rehearse(problem: Problem, data: Data, seed: int) -> Any:
+@dataclass(frozen=True)
+class Rehearsal:
+    """What trying every part of a problem once showed of its model.
+
+    Attributes:
+        output_shape: Shape of the model's output, ``(None, ...)``, or a dict of them for several.
+        has_own_losses: Whether the model adds losses by itself, such as regularisers.
+    """
+
+    output_shape: Any
+    has_own_losses: bool
+
+
+def rehearse(problem: Problem, data: Data, seed: int) -> Rehearsal:
     """Run model, terms and metrics on two rows of each split, so that mistakes show at once.
 
-    Returns:
-        The shape of the model's output, ``(None, ...)``, or a dict of them for several outputs.
-
     Raises:
-        ModelError: The model cannot be built or called, or its output does not fit the targets.
+        ModelError: The model cannot be built or called, carries state from batch to batch, or its
+            output does not fit the targets.
         TermError: A term does not give one finite value per sample.
         MetricError: A metric cannot be computed on the validation data.
     """
@@ -136,7 +147,8 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Any:
             "Expected a model with trainable parameters. Found none. Check build_model()."
         )
     refuse_carried_state(model)
-    return shape
+    own = OwnLosses(model, data.train.sample.head(2).x)
+    return Rehearsal(shape, own.exist)
 
 
 def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Split) -> Any:
