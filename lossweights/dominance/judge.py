@@ -5,11 +5,11 @@ what its terms fall, so
 
     D_i = w_i (L_i(start) - L_i(end)) / sum_j w_j (L_j(start) - L_j(end))
 
-says which part of the fall term i supplied. It is the path integral of the term's signed gradient
-contribution, sums to one, does not change when all weights are multiplied or a constant is added
-to a term, and is negative for a term that got worse. It says what drove the training, not what
-would happen under other weights: that takes other trainings, see
-`lossweights.dominance.sweep_verdict`.
+says which part of the fall term i supplied. If nothing but the trained parameters moves the terms,
+it is the path integral of the term's signed gradient contribution. It sums to one, does not change
+when all weights are multiplied or a constant is added to a term, and is negative for a term that
+got worse. It says what drove the training, not what would happen under other weights: that takes
+other trainings, see `lossweights.dominance.sweep_verdict`.
 
 The words, for each term:
 

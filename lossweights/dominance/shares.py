@@ -36,9 +36,9 @@ def decrease_shares(weights: ArrayLike, start: ArrayLike, end: ArrayLike) -> Flo
     """The part of each term in the decrease of the weighted loss, shape ``(terms,)``.
 
     ``D_i = w_i (L_i(start) - L_i(end)) / sum_j w_j (L_j(start) - L_j(end))``: the path integral of
-    the term's signed gradient contribution, after Lan et al., "LCA: Loss Change Allocation for
-    Neural Network Training" (NeurIPS 2019), which shares it out over parameters instead of terms.
-    NaN for all terms if the weighted loss is the same at both ends.
+    the term's signed gradient contribution, if nothing but the trained parameters moves the terms.
+    After Lan et al., "LCA: Loss Change Allocation for Neural Network Training" (NeurIPS 2019),
+    which shares it out over parameters instead of terms. NaN for all terms if the weighted loss is the same at both ends.
 
     >>> decrease_shares([1.0, 4.0], [4.0, 0.5], [1.0, 0.25]).tolist()
     [0.75, 0.25]

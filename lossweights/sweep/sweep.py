@@ -49,7 +49,9 @@ class Sweep(AbstractSweep):
         seed: Seed of the sampler, and of initialisation and batch order in every trial.
         scales: ``"data"`` divides each sampled weight by the magnitude its term has for the best
             constant prediction of the training targets, so that a weight of 1 means the same for
-            every term; a mapping gives these magnitudes; ``None`` takes weights as sampled.
+            every term; a mapping gives these magnitudes; ``None`` takes weights as sampled. If the
+            model adds losses by itself, such as regularisers, ``"data"`` brings the magnitudes to a
+            mean of 1, so that their balance with the terms stays as it is unscaled.
         baselines: Weight sets to try first, such as those in use today.
         probe_size: Most training rows on which magnitudes are measured each epoch.
         seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
