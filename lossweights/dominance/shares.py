@@ -38,7 +38,8 @@ def decrease_shares(weights: ArrayLike, start: ArrayLike, end: ArrayLike) -> Flo
     ``D_i = w_i (L_i(start) - L_i(end)) / sum_j w_j (L_j(start) - L_j(end))``: the path integral of
     the term's signed gradient contribution, if nothing but the trained parameters moves the terms.
     After Lan et al., "LCA: Loss Change Allocation for Neural Network Training" (NeurIPS 2019),
-    which shares it out over parameters instead of terms. NaN for all terms if the weighted loss is the same at both ends.
+    which shares it out over parameters instead of terms. NaN for all terms if the weighted loss is
+    the same at both ends.
 
     >>> decrease_shares([1.0, 4.0], [4.0, 0.5], [1.0, 0.25]).tolist()
     [0.75, 0.25]

@@ -113,9 +113,10 @@ def _of_this_batch(layers: Sequence[keras.layers.BatchNormalization]) -> Iterato
 class OwnLosses:
     """The losses that a model adds to the sum by itself: regularisers, activities, ``add_loss``.
 
-    Some are sums over the rows of a batch (those of activity regularisers are), some are means or
-    depend on parameters alone. So what they come to depends on how many rows a batch has; it is
-    told as a number and what each row of a batch adds to it. That is exact for sums and for means.
+    Some are means over the rows of a batch or depend on parameters alone; what a layer gives to
+    ``add_loss`` may be a sum over the rows as well. So what they come to may depend on how many
+    rows a batch has; it is told as a number and what each row of a batch adds to it. That is exact
+    for sums and for means.
 
     Measured in inference mode, except where the model adds losses only in training.
 
