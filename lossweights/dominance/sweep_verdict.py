@@ -202,7 +202,7 @@ def judge_sweep(
         best: Number of the trial that the sweep would pick.
         importance: For each metric, the importance of each term's weight, from Optuna.
     """
-    parts = list(next(iter(verdicts.values())).words) if verdicts else []
+    parts = list(dict.fromkeys(name for v in verdicts.values() for name in v.words))
     names = [name for name in parts if name != MODEL]  # its own losses have no weight to choose
     told = {number: v for number, v in verdicts.items() if not v.undetermined}
     table = np.array([[weights[n][name] for name in names] for n in told])

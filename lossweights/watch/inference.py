@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import keras
-import numpy as np
 from keras import ops, tree
 
 from lossweights.base.errors import ModelError
@@ -33,8 +32,10 @@ def build(model: keras.Model, x: Any) -> None:
         return
 
     def unknown(array: Any) -> keras.KerasTensor:
-        is_float = np.issubdtype(array.dtype, np.floating)
-        dtype = keras.config.floatx() if is_float else str(array.dtype)
+        kind = array.dtype.kind
+        dtype = {"f": keras.config.floatx(), "U": "string", "S": "string", "O": "string"}.get(
+            kind, str(array.dtype)
+        )
         return keras.KerasTensor((None, *array.shape[1:]), dtype)
 
     model(tree.map_structure(unknown, x), training=False)

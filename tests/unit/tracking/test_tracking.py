@@ -429,3 +429,19 @@ def test_points_of_gradients_and_verdict():
     for key in ("decrease", "late", "baseline"):
         assert points[f"{key}/mse", 3] == getattr(verdict, key)["mse"]
     assert points["conflict", 3] == verdict.conflict
+
+
+def test_points_of_the_models_own_losses():
+    """They are logged beside the terms under ``model``, with weight 1 and a share of the whole."""
+    train, val = {"mse": 6.0, "model": 1.0}, {"mse": 2.0, "model": 1.0}
+    reports = (EpochReport(0, train, val, {}), EpochReport(1, {**train, "model": 0.5}, val, {}))
+    result = TrialResult({"mse": 0.5}, 0, Outcome.COMPLETE, reports)
+    done = Finished(Asked(0, {"mse": 0.5}, "random"), result)
+    points = {
+        (p.key, p.step): p.value for p in trial_points(done, judge_results({0: result})[0], (1, 2))
+    }
+    assert points["magnitude_train/model", 1] == 0.5
+    assert points["share_train/model", 0] == 0.25
+    assert points["weighted_val/model", 0] == 1.0
+    assert points["share_val/mse", 1] == 0.5
+    assert points["decrease/model", 1] == 1.0
