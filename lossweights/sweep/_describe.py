@@ -13,6 +13,7 @@ from lossweights.data import Data
 from lossweights.metrics import Metric
 from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
 from lossweights.terms import describe as describe_term
+from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
 
 
@@ -22,14 +23,12 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
     Terms and metrics that a description can build are described; those that are code of the user's
     own are hashed, as is `build_model`. Data are hashed value by value.
     """
-    optimizer = problem.make_optimizer()
-    config = keras.saving.serialize_keras_object(optimizer)["config"]
     terms = {name: describe_term(term) for name, term in problem.terms.items()}
     return {
         "terms": terms,
         "metrics": {name: _describe_metric(metric) for name, metric in problem.metrics.items()},
         "recipe": {
-            "optimizer": {"class": type(optimizer).__name__, **_plain(config)},
+            "optimizer": _plain(describe_optimizer(problem.make_optimizer())),
             "epochs": problem.epochs,
             "batch_size": problem.batch_size,
             "probe_size": problem.probe_size,

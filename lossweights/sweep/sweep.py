@@ -125,7 +125,7 @@ class Sweep(AbstractSweep):
         return {
             "epochs": self.problem.epochs,
             "batch_size": self.problem.batch_size,
-            "optimizer": self.problem.make_optimizer().name,
+            "optimizer": type(self.problem.make_optimizer()).__name__,
             "seed": self.seed,
             "seeds": self.seeds,
             **({} if stopping is None else {"early_stopping": str(stopping)}),

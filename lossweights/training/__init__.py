@@ -7,6 +7,7 @@ the trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTr
 several seeds, `ReplicatedTrainer`; `TRAINERS`, their names. Other doors:
 
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
+- `optimizer`: a fresh optimizer, set as another one, and its description;
 - `early_stopping`: `EarlyStopping`, when a training ends before its last epoch;
 - `order`: in which order an epoch visits the rows, for whoever wants to train the same.
 """

@@ -148,6 +148,9 @@ class FitTrainer(Trainer):
 
     def _look(self, history: MemberHistory, epoch: int) -> bool:
         """Measure and report; False if the training is to stop."""
+        if epoch == self._problem.epochs:
+            # As `fit` does when it ends: moving averages of the parameters become the parameters.
+            self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
         go_on = history.add(self.measure(epoch))
         if history.is_kept:
             self._parameters[history.position] = self._model.get_weights()

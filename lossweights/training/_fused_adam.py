@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from lossweights.training._stacked_loss import Tensor
+from lossweights.training.optimizer import excluded_names
 
 
 class FusedAdam:
@@ -37,6 +38,7 @@ class FusedAdam:
         return (
             type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW)
             and not optimizer.amsgrad
+            and excluded_names(optimizer) is None
         )
 
     @property

@@ -15,7 +15,9 @@ from lossweights.data import Arrays, Data, Split, Stream
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
+from lossweights.training._shared import refuse_shared
 from lossweights.training.early_stopping import EarlyStopping
+from lossweights.training.optimizer import fresh_optimizer
 from lossweights.watch.inference import OwnLosses, refuse_carried_state
 from lossweights.watch.reading import values_by_output
 
@@ -35,7 +37,8 @@ class Problem:
         early_stopping: When a training ends before its last epoch, or ``None`` for never.
 
     Raises:
-        RecipeError: Early stopping watches what is no metric, or in the wrong direction.
+        RecipeError: Early stopping watches what is no metric, or in the wrong direction; or the
+            optimizer ends with moving averages of the parameters.
     """
 
     build_model: Callable[[], keras.Model]
@@ -50,6 +53,12 @@ class Problem:
     def __post_init__(self) -> None:
         if self.early_stopping is None:
             return
+        if getattr(self.optimizer, "use_ema", False):
+            raise RecipeError(
+                "Expected an optimizer whose parameters are those of the model at each epoch, as "
+                "early stopping keeps the best. Found use_ema=True, whose moving averages become "
+                "the model's at the end alone. Use one of the two."
+            )
         if not isinstance(self.early_stopping, EarlyStopping):
             raise RecipeError(
                 f"Expected early_stopping as lw.EarlyStopping(metric, ...). Found "
@@ -76,7 +85,7 @@ class Problem:
             x: A few inputs, from which a model that does not know their shape yet is built.
 
         Raises:
-            ModelError: `build_model` gave something else, or a model without parameters.
+            ModelError: `build_model` gave something else, or a compiled model.
         """
         keras.utils.set_random_seed(seed)
         model = self.build_model()
@@ -85,24 +94,20 @@ class Problem:
                 f"Expected build_model() to return a keras.Model. Found {type(model).__name__}. "
                 f"Return the model, uncompiled."
             )
+        if model.compiled:
+            raise ModelError(
+                "Expected build_model() to return a model that is not compiled. Found one compiled "
+                f"with {type(model.optimizer).__name__} and a loss of its own, which a sweep would "
+                f"not train with. Leave out model.compile(...), give the sweep optimizer=, and "
+                f"load saved models with compile=False."
+            )
         if not model.built and x is not None:
             model(x)
         return model
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
-        """A fresh optimizer with the configuration of the problem's.
-
-        Raises:
-            RecipeError: Keras knows no such optimizer.
-        """
-        try:
-            optimizer = keras.optimizers.get(self.optimizer)
-        except (TypeError, ValueError) as error:
-            raise RecipeError(
-                f"Expected an optimizer of Keras, or its name. Found {self.optimizer!r}. In "
-                f"detail: {error}"
-            ) from None
-        return type(optimizer).from_config(optimizer.get_config())
+        """A fresh optimizer, set as the problem's; see `fresh_optimizer`."""
+        return fresh_optimizer(self.optimizer)
 
     def make_loss(self) -> CombinedLoss:
         """A combined loss of the terms, with all weights 1 until a trial sets them."""
@@ -130,8 +135,8 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Rehearsal:
     """Run model, terms and metrics on two rows of each split, so that mistakes show at once.
 
     Raises:
-        ModelError: The model cannot be built or called, carries state from batch to batch, or its
-            output does not fit the targets.
+        ModelError: The model cannot be built or called, carries state from batch to batch, shares
+            what changes in training with the next one, or its output does not fit the targets.
         TermError: A term does not give one finite value per sample.
         MetricError: A metric cannot be computed on the validation data.
     """
@@ -147,6 +152,7 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Rehearsal:
             "Expected a model with trainable parameters. Found none. Check build_model()."
         )
     refuse_carried_state(model)
+    refuse_shared(model, problem.make_model(seed), data.train.sample.head(2).x)
     own = OwnLosses(model, data.train.sample.head(2).x)
     return Rehearsal(shape, own.exist)
 
