@@ -126,6 +126,10 @@ class Stack:
         count = full if steps is None else min(steps, full)
         self._epoch(source, tf.constant(count), tf.constant(steps is None or not full))
 
+    def step_once(self, batch: Batch) -> None:
+        """Train all members on one batch, without XLA; values change."""
+        tf.function(self._step, autograph=False)(self.plain_gradients, batch)
+
     def measure(self, epoch: int) -> list[EpochReport]:
         """The report of each member as it is now."""
         probe_sums, val_sums, finite, own = tree.map_structure(ops.convert_to_numpy, self._sums())

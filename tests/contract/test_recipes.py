@@ -179,3 +179,49 @@ def test_a_shared_frozen_backbone_is_trained_upon():
     trainer = FitTrainer(problem(build_model), data())
     first, again = (train(trainer, [Member({"mse": 1.0, "log_cosh": 1.0}, 1)]) for _ in range(2))
     assert first[0].reports == again[0].reports
+
+
+class ByHost(keras.constraints.Constraint):
+    """A constraint that leaves the graph, so that it cannot be vectorised."""
+
+    def __call__(self, w):
+        """Values of at most a tenth."""
+        import tensorflow as tf
+
+        clipped = tf.numpy_function(lambda a: np.clip(a, -0.1, 0.1), [w], w.dtype)
+        return tf.reshape(clipped, w.shape)
+
+
+class BySingularValues(keras.constraints.Constraint):
+    """A constraint by a decomposition."""
+
+    def __call__(self, w):
+        """The matrix with singular values of at most 0.2."""
+        s, u, v = keras.ops.svd(w, full_matrices=False)[1], *keras.ops.svd(w, False)[::2]
+        return keras.ops.matmul(u * keras.ops.minimum(s, 0.2), v)
+
+
+class MaxOfAll(keras.constraints.Constraint):
+    """A constraint that is right alone and wrong on a stack, if it saw the whole of one."""
+
+    def __call__(self, w):
+        """Values over the largest of them."""
+        return w / keras.ops.maximum(keras.ops.max(keras.ops.abs(w)), 1.0)
+
+
+@pytest.mark.parametrize("constraint", [ByHost, BySingularValues, MaxOfAll])
+@pytest.mark.parametrize("make", [SerialTrainer, StackedTrainer])
+def test_constraints_of_any_kind(make, constraint):
+    """A step with the constraint is tried before training: it is refused, or as in Keras."""
+
+    def build_model():
+        return models.sequential(
+            (models.FEATURES,), layers.Dense(6, kernel_constraint=constraint())
+        )
+
+    try:
+        make(problem(build_model), data(build_model))
+    except NotStackable:
+        assert constraint is not MaxOfAll
+    else:
+        assert_parity(make, build_model)
