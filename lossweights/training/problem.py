@@ -18,8 +18,10 @@ from lossweights.terms import Term
 from lossweights.training._shared import refuse_shared
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.optimizer import fresh_optimizer
-from lossweights.watch.inference import OwnLosses, refuse_carried_state
+from lossweights.watch.inference import OwnLosses, outputs_of, refuse_carried_state
 from lossweights.watch.reading import values_by_output
+
+_ROWS_AT_ONCE = 1024  # when a model is tried on all rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +148,8 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Rehearsal:
         split: Split | Stream | None = getattr(data, name)
         if split is not None:
             y_pred = _rehearse_split(problem, model, name, split.sample)
+            if isinstance(split, Split) and _looks_up(model):
+                _try_all_rows(model, name, split)
             shape = tree.map_structure(lambda t: (None, *t.shape[1:]), y_pred)
     if not model.trainable_variables:
         raise ModelError(
@@ -155,6 +159,27 @@ def rehearse(problem: Problem, data: Data, seed: int) -> Rehearsal:
     refuse_shared(model, problem.make_model(seed), data.train.sample.head(2).x)
     own = OwnLosses(model, data.train.sample.head(2).x)
     return Rehearsal(shape, own.exist)
+
+
+def _looks_up(model: keras.Model) -> bool:
+    """Whether a model looks rows up by number, so that a number may be out of its table."""
+    return any(isinstance(layer, keras.layers.Embedding) for layer in model._flatten_layers())
+
+
+def _try_all_rows(model: keras.Model, name: str, split: Split) -> None:
+    """Call a model on all rows as `model.fit` would: in a stack no number is out of a table."""
+    for start in range(0, len(split), _ROWS_AT_ONCE):
+        x = tree.map_structure(lambda a, at=start: a[at : at + _ROWS_AT_ONCE], split.x)
+        try:
+            with keras.device("cpu:0"):  # a GPU would look nothing up, and say nothing
+                outputs_of(model, x)
+        except Exception as error:
+            text = " ".join(line.strip() for line in str(error).splitlines()[:4] if line.strip())
+            raise ModelError(
+                f"Expected a model that takes all inputs of {name}. Found a row from {start} on "
+                f"that it does not: {text} Check the numbers of words and classes in load_data() "
+                f"against the tables of build_model()."
+            ) from error
 
 
 def _rehearse_split(problem: Problem, model: keras.Model, name: str, split: Split) -> Any:

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from lossweights.base.errors import ModelError, RecipeError
+from lossweights.data import Data
 from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
 from lossweights.training._stackable import NotStackable
 from lossweights.training.early_stopping import EarlyStopping
@@ -225,3 +226,16 @@ def test_constraints_of_any_kind(make, constraint):
         assert constraint is not MaxOfAll
     else:
         assert_parity(make, build_model)
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_a_word_that_no_table_has_is_refused_before_training(part):
+    """A stack would look up another word and go on; it is named with the part it is in."""
+    good = data(models.embedding)
+    words = np.array(good.val.x)
+    words[-1, 0] = models.WORDS + 3
+    parts = dict.fromkeys(("train", "val", "test"), (good.val.x, good.val.y))
+    parts[part] = (words, good.val.y)
+    with pytest.raises(ModelError, match=rf"all inputs of {part}.*{models.WORDS + 3}"):
+        rehearse(problem(models.embedding), Data(**parts), seed=0)
+    rehearse(problem(models.embedding), good, seed=0)
