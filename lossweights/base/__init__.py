@@ -12,6 +12,7 @@ Doors:
 - `logs`: how much libraries log;
 - `commands`: command lines that a person can paste;
 - `palette`: the colours of terms in figures;
+- `autologging`: keeps MLflow's from recording what is recorded already;
 - `imports`: doing something around the import of another package;
 - `quiet_start`: leaves TensorFlow's start-up notes out of a program's output.
 """

@@ -13,9 +13,12 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
+from lossweights.base.autologging import autologging_off
 from lossweights.executors import Loaded, serve
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -27,17 +30,19 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to decide on
     faulthandler.enable()  # a crash in native code leaves its traceback in the log
     _die_with(driver)
-    serve(pipe, _load)
+    with ExitStack() as meanwhile:
+        serve(pipe, partial(_load, meanwhile))
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # taking TensorFlow down in order would keep the driver waiting for seconds
 
 
-def _load(request: Mapping[str, Any]) -> Loaded:
+def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
     from lossweights.cli._script import load_location
 
     prepared = load_location(request["location"]).prepare(rehearse=False)
+    meanwhile.enter_context(autologging_off())  # the script may have turned it on
     trainer = prepared.make_trainer(request["trainer"], request["members"])
     return Loaded(trainer, prepared.fingerprint)
 

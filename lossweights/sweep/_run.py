@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lossweights.base.autologging import autologging_off
 from lossweights.base.commands import command
 from lossweights.base.errors import StoreError
 from lossweights.base.names import check_name
@@ -30,7 +31,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     if not options.resume:
         refuse_existing(options.root, name)
     refuse_full_disk(options.root)
-    with Signals() as signals:
+    with Signals() as signals, autologging_off():
         # 2. The data are loaded, and every part is tried once.
         prepared = sweep.prepare(rehearse=True)
         # 3. The sweep folder is made or reopened; from here on it is ours alone.
