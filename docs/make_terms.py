@@ -41,10 +41,10 @@ before any training, which the term says itself where it is not as here:
 
 | what it says | meaning | unless it says |
 | --- | --- | --- |
-| `link` | what predictions are: values in the units of the targets (`"identity"`), log-odds (`"logit"`), log-probabilities of classes (`"softmax"`) | `"identity"` |
+| `link` | what predictions are: values in the units of the targets or any others (`"identity"`), values from 0 to 1 (`"probability"`), log-odds (`"logit"`), log-probabilities of classes (`"softmax"`) | `"identity"` |
 | `axes` | the axes that it takes differences along: a constant is one along them | `()` |
 | `mapped` | whether `y_true` may carry distance maps behind its masks | `False` |
-| `best_constant(targets)` | the best prediction for a model without inputs; refuses if there is none | `targets.mean()` |
+| `best_constant(targets)` | the best prediction for a model without inputs, if a formula gives it; refuses if there is none | `None`: it is searched for |
 """  # noqa: E501  a row of a table is one line
 
 SHIFT = """\

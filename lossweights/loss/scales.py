@@ -5,32 +5,21 @@ resolution, give the same term another size. Divided by what the best constant p
 every term starts near 1, and the weights say how much each one matters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeAlias
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import ArrayLike
 
-from lossweights.base.errors import DataError, TermError
-from lossweights.loss.weights import check_scales
+from lossweights.base.errors import DataError, WeightError
+from lossweights.loss._constant import Shape, best_constant
 from lossweights.terms import Term, as_term
-from lossweights.terms.reduction import reduce_weighted
-from lossweights.terms.summands import terms_by_output, values_of
-from lossweights.terms.targets import Array, Targets
+from lossweights.terms.summands import terms_by_output
+from lossweights.terms.targets import Targets
 
-Shape: TypeAlias = Sequence[int | None]
-
-_ROWS = 1024  # at a time: the constant predictions of a whole data set need not fit into memory
-_SMALLEST = 1e-7  # probabilities are kept off 0 and 1 by as much as Keras does
-
-# From a constant in the units of the targets to the predictions of a term, by its `Term.link`.
-_LINKS: Mapping[str, Callable[[Array], Array]] = {
-    "identity": lambda constant: constant,
-    "logit": lambda rates: np.log(_off_the_ends(rates)) - np.log1p(-_off_the_ends(rates)),
-    "softmax": lambda rates: np.log(_off_the_ends(rates)),
-}
+_SMALLEST = float(np.finfo(np.float32).tiny)  # by less, float32 cannot divide
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def reference_scales(
@@ -40,29 +29,37 @@ def reference_scales(
     *,
     output_shape: Shape | Mapping[str, Shape] | None = None,
 ) -> dict[str, float]:
-    """The value of each term for the constant prediction that fits the targets ``y`` best.
+    """The value of each term for the constant prediction that suits it best.
 
-    The constant is the mean of ``y``: over the samples, over every axis that a term differences
-    along, and over all axes between the first and the last, so that there is one constant for each
-    channel (and one alone for series ``(n, time)`` under a boundary along time). For class numbers
-    it is the frequency of each class; for losses made with ``from_logits=True`` it is given as
-    log-odds or log-probabilities. So squared error has the variance of ``y`` as its scale, the
-    linear underestimation penalty the mean absolute deviation, a boundary term the mean absolute
-    difference of neighbours.
+    A constant prediction has the shape of the model's output and is the same for every sample: one
+    number for each channel of the last axis, or one alone where a term of the same loss takes
+    differences along that axis. The best one is that of the term's formula, where one is known: the
+    mean of the targets for squared errors, their quantile for absolute and pinball losses, the
+    frequency of each class, as log-odds or log-probabilities under ``from_logits=True``, for
+    cross-entropies. So squared error has the variance of ``y`` as its scale, cross-entropy the
+    entropy of the classes, a boundary term the mean absolute difference of neighbours.
+
+    For all other terms, functions and losses of your own among them, it is searched for, on 2048
+    rows at most that stand for all. Several channels are then tuned together; above 32 channels the
+    search keeps to what the targets suggest, such as the same quantile of every channel.
+
+    Where no constant is the best one, because ever larger ones cost less or nothing, as under a
+    penalty on one side alone, the mean of the targets is taken. It is taken for `Underestimation`,
+    whose scale is then the mean absolute deviation, and the base rate for terms of distance maps.
 
     Args:
         terms: Terms by name, or anything that a combined loss takes as terms.
         y: Targets of the training data, shape ``(n, ...)``; a dict of them for several outputs.
         sample_weight: Weights as given to ``fit``, or ``None``.
-        output_shape: ``model.output_shape``, where the targets do not tell the number of classes; a
-            dict of them for several outputs.
+        output_shape: ``model.output_shape``, where predictions are not of the shape of the targets:
+            these are class numbers, or hold more than is predicted. A dict for several outputs.
 
     Returns:
         A scale above 0 for each term, in the order of ``terms``, in the units of the term.
 
     Raises:
-        WeightError: A scale is 0 or not finite, as for a term that no constant prediction costs
-            anything.
+        WeightError: A term has no scale: it is 0, below 0 or not finite for its best constant
+            prediction; the message says which.
         TermError: A term has no constant prediction (``CTC``, ``Circle``) or does not fit ``y``.
         DataError: ``y`` is empty.
 
@@ -79,65 +76,7 @@ def reference_scales(
         data = (part.read(y, "y"), part.weight_of(sample_weight), part.weight_of(output_shape))
         for name, term in part.terms.items():
             scales[name] = _scale(name, term, list(part.terms.values()), *data)
-    advice = (
-        "A constant prediction costs nothing there, so the data give no scale. Leave the term out, "
-        "or pass scales={...} with a magnitude that you would call large."
-    )
-    return check_scales(scales, list(built), advice)
-
-
-def _scale(
-    name: str, term: Term, group: Sequence[Term], y: Any, sample_weight: Any, output_shape: Any
-) -> float:
-    """The mean of one term over the data, for the constant that the whole group shares."""
-    y = np.asarray(y)
-    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
-    if y.ndim == 0 or len(y) == 0 or (weight is not None and not weight.any()):
-        raise DataError(
-            "Expected targets with at least one sample of a weight above 0. "
-            f"Found targets of shape {y.shape}. Pass the targets of the training data."
-        )
-    targets = Targets(
-        y,
-        weight,
-        classes=None if output_shape is None else output_shape[-1],
-        axes=[axis for each in group for axis in each.axes],
-        mapped=any(each.mapped for each in group),
-        term=name,
-    )
-    constant = _constant(term, targets)
-    total = 0.0
-    for start in range(0, len(y), _ROWS):
-        rows = slice(start, start + _ROWS)
-        y_pred = np.broadcast_to(constant, (len(y[rows]), *constant.shape[1:]))
-        given = weight if weight is None or weight.ndim == 0 else weight[rows]
-        values = reduce_weighted(
-            partial(values_of, name, term), y[rows], y_pred, given, None, "float32"
-        )
-        total += float(np.sum(ops.convert_to_numpy(values), dtype=np.float64))
-    return total / len(y)
-
-
-def _constant(term: Term, targets: Targets) -> Array:
-    """The constant prediction as ``term`` takes it, shape ``(1, ...)`` of one sample.
-
-    The one place that asks a term for its constant: terms that know no closed form would have
-    theirs searched for here.
-
-    Raises:
-        TermError: The term has none, or does not say how predictions are to be read.
-    """
-    if term.link not in _LINKS:
-        raise TermError(
-            f"Expected the term {targets.term!r} to have a link among {list(_LINKS)}. "
-            f"Found {term.link!r}. Leave it out where predictions are in the units of the targets."
-        )
-    return _LINKS[term.link](term.best_constant(targets)).astype(np.float32)
-
-
-def _off_the_ends(rates: Array) -> Array:
-    """Probabilities that have a logarithm, as have their complements."""
-    return np.clip(rates, _SMALLEST, 1 - _SMALLEST)
+    return {name: scales[name] for name in built}
 
 
 def of_mean_one(scales: Mapping[str, float]) -> dict[str, float]:
@@ -155,3 +94,61 @@ def of_mean_one(scales: Mapping[str, float]) -> dict[str, float]:
     """
     mean = sum(scales.values()) / len(scales)
     return {name: scale / mean for name, scale in scales.items()}
+
+
+def _scale(
+    name: str, term: Term, group: Sequence[Term], y: Any, sample_weight: Any, output_shape: Any
+) -> float:
+    """The scale of one term of a group, all of which read the same predictions."""
+    y = np.asarray(y)
+    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
+    if y.ndim == 0 or len(y) == 0 or (weight is not None and not weight.any()):
+        raise DataError(
+            "Expected targets with at least one sample of a weight above 0. "
+            f"Found targets of shape {y.shape}. Pass the targets of the training data."
+        )
+    targets = Targets(
+        y,
+        weight,
+        classes=None if output_shape is None else output_shape[-1],
+        axes=[axis for each in group for axis in each.axes],
+        mapped=any(each.mapped for each in group),
+        term=name,
+    )
+    magnitude = best_constant(term, targets, output_shape)
+    if _SMALLEST <= magnitude <= _LARGEST:
+        return magnitude
+    raise WeightError(
+        f"Expected a finite scale above 0 for the term {name!r}. Found {magnitude!r}. "
+        f"{_why_not(magnitude, y)}"
+    )
+
+
+def _why_not(magnitude: float, y: ArrayLike) -> str:
+    """Why a magnitude is no scale, and what helps."""
+    if not math.isfinite(magnitude):
+        if not np.isfinite(np.asarray(y, dtype=np.float64)).all():
+            return "The targets hold numbers that are not finite. Replace them."
+        return (
+            "The term is finite for no constant prediction that was tried. Change its formula "
+            f"where it is not finite, leave it out, {_OR_WITHOUT_DATA}"
+        )
+    if magnitude < 0:
+        return (
+            "The term is negative for a constant prediction, and weights are divided by what is "
+            f"above 0. Add a number to the term that keeps it above 0, {_OR_WITHOUT_DATA}"
+        )
+    if magnitude >= _SMALLEST:
+        return f"float32 does not reach so far. Give the targets a larger unit, {_OR_WITHOUT_DATA}"
+    if magnitude > 0:
+        return f"float32 takes it for 0. Give the targets a smaller unit, {_OR_WITHOUT_DATA}"
+    return (
+        "A constant prediction costs nothing there, so the data give no scale. "
+        f"Leave the term out, {_OR_WITHOUT_DATA}"
+    )
+
+
+_OR_WITHOUT_DATA = (
+    "or pass scales={...} with a magnitude of each term that you would call large, or scales=None "
+    "to take weights as they are."
+)

@@ -15,6 +15,7 @@ from lossweights.terms._arguments import fraction, positive
 from lossweights.terms._elements import ElementTerm
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.per_sample import HostArguments
+from lossweights.terms.targets import Array, Targets
 
 
 class OneSidedTerm(ElementTerm):
@@ -31,6 +32,10 @@ class OneSidedTerm(ElementTerm):
         """The penalty of each element."""
         excess = ops.relu(self.sign * (y_true - y_pred))
         return self.factor * (excess if self.power == 1 else ops.square(excess))
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The mean of the targets: by itself the term has none, far enough out all cost nothing."""
+        return targets.mean()
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -122,6 +127,10 @@ class Pinball(ElementTerm):
         """The pinball value of each element."""
         return _two_sided(y_true - y_pred, self.tau, 1.0 - self.tau)
 
+    def best_constant(self, targets: Targets) -> Array:
+        """The quantile of the targets."""
+        return targets.quantile(self.tau)
+
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class Expectile(ElementTerm):
@@ -197,6 +206,10 @@ class Newsvendor(ElementTerm):
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The cost of each element."""
         return _two_sided(y_true - y_pred, self.under_cost, self.over_cost)
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The quantile of the targets at which both costs balance."""
+        return targets.quantile(self.under_cost / (self.under_cost + self.over_cost))
 
 
 def _two_sided(error: Tensor, under: float, over: float) -> Tensor:

@@ -19,6 +19,7 @@ from lossweights.base.errors import TermError
 from lossweights.terms._axes import as_axes, cut, full_weight, resolve_axes
 from lossweights.terms._tensors import Tensor, as_float, as_floats, mean_per_sample
 from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.targets import Array, Targets
 
 KERNELS = ("difference", "sobel")
 
@@ -90,6 +91,10 @@ class Boundary(Term):
         y_true, y_pred = as_floats(y_true, y_pred)
         return _variation(y_true - y_pred, self.axes, self.kernel, element_weight)
 
+    def best_constant(self, targets: Targets) -> Array:
+        """The mean of the targets; all cost the same, since differences do not see a constant."""
+        return targets.mean()
+
 
 @keras.saving.register_keras_serializable(package="lossweights")
 class TotalVariation(Term):
@@ -129,6 +134,10 @@ class TotalVariation(Term):
     ) -> Tensor:
         """The sum over axes of the mean absolute difference, shape ``(batch,)``."""
         return _variation(as_float(y_pred), self.axes, "difference", element_weight)
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The mean of the targets; all cost nothing."""
+        return targets.mean()
 
 
 def _variation(

@@ -28,6 +28,7 @@ from lossweights.base.errors import TermError
 from lossweights.terms._axes import as_axes, dilate, erode, full_weight, resolve_axes
 from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
 from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.targets import Array, Targets
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -77,6 +78,10 @@ class SoftBoundaryDice(Term):
         common = ops.sum(counted * true_ring * pred_ring, axis=axes)
         either = ops.sum(counted * (true_ring + pred_ring), axis=axes)
         return mean_per_sample(1.0 - ratio(2.0 * common, either, otherwise=1.0))
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The base rate; all cost the same, since a constant has no contour."""
+        return targets.mean()
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -146,6 +151,10 @@ class BoundaryF1(Term):
         f1 = ratio(2.0 * precision * recall, precision + recall, otherwise=0.0)
         anything = predicted + outlined > keras.config.epsilon()
         return mean_per_sample(ops.where(anything, 1.0 - f1, 0.0))
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The base rate; all cost the same, since a constant has no contour."""
+        return targets.mean()
 
     def _near(
         self, outline: Tensor, other: Tensor, counted: Tensor, seen: Tensor, axes: tuple[int, ...]

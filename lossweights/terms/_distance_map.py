@@ -35,6 +35,7 @@ from lossweights.terms._arguments import positive
 from lossweights.terms._axes import as_axes, resolve_axes
 from lossweights.terms._tensors import Tensor, as_float, mean_per_sample, shapes_fit
 from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.targets import Array, Targets
 
 
 def with_distance_map(
@@ -186,6 +187,10 @@ class MapTerm(Term):
         """The mean value of each sample's elements, shape ``(batch,)``."""
         values = self.of_elements(*_error_and_distance(y_true, y_pred, self.axes))
         return mean_per_sample(values, first_channels(element_weight, values))
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The base rate, as for the cross-entropies that stand beside these terms."""
+        return targets.mean()
 
 
 @keras.saving.register_keras_serializable(package="lossweights")

@@ -43,6 +43,14 @@ _ELEMENTWISE = frozenset(
 # Their targets are class numbers, of another shape than the predictions.
 _CLASS_NUMBERS = frozenset({"CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy"})
 
+# The mean of the targets is their best constant prediction, as probabilities or through `_LOGITS`.
+_BEST_AT_MEAN = frozenset(
+    {
+        "BinaryCrossentropy", "CategoricalCrossentropy", "KLDivergence", "MeanSquaredError",
+        "Poisson",
+    }
+)  # fmt: skip
+
 # They compare sequences or embeddings with labels: no prediction without inputs means anything.
 _NO_CONSTANT = frozenset({"CTC", "Circle"})
 
@@ -133,16 +141,24 @@ class KerasLoss(Term):
             and self.arguments.get("axis", -1) == -1
         )
 
-    def best_constant(self, targets: Targets) -> Array:
-        """The mean of the targets, or of class numbers the frequency of each class."""
+    def best_constant(self, targets: Targets) -> Array | None:
+        """By a formula, where there is one: mean, median, or the frequency of each class."""
         if self.loss in _NO_CONSTANT:
             raise TermError(
                 f"Expected terms that a constant prediction can be given to. Found {self.loss} as "
                 f"the term {targets.term!r}. Pass scales={{...}} with a magnitude for every term."
             )
-        if self.loss in _CLASS_NUMBERS:
+        if self.loss == "SparseCategoricalCrossentropy":
             return targets.class_rates(ignored=self.arguments.get("ignore_class"))
-        return targets.mean()
+        if self.loss == "MeanAbsoluteError":
+            return targets.quantile(0.5)
+        return self._smoothed(targets.mean()) if self.loss in _BEST_AT_MEAN else None
+
+    def _smoothed(self, rates: Array) -> Array:
+        """What Keras makes of targets, and so of their mean, under ``label_smoothing``."""
+        smoothing = self.arguments.get("label_smoothing") or 0.0
+        answers = 2 if self.loss == "BinaryCrossentropy" else rates.shape[-1]
+        return rates * (1 - smoothing) + smoothing / answers
 
 
 @keras.saving.register_keras_serializable(package="lossweights")

@@ -73,6 +73,6 @@ class OnMask(Term):
             element_weight = first_channels(element_weight, masks)
         return self.term.per_sample(masks, y_pred, element_weight)
 
-    def best_constant(self, targets: Targets) -> Array:
+    def best_constant(self, targets: Targets) -> Array | None:
         """That of the term, which sees the masks alone."""
         return self.term.best_constant(targets)

@@ -79,7 +79,7 @@ class OnOutput(Term):
         """The weight of this term's output: its own in a dict of them, otherwise the one given."""
         return weight.get(self.output) if isinstance(weight, Mapping) else weight
 
-    def best_constant(self, targets: Targets) -> Array:
+    def best_constant(self, targets: Targets) -> Array | None:
         """That of the term, for the targets of its output."""
         return self.term.best_constant(targets)
 

@@ -12,6 +12,7 @@ from lossweights.terms._arguments import positive
 from lossweights.terms._elements import ElementTerm
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.per_sample import HostArguments
+from lossweights.terms.targets import Array, Targets
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -34,6 +35,10 @@ class MeanSquaredError(ElementTerm):
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The squared error of each element."""
         return ops.square(y_true - y_pred)
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The mean of the targets."""
+        return targets.mean()
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -60,6 +65,10 @@ class MeanAbsoluteError(ElementTerm):
         error = y_true - y_pred
         # Not ops.abs, which has the slope 1 at 0 on JAX: a perfect prediction would be moved.
         return error * ops.sign(error)
+
+    def best_constant(self, targets: Targets) -> Array:
+        """The median of the targets."""
+        return targets.quantile(0.5)
 
 
 @keras.saving.register_keras_serializable(package="lossweights")

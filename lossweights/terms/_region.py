@@ -43,6 +43,7 @@ class Dice(Term):
     """
 
     default_name = "dice"
+    link = "probability"
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -89,6 +90,7 @@ class Tversky(Term):
     """
 
     default_name = "tversky"
+    link = "probability"
 
     def __init__(
         self, alpha: float = 0.5, beta: float = 0.5, **host: Unpack[HostArguments]
@@ -157,7 +159,7 @@ class Focal(ElementTerm):
         self.gamma = float(gamma)
         self.alpha = None if alpha is None else fraction("alpha", alpha, "Take 0.25, or None.")
         self.from_logits = bool(from_logits)
-        self.link = "logit" if self.from_logits else "identity"
+        self.link = "logit" if self.from_logits else "probability"
 
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The focal cross-entropy of each element."""

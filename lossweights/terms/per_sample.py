@@ -17,7 +17,7 @@ from lossweights.terms.config import read, written
 from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.targets import Array, Targets
 
-Link: TypeAlias = Literal["identity", "logit", "softmax"]
+Link: TypeAlias = Literal["identity", "probability", "logit", "softmax"]
 
 
 class HostArguments(TypedDict, total=False):
@@ -141,9 +141,9 @@ class Term(PerSampleLoss):
 
     Attributes:
         default_name: Name of a term that is given none, or ``None``.
-        link: What the predictions are: ``"identity"`` for values in the units of the targets,
-            probabilities included; ``"logit"`` for log-odds of yes-or-no questions; ``"softmax"``
-            for log-probabilities of classes, up to a constant.
+        link: What the predictions are: ``"identity"`` for values in the units of the targets, or
+            any others; ``"probability"`` for values from 0 to 1; ``"logit"`` for log-odds of
+            yes-or-no questions; ``"softmax"`` for log-probabilities of classes, up to a constant.
         axes: The axes that it differences along, where it wants a constant to be one. None are
             named by default.
         mapped: Whether its ``y_true`` may carry distance maps behind the masks.
@@ -164,22 +164,23 @@ class Term(PerSampleLoss):
     axes: tuple[int, ...] = ()
     mapped: bool = False
 
-    def best_constant(self, targets: Targets) -> Array:
+    def best_constant(self, targets: Targets) -> Array | None:
         """The prediction, one for all samples, that a model without inputs would do best to give.
 
-        The default is the mean of the targets, for each channel. As probabilities, where `link`
-        says that predictions are logarithms of some.
+        The default says that no formula for it is known: it is searched for. A term that has one
+        implements this, such as ``targets.mean()`` for squared errors; it gives probabilities where
+        `link` says that predictions are logarithms of some.
 
         Args:
             targets: The targets, with what the other terms of the loss demand of a constant.
 
         Returns:
-            An array of shape ``(1, ...)``.
+            An array of shape ``(1, ...)``, or ``None`` to have it searched for.
 
         Raises:
             TermError: No constant prediction can be given to this term.
         """
-        return targets.mean()
+        return None
 
 
 __all__ = ["HostArguments", "Link", "PerSampleLoss", "Tensor", "Term"]

@@ -41,19 +41,48 @@ class Targets:
         Returns:
             One prediction, shape ``(1, ...)``, that is the same for every sample.
         """
-        y, weight = self.y, self.weight
-        if self.mapped:
-            channels = self.classes or y.shape[-1] // 2
-            y = y[..., :channels]
-            if weight is not None and weight.ndim == y.ndim:
-                weight = weight[..., :channels]
+        values, weight = self.by_channel()
+        return self._for_a_sample(np.average(values.astype(np.float64), axis=0, weights=weight))
+
+    def quantile(self, level: float) -> Array:
+        """The quantile of each channel, or of all where a term differences along the last axis.
+
+        Args:
+            level: Part of the weight of the targets that is at or below it, 0 to 1.
+
+        Returns:
+            One prediction, shape ``(1, ...)``: for each channel the lowest target with that part
+            at or below it, so that no other constant has a lower pinball loss.
+
+        Source: Koenker and Bassett, "Regression quantiles" (Econometrica 46, 1978).
+
+        >>> Targets(np.array([[1.0], [2.0], [6.0]])).quantile(0.5)
+        array([[2.]])
+        """
+        values, weight = self.by_channel()
+        found = np.quantile(values, level, axis=0, weights=weight, method="inverted_cdf")
+        return self._for_a_sample(found)
+
+    def by_channel(self) -> tuple[Array, Array | None]:
+        """All elements, shape ``(elements, channels)``, without the maps; their weights, alike."""
+        y = self._plain()
+        weight = self.weight
+        if weight is not None and weight.ndim == self.y.ndim:
+            weight = weight[..., : y.shape[-1]]
+        full = _full(weight, y)
         last = y.ndim - 1
-        differenced = {axis % y.ndim for axis in self.axes}
-        over = tuple(range(y.ndim)) if last in differenced else tuple(range(max(last, 1)))
-        means: Array = np.average(
-            y.astype(np.float64), axis=over, weights=_full(weight, y), keepdims=True
-        )
-        return np.broadcast_to(means, (1, *y.shape[1:]))
+        together = last == 0 or last in {axis % y.ndim for axis in self.axes}
+        columns = (-1, 1 if together else y.shape[-1])
+        return y.reshape(columns), None if full is None else full.reshape(columns)
+
+    def _plain(self) -> Array:
+        """The targets without the maps behind them."""
+        if not self.mapped:
+            return self.y
+        return self.y[..., : self.classes or self.y.shape[-1] // 2]
+
+    def _for_a_sample(self, by_channel: Array) -> Array:
+        return np.broadcast_to(by_channel, (1, *self._plain().shape[1:]))
 
     def class_rates(self, ignored: int | None = None) -> Array:
         """The frequency of each class, for targets that are class numbers.

@@ -1,0 +1,171 @@
+"""What a term costs a model that predicts a constant: by a formula, or by searching for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from lossweights.base.errors import TermError
+from lossweights.loss._guesses import guesses, logarithms
+from lossweights.loss._minimum import find_minimum
+from lossweights.terms import Term
+from lossweights.terms.reduction import reduce_weighted
+from lossweights.terms.summands import values_of
+from lossweights.terms.targets import Targets
+
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = Sequence[int | None]
+
+_ELEMENTS = 1 << 20  # at a time: the constant predictions of a data set need not fit into memory
+_LEAST_ROWS = 1024
+# A search takes some hundred measurements. So it goes over some rows, and at its end over all.
+_SEARCHED_ELEMENTS = 1 << 17
+_FEWEST_SEARCHED, _MOST_SEARCHED = 16, 2048
+_ROUNDING = 1e-6  # what a perfect prediction costs at most, where probabilities are kept off 0
+
+# From rates to the predictions of a term, by its `Term.link`.
+_LINKS: Mapping[str, Callable[[Array], Array]] = {
+    "identity": lambda constant: constant,
+    "probability": lambda constant: np.clip(constant, 0.0, 1.0),
+    "logit": lambda rates: logarithms(rates)[0],
+    "softmax": lambda rates: logarithms(rates)[1],
+}
+
+
+def best_constant(term: Term, targets: Targets, output_shape: Shape | None) -> float:
+    """What a term costs for the constant prediction that suits it best: its mean over the data.
+
+    It is not finite if it is so for every constant. Where no constant is the best one, because
+    ever larger ones cost less or nothing, it is what the mean of the targets costs.
+
+    Args:
+        term: The term, which is called ``targets.term`` in messages.
+        targets: The targets.
+        output_shape: Shape of the model's output, or ``None`` for that of the targets.
+
+    Raises:
+        TermError: The term has no constant prediction, cannot read it, or does not say how
+            predictions are to be read.
+    """
+    if term.link not in _LINKS:
+        raise TermError(
+            f"Expected the term {targets.term!r} to have a link among {list(_LINKS)}. "
+            f"Found {term.link!r}. Leave it out where predictions are in the units of the targets."
+        )
+    known = term.best_constant(targets)
+    if known is None:
+        return _searched(term, targets, _prediction_shape(targets, output_shape))
+    magnitude = _magnitude(term, targets, _LINKS[term.link](known))
+    perfect = magnitude < _ROUNDING and _are_alike(targets)
+    return 0.0 if perfect else magnitude
+
+
+def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
+    """The same, where no formula is known."""
+    last = len(shape) - 1
+    together = last == 0 or last in {axis % len(shape) for axis in targets.axes}
+    numbers = 1 if together else shape[-1]
+    rows = _representative(targets, shape)
+    some = replace(targets, y=targets.y[rows], weight=_of_rows(targets.weight, rows))
+    from_all, from_some = guesses(targets, shape, numbers), guesses(some, shape, numbers)
+    natural, linked = from_all.natural, from_all.linked
+    bound = _LINKS["probability" if term.link == "probability" else "identity"]
+
+    def magnitude(of: Targets, constant: Array) -> float:
+        return _magnitude(term, of, np.broadcast_to(bound(constant), shape))
+
+    found = find_minimum(
+        partial(magnitude, some), [natural, *linked, *from_some.others], from_some.width
+    )
+    if found is None:
+        return np.nan
+    outside = (found.at < from_some.lowest).any() or (found.at > from_some.highest).any()
+    if found.value < 0 and outside:
+        # A ratio that has a pole where no prediction ever is, or a term that is indeed negative.
+        pole = all(magnitude(some, each) > 0 for each in (natural, *linked[:1]))
+    else:
+        pole = False
+    if found.endless or pole:
+        return 0.0 if _are_alike(targets) else magnitude(targets, natural)
+    candidates = [found.at]
+    if len(rows) < len(targets.y):  # rare classes may be too few among some rows
+        candidates += [natural, *linked]
+    magnitudes = [magnitude(targets, each) for each in candidates]
+    return min((m for m in magnitudes if np.isfinite(m)), default=np.nan)
+
+
+def _are_alike(targets: Targets) -> bool:
+    """Whether all samples that count have the same targets, so that a constant is perfect."""
+    y = targets.y[_counted(targets)]
+    return bool((y == y[:1]).all())
+
+
+def _magnitude(term: Term, targets: Targets, constant: Array) -> float:
+    """The mean of a term over the data, for one prediction of shape ``(1, ...)``."""
+    y, weight = targets.y, targets.weight
+    constant = constant.astype(np.float32)
+    elements = max(1, y[:1].size, constant.size)
+    step = max(_LEAST_ROWS, _ELEMENTS // elements)
+    total = 0.0
+    for start in range(0, len(y), step):
+        rows = slice(start, start + step)
+        y_pred = np.broadcast_to(constant, (len(y[rows]), *constant.shape[1:]))
+        values = reduce_weighted(
+            partial(values_of, targets.term, term),
+            y[rows],
+            y_pred,
+            _of_rows(weight, rows),
+            None,
+            "float32",
+        )
+        total += float(np.sum(ops.convert_to_numpy(values), dtype=np.float64))
+    return total / len(y)
+
+
+def _prediction_shape(targets: Targets, output_shape: Shape | None) -> tuple[int, ...]:
+    """The shape of one sample's prediction, ``(1, ...)``."""
+    y = targets.y
+    if output_shape is None:
+        plain: tuple[int, ...] = targets.mean().shape
+        return plain
+    sizes = [
+        size if size is not None else y.shape[axis] if axis < y.ndim else None
+        for axis, size in enumerate(output_shape)
+    ][1:]
+    if None in sizes:
+        raise TermError(
+            f"Expected an output shape with known sizes for the term {targets.term!r}. Found "
+            f"{tuple(output_shape)} for targets of shape {y.shape}. Pass output_shape= with "
+            "the sizes of this data."
+        )
+    return (1, *(int(size) for size in sizes if size is not None))
+
+
+def _representative(targets: Targets, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Rows that stand for all: evenly spread over the order of their means, extremes included."""
+    y, counted = targets.y, _counted(targets)
+    elements = max(1, y[:1].size, int(np.prod(shape)))
+    most = int(np.clip(_SEARCHED_ELEMENTS // elements, _FEWEST_SEARCHED, _MOST_SEARCHED))
+    if len(counted) <= most:
+        return counted
+    # Shuffled first, so that among equal means an order in time falls into step with nothing.
+    shuffled = np.random.default_rng(0).permutation(counted)
+    means = y.reshape(len(y), -1)[shuffled].mean(axis=1)
+    in_order = shuffled[np.argsort(means, kind="stable")]
+    return np.sort(in_order[np.linspace(0, len(in_order) - 1, most).round().astype(np.int64)])
+
+
+def _counted(targets: Targets) -> NDArray[np.int64]:
+    """The rows with a weight above 0."""
+    y, weight = targets.y, targets.weight
+    if weight is None or weight.ndim == 0:
+        return np.arange(len(y))
+    return np.flatnonzero(weight.reshape(len(y), -1).any(axis=1))
+
+
+def _of_rows(weight: Array | None, rows: Any) -> Array | None:
+    return weight if weight is None or weight.ndim == 0 else weight[rows]

@@ -1,0 +1,165 @@
+"""Where to look for the best constant prediction: what the targets suggest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossweights.terms.targets import Targets
+
+Array: TypeAlias = NDArray[Any]
+
+_LEVELS = (
+    *(0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
+    *(0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
+)
+_FEW = 8  # channels of targets that are tried one by one as the only number of a prediction
+_SMALLEST = 1e-7  # probabilities are kept off 0 and 1 by as much as Keras does
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """Constants that may be good ones, each of shape ``(numbers,)``.
+
+    Attributes:
+        natural: The mean of the targets, or the frequencies of classes that are given as numbers:
+            the constant of a model whose predictions are in the units of the targets.
+        linked: The natural one as log-odds and as logarithms, where it has some.
+        others: Quantiles, and what is left without values that may stand for missing ones.
+        lowest, highest: The ends of what the targets reach.
+        width: How far it is from one to the other, or about as far as 0, above 0.
+    """
+
+    natural: Array
+    linked: Sequence[Array]
+    others: Sequence[Array]
+    lowest: Array
+    highest: Array
+    width: Array
+
+
+def guesses(targets: Targets, shape: Sequence[int], numbers: int) -> Guesses:
+    """What the targets suggest for predictions of so many numbers.
+
+    Targets may have other channels than predictions: the first ones are taken for those that are
+    predicted, and a single number is looked for among the values of every channel.
+
+    Args:
+        targets: The targets.
+        shape: Shape of a prediction with its first axis, such as ``(1, 5)``.
+        numbers: How many numbers it is made of.
+    """
+    columns = _columns(targets, len(shape))
+    mean, *other_means = _vectors(_means(columns), numbers)
+    found = [np.array([np.quantile(c.values, level) for c in columns]) for level in _LEVELS]
+    rates = _class_rates(columns[0], numbers) if len(columns) == 1 < numbers else None
+    natural = mean if rates is None else rates
+    others = [
+        *other_means,
+        *(vector for each in found for vector in _vectors(each, numbers)),
+        *(vector for each in _without_marks(columns) for vector in _vectors(each, numbers)),
+        np.zeros(numbers),
+        np.ones(numbers),
+    ]
+    lowest, highest = (_vectors(each, numbers)[0] for each in (found[0], found[-1]))
+    if numbers == 1:  # which channel is predicted, nobody says
+        lowest, highest = found[0].min(keepdims=True), found[-1].max(keepdims=True)
+    width = highest - lowest
+    return Guesses(
+        natural=natural,
+        linked=logarithms(natural),
+        others=[np.asarray(each, dtype=np.float64) for each in others],
+        lowest=lowest,
+        highest=highest,
+        width=np.where(width > 0, width, np.maximum(np.abs(mean), 1.0)),
+    )
+
+
+def logarithms(rates: Array) -> list[Array]:
+    """Log-odds and logarithms of rates, logarithms alone of what is above 0 otherwise."""
+    if rates.min() >= 0 and rates.max() <= 1:
+        kept = np.clip(rates, _SMALLEST, 1 - _SMALLEST)  # what has both
+        return [np.log(kept) - np.log1p(-kept), np.log(kept)]
+    return [np.log(rates)] if rates.min() > 0 else []
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The finite values of one channel of the targets that have a weight, and their weights."""
+
+    values: Array
+    weights: Array | None
+
+
+def _columns(targets: Targets, rank: int) -> list[_Column]:
+    """The channels of the targets, for predictions with so many axes."""
+    y, weight = targets.y, targets.weight
+    if y.ndim == rank + 1 and y.shape[-1] == 1:
+        y, weight = y[..., 0], weight if weight is None or weight.ndim <= rank else weight[..., 0]
+    while y.ndim < rank:
+        y = y[..., None]
+    values, weights = replace(targets, y=y, weight=weight).by_channel()
+    columns = []
+    for channel in range(values.shape[1]):
+        column = values[:, channel].astype(np.float64)
+        kept = np.isfinite(column)
+        if weights is not None:
+            kept &= weights[:, channel] > 0
+        if not kept.any():
+            column, kept = np.zeros(1), np.ones(1, bool)  # nothing is known of this channel
+            columns.append(_Column(column, None))
+            continue
+        columns.append(_Column(column[kept], None if weights is None else weights[kept, channel]))
+    return columns
+
+
+def _vectors(by_channel: Array, numbers: int) -> list[Array]:
+    """Predictions of so many numbers from one number for each channel of the targets."""
+    channels = len(by_channel)
+    if numbers == 1:
+        return [by_channel[i : i + 1] for i in range(min(channels, _FEW))]
+    if channels >= numbers:
+        return [by_channel[:numbers]]
+    return [np.full(numbers, by_channel[i]) for i in range(min(channels, _FEW))]
+
+
+def _means(columns: Sequence[_Column]) -> Array:
+    return np.array([np.average(c.values, weights=c.weights) for c in columns])
+
+
+def _without_marks(columns: Sequence[_Column]) -> list[Array]:
+    """Means and medians without the lowest, the highest value, or both: these mark what is missing.
+
+    Such as -999, which a loss may leave out by itself.
+    """
+    statistics: list[Callable[[Array], Any]] = [np.mean, np.median]
+    found = []
+    for lowest, highest in ((True, False), (False, True), (True, True)):
+        kept = [_inner(c.values, lowest, highest) for c in columns]
+        found += [np.array([statistic(values) for values in kept]) for statistic in statistics]
+    return found
+
+
+def _inner(values: Array, lowest: bool, highest: bool) -> Array:
+    kept = np.ones(len(values), bool)
+    if lowest:
+        kept &= values > values.min()
+    if highest:
+        kept &= values < values.max()
+    return values[kept] if kept.any() else values
+
+
+def _class_rates(column: _Column, classes: int) -> Array | None:
+    """The frequency of each class, if these are class numbers; others may mark what is ignored."""
+    values, weights = column.values, column.weights
+    known = (values >= 0) & (values < classes) & (values == np.round(values))
+    if not (values == np.round(values)).all() or not known.any():
+        return None
+    counts = np.bincount(
+        values[known].astype(np.int64),
+        weights=None if weights is None else weights[known],
+        minlength=classes,
+    )
+    return counts / counts.sum()
