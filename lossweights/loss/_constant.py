@@ -1,7 +1,8 @@
 """What a term costs a model that predicts a constant: by a formula, or by searching for it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -10,9 +11,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from lossweights.base.errors import TermError
-from lossweights.loss._guesses import guesses, logarithms
-from lossweights.loss._minimum import find_minimum
+from lossweights.loss._guesses import Guesses, guesses, log_odds_and_logarithms
+from lossweights.loss._minimum import Minimum, find_minimum
 from lossweights.terms import Term
+from lossweights.terms.per_sample import Link
 from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.summands import values_of
 from lossweights.terms.targets import Targets
@@ -25,14 +27,15 @@ _LEAST_ROWS = 1024
 # A search takes some hundred measurements. So it goes over some rows, and at its end over all.
 _SEARCHED_ELEMENTS = 1 << 17
 _FEWEST_SEARCHED, _MOST_SEARCHED = 16, 2048
+_SAME, _SHIFT = 1e-4, 0.1  # how alike, and how far a shift, to tell logits from probabilities
 _ROUNDING = 1e-6  # what a perfect prediction costs at most, where probabilities are kept off 0
 
 # From rates to the predictions of a term, by its `Term.link`.
 _LINKS: Mapping[str, Callable[[Array], Array]] = {
     "identity": lambda constant: constant,
     "probability": lambda constant: np.clip(constant, 0.0, 1.0),
-    "logit": lambda rates: logarithms(rates)[0],
-    "softmax": lambda rates: logarithms(rates)[1],
+    "logit": lambda rates: log_odds_and_logarithms(rates)[0],
+    "softmax": lambda rates: log_odds_and_logarithms(rates)[1],
 }
 
 
@@ -71,30 +74,100 @@ def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
     numbers = 1 if together else shape[-1]
     rows = _representative(targets, shape)
     some = replace(targets, y=targets.y[rows], weight=_of_rows(targets.weight, rows))
-    from_all, from_some = guesses(targets, shape, numbers), guesses(some, shape, numbers)
-    natural, linked = from_all.natural, from_all.linked
-    bound = _LINKS["probability" if term.link == "probability" else "identity"]
+    suggested = guesses(targets, shape, numbers), guesses(some, shape, numbers)
+    natural = suggested[0].natural
 
     def magnitude(of: Targets, constant: Array) -> float:
-        return _magnitude(term, of, np.broadcast_to(bound(constant), shape))
+        return _magnitude(term, of, np.broadcast_to(constant, shape))
 
-    found = find_minimum(
-        partial(magnitude, some), [natural, *linked, *from_some.others], from_some.width
-    )
-    if found is None:
+    def lowest(reading: _Reading) -> Minimum | None:
+        starts = [*reading.naturals, *reading.others]
+        return find_minimum(lambda x: magnitude(some, reading.to(x)), starts, reading.width)
+
+    readings = _readings(term.link, *suggested, lambda x: magnitude(some, x))
+    searched = [(lowest(reading), reading) for reading in readings]
+    minima = [(minimum, reading) for minimum, reading in searched if minimum is not None]
+    if not minima:
         return np.nan
-    outside = (found.at < from_some.lowest).any() or (found.at > from_some.highest).any()
-    if found.value < 0 and outside:
-        # A ratio that has a pole where no prediction ever is, or a term that is indeed negative.
-        pole = all(magnitude(some, each) > 0 for each in (natural, *linked[:1]))
-    else:
-        pole = False
-    if found.endless or pole:
-        return 0.0 if _are_alike(targets) else magnitude(targets, natural)
-    candidates = [found.at]
-    if len(rows) < len(targets.y):  # rare classes may be too few among some rows
-        candidates += [natural, *linked]
-    magnitudes = [magnitude(targets, each) for each in candidates]
+    usable = [each for each in minima if each[0].value > 0 and not each[0].endless]
+    if usable and usable[0] is minima[0]:
+        minimum, reading = min(usable, key=lambda each: each[0].value)
+        constants = [minimum.at]
+        if len(rows) < len(targets.y):  # rare classes may be too few among some rows
+            constants += reading.naturals
+        return _least(magnitude(targets, reading.to(each)) for each in constants)
+    minimum, reading = minima[0]
+    # A ratio may have a pole, at predictions that no model makes.
+    pole = (
+        minimum.value < 0
+        and not suggested[0].reach(minimum.at)
+        and all(magnitude(some, reading.to(each)) > 0 for each in reading.naturals[:2])
+    )
+    if not minimum.endless and not pole:
+        return magnitude(targets, reading.to(minimum.at))
+    return 0.0 if _are_alike(targets) else magnitude(targets, natural)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the numbers that are searched for may mean.
+
+    Attributes:
+        to: From the numbers to a constant prediction.
+        naturals: The numbers of what the targets suggest first.
+        others: More to start from.
+        width: How far each may be expected to move.
+    """
+
+    to: Callable[[Array], Array]
+    naturals: Sequence[Array]
+    others: Sequence[Array]
+    width: Array
+
+
+def _readings(
+    link: Link, from_all: Guesses, from_some: Guesses, cost: Callable[[Array], float]
+) -> list[_Reading]:
+    """What the predictions of a term may be: values, or a distribution over classes.
+
+    A loss on probabilities may have any value for what are none, such as negative ones. So where
+    the targets are distributions, predictions are those, first of all. They are logarithms or
+    log-odds if the term says so, or if it behaves so: logarithms count up to a constant, and
+    no shift of the log-odds of the classes lowers a loss on them.
+    """
+    if not from_all.exclusive or link == "logit":
+        to = _LINKS["probability" if link == "probability" else "identity"]
+        naturals = [from_all.natural, *from_all.linked]
+        return [_Reading(to, naturals, from_some.others, from_some.width)]
+    log_odds, logarithms = from_all.linked
+    classes = len(logarithms)
+    start, even, one = [logarithms], [np.zeros(classes)], np.ones(classes)
+    readings = {
+        "probability": _Reading(_softmax, start, even, one),
+        "softmax": _Reading(_log_softmax, start, even, one),
+        "logit": _Reading(_LINKS["identity"], [log_odds], even, one),
+    }
+    if link in readings:
+        return [readings[link]]
+    kept = [readings["probability"]]
+    if math.isclose(cost(logarithms), cost(logarithms + 1.0), rel_tol=_SAME):
+        kept.append(readings["softmax"])
+    elif cost(log_odds) <= min(cost(log_odds + _SHIFT), cost(log_odds - _SHIFT)):
+        kept.append(readings["logit"])
+    return kept
+
+
+def _log_softmax(numbers: Array) -> Array:
+    shifted = numbers - numbers.max()
+    found: Array = shifted - np.log(np.sum(np.exp(shifted)))
+    return found
+
+
+def _softmax(numbers: Array) -> Array:
+    return np.exp(_log_softmax(numbers))
+
+
+def _least(magnitudes: Iterable[float]) -> float:
     return min((m for m in magnitudes if np.isfinite(m)), default=np.nan)
 
 

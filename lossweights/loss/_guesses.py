@@ -29,7 +29,8 @@ class Guesses:
         linked: The natural one as log-odds and as logarithms, where it has some.
         others: Quantiles, and what is left without values that may stand for missing ones.
         lowest, highest: The ends of what the targets reach.
-        width: How far it is from one to the other, or about as far as 0, above 0.
+        exclusive: Whether the targets are classes that exclude each other, so that a prediction is
+            a distribution over them.
     """
 
     natural: Array
@@ -37,7 +38,17 @@ class Guesses:
     others: Sequence[Array]
     lowest: Array
     highest: Array
-    width: Array
+    exclusive: bool
+
+    @property
+    def width(self) -> Array:
+        """How far the targets reach, or about as far as 0; above 0."""
+        reach = self.highest - self.lowest
+        return np.where(reach > 0, reach, np.maximum(np.abs(self.natural), 1.0))
+
+    def reach(self, constant: Array) -> bool:
+        """Whether a constant lies between the ends."""
+        return bool(((constant >= self.lowest) & (constant <= self.highest)).all())
 
 
 def guesses(targets: Targets, shape: Sequence[int], numbers: int) -> Guesses:
@@ -52,32 +63,30 @@ def guesses(targets: Targets, shape: Sequence[int], numbers: int) -> Guesses:
         numbers: How many numbers it is made of.
     """
     columns = _columns(targets, len(shape))
-    mean, *other_means = _vectors(_means(columns), numbers)
-    found = [np.array([np.quantile(c.values, level) for c in columns]) for level in _LEVELS]
-    rates = _class_rates(columns[0], numbers) if len(columns) == 1 < numbers else None
-    natural = mean if rates is None else rates
-    others = [
-        *other_means,
-        *(vector for each in found for vector in _vectors(each, numbers)),
-        *(vector for each in _without_marks(columns) for vector in _vectors(each, numbers)),
-        np.zeros(numbers),
-        np.ones(numbers),
-    ]
-    lowest, highest = (_vectors(each, numbers)[0] for each in (found[0], found[-1]))
+    by_level = [np.array([np.quantile(c.values, level) for c in columns]) for level in _LEVELS]
+    lowest, highest = (_vectors(each, numbers)[0] for each in (by_level[0], by_level[-1]))
     if numbers == 1:  # which channel is predicted, nobody says
-        lowest, highest = found[0].min(keepdims=True), found[-1].max(keepdims=True)
-    width = highest - lowest
+        lowest, highest = by_level[0].min(keepdims=True), by_level[-1].max(keepdims=True)
+    means = _vectors(np.array([np.average(c.values, weights=c.weights) for c in columns]), numbers)
+    rates = _class_rates(columns[0], numbers) if len(columns) == 1 < numbers else None
+    natural = means[0] if rates is None else rates
     return Guesses(
         natural=natural,
-        linked=logarithms(natural),
-        others=[np.asarray(each, dtype=np.float64) for each in others],
+        linked=log_odds_and_logarithms(natural),
+        others=[
+            *means,
+            *(vector for each in by_level for vector in _vectors(each, numbers)),
+            *(vector for each in _without_marks(columns) for vector in _vectors(each, numbers)),
+            np.zeros(numbers),
+            np.ones(numbers),
+        ],
         lowest=lowest,
         highest=highest,
-        width=np.where(width > 0, width, np.maximum(np.abs(mean), 1.0)),
+        exclusive=rates is not None or _are_distributions(targets.y, numbers),
     )
 
 
-def logarithms(rates: Array) -> list[Array]:
+def log_odds_and_logarithms(rates: Array) -> list[Array]:
     """Log-odds and logarithms of rates, logarithms alone of what is above 0 otherwise."""
     if rates.min() >= 0 and rates.max() <= 1:
         kept = np.clip(rates, _SMALLEST, 1 - _SMALLEST)  # what has both
@@ -107,11 +116,11 @@ def _columns(targets: Targets, rank: int) -> list[_Column]:
         kept = np.isfinite(column)
         if weights is not None:
             kept &= weights[:, channel] > 0
-        if not kept.any():
-            column, kept = np.zeros(1), np.ones(1, bool)  # nothing is known of this channel
-            columns.append(_Column(column, None))
-            continue
-        columns.append(_Column(column[kept], None if weights is None else weights[kept, channel]))
+        if kept.any():
+            some = None if weights is None else weights[kept, channel]
+            columns.append(_Column(column[kept], some))
+        else:  # nothing is known of this channel
+            columns.append(_Column(np.zeros(1), None))
     return columns
 
 
@@ -125,14 +134,10 @@ def _vectors(by_channel: Array, numbers: int) -> list[Array]:
     return [np.full(numbers, by_channel[i]) for i in range(min(channels, _FEW))]
 
 
-def _means(columns: Sequence[_Column]) -> Array:
-    return np.array([np.average(c.values, weights=c.weights) for c in columns])
-
-
 def _without_marks(columns: Sequence[_Column]) -> list[Array]:
-    """Means and medians without the lowest, the highest value, or both: these mark what is missing.
+    """Means and medians without the lowest value, the highest, or both.
 
-    Such as -999, which a loss may leave out by itself.
+    These may mark what is missing, such as -999, and a loss may leave them out by itself.
     """
     statistics: list[Callable[[Array], Any]] = [np.mean, np.median]
     found = []
@@ -152,10 +157,11 @@ def _inner(values: Array, lowest: bool, highest: bool) -> Array:
 
 
 def _class_rates(column: _Column, classes: int) -> Array | None:
-    """The frequency of each class, if these are class numbers; others may mark what is ignored."""
+    """The frequency of each class, if these are class numbers and at most one mark among them."""
     values, weights = column.values, column.weights
-    known = (values >= 0) & (values < classes) & (values == np.round(values))
-    if not (values == np.round(values)).all() or not known.any():
+    known = (values >= 0) & (values < classes)
+    whole = (values == np.round(values)).all()
+    if not whole or not known.any() or len(np.unique(values[~known])) > 1:
         return None
     counts = np.bincount(
         values[known].astype(np.int64),
@@ -163,3 +169,10 @@ def _class_rates(column: _Column, classes: int) -> Array | None:
         minlength=classes,
     )
     return counts / counts.sum()
+
+
+def _are_distributions(y: Array, numbers: int) -> bool:
+    """Whether the last axis holds probabilities of classes, one-hot ones among them."""
+    if y.ndim < 2 or not y.shape[-1] == numbers > 1 or not (y >= 0).all():
+        return False
+    return bool(np.allclose(y.sum(axis=-1), 1.0, atol=1e-3))

@@ -21,6 +21,7 @@ _FALL = 1e-4  # a smaller relative fall is none
 _ROUNDING = 1e-6  # two values are the same if they differ by less, relatively
 
 _MOST_TUNED = 32  # numbers that are tuned one by one
+_TUNED = 3.0  # widths to either side
 _EVALUATIONS = 400  # at most, to tune them
 _HIGH = 1e30  # stands for what is not finite where SciPy wants a number
 
@@ -130,17 +131,16 @@ def _is_endless(beyond: float, far: float, lowest: float) -> bool:
 
 
 def _tune(tried: _Tried, width: Array) -> None:
-    """Tune the numbers of the lowest place so far."""
+    """Tune the numbers of the lowest place so far, each within some widths."""
     from scipy import optimize
 
+    assert tried.at is not None
+    around = _TUNED * width
     optimize.minimize(
         lambda x: min(tried.value(x), _HIGH),
         tried.at,
         method="Powell",
-        options={
-            "maxfev": _EVALUATIONS,
-            "xtol": 1e-4,
-            "ftol": 1e-7,
-            "direc": np.diag(width.astype(np.float64)),
-        },
+        # Without bounds its steps would be fine relative to a place near 0, which takes for ever.
+        bounds=np.stack([tried.at - around, tried.at + around], axis=1),
+        options={"maxfev": _EVALUATIONS, "xtol": 1e-4, "ftol": 1e-5, "direc": np.diag(width)},
     )
