@@ -1,8 +1,7 @@
 """What a term costs a model that predicts a constant: by a formula, or by searching for it."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -11,10 +10,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from lossweights.base.errors import TermError
-from lossweights.loss._guesses import Guesses, guesses, log_odds_and_logarithms
+from lossweights.loss._guesses import guesses
 from lossweights.loss._minimum import Minimum, find_minimum
+from lossweights.loss._readings import LINKS, Reading, readings
 from lossweights.terms import Term
-from lossweights.terms.per_sample import Link
 from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.summands import values_of
 from lossweights.terms.targets import Targets
@@ -27,16 +26,7 @@ _LEAST_ROWS = 1024
 # A search takes some hundred measurements. So it goes over some rows, and at its end over all.
 _SEARCHED_ELEMENTS = 1 << 17
 _FEWEST_SEARCHED, _MOST_SEARCHED = 16, 2048
-_SAME, _SHIFT = 1e-4, 0.1  # how alike, and how far a shift, to tell logits from probabilities
 _ROUNDING = 1e-6  # what a perfect prediction costs at most, where probabilities are kept off 0
-
-# From rates to the predictions of a term, by its `Term.link`.
-_LINKS: Mapping[str, Callable[[Array], Array]] = {
-    "identity": lambda constant: constant,
-    "probability": lambda constant: np.clip(constant, 0.0, 1.0),
-    "logit": lambda rates: log_odds_and_logarithms(rates)[0],
-    "softmax": lambda rates: log_odds_and_logarithms(rates)[1],
-}
 
 
 def best_constant(term: Term, targets: Targets, output_shape: Shape | None) -> float:
@@ -54,15 +44,15 @@ def best_constant(term: Term, targets: Targets, output_shape: Shape | None) -> f
         TermError: The term has no constant prediction, cannot read it, or does not say how
             predictions are to be read.
     """
-    if term.link not in _LINKS:
+    if term.link not in LINKS:
         raise TermError(
-            f"Expected the term {targets.term!r} to have a link among {list(_LINKS)}. "
+            f"Expected the term {targets.term!r} to have a link among {list(LINKS)}. "
             f"Found {term.link!r}. Leave it out where predictions are in the units of the targets."
         )
     known = term.best_constant(targets)
     if known is None:
         return _searched(term, targets, _prediction_shape(targets, output_shape))
-    magnitude = _magnitude(term, targets, _LINKS[term.link](known))
+    magnitude = _magnitude(term, targets, LINKS[term.link](known))
     perfect = magnitude < _ROUNDING and _are_alike(targets)
     return 0.0 if perfect else magnitude
 
@@ -80,12 +70,12 @@ def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
     def magnitude(of: Targets, constant: Array) -> float:
         return _magnitude(term, of, np.broadcast_to(constant, shape))
 
-    def lowest(reading: _Reading) -> Minimum | None:
+    def lowest(reading: Reading) -> Minimum | None:
         starts = [*reading.naturals, *reading.others]
         return find_minimum(lambda x: magnitude(some, reading.to(x)), starts, reading.width)
 
-    readings = _readings(term.link, *suggested, lambda x: magnitude(some, x))
-    searched = [(lowest(reading), reading) for reading in readings]
+    ways = readings(term.link, *suggested, lambda x: magnitude(some, x))
+    searched = [(lowest(reading), reading) for reading in ways]
     minima = [(minimum, reading) for minimum, reading in searched if minimum is not None]
     if not minima:
         return np.nan
@@ -108,65 +98,6 @@ def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
     return 0.0 if _are_alike(targets) else magnitude(targets, natural)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What the numbers that are searched for may mean.
-
-    Attributes:
-        to: From the numbers to a constant prediction.
-        naturals: The numbers of what the targets suggest first.
-        others: More to start from.
-        width: How far each may be expected to move.
-    """
-
-    to: Callable[[Array], Array]
-    naturals: Sequence[Array]
-    others: Sequence[Array]
-    width: Array
-
-
-def _readings(
-    link: Link, from_all: Guesses, from_some: Guesses, cost: Callable[[Array], float]
-) -> list[_Reading]:
-    """What the predictions of a term may be: values, or a distribution over classes.
-
-    A loss on probabilities may have any value for what are none, such as negative ones. So where
-    the targets are distributions, predictions are those, first of all. They are logarithms or
-    log-odds if the term says so, or if it behaves so: logarithms count up to a constant, and
-    no shift of the log-odds of the classes lowers a loss on them.
-    """
-    if not from_all.exclusive or link == "logit":
-        to = _LINKS["probability" if link == "probability" else "identity"]
-        naturals = [from_all.natural, *from_all.linked]
-        return [_Reading(to, naturals, from_some.others, from_some.width)]
-    log_odds, logarithms = from_all.linked
-    classes = len(logarithms)
-    start, even, one = [logarithms], [np.zeros(classes)], np.ones(classes)
-    readings = {
-        "probability": _Reading(_softmax, start, even, one),
-        "softmax": _Reading(_log_softmax, start, even, one),
-        "logit": _Reading(_LINKS["identity"], [log_odds], even, one),
-    }
-    if link in readings:
-        return [readings[link]]
-    kept = [readings["probability"]]
-    if math.isclose(cost(logarithms), cost(logarithms + 1.0), rel_tol=_SAME):
-        kept.append(readings["softmax"])
-    elif cost(log_odds) <= min(cost(log_odds + _SHIFT), cost(log_odds - _SHIFT)):
-        kept.append(readings["logit"])
-    return kept
-
-
-def _log_softmax(numbers: Array) -> Array:
-    shifted = numbers - numbers.max()
-    found: Array = shifted - np.log(np.sum(np.exp(shifted)))
-    return found
-
-
-def _softmax(numbers: Array) -> Array:
-    return np.exp(_log_softmax(numbers))
-
-
 def _least(magnitudes: Iterable[float]) -> float:
     return min((m for m in magnitudes if np.isfinite(m)), default=np.nan)
 
@@ -180,7 +111,8 @@ def _are_alike(targets: Targets) -> bool:
 def _magnitude(term: Term, targets: Targets, constant: Array) -> float:
     """The mean of a term over the data, for one prediction of shape ``(1, ...)``."""
     y, weight = targets.y, targets.weight
-    constant = constant.astype(np.float32)
+    with np.errstate(over="ignore"):  # a search may go as far as that
+        constant = constant.astype(np.float32)
     elements = max(1, y[:1].size, constant.size)
     step = max(_LEAST_ROWS, _ELEMENTS // elements)
     total = 0.0
@@ -203,8 +135,7 @@ def _prediction_shape(targets: Targets, output_shape: Shape | None) -> tuple[int
     """The shape of one sample's prediction, ``(1, ...)``."""
     y = targets.y
     if output_shape is None:
-        plain: tuple[int, ...] = targets.mean().shape
-        return plain
+        return (1, *targets.plain().shape[1:])
     sizes = [
         size if size is not None else y.shape[axis] if axis < y.ndim else None
         for axis, size in enumerate(output_shape)

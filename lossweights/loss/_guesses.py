@@ -72,7 +72,7 @@ def guesses(targets: Targets, shape: Sequence[int], numbers: int) -> Guesses:
     natural = means[0] if rates is None else rates
     return Guesses(
         natural=natural,
-        linked=log_odds_and_logarithms(natural),
+        linked=_linked(natural),
         others=[
             *means,
             *(vector for each in by_level for vector in _vectors(each, numbers)),
@@ -86,12 +86,23 @@ def guesses(targets: Targets, shape: Sequence[int], numbers: int) -> Guesses:
     )
 
 
-def log_odds_and_logarithms(rates: Array) -> list[Array]:
-    """Log-odds and logarithms of rates, logarithms alone of what is above 0 otherwise."""
-    if rates.min() >= 0 and rates.max() <= 1:
-        kept = np.clip(rates, _SMALLEST, 1 - _SMALLEST)  # what has both
-        return [np.log(kept) - np.log1p(-kept), np.log(kept)]
-    return [np.log(rates)] if rates.min() > 0 else []
+def log_odds(rates: Array) -> Array:
+    """The log-odds of rates, which are kept off 0 and 1."""
+    found: Array = logarithms(rates) - logarithms(1 - rates)
+    return found
+
+
+def logarithms(rates: Array) -> Array:
+    """The logarithms of rates, which are kept off 0 and 1."""
+    found: Array = np.log(np.clip(rates, _SMALLEST, 1 - _SMALLEST))
+    return found
+
+
+def _linked(mean: Array) -> list[Array]:
+    """What predictions are if not values: log-odds and logarithms of rates, logarithms of sizes."""
+    if mean.min() >= 0 and mean.max() <= 1:
+        return [log_odds(mean), logarithms(mean)]
+    return [np.log(mean)] if mean.min() > 0 else []
 
 
 @dataclass(frozen=True)

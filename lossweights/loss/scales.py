@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lossweights.base.errors import DataError, WeightError
+from lossweights.base.errors import DataError, TermError, WeightError
 from lossweights.loss._constant import Shape, best_constant
 from lossweights.terms import Term, as_term
 from lossweights.terms.summands import terms_by_output
 from lossweights.terms.targets import Targets
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # by less, float32 cannot divide
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def reference_scales(
@@ -107,20 +106,36 @@ def _scale(
             "Expected targets with at least one sample of a weight above 0. "
             f"Found targets of shape {y.shape}. Pass the targets of the training data."
         )
+    shape = _checked_shape(output_shape)
     targets = Targets(
         y,
         weight,
-        classes=None if output_shape is None else output_shape[-1],
+        classes=None if shape is None or len(shape) < 2 else shape[-1],
         axes=[axis for each in group for axis in each.axes],
         mapped=any(each.mapped for each in group),
         term=name,
     )
-    magnitude = best_constant(term, targets, output_shape)
-    if _SMALLEST <= magnitude <= _LARGEST:
+    magnitude = best_constant(term, targets, shape)
+    if _SMALLEST <= magnitude < math.inf:
         return magnitude
     raise WeightError(
         f"Expected a finite scale above 0 for the term {name!r}. Found {magnitude!r}. "
         f"{_why_not(magnitude, y)}"
+    )
+
+
+def _checked_shape(output_shape: Any) -> Shape | None:
+    """The shape of one output."""
+    if output_shape is None:
+        return None
+    if isinstance(output_shape, Sequence) and output_shape:
+        shape = tuple(output_shape)
+        if all(size is None or isinstance(size, int | np.integer) for size in shape):
+            return shape
+    raise TermError(
+        "Expected the shape of one output, such as (None, 1), or a dict of shapes for terms that "
+        f"name their outputs. Found {output_shape!r}. Pass model.output_shape of a model with one "
+        "output, or output_shape={'output name': shape, ...} and terms made by lw.terms.on."
     )
 
 
@@ -138,8 +153,6 @@ def _why_not(magnitude: float, y: ArrayLike) -> str:
             "The term is negative for a constant prediction, and weights are divided by what is "
             f"above 0. Add a number to the term that keeps it above 0, {_OR_WITHOUT_DATA}"
         )
-    if magnitude >= _SMALLEST:
-        return f"float32 does not reach so far. Give the targets a larger unit, {_OR_WITHOUT_DATA}"
     if magnitude > 0:
         return f"float32 takes it for 0. Give the targets a smaller unit, {_OR_WITHOUT_DATA}"
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lossweights.base.errors import DataError, LossweightsError
+from lossweights.base.errors import DataError
 from lossweights.data import Data, Split
 from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.results.result import SweepResult
@@ -18,6 +18,8 @@ from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
 from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
 from lossweights.training.problem import Problem, Rehearsal, rehearse
+
+log = logging.getLogger("lossweights")
 
 log = logging.getLogger("lossweights")
 
@@ -122,8 +124,11 @@ def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, floa
     probe = data.train.spread(problem.probe_size)
     try:
         return _constant_magnitudes(problem, probe, output_shape)
-    except LossweightsError:
-        return None  # a term that no constant costs anything, or that reads no constant
+    except Exception as error:
+        # A term that no constant costs anything or that reads none, or a function that fails for
+        # one: trials are judged without.
+        log.debug("No magnitudes for a constant prediction: %s", error)
+        return None
 
 
 def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:

@@ -148,11 +148,22 @@ class KerasLoss(Term):
                 f"Expected terms that a constant prediction can be given to. Found {self.loss} as "
                 f"the term {targets.term!r}. Pass scales={{...}} with a magnitude for every term."
             )
-        if self.loss == "SparseCategoricalCrossentropy":
-            return targets.class_rates(ignored=self.arguments.get("ignore_class"))
+        if self.loss in _CLASS_NUMBERS:
+            return self._sharpened(targets.class_rates(self.arguments.get("ignore_class")))
         if self.loss == "MeanAbsoluteError":
             return targets.quantile(0.5)
         return self._smoothed(targets.mean()) if self.loss in _BEST_AT_MEAN else None
+
+    def _sharpened(self, rates: Array) -> Array:
+        """The distribution ``p`` at which ``sum(rates * (1 - p**q)) / q`` is smallest.
+
+        By Lagrange's rule ``p`` goes with ``rates**(1 / (1 - q))``, where Keras takes ``q`` from 0
+        to 1. Cross-entropy is the limit of small ``q``.
+        """
+        if self.loss == "SparseCategoricalCrossentropy":
+            return rates
+        powers = rates ** (1 / (1 - self.arguments.get("q", 0.5)))
+        return powers / powers.sum(axis=-1, keepdims=True)
 
     def _smoothed(self, rates: Array) -> Array:
         """What Keras makes of targets, and so of their mean, under ``label_smoothing``."""

@@ -65,7 +65,7 @@ class Targets:
 
     def by_channel(self) -> tuple[Array, Array | None]:
         """All elements, shape ``(elements, channels)``, without the maps; their weights, alike."""
-        y = self._plain()
+        y = self.plain()
         weight = self.weight
         if weight is not None and weight.ndim == self.y.ndim:
             weight = weight[..., : y.shape[-1]]
@@ -75,14 +75,14 @@ class Targets:
         columns = (-1, 1 if together else y.shape[-1])
         return y.reshape(columns), None if full is None else full.reshape(columns)
 
-    def _plain(self) -> Array:
+    def plain(self) -> Array:
         """The targets without the maps behind them."""
         if not self.mapped:
             return self.y
         return self.y[..., : self.classes or self.y.shape[-1] // 2]
 
     def _for_a_sample(self, by_channel: Array) -> Array:
-        return np.broadcast_to(by_channel, (1, *self._plain().shape[1:]))
+        return np.broadcast_to(by_channel, (1, *self.plain().shape[1:]))
 
     def class_rates(self, ignored: int | None = None) -> Array:
         """The frequency of each class, for targets that are class numbers.

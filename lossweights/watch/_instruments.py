@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from lossweights.base.errors import LossweightsError
 from lossweights.base.names import MODEL
 from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
@@ -21,6 +21,8 @@ from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
 from lossweights.watch.probe import OwnProbe, Probe, count_rows, rows, spread
 from lossweights.watch.reading import Reading
+
+log = logging.getLogger("lossweights")
 
 FEWEST_ROWS, MOST_ROWS = 256, 1024  # of a probe whose size is picked
 FEWEST_GRADIENT_ROWS, MOST_GRADIENT_ROWS = 64, 256
@@ -248,9 +250,12 @@ class Instruments:
                 self._loss.terms,
                 y,
                 sample_weight=sample_weight,
-                output_shape=self._reading.of_terms(getattr(self._model, "output_shape", None)),
+                output_shape=self._reading.output_shape(self._chosen[0]),
             )
-        except LossweightsError:
-            return None  # a term that no constant costs anything, or that reads no constant
+        except Exception as error:
+            # A term that no constant costs anything or that reads none, or a function that fails
+            # for one: the verdict on the training stands without.
+            log.debug("No magnitudes for a constant prediction: %s", error)
+            return None
         # A constant costs the model nothing: all that it penalises can be 0.
         return {**found, **({} if self._own is None else {MODEL: 0.0})}

@@ -28,8 +28,20 @@ def build(model: keras.Model, x: Any) -> None:
         model: The model.
         x: Inputs of the shapes that it is to take.
     """
-    if model.built:
-        return
+    if not model.built:
+        symbolic_outputs(model, x)
+
+
+def symbolic_outputs(model: keras.Model, x: Any) -> Any:
+    """The outputs of a model as Keras' symbols, with a shape and a type; nothing is computed.
+
+    Args:
+        model: The model.
+        x: Inputs, for a model that is a class of its own or does not know their shape.
+    """
+    outputs = getattr(model, "outputs", None)  # of a functional model, in the order of their names
+    if outputs is not None:
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def unknown(array: Any) -> keras.KerasTensor:
         kind = array.dtype.kind
@@ -38,7 +50,7 @@ def build(model: keras.Model, x: Any) -> None:
         )
         return keras.KerasTensor((None, *array.shape[1:]), dtype)
 
-    model(tree.map_structure(unknown, x), training=False)
+    return model(tree.map_structure(unknown, x), training=False)
 
 
 def outputs_of(model: keras.Model, x: Any, values: Values = ()) -> Any:

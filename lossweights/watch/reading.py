@@ -12,6 +12,7 @@ from lossweights.base.errors import ModelError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.output_loss import OutputLoss
 from lossweights.terms import OnOutput
+from lossweights.watch.inference import symbolic_outputs
 
 Key: TypeAlias = "str | int | None"  # of an output: its name, its place, or that it is the only one
 Leaf: TypeAlias = "tuple[Any, Any]"  # a loss, and what ``compile`` multiplies it by
@@ -87,6 +88,15 @@ class Reading:
         if self._key is not None:
             return self._pick(values, self._key)
         return values_by_output(self._model, self._loss, values)
+
+    def output_shape(self, x: Any) -> Any:
+        """The shape of what the terms read, ``(None, ...)``; a dict of them for several outputs.
+
+        Args:
+            x: Inputs, for a model that is a class of its own.
+        """
+        outputs = self.of_terms(symbolic_outputs(self._model, x))
+        return tree.map_structure(lambda output: tuple(output.shape), outputs)
 
     def components(self, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """The unweighted mean of each term and of each other loss, as scalars."""

@@ -14,12 +14,19 @@ from lossweights.terms import (
     DistanceBoundary,
     Focal,
     HausdorffDistance,
+    Huber,
     KerasLoss,
+    MeanAbsoluteError,
     MeanSquaredError,
+    Newsvendor,
     OnMask,
+    Overestimation,
+    Pinball,
     SoftBoundaryDice,
     Term,
     TotalVariation,
+    Tversky,
+    Underestimation,
     as_term,
     on,
 )
@@ -27,6 +34,10 @@ from lossweights.terms._foreign import BUILTINS
 from lossweights.terms.targets import Targets
 
 IMAGES = Targets(np.arange(2 * 3 * 4 * 2).reshape(2, 3, 4, 2) % 7, term="x")
+BY_MEAN = [
+    "BinaryCrossentropy", "CategoricalCrossentropy", "KLDivergence", "MeanAbsoluteError",
+    "MeanSquaredError", "Poisson",
+]  # fmt: skip  # the median of the targets here is their mean
 WITH_LOGITS = ["CategoricalCrossentropy", "CategoricalFocalCrossentropy"]
 
 
@@ -38,10 +49,38 @@ class Own(Term):
         return (y_true[:, 0] - y_pred[:, 0]) ** 2
 
 
-@pytest.mark.parametrize("term", [Own(), MeanSquaredError(), Dice(), CustomLoss(abs), Focal()])
+@pytest.mark.parametrize("term", [Own(), Huber(), CustomLoss(abs), KerasLoss("Hinge")])
 def test_defaults(term):
-    """A term reads values in the units of the targets, along no axes, without maps."""
+    """A term reads any values, along no axes, without maps, and knows no formula of a constant."""
     assert (term.link, term.axes, term.mapped) == ("identity", (), False)
+    assert term.best_constant(IMAGES) is None
+
+
+@pytest.mark.parametrize("term", [Dice(), Tversky(), Focal()])
+def test_masks_of_probabilities(term):
+    """Terms that read probabilities say so, and have their constant searched for."""
+    assert (term.link, term.best_constant(IMAGES)) == ("probability", None)
+
+
+@pytest.mark.parametrize(
+    ("term", "level"),
+    [
+        (MeanAbsoluteError(), 0.5),
+        (KerasLoss("MeanAbsoluteError"), 0.5),
+        (Pinball(0.9), 0.9),
+        (Newsvendor(3.0, 1.0), 0.75),
+    ],
+)
+def test_quantiles(term, level):
+    """Absolute errors, weighed by their sign, have a quantile as their constant."""
+    np.testing.assert_array_equal(term.best_constant(IMAGES), IMAGES.quantile(level))
+
+
+@pytest.mark.parametrize(
+    "term", [MeanSquaredError(), Underestimation(), Overestimation(power=2), Boundary(axes=1)]
+)
+def test_means(term):
+    """Squared errors have the mean as their constant, and what has none of its own is given it."""
     np.testing.assert_array_equal(term.best_constant(IMAGES), IMAGES.mean())
 
 
@@ -94,16 +133,20 @@ def test_wrappers_hand_axes_and_constants_on():
 
 @pytest.mark.parametrize("name", sorted(BUILTINS))
 def test_every_loss_of_keras_has_an_answer(name):
-    """The mean, the rates of classes, or none: each of Keras' losses is one of the three."""
+    """Each of Keras' losses has a formula, a search, or a refusal."""
     term = KerasLoss(name)
     targets = Targets(np.array([[1], [0], [1], [2]]), term="x")
     if name in ("CTC", "Circle"):
         with pytest.raises(TermError, match=rf"constant prediction.*Found {name} as the term 'x'"):
             term.best_constant(targets)
-    elif name in ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy"):
+    elif name == "SparseCategoricalCrossentropy":
         np.testing.assert_array_equal(term.best_constant(targets), [[0.25, 0.5, 0.25]])
-    else:
+    elif name == "CategoricalGeneralizedCrossEntropy":  # 1, 4 and 1 to each other: the squares
+        np.testing.assert_allclose(term.best_constant(targets), [[1 / 6, 4 / 6, 1 / 6]])
+    elif name in BY_MEAN:
         np.testing.assert_array_equal(term.best_constant(targets), [[1.0]])
+    else:
+        assert term.best_constant(targets) is None
 
 
 def test_ignored_class():
@@ -112,6 +155,25 @@ def test_ignored_class():
     labels = np.array([0, 2, 1, 2, 1, 1])
     found = as_term(ignoring, "x").best_constant(Targets(labels, classes=3))
     np.testing.assert_array_equal(found, [[0.25, 0.75, 0.0]])
+
+
+def test_label_smoothing():
+    """Smoothed targets have a smoothed mean."""
+    rates = Targets(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    found = KerasLoss("CategoricalCrossentropy", {"label_smoothing": 0.2}).best_constant(rates)
+    np.testing.assert_allclose(found, [[0.7, 0.3]])
+    found = KerasLoss("BinaryCrossentropy", {"label_smoothing": 0.2}).best_constant(rates)
+    np.testing.assert_allclose(found, [[0.7, 0.3]])
+
+
+def test_quantile_of_targets():
+    """For each channel the lowest value with the asked part of the weight at or below it."""
+    y = np.array([[1.0, 40.0], [2.0, 30.0], [3.0, 20.0], [4.0, 10.0]])
+    np.testing.assert_array_equal(Targets(y).quantile(0.5), [[2.0, 20.0]])
+    np.testing.assert_array_equal(Targets(y, axes=[1]).quantile(0.5), [[4.0, 4.0]])
+    weighted = Targets(y, weight=np.array([0.0, 0.0, 1.0, 3.0]))
+    np.testing.assert_array_equal(weighted.quantile(0.5), [[4.0, 10.0]])
+    np.testing.assert_array_equal(Targets(np.array([3.0, 1.0, 2.0])).quantile(0.9), [3.0])
 
 
 def test_mean_of_targets():

@@ -10,7 +10,7 @@ from lossweights.base.errors import DataError
 from lossweights.terms import Boundary, Underestimation, on
 from lossweights.watch import probe
 from lossweights.watch.probe import Probe, as_arrays, spread
-from lossweights.watch.reading import values_by_output
+from lossweights.watch.reading import Reading, values_by_output
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype("float32")
@@ -129,3 +129,20 @@ def test_data_as_lists_and_trees():
     assert y is Y
     assert weight is None
     assert as_arrays("probe", (X, Y, np.ones(50)))[2].shape == (50,)
+
+
+def test_output_shape():
+    """The shape of the output, by name if terms name outputs, also of a model that is a class."""
+
+    class Own(keras.Model):
+        def call(self, x):
+            return x[:, :2]
+
+    x = keras.Input((4,))
+    outputs = {"v": layers.Dense(2, name="v")(x), "u": layers.Dense(1, name="u")(x)}
+    one, named = CombinedLoss({"mse": "mse"}), CombinedLoss({"u": on("u", "mse")})
+    assert output_shape_of(keras.Model(x, outputs["v"]), one, X) == (None, 2)
+    assert output_shape_of(Own(), one, X) == (None, 2)
+    expected = {"v": (None, 2), "u": (None, 1)}
+    assert output_shape_of(keras.Model(x, outputs), named, X) == expected
+    assert output_shape_of(keras.Model(x, list(outputs.values())), named, X) == expected
