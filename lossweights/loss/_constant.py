@@ -10,7 +10,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from lossweights.base.errors import TermError
-from lossweights.loss._guesses import guesses
+from lossweights.loss._guesses import Guesses, guesses
 from lossweights.loss._minimum import Minimum, find_minimum
 from lossweights.loss._readings import LINKS, Reading, readings
 from lossweights.terms import Term
@@ -25,7 +25,8 @@ _ELEMENTS = 1 << 20  # at a time: the constant predictions of a data set need no
 _LEAST_ROWS = 1024
 # A search takes some hundred measurements. So it goes over some rows, and at its end over all.
 _SEARCHED_ELEMENTS = 1 << 17
-_FEWEST_SEARCHED, _MOST_SEARCHED = 16, 2048
+_FEWEST_SEARCHED, _MOST_SEARCHED = 8, 2048
+_STEEP = 100.0  # times the magnitude for the mean, and below 0: too low for a minimum
 _ROUNDING = 1e-6  # what a perfect prediction costs at most, where probabilities are kept off 0
 
 
@@ -87,15 +88,15 @@ def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
             constants += reading.naturals
         return _least(magnitude(targets, reading.to(each)) for each in constants)
     minimum, reading = minima[0]
-    # A ratio may have a pole, at predictions that no model makes.
-    pole = (
-        minimum.value < 0
-        and not suggested[0].reach(minimum.at)
-        and all(magnitude(some, reading.to(each)) > 0 for each in reading.naturals[:2])
-    )
-    if not minimum.endless and not pole:
+    if not (minimum.endless or _is_pole(minimum, suggested[0], magnitude(some, natural))):
         return magnitude(targets, reading.to(minimum.at))
     return 0.0 if _are_alike(targets) else magnitude(targets, natural)
+
+
+def _is_pole(minimum: Minimum, suggested: Guesses, natural: float) -> bool:
+    """Whether a ratio has its pole there, at predictions that no model makes."""
+    outside = not suggested.reach(minimum.at)
+    return natural > 0 and outside and minimum.value < -_STEEP * natural
 
 
 def _least(magnitudes: Iterable[float]) -> float:

@@ -140,8 +140,8 @@ class CombinedLoss(PerSampleLoss):
         Args:
             y: Targets of the training data, shape ``(n, ...)``; a dict for several outputs.
             sample_weight: Weights as given to ``fit``, or ``None``.
-            output_shape: ``model.output_shape``, where the targets do not tell the number of
-                classes; a dict for several outputs.
+            output_shape: ``model.output_shape``, where predictions are not of the shape of the
+                targets, such as classes; a dict for several outputs.
             keep_size: Whether the sum of all terms is put back to the size that it has without
                 scales. Say so if the model adds losses by itself, such as regularisers: they are
                 not divided by scales, and their balance with the terms would change with the units
@@ -149,7 +149,7 @@ class CombinedLoss(PerSampleLoss):
 
         Raises:
             TermError: The loss was made without scales.
-            WeightError: A term is 0 or not finite for a constant prediction, so has no scale.
+            WeightError: A term is 0, negative or not finite for its best constant prediction.
 
         >>> loss = CombinedLoss({"mse": "mse"}, scales="data")
         >>> loss.adapt([[1.0], [3.0], [5.0]])

@@ -60,6 +60,7 @@ class Targets:
         array([[2.]])
         """
         values, weight = self.by_channel()
+        values = values.astype(np.float64)
         found = np.quantile(values, level, axis=0, weights=weight, method="inverted_cdf")
         return self._for_a_sample(found)
 

@@ -276,6 +276,18 @@ def test_one_sided_functions_are_measured_at_the_mean():
     assert found == is_close(1.5 * expected)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_overlap_by_hand_is_measured_at_the_base_rate(rate):
+    """A ratio is below any number where its denominator is 0, at predictions below 0."""
+    masks = (RNG.random((6, 8, 8, 1)) < rate).astype("float32")
+    rates, p = masks.mean(axis=(1, 2, 3)), masks.mean()
+
+    def overlap(t, p):
+        return 1 - 2 * ops.sum(t * p, axis=(1, 2, 3)) / ops.sum(t + p, axis=(1, 2, 3))
+
+    assert scale(overlap, masks) == is_close(np.mean(1 - 2 * rates * p / (rates + p)))
+
+
 def test_definitions_that_stay():
     """Boundary terms measure differences of neighbours, those of maps the base rate's error."""
     y = RNG.normal(size=(20, 12))

@@ -141,8 +141,8 @@ def test_output_shape():
     x = keras.Input((4,))
     outputs = {"v": layers.Dense(2, name="v")(x), "u": layers.Dense(1, name="u")(x)}
     one, named = CombinedLoss({"mse": "mse"}), CombinedLoss({"u": on("u", "mse")})
-    assert output_shape_of(keras.Model(x, outputs["v"]), one, X) == (None, 2)
-    assert output_shape_of(Own(), one, X) == (None, 2)
+    assert Reading(keras.Model(x, outputs["v"]), one).output_shape(X) == (None, 2)
+    assert Reading(Own(), one).output_shape(X) == (None, 2)
     expected = {"v": (None, 2), "u": (None, 1)}
-    assert output_shape_of(keras.Model(x, outputs), named, X) == expected
-    assert output_shape_of(keras.Model(x, list(outputs.values())), named, X) == expected
+    assert Reading(keras.Model(x, outputs), named).output_shape(X) == expected
+    assert Reading(keras.Model(x, list(outputs.values())), named).output_shape(X) == expected
