@@ -1,4 +1,4 @@
-"""At which ratio of two weights the one term overtakes the other: a threshold with uncertainty."""
+"""At which ratio of two weights the one term overtakes the other: a bracket between tried ratios."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lossweights.dominance._crossing import Bracket, crossing
+
 MINIMUM_TRIALS = 6  # fewer say nothing about a threshold
-DECIDED_BY_RATIO = 0.75  # of the trials on the right side of it; otherwise something else decides
-RESAMPLES = 400
-_STEPS = 30  # of Newton's method
-_LONGEST_STEP = 3.0  # on standardised ratios, where a steep slope is about 10
-_RIDGE = 1e-6
+ALL_OF_IT = 1e-3  # a part so near to none or all is as good as that; its logit is finite
 
 Kind = Literal["flips", "first leads", "second leads", "unclear"]
 Floats = NDArray[np.float64]
@@ -27,14 +25,19 @@ class Flip:
         first: The term that leads at small ratios.
         second: The term whose weight is above the line of the ratio, ``w_second / w_first``.
         kind: ``"flips"`` where there is a ratio; ``"first leads"`` or ``"second leads"`` if that
-            term did at every ratio tried; ``"unclear"`` if the ratio alone does not decide it, or
-            there are too few trials.
-        ratio: Ratio of the weights at which both supply as much; ``None`` without one.
-        low: 2.5 % bound of the ratio, by resampling the trials. What another seed of training
-            would change is in it only if the trials had several.
-        high: 97.5 % bound.
+            term did at every ratio tried; ``"unclear"`` if the trials do not show that the ratio
+            decides it, or there are too few of them.
+        ratio: The likeliest ratio of the weights at which both supply as much; ``None`` without
+            one.
+        low: A ratio that was tried, below which the first term leads.
+        high: A ratio that was tried, above which the second term leads. With one seed ``low`` and
+            ``high`` hold the ratio of that seed in 95 of 100 sweeps; with several seeds they hold
+            the bracket of each.
         tried: Smallest and largest ratio tried.
         trials: How many trials that rests on.
+        seeds: How many seeds of each trial are in it. With one, ``low`` and ``high`` do not hold
+            what another seed would change.
+        relative: Whether the weights are relative to reference scales; else they are as given.
     """
 
     first: str
@@ -45,113 +48,118 @@ class Flip:
     high: float | None
     tried: tuple[float, float] | None
     trials: int
+    seeds: int = 1
+    relative: bool = False
 
     @property
     def sentence(self) -> str:
         """The flip for a person."""
-        if self.kind == "flips":
-            return (
-                f"{self.second} overtakes {self.first} at {self.ratio:.3g} times its weight "
-                f"(95 %: {self.low:.3g} to {self.high:.3g})."
-            )
         if self.kind == "unclear" or self.tried is None:
             return f"Between {self.first} and {self.second} their ratio alone does not decide."
+        ratio = f"weight({self.second})/weight({self.first})"
+        weights = "relative to the reference scales" if self.relative else "as given"
+        if self.kind == "flips":
+            seeds = (
+                f"bracket over {self.seeds} seeds"
+                if self.seeds > 1
+                else "95 % bracket of one seed, another may move it"
+            )
+            return (
+                f"{self.second} overtakes {self.first} where {ratio} is between {self.low:.3g} and "
+                f"{self.high:.3g} ({seeds}; weights {weights})."
+            )
         ahead, behind = (
             (self.first, self.second) if self.kind == "first leads" else (self.second, self.first)
         )
         low, high = self.tried
-        return f"{ahead} led {behind} at every ratio tried ({low:.2g} to {high:.2g})."
+        return (
+            f"{ahead} leads {behind} at every ratio tried ({low:.2g} to {high:.2g}), where the "
+            f"ratio is {ratio} and weights are {weights}."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The flip as plain JSON values."""
-        values = {name: getattr(self, name) for name in ("first", "second", "kind", "ratio")}
+        names = ("first", "second", "kind", "ratio", "low", "high", "trials", "seeds", "relative")
         tried = None if self.tried is None else list(self.tried)
-        return {**values, "low": self.low, "high": self.high, "tried": tried, "trials": self.trials}
+        return {**{name: getattr(self, name) for name in names}, "tried": tried}
 
 
 def find_flip(
-    first: str, second: str, weights: ArrayLike, decrease: ArrayLike, seed: int = 0
+    first: str, second: str, weights: ArrayLike, decrease: ArrayLike, *, relative: bool = False
 ) -> Flip:
     """The ratio of two weights at which the second term starts to supply more than the first.
 
-    Of what the two terms take off the loss, the part of the second follows a logistic curve over
-    the logarithm of the ratio of their weights: exactly so if what each takes off unweighted is the
-    same in all trials. The curve is fitted as in Papke and Wooldridge, "Econometric methods for
-    fractional response variables" (Journal of Applied Econometrics 1996); where it is one half is
-    the ratio, and refitting on resampled trials gives the bounds.
+    Of what the two terms take off the loss, the part of the second rises with the ratio of their
+    weights. Where the curve of its logit over the logarithm of the ratio passes zero is the flip;
+    no form of the curve is assumed. It is claimed only if the trials show both sides of it, each
+    at a level of 2.5 %, and if it names the leader of more trials than naming always the same. Of
+    sweeps in which the ratio does not matter, at most 5 in 100 seem to have one.
 
     Args:
         first: Name of the first term.
         second: Name of the second.
         weights: Both weights in each trial, shape ``(trials, 2)``. Trials with a zero are left out.
-        decrease: Both decrease shares, shape ``(trials, 2)``. Trials with NaN, or in which neither
-            term took anything off, are left out.
-        seed: Seed of the resampling.
+        decrease: What both terms took off the loss, or their decrease shares, shape
+            ``(trials, 2)``; or ``(trials, seeds, 2)`` if each trial was trained from several seeds.
+            Trials with NaN, or in which neither term took anything off, are left out.
+        relative: Whether the weights are relative to reference scales.
 
     >>> ratios = np.logspace(-2, 2, 21)
     >>> weights = np.stack([np.ones(21), ratios], axis=1)
     >>> flip = find_flip("mse", "under", weights, weights * [5.0, 1.0])
-    >>> flip.kind, round(flip.ratio, 2)
-    ('flips', 5.0)
+    >>> print(flip.kind, round(flip.ratio, 2), round(flip.low, 2), round(flip.high, 2))
+    flips 5.0 3.98 6.31
     """
     w = np.asarray(weights, dtype=np.float64).reshape(-1, 2)
-    d = np.asarray(decrease, dtype=np.float64).reshape(-1, 2)
-    gains = np.maximum(d, 0.0)
-    usable = (w > 0).all(axis=1) & np.isfinite(d).all(axis=1) & (gains.sum(axis=1) > 0)
+    d = np.asarray(decrease, dtype=np.float64)
+    gains = np.maximum(d.reshape(len(w), d.shape[1] if d.ndim == 3 else 1, 2), 0.0)
+    usable = (w > 0).all(axis=1) & (np.isfinite(gains) & (gains.sum(axis=2, keepdims=True) > 0)).all(
+        axis=(1, 2)
+    )
     x = np.log(w[usable, 1]) - np.log(w[usable, 0])
-    part = gains[usable, 1] / gains[usable].sum(axis=1)
-    leads = part > 0.5
-    n = len(x)
-    tried = (float(np.exp(x.min())), float(np.exp(x.max()))) if n else None
-
-    def without(kind: Kind) -> Flip:
-        return Flip(
-            first=first, second=second, kind=kind, ratio=None, low=None, high=None,
-            tried=tried, trials=n,
-        )  # fmt: skip
-
-    if n < MINIMUM_TRIALS:
-        return without("unclear")
-    if leads.all() or not leads.any():
-        return without("second leads" if leads.all() else "first leads")
-    if np.ptp(x) == 0:
-        return without("unclear")
-    at = float(_midpoints(x[None], part[None])[0])
-    if not x.min() < at < x.max():  # beyond what was tried nobody knows
-        return without("unclear")
-    if not np.mean(leads == (x > at)) >= DECIDED_BY_RATIO:
-        return without("unclear")
-    chosen = np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))
-    resampled = _midpoints(x[chosen], part[chosen])
-    # A resample without one of the sides has its midpoint anywhere beyond the ratios tried.
-    low, high = np.quantile(np.clip(resampled, x.min(), x.max()), [0.025, 0.975])
+    order = np.argsort(x, kind="stable")
+    x, gains = x[order], gains[usable][order]
+    parts = gains[:, :, 1] / gains.sum(axis=2)
+    tried = (float(np.exp(x[0])), float(np.exp(x[-1]))) if len(x) else None
+    kind, found = _decide(x, parts)
     return Flip(
-        first=first, second=second, kind="flips", ratio=float(np.exp(at)),
-        low=float(np.exp(min(low, at))), high=float(np.exp(max(high, at))),
-        tried=tried, trials=n,
+        first=first, second=second, kind=kind,
+        ratio=None if found is None else float(np.exp(found.at)),
+        low=None if found is None else float(np.exp(found.low)),
+        high=None if found is None else float(np.exp(found.high)),
+        tried=tried, trials=len(x), seeds=parts.shape[1], relative=relative,
     )  # fmt: skip
 
 
-def _midpoints(x: Floats, y: Floats) -> Floats:
-    """Where logistic curves are one half: ``(fits,)``, for ``x`` and ``y`` of ``(fits, trials)``.
+def _decide(x: Floats, parts: Floats) -> tuple[Kind, Bracket | None]:
+    """What the parts of the second term, shape ``(trials, seeds)``, say over rising ratios."""
+    if len(x) < MINIMUM_TRIALS:
+        return "unclear", None
+    if (parts > 0.5).all():
+        return "second leads", None
+    if (parts < 0.5).all():
+        return "first leads", None
+    found = _over_seeds(x, np.clip(parts, ALL_OF_IT, 1 - ALL_OF_IT))
+    if found is None:
+        return "unclear", None
+    leads = parts.mean(axis=1) > 0.5
+    always_one = max(leads.sum(), len(leads) - leads.sum())
+    if not np.sum(leads == (x > found.at)) > always_one:
+        return "unclear", None
+    return "flips", found
 
-    Newton's method for all fits at once, with a ridge that keeps the slope finite where one side
-    of the ratio has nothing but zeros and the other nothing but ones.
-    """
-    centre, spread = x.mean(axis=1, keepdims=True), x.std(axis=1, keepdims=True)
-    spread = np.where(spread > 0, spread, 1.0)
-    z = (x - centre) / spread
-    design = np.stack([np.ones_like(z), z], axis=2)
-    beta = np.zeros((len(x), 2))
-    for _ in range(_STEPS):
-        p = 1.0 / (1.0 + np.exp(-np.clip(np.einsum("fnk,fk->fn", design, beta), -35, 35)))
-        information = np.einsum("fn,fnj,fnk->fjk", p * (1.0 - p), design, design)
-        score = np.einsum("fnk,fn->fk", design, y - p) - _RIDGE * beta
-        step = np.linalg.solve(information + _RIDGE * np.eye(2), score[..., None])[..., 0]
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        beta += step * np.minimum(1.0, _LONGEST_STEP / np.maximum(length, 1e-12))
-        if length.max() < 1e-9:
-            break
-    slope = np.maximum(beta[:, 1], 1e-6)  # a falling curve has its half out of reach
-    at: Floats = -beta[:, 0] / slope * spread[:, 0] + centre[:, 0]
-    return at
+
+def _over_seeds(x: Floats, parts: Floats) -> Bracket | None:
+    """The bracket of the mean over the seeds, widened to that of every seed, if all have one."""
+    logits = np.log(parts / (1 - parts))
+    middle = crossing(x, logits.mean(axis=1))
+    if middle is None:
+        return None
+    each = [middle]
+    if parts.shape[1] > 1:
+        for column in logits.T:
+            found = crossing(x, column)
+            if found is None:
+                return None
+            each.append(found)
+    return Bracket(min(b.low for b in each), middle.at, max(b.high for b in each))
