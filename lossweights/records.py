@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -132,11 +132,14 @@ class Replica:
         seed: Seed of initialisation, batch order and dropout.
         metrics: Validation metrics of the parameters that it keeps.
         best_epoch: With early stopping, the epoch of those parameters; else ``None``.
+        fall: What each term's unweighted magnitude on the training probe fell by, from before
+            training to the last report; empty in the folders of older versions.
     """
 
     seed: int
     metrics: Mapping[str, float]
     best_epoch: int | None = None
+    fall: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,12 @@ class TrialResult:
             "details": self.details,
             "best_epoch": self.best_epoch,
             "replicas": [
-                {"seed": r.seed, "metrics": _plain(r.metrics), "best_epoch": r.best_epoch}
+                {
+                    "seed": r.seed,
+                    "metrics": _plain(r.metrics),
+                    "best_epoch": r.best_epoch,
+                    "fall": _plain(r.fall),
+                }
                 for r in self.replicas
             ],
             "reports": [report.to_json() for report in self.reports],
@@ -252,7 +260,12 @@ class TrialResult:
             details=str(value.get("details", "")),
             best_epoch=_whole(value.get("best_epoch")),
             replicas=tuple(
-                Replica(int(r["seed"]), _numbers(r["metrics"]), _whole(r["best_epoch"]))
+                Replica(
+                    int(r["seed"]),
+                    _numbers(r["metrics"]),
+                    _whole(r["best_epoch"]),
+                    _numbers(r.get("fall", {})),
+                )
                 for r in value.get("replicas", ())
             ),
         )

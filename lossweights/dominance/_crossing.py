@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 ROUGHER = 20.0  # factor on the variance of the curve's bending, against bias at sharp bends
-MOST = 160  # points that are used, those nearest to the crossing: an eigenvalue problem of that size
+MOST = (
+    160  # points that are used, those nearest to the crossing: an eigenvalue problem of that size
+)
 _ROUGHNESS = np.logspace(-4, 7, 23)  # variance of the curve's bending over that of the noise
 _ROUNDING = 1e-14  # of a sum of squares; less is a curve without noise
 

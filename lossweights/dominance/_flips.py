@@ -1,4 +1,4 @@
-"""At which ratio of two weights the one term overtakes the other: a bracket between tried ratios."""
+"""At which ratio of two weights one term overtakes the other: a bracket of tried ratios."""
 
 from __future__ import annotations
 
@@ -113,9 +113,8 @@ def find_flip(
     w = np.asarray(weights, dtype=np.float64).reshape(-1, 2)
     d = np.asarray(decrease, dtype=np.float64)
     gains = np.maximum(d.reshape(len(w), d.shape[1] if d.ndim == 3 else 1, 2), 0.0)
-    usable = (w > 0).all(axis=1) & (np.isfinite(gains) & (gains.sum(axis=2, keepdims=True) > 0)).all(
-        axis=(1, 2)
-    )
+    fell = np.isfinite(gains).all(axis=2) & (gains.sum(axis=2) > 0)
+    usable = (w > 0).all(axis=1) & fell.all(axis=1)
     x = np.log(w[usable, 1]) - np.log(w[usable, 0])
     order = np.argsort(x, kind="stable")
     x, gains = x[order], gains[usable][order]

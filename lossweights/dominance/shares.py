@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ROUNDING = 1e-6  # of the total; a term that is negative by less is zero, in float32
 NOISE_REPORTS = 5  # the last ones, about whose straight line the noise is taken
 
 Floats = NDArray[np.float64]
@@ -18,7 +19,8 @@ def shares(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
     """The part of each term in the weighted loss: ``w_i L_i / sum_j w_j L_j``.
 
     What people expect to see, and misleading: it moves when a constant is added to a term and
-    counts noise that no model can remove. Terms may be negative; where the total is 0, so is all.
+    counts noise that no model can remove. Only a sum of what is nowhere negative has parts: NaN for
+    all terms where one is negative, by more than float32 rounds, or where all are 0.
 
     Args:
         weights: Shape ``(terms,)``, or ``(..., terms)`` if they moved.
@@ -26,10 +28,17 @@ def shares(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
 
     >>> shares([1.0, 2.0], [3.0, 0.5]).tolist()
     [0.75, 0.25]
+    >>> shares([1.0, 1.0], [1.05, -1.0]).tolist()
+    [nan, nan]
     """
     weighted = np.asarray(weights, dtype=np.float64) * np.asarray(magnitudes, dtype=np.float64)
     total = weighted.sum(axis=-1, keepdims=True)
-    return np.divide(weighted, total, out=np.zeros_like(weighted), where=total != 0)
+    least = weighted.min(axis=-1, keepdims=True)
+    told = (total > 0) & (least >= -ROUNDING * total)
+    parts = np.maximum(weighted, 0.0)
+    return np.divide(
+        parts, parts.sum(axis=-1, keepdims=True), out=np.full_like(parts, np.nan), where=told
+    )
 
 
 def decrease_shares(weights: ArrayLike, start: ArrayLike, end: ArrayLike) -> Floats:

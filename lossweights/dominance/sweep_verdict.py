@@ -8,20 +8,20 @@ which a term is inert, and which weight moves which metric.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
 from lossweights.dominance._flips import Flip, find_flip
+from lossweights.dominance._sensitivity import Sensitivity, sensitivities, spearman
 from lossweights.dominance.judge import judge_results, sweep_sentence
-from lossweights.dominance.verdict import Verdict, finite, listed, percent
+from lossweights.dominance.verdict import Verdict, finite, listed
 from lossweights.records import Outcome, TrialResult
 
 log = logging.getLogger("lossweights")
@@ -34,28 +34,6 @@ VERSION = 1
 INERT_TRIALS = 3  # below the threshold, all of them inert; fewer could be chance
 MATTERS = 0.3  # a rank correlation that is worth a sentence, if it is no chance
 NO_CHANCE = 0.01  # the p-value that makes it none
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """How a metric follows the weight of a term, over the completed trials of a sweep.
-
-    Attributes:
-        spearman: Rank correlation of weight and metric, -1 to 1; NaN where one of them is constant.
-        p_value: Chance of such a correlation without any connection.
-        importance: Part of the metric's variation that the weight explains, 0 to 1, by Optuna's
-            evaluator; ``None`` if it was not computed. It also sees what goes up and down again.
-    """
-
-    spearman: float
-    p_value: float
-    importance: float | None = None
-
-    @property
-    def sentence(self) -> str:
-        """The numbers for a person."""
-        explained = "" if self.importance is None else f", importance {percent(self.importance)}"
-        return f"rank correlation {self.spearman:+.2f}{explained}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +169,8 @@ def judge_sweep(
     *,
     best: int | None = None,
     importance: Mapping[str, Mapping[str, float]] | None = None,
+    by_seed: Mapping[int, Sequence[Mapping[str, float]]] | None = None,
+    relative: bool = False,
 ) -> SweepVerdict:
     """The verdict on a sweep from the verdicts on its trials.
 
@@ -201,12 +181,15 @@ def judge_sweep(
         metrics: Weight-independent metrics of the completed trials.
         best: Number of the trial that the sweep would pick.
         importance: For each metric, the importance of each term's weight, from Optuna.
+        by_seed: For trials that were trained from several seeds, what each term took off the
+            weighted loss in each of them.
+        relative: Whether the weights are relative to reference scales.
     """
     parts = list(dict.fromkeys(name for v in verdicts.values() for name in v.words))
     names = [name for name in parts if name != MODEL]  # its own losses have no weight to choose
     told = {number: v for number, v in verdicts.items() if not v.undetermined}
     table = np.array([[weights[n][name] for name in names] for n in told])
-    decrease = np.array([[v.decrease[name] for name in names] for v in told.values()])
+    decrease = _decreases(names, told, by_seed or {})
     words = Counter((name, word) for v in told.values() for name, word in v.words.items())
     inert = {name: _inert_up_to(name, told, weights) for name in names}
     failed: dict[str, str] = {}
@@ -214,13 +197,15 @@ def judge_sweep(
         failed,
         "flips",
         lambda: tuple(
-            find_flip(names[i], names[j], table[:, [i, j]], decrease[:, [i, j]])
+            find_flip(
+                names[i], names[j], table[:, [i, j]], decrease[..., [i, j]], relative=relative
+            )
             for i, j in combinations(range(len(names)), 2)
             if told
         ),
     )
     sensitivity = _drawn(
-        failed, "sensitivity", lambda: _sensitivities(weights, metrics, importance or {})
+        failed, "sensitivity", lambda: sensitivities(weights, metrics, importance or {})
     )
     driven = Counter(v.driver for v in told.values() if v.driver is not None)
     return SweepVerdict(
@@ -237,6 +222,18 @@ def judge_sweep(
         sensitivity=sensitivity or {},
         failed=failed,
     )
+
+
+def _decreases(
+    names: Sequence[str],
+    told: Mapping[int, Verdict],
+    by_seed: Mapping[int, Sequence[Mapping[str, float]]],
+) -> NDArray[np.float64]:
+    """The decrease by trial, seed and term, if all have as many seeds; else by trial and term."""
+    seeds = {len(by_seed.get(number, ())) for number in told}
+    if len(seeds) == 1 and min(seeds) > 1:
+        return np.array([[[fall[n] for n in names] for fall in by_seed[t]] for t in told])
+    return np.array([[v.decrease[name] for name in names] for v in told.values()])
 
 
 def _drawn(failed: dict[str, str], what: str, draw: Callable[[], T]) -> T | None:
@@ -275,54 +272,23 @@ def judge_sweep_results(
         for number, result in results.items()
     }
     complete = {n: r.metrics for n, r in results.items() if r.outcome is Outcome.COMPLETE}
-    return judge_sweep(
-        judge_results(results, baseline), relative, complete, best=best, importance=importance
-    )
-
-
-def spearman(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
-    """Rank correlation of two samples and its p-value; NaN if one is constant or they are short.
-
-    Spearman (1904), by SciPy.
-
-    >>> spearman([1, 10, 100, 1000], [0.1, 0.2, 0.3, 0.4])[0]
-    1.0
-    """
-    from scipy import stats
-
-    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    usable = np.isfinite(x) & np.isfinite(y)
-    x, y = x[usable], y[usable]
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan"), float("nan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of perfect correlations, whose p-value is 0
-        found = stats.spearmanr(x, y)
-    return round(float(found.statistic), 12), float(found.pvalue)
-
-
-def _sensitivities(
-    weights: Mapping[int, Mapping[str, float]],
-    metrics: Mapping[int, Mapping[str, float]],
-    importance: Mapping[str, Mapping[str, float]],
-) -> dict[str, dict[str, Sensitivity]]:
-    """For each metric, each term whose weight was not the same in all trials."""
-    if not metrics:
-        return {}
-    names = list(weights[next(iter(metrics))])
-    columns = {name: [weights[number][name] for number in metrics] for name in names}
-    varied = [name for name, column in columns.items() if np.ptp(column) > 0]
-    measured = dict.fromkeys(key for row in metrics.values() for key in row)
-    return {
-        metric: {
-            name: Sensitivity(
-                *spearman(columns[name], [row.get(metric, np.nan) for row in metrics.values()]),
-                importance.get(metric, {}).get(name),
-            )
-            for name in varied
-        }
-        for metric in measured
+    by_seed = {
+        number: [
+            {name: w * replica.fall[name] for name, w in result.weights.items()}
+            for replica in result.replicas
+        ]
+        for number, result in results.items()
+        if all(set(result.weights) <= set(replica.fall) for replica in result.replicas)
     }
+    return judge_sweep(
+        judge_results(results, baseline),
+        relative,
+        complete,
+        best=best,
+        importance=importance,
+        by_seed=by_seed,
+        relative=scales is not None,
+    )
 
 
 def _inert_up_to(
@@ -335,3 +301,13 @@ def _inert_up_to(
         return None  # inert at any weight: told as such
     below = [weight for weight, _ in trials if weight < active[0]]
     return below[-1] if len(below) >= INERT_TRIALS else None
+
+
+__all__ = [
+    "Flip",
+    "Sensitivity",
+    "SweepVerdict",
+    "judge_sweep",
+    "judge_sweep_results",
+    "spearman",
+]

@@ -24,13 +24,18 @@ class Verdict:
     that is not defined is NaN.
 
     Attributes:
-        driver: The term that supplied more of the decrease than all others together, or ``None``.
+        driver: The term that supplied clearly more of the decrease than all others together, or
+            ``None``.
         words: ``"drove"``, ``"balanced"``, ``"inert"`` or ``"sacrificed"`` for each term;
             ``"undetermined"`` for all if the training diverged or the weighted loss did not fall.
         decrease: Decrease share of each term over the whole run.
         late: The same over the second half of the decrease, where the easy part is done.
         late_driver: The term that drove the second half, or ``None``.
-        share: Part of each term in the weighted loss at the end. Not a measure of what drove.
+        together: Terms that drove training together, none of them clearly more than another; empty
+            if one did alone, or if these do not clearly stand out either.
+        share: Part of each term in the weighted loss at the end. Not a measure of what drove; NaN
+            where a term is negative.
+        weighted: Weighted magnitude of each term at the end.
         noise: Standard deviation of each decrease share, from how the last reports jump; 0 with
             too few reports.
         conflict: How much of what the falling terms gained the others lost, 0 to 1.
@@ -48,6 +53,8 @@ class Verdict:
     late: Mapping[str, float]
     share: Mapping[str, float]
     late_driver: str | None = None
+    together: Sequence[str] = ()
+    weighted: Mapping[str, float] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     conflict: float = math.nan
     baseline: Mapping[str, float] | None = None
@@ -70,6 +77,8 @@ class Verdict:
         if self.undetermined:
             return f"Undetermined: {self.reason}."
         text = f"{self.driver} drove training" if self.driver else "No single term drove training"
+        if self.together:
+            text += f": {listed(self.together)} did together, {self._none_more}"
         text += f" (share of the loss decrease: {percentages(self.decrease)})"
         lost = [name for name, word in self.words.items() if word == "sacrificed"]
         if lost:
@@ -77,6 +86,10 @@ class Verdict:
         if self.late_driver != self.driver:
             text += f"; the second half of the decrease was {_driven(self.late_driver)}"
         return f"{text}."
+
+    @property
+    def _none_more(self) -> str:
+        return f"{'neither' if len(self.together) == 2 else 'none of them'} clearly more"
 
     @property
     def paragraph(self) -> str:
@@ -102,7 +115,12 @@ class Verdict:
         return [f"From the best constant prediction on: {percentages(self.baseline)}."]
 
     def _on_size(self) -> list[str]:
-        """Where the size of a term misleads about what it did."""
+        """Where the size of a term misleads about what it did, or has no part to tell."""
+        if any(value < 0 for value in self.weighted.values()):
+            sizes = ", ".join(f"{name} {value:.3g}" for name, value in self.weighted.items())
+            return [f"Terms of the weighted loss at the end: {sizes}; a negative one has no share."]
+        if not all(map(math.isfinite, self.share.values())):
+            return []
         gaps = {name: abs(self.share[name] - self.decrease[name]) for name in self.share}
         name = max(gaps, key=lambda term: gaps[term])
         if not gaps[name] > MISLEADING:
@@ -124,12 +142,15 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON values, in a format with a version; NaN becomes ``None``."""
-        tables = ("decrease", "late", "share", "noise", "baseline", "contribution", "cosines")
+        tables = (
+            "decrease", "late", "share", "weighted", "noise", "baseline", "contribution", "cosines",
+        )  # fmt: skip
         return {
             "format": FORMAT,
             "version": VERSION,
             "driver": self.driver,
             "late_driver": self.late_driver,
+            "together": list(self.together),
             "words": dict(self.words),
             **{name: plain(getattr(self, name)) for name in tables},
             "conflict": finite(self.conflict),

@@ -98,7 +98,7 @@ def _flip_table(result: SweepResult) -> str:
         ]
         for flip in flips
     ]
-    head = ["pair", "ratio of weights", "2.5 %", "97.5 %", "least tried", "most tried", ""]
+    head = ["pair", "ratio of weights", "from", "to", "least tried", "most tried", ""]
     return f"<h2>Where the lead changes</h2>\n{_table(head, rows)}"
 
 

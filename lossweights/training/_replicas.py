@@ -118,8 +118,16 @@ class _Group:
             reports=tuple(self.means),
             seconds=sum(result.seconds for result in results),
             best_epoch=None,
-            replicas=tuple(Replica(r.seed, r.metrics, r.best_epoch) for r in results),
+            replicas=tuple(Replica(r.seed, r.metrics, r.best_epoch, _fall(r)) for r in results),
         )
+
+
+def _fall(result: TrialResult) -> dict[str, float]:
+    """What each term fell by on the training probe, from before training to the last report."""
+    if not result.reports:
+        return {}
+    start, end = result.reports[0].train, result.reports[-1].train
+    return {name: start[name] - end[name] for name in start}
 
 
 def _mean(reports: Sequence[EpochReport], epoch: int) -> EpochReport:

@@ -65,7 +65,7 @@ class Stack:
         example = tree.map_structure(lambda array: array[:2], self._rows[0])
         self._inference = StackedInference(self._member, model, is_common, example)
         self._gram = StackedGram(
-            self._member, model, placed.gradients, is_common, self._inference, problem.batch_size
+            self._member, model, placed.gradients, is_common, self._inference, problem
         )
         self._epochs = problem.epochs
         self._gradient_epochs = gradient_epochs(problem.epochs)

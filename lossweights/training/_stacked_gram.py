@@ -13,6 +13,7 @@ from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_inference import StackedInference
 from lossweights.training._stacked_loss import MemberLoss, Tensor
+from lossweights.training.problem import Problem
 from lossweights.watch.gradients import has_free_offset
 
 
@@ -25,7 +26,7 @@ class StackedGram:
         rows: The rows to measure on.
         is_common: For each non-trainable variable of the model, whether all members share it.
         inference: How the members are measured.
-        batch_size: Rows of a training batch.
+        problem: What is trained.
     """
 
     def __init__(
@@ -35,12 +36,12 @@ class StackedGram:
         rows: Rows,
         is_common: Sequence[bool],
         inference: StackedInference,
-        batch_size: int,
+        problem: Problem,
     ) -> None:
         self._member, self._is_common = member, list(is_common)
-        self._inference, self._batch_size = inference, batch_size
+        self._inference, self._batch_size = inference, problem.batch_size
         self._batch = rows.whole()
-        self.is_calibrated = has_free_offset(model)
+        self.is_calibrated = has_free_offset(model, problem.make_optimizer())
 
     def measure(
         self, trainable: list[Tensor], state: State, weights: Tensor

@@ -31,6 +31,17 @@ _SHIFTING = (
     keras.layers.Permute,
     keras.layers.Reshape,
 )
+_WITH_BIAS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+_ONLY_IN_TRAINING = (
+    keras.layers.AlphaDropout,
+    keras.layers.BatchNormalization,
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+)
 
 
 class GradientProbe:
@@ -125,10 +136,9 @@ def calibration_residual(
     ``a * mean(y_pred - y_true) = b * (rate of underestimation)``. The residual is that mean over
     the root mean square of the gradient; above 0.1 the model is probably trained too little.
 
-    It says nothing about validation data, and nothing where the output is bounded, has no bias or
-    is regularised; there it is ``None``, as for models with several outputs and on backends other
-    than TensorFlow. On a part of the training data it has a standard error of about one over the
-    root of the rows.
+    It says nothing about validation data. It is ``None`` wherever it cannot be known, see
+    `has_free_offset`, and on backends other than TensorFlow. On a part of the training data it has
+    a standard error of about one over the root of the rows.
 
     Args:
         model: A trained model.
@@ -137,7 +147,9 @@ def calibration_residual(
         y: Training targets.
         sample_weight: Weights as given to ``fit``, or ``None``.
     """
-    if keras.backend.backend() != "tensorflow" or not has_free_offset(model):
+    if keras.backend.backend() != "tensorflow" or not has_free_offset(
+        model, getattr(model, "optimizer", None)
+    ):
         return None
     import tensorflow as tf
 
@@ -149,22 +161,55 @@ def calibration_residual(
     return abs(float(tf.reduce_mean(total))) / spread if spread > 0 else 0.0
 
 
-def has_free_offset(model: keras.Model) -> bool:
-    """Whether a trained, unpenalised bias shifts the model's one output, and nothing bends it."""
+def has_free_offset(model: keras.Model, optimizer: Any = None) -> bool:
+    """Whether a trained bias shifts the model's one output, and nothing but the loss holds it.
+
+    Then, and only then, training to the end makes the mean gradient at the output zero. It does not
+    where the bias is frozen, constrained, regularised, decayed by the optimizer or shared with
+    another place of the model, where what comes after it bends or is penalised, where training
+    sees other outputs than measuring does (dropout, batch normalisation), or where a model of a
+    class of its own may do anything.
+
+    Args:
+        model: The model to be trained.
+        optimizer: What trains it, if that is known.
+    """
     outputs = tree.flatten(getattr(model, "outputs", None) or [])
-    if len(outputs) != 1:
+    keras_own = type(model).__module__.split(".")[0] == "keras"
+    if len(outputs) != 1 or not keras_own or _differs_in_training(model):
         return False
     layer = outputs[0]._keras_history.operation
     while _passes_shifts(layer):
         layer = layer.input._keras_history.operation
     return (
-        isinstance(layer, keras.layers.Dense | keras.layers.Conv1D | keras.layers.Conv2D)
+        type(layer) in _WITH_BIAS
         and layer.use_bias
-        and layer.trainable
+        and any(layer.bias is variable for variable in model.trainable_variables)
         and layer.activation is keras.activations.linear
         and layer.bias_regularizer is None
+        and layer.bias_constraint is None
         and layer.activity_regularizer is None
+        and len(layer._inbound_nodes) == 1  # called once: another place would hold it as well
+        and not _decays(optimizer, layer.bias)
     )
+
+
+def _differs_in_training(model: keras.Model) -> bool:
+    """Whether a layer does in training what it does not in measuring."""
+    return any(
+        isinstance(layer, _ONLY_IN_TRAINING)
+        or getattr(layer, "dropout", 0)
+        or getattr(layer, "recurrent_dropout", 0)
+        for layer in model._flatten_layers()
+    )
+
+
+def _decays(optimizer: Any, variable: Any) -> bool:
+    """Whether an optimizer pulls a variable to zero beside the gradient (``weight_decay=``)."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of LossScaleOptimizer
+    if not getattr(optimizer, "weight_decay", None):
+        return False
+    return bool(optimizer._use_weight_decay(variable))
 
 
 def require_tensorflow() -> None:
@@ -182,11 +227,13 @@ def require_tensorflow() -> None:
 
 
 def _passes_shifts(layer: Any) -> bool:
-    if isinstance(layer, keras.layers.Rescaling):
+    if getattr(layer, "activity_regularizer", None) is not None:
+        return False
+    if type(layer) is keras.layers.Rescaling:
         return np.ndim(layer.scale) == 0
-    if isinstance(layer, keras.layers.Activation):
+    if type(layer) is keras.layers.Activation:
         return bool(layer.activation is keras.activations.linear)
-    return isinstance(layer, _SHIFTING)
+    return type(layer) in _SHIFTING
 
 
 def _output_gradients(

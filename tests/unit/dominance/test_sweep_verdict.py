@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from lossweights.dominance._flips import find_flip
 from lossweights.dominance.judge import judge, sweep_sentence
 from lossweights.dominance.sweep_verdict import judge_sweep, judge_sweep_results, spearman
-from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.records import EpochReport, Outcome, Replica, TrialResult
 
 FALLS = {"mse": 4.0, "under": 1.0, "boundary": -0.1}  # in every trial, whatever the weights
 
@@ -40,12 +41,16 @@ def test_the_flip_of_a_known_law():
         f for f in judge_sweep(verdicts, weights, metrics).flips if f.first + f.second == "mseunder"
     )
     assert flip.kind == "flips"
-    assert [flip.low, flip.ratio, flip.high] == pytest.approx([4.0, 4.0, 4.0], rel=1e-4)
-    assert flip.sentence.startswith("under overtakes mse at ")
+    assert flip.ratio == pytest.approx(4.0, rel=1e-4)
+    assert 3.5 < flip.low < 4.0 < flip.high < 5.0
+    assert flip.sentence == (
+        "under overtakes mse where weight(under)/weight(mse) is between 3.53 and 4.81 (95 % bracket "
+        "of one seed, another may move it; weights as given)."
+    )
 
 
 def test_the_flip_of_a_noisy_law():
-    """With luck in every trial the bounds are wider and hold the ratio in 9 of 10 sweeps."""
+    """With luck in every trial the bracket is wider and holds the ratio in 9 of 10 sweeps."""
     inside, widths = 0, []
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -59,7 +64,7 @@ def test_the_flip_of_a_noisy_law():
 
 
 def test_bounds_shrink_with_trials():
-    """Ten times the trials, a narrower interval."""
+    """Ten times the trials, a narrower bracket."""
 
     def width(n):
         rng = np.random.default_rng(1)
@@ -95,7 +100,10 @@ def test_a_pair_without_a_flip():
     weights = np.stack([np.ones(9), ratio], axis=1)
     flip = find_flip("a", "b", weights, weights * [100.0, 1.0])
     assert (flip.kind, flip.ratio) == ("first leads", None)
-    assert flip.sentence == "a led b at every ratio tried (0.1 to 10)."
+    assert flip.sentence == (
+        "a leads b at every ratio tried (0.1 to 10), where the ratio is weight(b)/weight(a) and "
+        "weights are as given."
+    )
     assert find_flip("a", "b", weights, weights * [0.01, 1.0]).kind == "second leads"
 
 
@@ -229,6 +237,65 @@ def test_json_is_strict():
     assert (value["format"], value["version"]) == ("lossweights/sweep-verdict", 1)
     assert value["flips"][0]["kind"] == "flips"
     assert value["sensitivity"]["rmse"]["under"]["spearman"] == 1.0
+
+
+def test_the_bracket_is_of_ratios_that_were_tried():
+    """Its ends are two of them, and the likeliest ratio lies between."""
+    rng = np.random.default_rng(3)
+    ratio = 10 ** rng.uniform(-2, 2, 40)
+    weights = np.stack([np.ones(40), ratio], axis=1)
+    flip = find_flip("a", "b", weights, weights * [2.0, 1.0] * np.exp(rng.normal(0, 0.3, (40, 2))))
+    for end in (flip.low, flip.high):
+        assert any(r == pytest.approx(end) for r in ratio)
+    assert flip.low < flip.ratio < flip.high
+
+
+def several_seeds(shifts, n=40):
+    """Ratios, and the decreases in a seed for each factor on what the first term takes off."""
+    ratio = np.logspace(-2, 2, n)
+    weights = np.stack([np.ones(n), ratio], axis=1)
+    return weights, np.stack([weights * [shift, 1.0] for shift in shifts], axis=1)
+
+
+def test_the_bracket_over_seeds_holds_that_of_each():
+    """Seeds that flip at 1 and at 3 give a bracket from below the one to above the other."""
+    weights, decrease = several_seeds([1.0, 3.0])
+    flip = find_flip("a", "b", weights, decrease)
+    single = [find_flip("a", "b", weights, decrease[:, i]) for i in range(2)]
+    assert (flip.seeds, single[0].seeds) == (2, 1)
+    assert flip.low == single[0].low < 1.0 < 3.0 < single[1].high == flip.high
+    assert "(bracket over 2 seeds; weights as given)" in flip.sentence
+    assert flip.to_json()["seeds"] == 2
+
+
+def test_a_seed_without_a_flip_leaves_it_unclear():
+    """Where one seed flips and another does not, no ratio is told."""
+    weights, decrease = several_seeds([1.0, 1e6])
+    assert find_flip("a", "b", weights, decrease).kind == "unclear"
+
+
+def test_seeds_reach_the_verdict_of_a_sweep():
+    """Falls by seed of the results widen the bracket; results without them give that of the means."""
+    results, bare = {}, {}
+    for i, ratio in enumerate(np.logspace(-2, 2, 30)):
+        falls = [{"mse": 2.0, "under": 1.0}, {"mse": 6.0, "under": 1.0}]
+        ends = [5.0 - 4.0, 5.0 - 1.0]
+        reports = [
+            EpochReport(k, dict(zip(("mse", "under"), row, strict=True)), {}, {})
+            for k, row in enumerate(([5.0, 5.0], ends))
+        ]
+        weights = {"mse": 1.0, "under": float(ratio)}
+        bare[i] = TrialResult(weights, 0, Outcome.COMPLETE, tuple(reports))
+        seeds = tuple(Replica(s, {}, fall=fall) for s, fall in enumerate(falls))
+        results[i] = replace(bare[i], replicas=seeds)
+    (flip,) = judge_sweep_results(results, scales={"mse": 1.0, "under": 1.0}).flips
+    assert (flip.seeds, flip.relative) == (2, True)
+    assert flip.low < 2.0 < 6.0 < flip.high
+    assert "weights relative to the reference scales" in flip.sentence
+    (mean,) = judge_sweep_results(bare).flips
+    assert (mean.seeds, mean.relative) == (1, False)
+    assert mean.low < 4.0 < mean.high
+    assert mean.high / mean.low < flip.high / flip.low
 
 
 @pytest.mark.parametrize("against", [True, False], ids=["against", "with"])
