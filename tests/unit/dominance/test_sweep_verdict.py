@@ -44,8 +44,8 @@ def test_the_flip_of_a_known_law():
     assert flip.ratio == pytest.approx(4.0, rel=1e-4)
     assert 3.5 < flip.low < 4.0 < flip.high < 5.0
     assert flip.sentence == (
-        "under overtakes mse where weight(under)/weight(mse) is between 3.53 and 4.81 (95 % bracket "
-        "of one seed, another may move it; weights as given)."
+        "under overtakes mse where weight(under)/weight(mse) is between 3.53 and 4.81 "
+        "(95 % bracket of one seed, another may move it; weights as given)."
     )
 
 
@@ -275,7 +275,7 @@ def test_a_seed_without_a_flip_leaves_it_unclear():
 
 
 def test_seeds_reach_the_verdict_of_a_sweep():
-    """Falls by seed of the results widen the bracket; results without them give that of the means."""
+    """Falls by seed widen the bracket; results without them give that of their means."""
     results, bare = {}, {}
     for i, ratio in enumerate(np.logspace(-2, 2, 30)):
         falls = [{"mse": 2.0, "under": 1.0}, {"mse": 6.0, "under": 1.0}]

@@ -215,7 +215,16 @@ L2 = keras.regularizers.L2(0.1)
         ([layers.Dense(4, bias_regularizer=L2)], False),
         ([layers.Dense(4, activity_regularizer=L2)], False),
         ([layers.Dense(4, trainable=False)], False),
+        ([layers.Dense(4, bias_constraint="non_neg")], False),
+        ([layers.Dense(4, bias_constraint=keras.constraints.MaxNorm(1e6))], False),
+        ([layers.Dense(4, kernel_constraint="non_neg", kernel_regularizer=L2)], True),
+        ([layers.Dense(4), layers.Reshape((2, 2), activity_regularizer=L2)], False),
+        ([layers.Dense(4), layers.Activation("linear", activity_regularizer=L2)], False),
         ([layers.Dense(4), layers.Rescaling([1.0, 2.0, 3.0, 4.0])], False),
+        ([layers.Dropout(0.5), layers.Dense(4)], False),
+        ([layers.BatchNormalization(), layers.Dense(4)], False),
+        ([layers.Reshape((3, 1)), layers.LSTM(2, dropout=0.1), layers.Dense(4)], False),
+        ([layers.Reshape((3, 1)), layers.LSTM(2), layers.Dense(4)], True),
         ([layers.Dense(4), layers.Dropout(0.5)], False),
     ],
 )
@@ -225,6 +234,70 @@ def test_where_the_offset_is_free(tail, free):
         [keras.Input((3,)), *(type(t).from_config(t.get_config()) for t in tail)]
     )
     assert has_free_offset(model) is free
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "free"),
+    [
+        (keras.optimizers.AdamW(), False),
+        (keras.optimizers.AdamW(weight_decay=0.0), True),
+        (keras.optimizers.SGD(weight_decay=1e-4), False),
+        (keras.optimizers.LossScaleOptimizer(keras.optimizers.Lion(weight_decay=0.1)), False),
+        (keras.optimizers.Adam(clipnorm=1.0, use_ema=True), True),
+    ],
+    ids=["AdamW", "AdamW without", "SGD", "scaled", "Adam"],
+)
+def test_a_bias_that_the_optimizer_decays_is_not_free(optimizer, free):
+    """Decay pulls it beside the gradient; clipping and averaging do not move where it rests."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4)])
+    assert has_free_offset(model)
+    assert has_free_offset(model, optimizer) is free
+
+
+@pytest.mark.parametrize("way", ["var_names", "var_list"])
+def test_a_bias_that_is_excluded_from_decay_is_free(way):
+    """``exclude_from_weight_decay`` is respected, by name and by variable."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4)])
+    optimizer = keras.optimizers.AdamW()
+    excluded = {"var_names": ["bias"], "var_list": [model.layers[-1].bias]}[way]
+    optimizer.exclude_from_weight_decay(**{way: excluded})
+    assert has_free_offset(model, optimizer)
+
+
+def test_a_frozen_bias_is_not_free():
+    """Frozen itself, with its layer, or with the whole model: no training moves it."""
+
+    def made():
+        return keras.Sequential([keras.Input((3,)), layers.Dense(4)])
+
+    alone, layer, whole = made(), made(), made()
+    alone.layers[-1].bias.trainable = False
+    layer.layers[-1].trainable = False
+    whole.trainable = False
+    assert not any(map(has_free_offset, (alone, layer, whole)))
+
+
+def test_a_bias_that_works_in_two_places_is_not_free():
+    """A layer called twice: its bias is held by what it does inside as well."""
+    inputs = keras.Input((3,))
+    dense = layers.Dense(3)
+    assert not has_free_offset(keras.Model(inputs, dense(keras.ops.relu(dense(inputs)))))
+
+
+def test_a_class_of_its_own_may_do_anything():
+    """A subclass of a layer or of a model is not followed."""
+
+    class Bounded(layers.Dense):
+        def call(self, x):
+            return keras.ops.clip(super().call(x), 0.0, 1.0)
+
+    class Own(keras.Model):
+        def train_step(self, data):
+            return {}
+
+    inputs = keras.Input((3,))
+    assert not has_free_offset(keras.Model(inputs, Bounded(4)(inputs)))
+    assert not has_free_offset(Own(inputs, layers.Dense(4)(inputs)))
 
 
 def test_models_whose_layers_cannot_be_followed():
