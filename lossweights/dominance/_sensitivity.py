@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,27 +52,3 @@ def spearman(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
         warnings.simplefilter("ignore")  # of perfect correlations, whose p-value is 0
         found = stats.spearmanr(x, y)
     return round(float(found.statistic), 12), float(found.pvalue)
-
-
-def sensitivities(
-    weights: Mapping[int, Mapping[str, float]],
-    metrics: Mapping[int, Mapping[str, float]],
-    importance: Mapping[str, Mapping[str, float]],
-) -> dict[str, dict[str, Sensitivity]]:
-    """For each metric, each term whose weight was not the same in all trials."""
-    if not metrics:
-        return {}
-    names = list(weights[next(iter(metrics))])
-    columns = {name: [weights[number][name] for number in metrics] for name in names}
-    varied = [name for name, column in columns.items() if np.ptp(column) > 0]
-    measured = dict.fromkeys(key for row in metrics.values() for key in row)
-    return {
-        metric: {
-            name: Sensitivity(
-                *spearman(columns[name], [row.get(metric, np.nan) for row in metrics.values()]),
-                importance.get(metric, {}).get(name),
-            )
-            for name in varied
-        }
-        for metric in measured
-    }

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
 from lossweights.dominance._flips import Flip, find_flip
-from lossweights.dominance._sensitivity import Sensitivity, sensitivities, spearman
+from lossweights.dominance._sensitivity import Sensitivity, spearman
 from lossweights.dominance.judge import judge_results, sweep_sentence
 from lossweights.dominance.verdict import Verdict, finite, listed
 from lossweights.records import Outcome, TrialResult
@@ -205,7 +205,7 @@ def judge_sweep(
         ),
     )
     sensitivity = _drawn(
-        failed, "sensitivity", lambda: sensitivities(weights, metrics, importance or {})
+        failed, "sensitivity", lambda: _sensitivities(weights, metrics, importance or {})
     )
     driven = Counter(v.driver for v in told.values() if v.driver is not None)
     return SweepVerdict(
@@ -289,6 +289,30 @@ def judge_sweep_results(
         by_seed=by_seed,
         relative=scales is not None,
     )
+
+
+def _sensitivities(
+    weights: Mapping[int, Mapping[str, float]],
+    metrics: Mapping[int, Mapping[str, float]],
+    importance: Mapping[str, Mapping[str, float]],
+) -> dict[str, dict[str, Sensitivity]]:
+    """For each metric, each term whose weight was not the same in all trials."""
+    if not metrics:
+        return {}
+    names = list(weights[next(iter(metrics))])
+    columns = {name: [weights[number][name] for number in metrics] for name in names}
+    varied = [name for name, column in columns.items() if np.ptp(column) > 0]
+    measured = dict.fromkeys(key for row in metrics.values() for key in row)
+    return {
+        metric: {
+            name: Sensitivity(
+                *spearman(columns[name], [row.get(metric, np.nan) for row in metrics.values()]),
+                importance.get(metric, {}).get(name),
+            )
+            for name in varied
+        }
+        for metric in measured
+    }
 
 
 def _inert_up_to(
