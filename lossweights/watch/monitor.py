@@ -80,7 +80,8 @@ class TermMonitor(keras.callbacks.Callback):
     >>> import numpy as np
     >>> import lossweights as lw
     >>> x, y = np.linspace(0, 1, 64)[:, None], np.linspace(1, 3, 64)[:, None]
-    >>> loss = lw.CombinedLoss({"mse": "mse", "under": lw.terms.Underestimation()})
+    >>> terms = {"mse": "mse", "under": lw.terms.Underestimation()}
+    >>> loss = lw.CombinedLoss(terms, {"mse": 1.0, "under": 0.2})
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     >>> model.compile(keras.optimizers.SGD(0.1), loss=loss)
     >>> monitor = TermMonitor(loss, probe=(x, y))

@@ -36,6 +36,10 @@ def test_reports_are_means_over_the_seeds(make, alone):
                 assert report.train[name] == pytest.approx(
                     np.mean([part.train[name] for part in parts]), rel=1e-5
                 )
+        for kept, alone_result in zip(result.replicas, replicas, strict=True):
+            first, last = alone_result.reports[0].train, alone_result.reports[-1].train
+            fall = {name: first[name] - last[name] for name in first}
+            assert kept.fall == pytest.approx(fall, rel=1e-4)
         values = [replica.metrics["rmse"] for replica in replicas]
         assert result.metrics["rmse"] == pytest.approx(np.mean(values), rel=1e-5)
         error = np.std(values, ddof=1) / SEEDS**0.5

@@ -1,6 +1,7 @@
 """Reports and results: plain numbers that survive their files, finite or not."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossweights.base.strict_json import dump_json, parse_json
-from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.records import EpochReport, Outcome, Replica, TrialResult
 
 from .samples import finished
 
@@ -113,3 +114,14 @@ def test_content_of_a_wrong_kind_is_an_error_that_readers_catch(change):
     value = {**finished(0).result.to_json(), **change}
     with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
         TrialResult.from_json(value)
+
+
+def test_the_falls_of_replicas_survive_their_file():
+    """What each seed's terms fell by comes back; a file of an older version has none."""
+    replicas = (Replica(0, {"rmse": 1.0}, fall={"mse": 2.5}), Replica(1, {"rmse": 2.0}))
+    result = replace(finished(0).result, replicas=replicas)
+    assert through_json(result).replicas == replicas
+    older = result.to_json()
+    for replica in older["replicas"]:
+        del replica["fall"]
+    assert [replica.fall for replica in TrialResult.from_json(older).replicas] == [{}, {}]
