@@ -12,7 +12,7 @@ from keras import ops
 from lossweights.base.errors import TermError
 from lossweights.loss.output_loss import OutputLoss
 from lossweights.loss.scales import of_mean_one, reference_scales
-from lossweights.loss.weights import check_scales, check_weights
+from lossweights.loss.weights import check_scales, check_weights, divided_weights
 from lossweights.terms.per_sample import HostArguments, PerSampleLoss, Tensor, Term
 from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.summands import as_terms, terms_by_output, values_of
@@ -43,7 +43,8 @@ class CombinedLoss(PerSampleLoss):
     Raises:
         TermError: A term is not one, is itself a sum, or gives something else than one value per
             sample; or only some of the terms name the output that they read.
-        WeightError: The weights or scales do not match the terms, are negative or not finite.
+        WeightError: The weights or scales do not match the terms, are negative, not finite, or so
+            small that float32 takes them for 0.
         InvalidName: The name of a term is not a plain name.
 
     >>> import lossweights as lw
@@ -105,7 +106,7 @@ class CombinedLoss(PerSampleLoss):
             TermError: The loss still waits for `adapt`.
         """
         self._check_ready()
-        return _divided(self._weights, self._scales)
+        return divided_weights(self._weights, self._scales)
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Weigh the terms anew, from the next training step on.
@@ -115,8 +116,8 @@ class CombinedLoss(PerSampleLoss):
                 scales.
 
         Raises:
-            WeightError: A weight is missing, unknown, negative or not finite, or all are 0. The
-                weights stay as they were.
+            WeightError: A weight is missing, unknown, negative, not finite or so small that float32
+                takes it for 0, or all are 0. The weights stay as they were.
         """
         self._weigh(check_weights(weights, list(self._terms)), self._scales)
         if self._in_compiled_code:
@@ -275,13 +276,9 @@ class CombinedLoss(PerSampleLoss):
 
     def _weigh(self, weights: dict[str, float], scales: dict[str, float] | None) -> None:
         """Let these weights and scales count from now on; nothing changes if they cannot."""
-        effective = check_weights(_divided(weights, scales), list(self._terms))
+        effective = divided_weights(weights, scales)
         self._multipliers.assign(np.array(list(effective.values())))
         self._weights, self._scales = weights, scales
-
-
-def _divided(weights: dict[str, float], scales: dict[str, float] | None) -> dict[str, float]:
-    return {name: w if scales is None else w / scales[name] for name, w in weights.items()}
 
 
 def _is_traced_by_jax(value: Tensor) -> bool:

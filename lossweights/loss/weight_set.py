@@ -6,7 +6,7 @@ import hashlib
 import math
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lossweights.base.errors import InvalidName, WeightError, WeightSetError
 from lossweights.base.files import write_atomic
 from lossweights.base.names import check_name
+from lossweights.base.numbers import as_number
 from lossweights.base.strict_json import canonical_json, dump_json, parse_json
-from lossweights.loss.weights import FLOAT32_MAX, as_number, check_weights
+from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 
 if TYPE_CHECKING:
     from lossweights.loss.combined import CombinedLoss
@@ -41,6 +42,11 @@ class WeightSet:
         metrics: What the trial measured on validation data.
         origin: Sweep, trial number, pick and seed, as far as there are any.
 
+    Args:
+        recorded: Whether the weights are those of a training that was. Earlier versions trained
+            with weights that float32 takes for 0; their records are kept, and cannot be trained
+            with again.
+
     Raises:
         WeightError: Weights, scales or metrics are not numbers of the kind they must be, or scales
             or terms do not match the weights.
@@ -57,11 +63,14 @@ class WeightSet:
     terms: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     origin: Mapping[str, str | int | float] = field(default_factory=dict)
+    _: KW_ONLY
+    recorded: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, recorded: bool) -> None:
         for term in self.weights if isinstance(self.weights, Mapping) else ():
             check_name(term, "term")
-        weights = check_weights(self.weights)
+        smallest = math.ulp(0.0) if recorded else FLOAT32_TINY
+        weights = check_weights(self.weights, smallest=smallest)
         if self.scales is not None:
             scales = _checked_scales(self.scales, list(weights))
             object.__setattr__(self, "scales", MappingProxyType(scales))
@@ -96,6 +105,8 @@ class WeightSet:
 
         Raises:
             WeightSetError: A term cannot be rebuilt from the set and ``terms`` does not give it.
+            WeightError: A weight is so small that float32 takes it for 0, as in files of earlier
+                versions, which trained without that term.
         """
         from lossweights.loss.combined import CombinedLoss
         from lossweights.terms import from_description
@@ -174,7 +185,7 @@ class WeightSet:
         """Read a set from the bytes of a file; see `read`."""
         try:
             content = parse_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
-            weights = cls(**_checked_fields(content))
+            weights = cls(**_checked_fields(content), recorded=True)
             if weights.relative != content["relative"]:
                 raise ValueError("expected relative weights that are weight times scale")
             return weights

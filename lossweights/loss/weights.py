@@ -4,22 +4,31 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lossweights.base.errors import WeightError
+from lossweights.base.numbers import as_number
 
 FLOAT32_MAX = 3.4028234663852886e38
+# The smallest normal float32. Below it float32 has few digits and then none, and TensorFlow's
+# kernels take such numbers for 0 at once: a weight as small would switch its term off unsaid.
+FLOAT32_TINY = 1.1754943508222875e-38
 
 
 def check_weights(
-    weights: Mapping[str, object], names: Sequence[str] | None = None
+    weights: Mapping[str, object],
+    names: Sequence[str] | None = None,
+    *,
+    smallest: float = FLOAT32_TINY,
 ) -> dict[str, float]:
     """The weights as floats, in the order of ``names``, if they make a loss.
 
     Args:
         weights: Weight of each term, by the term's name.
         names: The terms that must have a weight, no more and no fewer. ``None`` accepts any.
+        smallest: The smallest weight other than 0. Only records of the past have reason to take
+            more than is trained with.
 
     Raises:
-        WeightError: A weight is missing, unknown, not a number, negative, not finite, or too
-            large for float32; or all of them are zero.
+        WeightError: A weight is missing, unknown, not a number, negative, not finite, too large
+            for float32 or so small that float32 takes it for 0; or all of them are zero.
 
     >>> check_weights({"under": 0.5, "mse": 1}, ["mse", "under"])
     {'mse': 1.0, 'under': 0.5}
@@ -37,7 +46,7 @@ def check_weights(
             f"Expected one weight for each of the terms {names}. Found weights for "
             f"{list(weights)}: missing {missing}, unknown {unknown}. Name every term once."
         )
-    checked = {name: _check_weight(name, weights[name]) for name in names}
+    checked = {name: _check_weight(name, weights[name], smallest) for name in names}
     if not any(checked.values()):
         raise WeightError(
             f"Expected at least one weight above zero. Found all zero: {checked}. "
@@ -46,14 +55,42 @@ def check_weights(
     return checked
 
 
-def _check_weight(name: str, weight: object) -> float:
+def _check_weight(name: str, weight: object, smallest: float) -> float:
     number = as_number(weight)
-    if 0.0 <= number <= FLOAT32_MAX:
+    if number == 0.0 or smallest <= number <= FLOAT32_MAX:
         return number + 0.0  # -0.0 becomes 0.0
+    if 0.0 < number < smallest:
+        raise WeightError(
+            f"Expected a weight of the term {name!r} that is 0 or at least {smallest:.3g}. Found "
+            f"{weight!r}, which counts as 0 in float32, in which losses are computed: the term "
+            f"would be switched off. Use 0 to say so, or multiply all weights by a common factor."
+        )
     raise WeightError(
         f"Expected a finite weight of at least 0 for the term {name!r}. Found {weight!r}. "
         f"Use 0 to switch the term off."
     )
+
+
+def divided_weights(
+    weights: Mapping[str, float], scales: Mapping[str, float] | None
+) -> dict[str, float]:
+    """What multiplies each term: its weight, divided by its scale if there is one.
+
+    Raises:
+        WeightError: A quotient is no weight, since float32 does not hold it.
+
+    >>> divided_weights({"mse": 1.0, "under": 0.5}, {"mse": 4.0, "under": 1.0})
+    {'mse': 0.25, 'under': 0.5}
+    """
+    if scales is None:
+        return check_weights(weights)
+    try:
+        return check_weights({name: weight / scales[name] for name, weight in weights.items()})
+    except WeightError as error:
+        raise WeightError(
+            f"{error} It is a weight over its scale: weights {dict(weights)}, scales "
+            f"{dict(scales)}."
+        ) from None
 
 
 def check_scales(
@@ -82,13 +119,3 @@ def check_scales(
             )
         checked[name] = number
     return checked
-
-
-def as_number(value: object) -> float:
-    """The value as a float, or NaN if it is no single number: truth values and texts are none."""
-    if isinstance(value, (bool, str, bytes)) or "bool" in str(getattr(value, "dtype", "")):
-        return math.nan
-    try:
-        return float(value)  # type: ignore[arg-type]  # numpy scalars and tensors too
-    except (TypeError, ValueError, OverflowError):
-        return math.nan

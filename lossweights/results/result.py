@@ -178,6 +178,7 @@ class SweepResult:
             terms=self.terms,
             metrics={k: v for k, v in result.metrics.items() if math.isfinite(v)},
             origin={"sweep": self.name, "trial": number, "pick": pick, "seed": result.seed},
+            recorded=True,
         )
 
     @property

@@ -9,10 +9,13 @@ from typing import Any, TypeAlias
 
 from lossweights.base.errors import SpaceError
 from lossweights.base.names import check_name
-from lossweights.loss.weights import FLOAT32_MAX, check_weights
+from lossweights.base.numbers import as_number
+from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 
 # The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
 _EDGE = 1e-9
+# Of a simplex' total: what its lightest term has left at such an edge, with terms by the hundred.
+_LEAST_SHARE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,11 @@ class Fixed:
     value: float
 
     def __post_init__(self) -> None:
-        if not _is_number(self.value) or self.value < 0:
+        value = as_number(self.value)
+        if not 0.0 <= value <= FLOAT32_MAX:
             raise SpaceError(f"Expected a finite value of at least 0. Found Fixed({self.value!r}).")
+        _refuse_tiny(self, value)
+        object.__setattr__(self, "value", value)
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,11 @@ class Simplex:
     total: float = 1.0
 
     def __post_init__(self) -> None:
-        if not _is_number(self.total) or self.total <= 0:
+        total = as_number(self.total)
+        if not 0.0 < total <= FLOAT32_MAX:
             raise SpaceError(f"Expected a finite total above 0. Found Simplex({self.total!r}).")
+        _refuse_tiny(self, _LEAST_SHARE * total)
+        object.__setattr__(self, "total", total)
 
 
 Distribution: TypeAlias = Fixed | Uniform | LogUniform
@@ -145,7 +154,9 @@ class Space:
             sticks = {name: -math.log(value) for name, value in values.items()}
             whole = sum(sticks.values())
             values = {name: self.simplex.total * s / whole for name, s in sticks.items()}
-        return check_weights(values, self.names)
+        # A range that begins at 0 has points that no other weight of float32 is nearer to than 0.
+        held = {name: 0.0 if v < FLOAT32_TINY else v for name, v in values.items()}
+        return check_weights(held, self.names)
 
     def parameters_of(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Parameter values that give these weights, or on a simplex the same proportions.
@@ -175,6 +186,22 @@ class Space:
         """Parameter values at unit coordinates in [0, 1], one for each parameter."""
         return {name: part.at(unit[name]) for name, part in self.parameters.items()}
 
+    def check_scales(self, scales: Mapping[str, float]) -> None:
+        """Refuse a space whose weights float32 does not hold once they are divided by ``scales``.
+
+        Raises:
+            SpaceError: Names the term, its distribution and its scale.
+        """
+        for name in self.names:
+            part, scale = self.simplex or self._parts[name], scales[name]
+            held = [weight / scale for weight in _ends(part) if weight > 0]
+            if not all(FLOAT32_TINY <= weight <= FLOAT32_MAX for weight in held):
+                raise SpaceError(
+                    f"Expected weights of {name!r} from {FLOAT32_TINY:.3g} to {FLOAT32_MAX:.3g}, "
+                    f"or 0, after division by their scale. Found {part} and the scale {scale:.3g}. "
+                    f"Move the bounds, rescale the data, or pass scales={{...}}."
+                )
+
     def describe(self) -> dict[str, Any]:
         """The space as plain JSON values, for manifests and comparisons."""
         if self.simplex is not None:
@@ -194,7 +221,7 @@ def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution
         )
     parts: dict[str, Distribution] = {}
     for name in names:
-        part = Fixed(spec[name]) if _is_number(spec[name]) else spec[name]
+        part = spec[name] if math.isnan(as_number(spec[name])) else Fixed(spec[name])
         if not isinstance(part, Fixed | Uniform | LogUniform):
             raise SpaceError(
                 f"Expected Fixed, Uniform, LogUniform or a number for the term {name!r}. "
@@ -210,21 +237,32 @@ def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution
 
 
 def _check_bounds(part: Uniform | LogUniform, lowest: float) -> None:
-    numbers = _is_number(part.low) and _is_number(part.high)
-    if not numbers or not lowest <= part.low < part.high:
+    low, high = as_number(part.low), as_number(part.high)
+    if not lowest <= low < high <= FLOAT32_MAX:
         bound = "above 0" if lowest else "at least 0"
         raise SpaceError(f"Expected finite bounds {bound} with low < high. Found {part!r}.")
+    _refuse_tiny(part, low, high)
+    object.__setattr__(part, "low", low)
+    object.__setattr__(part, "high", high)
+
+
+def _ends(part: Distribution | Simplex) -> tuple[float, ...]:
+    """The least and the greatest weight of a distribution."""
+    if isinstance(part, Simplex):
+        return (_LEAST_SHARE * part.total, part.total)
+    return (part.value,) if isinstance(part, Fixed) else (part.low, part.high)
+
+
+def _refuse_tiny(part: object, *weights: float) -> None:
+    """Refuse what gives weights other than 0 that float32 takes for 0."""
+    if any(0.0 < weight < FLOAT32_TINY for weight in weights):
+        raise SpaceError(
+            f"Expected weights that are 0 or at least {FLOAT32_TINY:.3g}. Found {part!r}: in "
+            f"float32, in which losses are computed, smaller ones count as 0: the term is off. "
+            f"Narrow the space, or multiply all weights in it by a common factor."
+        )
 
 
 def _between(part: Uniform | LogUniform, weight: float) -> float:
     """The weight, put back inside the bounds if rounding led out of them."""
     return min(max(weight, part.low), part.high)
-
-
-def _is_number(value: object) -> bool:
-    """Whether a value is a number that float32 holds, as a weight must."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) <= FLOAT32_MAX  # False for NaN
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ class RunOptions:
     quiet: bool = False
     script: Path | None = None
 
-    def check(self, trainers: Sequence[str]) -> None:
-        """Refuse what cannot be.
+    def check(self, trainers: Sequence[str]) -> RunOptions:
+        """Refuse what cannot be; otherwise the options with plain numbers, as a manifest has them.
 
         Args:
             trainers: Names of the trainers that the sweep can build.
@@ -42,19 +42,24 @@ class RunOptions:
             raise RecipeError(
                 f"Expected a trainer among {tuple(trainers)}. Found {self.trainer!r}."
             )
-        whole_number("trials", self.trials, 1)
-        whole_number("max_retries", self.max_retries, 0)
-        if self.workers is not None:
-            self._check_workers(self.workers)
         if self.trial_timeout is not None and not self.trial_timeout > 0:
             raise RecipeError(
                 f"Expected a trial_timeout above 0 seconds. Found {self.trial_timeout!r}."
             )
+        return replace(
+            self,
+            trials=whole_number("trials", self.trials, 1),
+            max_retries=whole_number("max_retries", self.max_retries, 0),
+            workers=None if self.workers is None else _checked_workers(self.workers),
+            trial_timeout=None if self.trial_timeout is None else float(self.trial_timeout),
+        )
 
-    def _check_workers(self, workers: Any) -> None:
-        cores = available_cores()
-        if whole_number("workers", workers, 0) > 4 * cores:
-            raise RecipeError(
-                f"Expected at most {4 * cores} workers on this machine's {cores} cores. Found "
-                f"{workers}."
-            )
+
+def _checked_workers(workers: Any) -> int:
+    cores, number = available_cores(), whole_number("workers", workers, 0)
+    if number > 4 * cores:
+        raise RecipeError(
+            f"Expected at most {4 * cores} workers on this machine's {cores} cores. Found "
+            f"{workers}."
+        )
+    return number

@@ -26,7 +26,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     """Run a sweep to its end; see `lossweights.sweep.abstract.AbstractSweep.run`."""
     # 1. What can be refused is refused before anything is loaded or written.
     refuse_in_worker(sweep.name)
-    options.check(sweep.trainers)
+    options = options.check(sweep.trainers)
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)

@@ -110,7 +110,7 @@ class Sweep(AbstractSweep):
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Load the data, try every part once, and find the reference scales."""
-        return prepare_sweep(
+        prepared = prepare_sweep(
             self.problem,
             self.load_data,
             seed=self.seed,
@@ -119,6 +119,9 @@ class Sweep(AbstractSweep):
             shown=self._tracked_params(),
             rehearsed=rehearse,
         )
+        if prepared.scales is not None:
+            self.space.check_scales(prepared.scales)
+        return prepared
 
     def _tracked_params(self) -> dict[str, Any]:
         stopping = self.problem.early_stopping

@@ -1,10 +1,10 @@
 """Arguments of terms: one check and one message for each kind of number."""
 
 import math
-from numbers import Real
 from typing import Any, TypeGuard
 
 from lossweights.base.errors import TermError
+from lossweights.base.numbers import as_number
 
 
 def positive(argument: str, value: object, advice: str) -> float:
@@ -35,7 +35,5 @@ def fraction(argument: str, value: object, advice: str) -> float:
 
 
 def is_number(value: object) -> TypeGuard[Any]:
-    """Whether ``value`` is a finite real number; Booleans are not numbers here."""
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, Real) and math.isfinite(value)
+    """Whether ``value`` is a finite real number, of Python or NumPy; truth values are none."""
+    return math.isfinite(as_number(value))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lossweights.base.errors import RecipeError
+from lossweights.base.numbers import as_number, whole_number
 from lossweights.records import EpochReport
 
 
@@ -45,12 +46,11 @@ class EarlyStopping:
             raise RecipeError(
                 f"Expected the direction 'minimize' or 'maximize'. Found {self.direction!r}."
             )
-        if isinstance(self.patience, bool) or not isinstance(self.patience, int):
-            raise RecipeError(f"Expected patience as a whole number. Found {self.patience!r}.")
-        if self.patience < 1:
-            raise RecipeError(f"Expected a patience of at least 1 epoch. Found {self.patience}.")
-        if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
+        delta = as_number(self.min_delta)
+        if not 0.0 <= delta < math.inf:
             raise RecipeError(f"Expected min_delta of 0 or above. Found {self.min_delta!r}.")
+        object.__setattr__(self, "patience", whole_number("patience", self.patience, 1))
+        object.__setattr__(self, "min_delta", delta)
 
     def __str__(self) -> str:
         delta = f" by {self.min_delta:g}" if self.min_delta else ""

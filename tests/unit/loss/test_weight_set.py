@@ -24,6 +24,8 @@ TOO_LARGE = 3.5e38  # finite, but infinite as float32
 BAD_WEIGHTS = {
     "negative": -0.1,
     "tiny negative": -5e-324,
+    "0 in float32": 1e-60,
+    "below the normal float32": 1e-40,
     "NaN": math.nan,
     "infinity": math.inf,
     "minus infinity": -math.inf,
@@ -78,12 +80,14 @@ DOORS = {
 }
 
 
+# A file of an earlier version may hold a weight that float32 takes for 0, and stays readable.
+TINY = ("0 in float32", "below the normal float32")
 NOT_IN_JSON = ("numpy bool", "bytes", "array", "complex", "object")
 
 
 @pytest.mark.parametrize(
     ("bad", "door"),
-    [(b, d) for b in BAD_WEIGHTS for d in DOORS if d != "file" or b not in NOT_IN_JSON],
+    [(b, d) for b in BAD_WEIGHTS for d in DOORS if d != "file" or b not in NOT_IN_JSON + TINY],
 )
 def test_bad_weight_is_refused_at_every_door(bad, door, tmp_path):
     """No number that would ruin a training gets in, wherever it knocks."""
@@ -92,6 +96,16 @@ def test_bad_weight_is_refused_at_every_door(bad, door, tmp_path):
         enter({"mse": 1.0, "under": bad}, tmp_path)
     assert "xpected" in str(raised.value)
     assert "ound" in str(raised.value)
+
+
+def test_an_old_file_with_a_weight_that_float32_takes_for_zero(tmp_path):
+    """It is read, copied and shown as it is; a loss is not made of it, and the error says why."""
+    path = WeightSet({"mse": 1.0, "under": 1e-60}, recorded=True).save(tmp_path / "old.json")
+    old = WeightSet.read(path)
+    assert old.weights == {"mse": 1.0, "under": 1e-60}
+    assert WeightSet.parse(old.to_json().encode()) == old
+    with pytest.raises(WeightError, match=r"'under'.*0 in float32"):
+        old.loss(terms={"mse": "mse", "under": "mae"})
 
 
 @pytest.mark.parametrize("door", [name for name in DOORS if name != "Space"])

@@ -1,5 +1,6 @@
 """The search space: the distributions it promises, its inverse, and what it refuses."""
 
+import json
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 
 from lossweights.base.errors import InvalidName, SpaceError, WeightError
 from lossweights.search.baselines import baselines
+from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY
 from lossweights.search.space import Fixed, LogUniform, Simplex, Space, Uniform
 
 TERMS = ["mse", "under", "boundary"]
@@ -80,7 +82,7 @@ def test_simplex_parameters_give_the_weights_back(values):
         assert again[name] == pytest.approx(wanted, rel=1e-6, abs=1e-8)
 
 
-@given(st.floats(0.01, 100.0), st.floats(0.0, 1.0))
+@given(st.floats(0.01, 100.0), st.just(0.0) | st.floats(FLOAT32_TINY, 1.0))
 def test_parameters_of_bounded_weights_are_the_weights(under, boundary):
     """Where weights are sampled as they are, the inverse is exact."""
     space = Space(TERMS, {"mse": 1.0, "under": LogUniform(0.01, 100.0), "boundary": Uniform(0, 1)})
@@ -111,6 +113,7 @@ def test_weights_outside_the_space_have_no_parameters(weights):
 
 
 BAD_NUMBERS = [math.nan, math.inf, -math.inf, -1.0, True, "1", None, 10**400, 1e39, [1]]
+BAD_NUMBERS += [np.True_, np.array([1.0]), np.complex64(1), np.float32("nan")]
 
 
 @pytest.mark.parametrize("bad", BAD_NUMBERS, ids=lambda bad: repr(bad)[:12])
@@ -126,6 +129,62 @@ def test_bad_numbers_make_no_distribution(bad):
     ):
         with pytest.raises(SpaceError, match="Expected"):
             make()
+
+
+TINY = [1e-60, 1e-45, 1e-40, FLOAT32_TINY * (1 - 1e-9)]
+
+
+@pytest.mark.parametrize("tiny", TINY)
+def test_weights_that_float32_takes_for_zero_make_no_distribution(tiny):
+    """Nothing that is above 0 and trained as 0 can be a bound, a value or a total."""
+    for make in (
+        lambda: Fixed(tiny),
+        lambda: Uniform(tiny, 2.0),
+        lambda: Uniform(0.0, tiny),
+        lambda: LogUniform(tiny, 2.0),
+        lambda: Simplex(tiny),
+        lambda: Simplex(1e-26),  # whose lightest term would have nothing
+    ):
+        with pytest.raises(SpaceError, match=r"0 or at least 1.18e-38.*float32"):
+            make()
+
+
+def test_the_smallest_and_the_largest_weight_make_distributions():
+    """What float32 holds is taken, to the last number."""
+    assert Fixed(FLOAT32_TINY).value == FLOAT32_TINY
+    assert LogUniform(FLOAT32_TINY, FLOAT32_MAX).at(1.0) == FLOAT32_MAX
+    assert Uniform(0.0, FLOAT32_TINY).at(1.0) == FLOAT32_TINY
+
+
+def test_a_range_from_zero_has_no_weight_between_zero_and_the_smallest():
+    """A coordinate that near to 0 is 0, so that no trial is refused half way."""
+    space = Space(["mse", "under"], {"mse": 1.0, "under": Uniform(0.0, 1.0)})
+    assert space.weights(space.at({"under": 1e-300})) == {"mse": 1.0, "under": 0.0}
+
+
+@pytest.mark.parametrize(
+    "number", [np.float64(2), np.float32(2), np.float16(2), np.int64(2), np.uint8(2), np.array(2)]
+)
+def test_numpy_scalars_are_numbers(number):
+    """Bounds, values and totals of NumPy are kept as Python's, and a space holds them bare."""
+    assert Fixed(number) == Fixed(2.0)
+    assert Uniform(0, number) == Uniform(0.0, 2.0)
+    assert LogUniform(np.float32(0.5), number) == LogUniform(0.5, 2.0)
+    assert Simplex(number) == Simplex(2.0)
+    space = Space(["mse", "under"], {"mse": number, "under": Uniform(number, np.int64(3))})
+    assert json.loads(json.dumps(space.describe()))["mse"] == {"kind": "Fixed", "value": 2.0}
+    assert space.weights({"under": np.float64(2.5)}) == {"mse": 2.0, "under": 2.5}
+
+
+def test_scales_that_a_space_cannot_be_divided_by():
+    """Before any training, by name: a weight that float32 does not hold after the division."""
+    space = Space(["mse", "under"], {"mse": 1.0, "under": LogUniform(1e-10, 1.0)})
+    space.check_scales({"mse": 1e30, "under": 1e20})
+    for scales in ({"mse": 1.0, "under": 1e30}, {"mse": 1e-39, "under": 1.0}):
+        with pytest.raises(SpaceError, match=r"after division by their scale"):
+            space.check_scales(scales)
+    with pytest.raises(SpaceError, match="'mse'"):
+        Space(["mse", "under"], Simplex()).check_scales({"mse": 1e30, "under": 1.0})
 
 
 @pytest.mark.parametrize(
