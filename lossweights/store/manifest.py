@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lossweights.base.errors import SweepChanged
+from lossweights.base.errors import SweepChanged, TermError
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION
 from lossweights.search.space import Space
@@ -143,7 +143,22 @@ def _comparable(manifest: Mapping[str, Any]) -> dict[str, Any]:
     versions = kept.get("versions")
     if isinstance(versions, Mapping):
         kept["versions"] = {k: str(v).split(".")[0] for k, v in versions.items()}
+    terms = kept.get("terms")
+    if isinstance(terms, Mapping):
+        kept["terms"] = {name: _as_now(term) for name, term in terms.items()}
     return kept
+
+
+def _as_now(term: Any) -> Any:
+    """The description of a term as it is written now: there was more than one for some of Keras."""
+    if not isinstance(term, Mapping) or not str(term.get("class")).startswith("keras:"):
+        return term
+    from lossweights.terms import describe, from_description  # Keras, for those few alone
+
+    try:
+        return describe(from_description(term))
+    except TermError:
+        return term
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
+from types import FunctionType, ModuleType
 from typing import Any
 
 import keras
@@ -50,7 +52,17 @@ def _term_code(term: Any) -> dict[str, Any]:
     own = term.loss if isinstance(term, CustomLoss) else term
     if isinstance(own, Term | keras.losses.Loss):
         return {"source": code_hash(type(own)), **_plain(own.get_config())}
-    return {"source": code_hash(own)}
+    return {"source": code_hash(own), **_plain(_state(own))}
+
+
+def _state(function: Any) -> dict[str, Any]:
+    """The attributes of what is called as a function and is none: they decide its values."""
+    owner = getattr(function, "__self__", function)  # of a bound method
+    if isinstance(owner, FunctionType | functools.partial | ModuleType):
+        return {}  # a function has no state, and that of a partial is in the hash of its code
+    if is_dataclass(owner) and not isinstance(owner, type):
+        return {each.name: getattr(owner, each.name) for each in fields(owner)}
+    return dict(getattr(owner, "__dict__", {})) if not isinstance(owner, type) else {}
 
 
 def _describe_metric(metric: Metric) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, Unpack
 
 import keras
+import numpy as np
 from keras import ops
 
 from lossweights.base.errors import TermError
+from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._tensors import (
     Tensor,
     as_float,
@@ -50,6 +53,21 @@ _BEST_AT_MEAN = frozenset(
         "Poisson",
     }
 )  # fmt: skip
+# One number for the whole batch, unless an axis says what a sample is; ours by the same names.
+_OF_A_BATCH: Mapping[str, str] = {
+    "Dice": "lw.terms.Dice()",
+    "Tversky": "lw.terms.Tversky(alpha=PRICE_OF_FALSE_POSITIVES, beta=PRICE_OF_MISSES)",
+}
+
+# Absolute values, whose slope where there is no error is 0; that of JAX, left alone, is 1.
+_ABSOLUTE = frozenset({"MeanAbsoluteError", "MeanAbsolutePercentageError"})
+
+# The same losses as terms of lossweights, argument by argument.
+OWN: Mapping[str, type[Term]] = {
+    "Huber": Huber,
+    "MeanAbsoluteError": MeanAbsoluteError,
+    "MeanSquaredError": MeanSquaredError,
+}
 
 # They compare sequences or embeddings with labels: no prediction without inputs means anything.
 _NO_CONSTANT = frozenset({"CTC", "Circle"})
@@ -64,16 +82,21 @@ class KerasLoss(Term):
 
     Args:
         loss: Name of the class in ``keras.losses``, such as ``"Huber"``.
-        arguments: Arguments of that class other than ``name``, ``reduction`` and ``dtype``.
+        arguments: Arguments of that class other than ``name``, ``reduction`` and ``dtype``. Those
+            that are the class's own defaults need not be given, and are not kept.
         name, reduction, dtype: As for every `Term`; the name is by default that of the Keras loss.
 
     Shapes: as the Keras loss takes them; the value is ``(batch,)``, the mean over all other axes.
     Elements of an ``ignore_class`` count nothing, and the others of the batch stand for them, so
     that the mean is Keras'.
 
+    Keras' ``Dice`` and ``Tversky`` need an ``axis`` without the batch, since they are one number
+    for all samples otherwise: `lossweights.terms.Dice` and `lossweights.terms.Tversky` need none.
+
     Raises:
-        TermError: ``keras.losses`` has no such class, it has no such argument, or the shapes of
-            ``y_true`` and ``y_pred`` do not fit.
+        TermError: ``keras.losses`` has no such class, it has no such argument; or when it is
+            called, it has one number for the whole batch, or the shapes of ``y_true`` and
+            ``y_pred`` do not fit.
 
     Source: https://keras.io/api/losses/
 
@@ -92,38 +115,34 @@ class KerasLoss(Term):
                 f"Expected the name of a loss class of Keras. Found {loss!r}. "
                 f"Take one of {sorted(BUILTINS)}."
             )
-        arguments = dict(arguments or {})
-        unknown = sorted(set(arguments) - set(_arguments(BUILTINS[loss])))
+        arguments = {name: _plain(value) for name, value in (arguments or {}).items()}
+        defaults = _arguments(BUILTINS[loss])
+        unknown = sorted(set(arguments) - set(defaults))
         if unknown:
             raise TermError(
-                f"Expected arguments of keras.losses.{loss} among {_arguments(BUILTINS[loss])}. "
+                f"Expected arguments of keras.losses.{loss} among {list(defaults)}. "
                 f"Found {unknown}. Leave them out."
             )
         self._loss = BUILTINS[loss](**arguments)
         host["name"] = host.get("name") or self._loss.name
         super().__init__(**host)
         self.loss = loss
-        self.arguments = arguments
+        self.arguments = {k: v for k, v in arguments.items() if not _same(v, defaults[k])}
         if arguments.get("from_logits"):
             self.link = _LOGITS.get(loss, "softmax")
-
-    @classmethod
-    def of(cls, loss: keras.losses.Loss, name: str | None = None) -> "KerasLoss":
-        """The term of an instance of one of Keras' own loss classes."""
-        arguments = _arguments(type(loss))
-        # Keras leaves some arguments out of its configs (3.15: Huber's delta, CosineSimilarity's
-        # axis), but keeps all of them for the call.
-        known = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
-        found = {argument: known[argument] for argument in arguments if argument in known}
-        return cls(type(loss).__name__, found, name=name)
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
         """The mean over all axes but the first of what Keras gives, shape ``(batch,)``."""
         y_true, y_pred = as_float(y_true), as_float(y_pred)
+        self._check_axis(len(y_pred.shape))
+        if self.loss in _CLASS_NUMBERS and len(y_true.shape) == len(y_pred.shape):
+            y_true = ops.squeeze(y_true, -1)  # Keras would set each label against every sample
         if self.loss not in _CLASS_NUMBERS | _NO_CONSTANT:
             y_true, y_pred = as_floats(y_true, y_pred)
+            if self.loss in _ABSOLUTE:
+                y_pred = ops.where(ops.equal(y_true, y_pred), ops.stop_gradient(y_pred), y_pred)
             if len(y_pred.shape) == 1 or self._weighs_elements(element_weight, y_pred):
                 # Keras takes the mean over the last axis: one of size 1 leaves the elements apart.
                 y_true, y_pred = ops.expand_dims(y_true, -1), ops.expand_dims(y_pred, -1)
@@ -132,6 +151,15 @@ class KerasLoss(Term):
         if mask is not None:
             values = values * shared_weight(mask, values.dtype)
         return mean_per_sample(values, element_weight)
+
+    def _check_axis(self, rank: int) -> None:
+        axis = self.arguments.get("axis")
+        named = axis if isinstance(axis, Sequence) else () if axis is None else (axis,)
+        if any(each % rank == 0 for each in named if -rank <= each < rank):
+            raise TermError(
+                f"Expected an axis of keras.losses.{self.loss} other than that of the batch. Found "
+                f"axis={axis!r} for {rank} axes. Name axes among 1 to {rank - 1}."
+            )
 
     def _weighs_elements(self, element_weight: Tensor | None, y_pred: Tensor) -> bool:
         return (
@@ -178,12 +206,15 @@ class CustomLoss(Term):
 
     A model compiled with it is saved like any with a custom loss: a function is found again if it
     is registered with ``keras.saving.register_keras_serializable()`` or passed as
-    ``custom_objects``, a lambda only with ``safe_mode=False``.
+    ``custom_objects``, a lambda only with ``safe_mode=False``. What is no function and can be
+    called is passed as ``custom_objects`` under the name of its class, a partial under that of its
+    function.
 
     Args:
         loss: A function of targets and predictions, both of at least float32, that gives one value
-            per sample or per element, with the batch as first axis; or a `keras.losses.Loss`, of
-            which ``call`` is used and the reduction is not.
+            per sample or per element, with the batch as first axis; anything that can be called so
+            serves as one, such as an instance of a class of yours or a ``functools.partial``. Or a
+            `keras.losses.Loss`, of which ``call`` is used and the reduction is not.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` as the function takes them; the value is ``(batch,)``, the
@@ -217,8 +248,7 @@ class CustomLoss(Term):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the function as Keras writes functions."""
-        loss = keras.saving.serialize_keras_object(self.loss)
-        return {**super().get_config(), "loss": loss}
+        return {**super().get_config(), "loss": _written_function(self.loss)}
 
 
 @functools.cache
@@ -227,6 +257,77 @@ def builtin_functions() -> Mapping[Any, str]:
     return {loss().fn: name for name, loss in BUILTINS.items()}
 
 
-def _arguments(loss: type[keras.losses.Loss]) -> list[str]:
+def keras_term(loss: str, arguments: Mapping[str, Any] | None = None, name: str = "") -> Term:
+    """The term of one of Keras' losses: a class of lossweights if that is the very same loss.
+
+    So a loss is one thing, under whichever of its names it is asked for.
+
+    Args:
+        loss: Name of the class in ``keras.losses``.
+        arguments: Its arguments.
+        name: Name of the term; by default that of the Keras loss.
+
+    Raises:
+        TermError: There is no such class or argument, or it has one number for the whole batch.
+
+    >>> type(keras_term("Huber", {"delta": 2.0})).__name__, keras_term("Huber").delta
+    ('Huber', 1.0)
+    """
+    arguments = dict(arguments or {})
+    refuse_batch_scalar(loss, arguments, name or loss)
+    own = OWN.get(loss)
+    if own is None or not set(arguments) <= set(_arguments(BUILTINS[loss])):
+        return KerasLoss(loss, arguments, name=name or None)
+    return own(**arguments, name=name or None)
+
+
+def keras_term_of(loss: keras.losses.Loss, name: str) -> Term:
+    """The term of an instance of one of Keras' own loss classes."""
+    arguments = _arguments(type(loss))
+    # Keras leaves some arguments out of its configs (3.15: Huber's delta, CosineSimilarity's
+    # axis), but keeps all of them for the call.
+    known = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
+    found = {argument: known[argument] for argument in arguments if argument in known}
+    return keras_term(type(loss).__name__, found, name)
+
+
+def refuse_batch_scalar(loss: str, arguments: Mapping[str, Any], name: str) -> None:
+    """Refuse a loss of Keras that has one number for all samples of a batch.
+
+    Raises:
+        TermError: It has; the message names the term, and ours that has one for each.
+    """
+    if loss in _OF_A_BATCH and arguments.get("axis") is None:
+        raise TermError(
+            f"Expected one value per sample from the term {name!r}. Found keras.losses.{loss} "
+            f"without an axis, which has one for the whole batch. Take {_OF_A_BATCH[loss]}, or "
+            f"name the axes of a sample: keras.losses.{loss}(axis=(1, 2, 3))."
+        )
+
+
+def _arguments(loss: type[keras.losses.Loss]) -> dict[str, Any]:
+    """The arguments of a loss class that are its own, with their defaults."""
     common = {"self", "name", "reduction", "dtype"}
-    return [name for name in inspect.signature(loss.__init__).parameters if name not in common]
+    found = inspect.signature(loss.__init__).parameters
+    return {name: each.default for name, each in found.items() if name not in common}
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a plain value is the default; a truth value is no number."""
+    is_plain = isinstance(value, str | int | float | None)
+    return is_plain and isinstance(value, bool) == isinstance(default, bool) and value == default
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of NumPy as Python's, which files can hold."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _written_function(function: Any) -> Any:
+    """A function as Keras writes it; also what can be called and Keras cannot write, by name."""
+    if isinstance(function, FunctionType | keras.losses.Loss) or hasattr(function, "get_config"):
+        return keras.saving.serialize_keras_object(function)
+    named = function.func if isinstance(function, functools.partial) else function
+    name = getattr(named, "__name__", type(named).__name__)
+    # As Keras writes a function that it finds nowhere: to be passed again as a custom object.
+    return {"module": None, "class_name": "function", "config": name, "registered_name": name}

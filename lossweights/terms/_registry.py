@@ -4,7 +4,7 @@ A description is flat: the class, its arguments, and nothing to import. Classes 
 fixed table, never by a name from the file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lossweights.base.arguments import parameters
@@ -20,7 +20,7 @@ from lossweights.terms._asymmetric import (
 from lossweights.terms._boundary import Boundary, TotalVariation
 from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance
-from lossweights.terms._foreign import KerasLoss
+from lossweights.terms._foreign import OWN, KerasLoss, keras_term
 from lossweights.terms._linex import Linex
 from lossweights.terms._on_mask import OnMask
 from lossweights.terms._output import OnOutput
@@ -74,6 +74,11 @@ def describe(term: Term) -> dict[str, Any] | None:
         inner = describe(term.term)
         extra = {"output": term.output} if isinstance(term, OnOutput) else {"on_mask": True}
         return None if inner is None else {**inner, **extra}
+    if isinstance(term, KerasLoss) and term.loss in OWN:
+        try:
+            return describe(keras_term(term.loss, term.arguments))
+        except TermError:
+            return None
     if isinstance(term, KerasLoss):
         name, arguments = _KERAS + term.loss, term.arguments
     elif type(term) is TERMS.get(type(term).__name__):
@@ -94,8 +99,8 @@ def from_description(description: Mapping[str, Any]) -> Term:
     Raises:
         TermError: The class is unknown, or an argument is unknown, missing or not possible.
 
-    >>> from_description({"class": "keras:Huber", "delta": 2.0}).arguments
-    {'delta': 2.0}
+    >>> from_description({"class": "keras:BinaryCrossentropy", "from_logits": True}).arguments
+    {'from_logits': True}
     """
     arguments = dict(description)
     name = arguments.pop("class", None)
@@ -113,7 +118,7 @@ def _build(name: object, arguments: dict[str, Any]) -> Term:
             f"Found {arguments!r:.200}. Describe the term with lw.terms.describe."
         )
     if isinstance(name, str) and name.startswith(_KERAS):
-        return _construct(KerasLoss, name.removeprefix(_KERAS), arguments)
+        return _construct(keras_term, name.removeprefix(_KERAS), arguments)
     if not isinstance(name, str) or name not in TERMS:
         raise TermError(
             f"Expected the class of a term to be one of {sorted(TERMS)}, or 'keras:' and the name "
@@ -128,7 +133,7 @@ def _build(name: object, arguments: dict[str, Any]) -> Term:
     return _construct(TERMS[name], **arguments)
 
 
-def _construct(term: type[Term], *args: Any, **arguments: Any) -> Term:
+def _construct(term: Callable[..., Term], *args: Any, **arguments: Any) -> Term:
     try:
         return term(*args, **arguments)
     except TermError:

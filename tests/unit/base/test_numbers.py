@@ -53,8 +53,10 @@ def test_numbers_of_every_kind(value):
 
 @pytest.mark.parametrize(
     "value",
-    [True, np.True_, "2", b"2", None, [2], np.array([2]), 2j, np.complex64(2), 10**400]
-    + [np.timedelta64(2, "s"), np.datetime64("2020"), np.str_("2")],
+    [
+        *(True, np.True_, "2", b"2", None, [2], np.array([2]), 2j, np.complex64(2), 10**400),
+        *(np.timedelta64(2, "s"), np.datetime64("2020"), np.str_("2")),
+    ],
     ids=repr,
 )
 def test_no_numbers(value):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lossweights.base.errors import InvalidName, SpaceError, WeightError
-from lossweights.search.baselines import baselines
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY
+from lossweights.search.baselines import baselines
 from lossweights.search.space import Fixed, LogUniform, Simplex, Space, Uniform
 
 TERMS = ["mse", "under", "boundary"]

@@ -62,6 +62,15 @@ def test_class_numbers(loss, labels):
         assert float(term(labels, PROBABILITIES, given)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_labels_with_an_axis_of_their_own_are_those_of_their_sample():
+    """Keras 3.15 sets labels (batch, 1) of its generalized entropy against every sample."""
+    term, labels = as_term(GENERALIZED, "ce"), LABELS[:, 0]
+    alone = ops.convert_to_numpy(term.per_sample(labels, PROBABILITIES[:, 0]))
+    np.testing.assert_array_equal(term.per_sample(labels[:, None], PROBABILITIES[:, 0]), alone)
+    wrong = keras.losses.categorical_generalized_cross_entropy
+    assert ops.shape(wrong(labels[:, None], PROBABILITIES[:, 0], 0.5)) == (4, 4)
+
+
 def test_circle_keeps_a_value_for_each_sample():
     """Circle loss compares samples with each other and still has one value for each."""
     labels = np.array([0, 0, 1, 1])
@@ -70,13 +79,20 @@ def test_circle_keeps_a_value_for_each_sample():
     assert float(as_term("circle", "c")(labels, embeddings)) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["dice", "tversky"])
-def test_batch_scalars_are_refused(name):
-    """Keras' Dice without axes is one number for the batch: refused, with the term's name."""
-    with pytest.raises(
-        TermError, match=r"one value per sample from the term 'overlap'.*shape \(\)"
-    ):
-        as_term(name, "overlap").per_sample(ONE_HOT, PROBABILITIES)
+@pytest.mark.parametrize("axis", [None, 0, -3, (0, 1), (-3, -2, -1)])
+@pytest.mark.parametrize("loss", [keras.losses.Dice, keras.losses.Tversky])
+def test_batch_scalars_are_refused(loss, axis):
+    """Keras' Dice over the batch is no value per sample: refused, with the term's name or axis."""
+    with pytest.raises(TermError, match=r"term 'overlap'.*Take lw.terms|other than that of the b"):
+        as_term(loss(axis=axis), "overlap").per_sample(ONE_HOT, PROBABILITIES)
+
+
+def test_an_axis_that_is_the_batch_is_refused():
+    """Also where the values happen to be as many as the samples."""
+    y = np.eye(4, dtype="float32")
+    for loss in (keras.losses.CategoricalCrossentropy(axis=0), keras.losses.CosineSimilarity(-2)):
+        with pytest.raises(TermError, match="other than that of the batch"):
+            as_term(loss, "x").per_sample(y, y)
 
 
 def test_dice_with_axes():
@@ -117,7 +133,7 @@ def test_targets_without_an_axis():
 def test_arguments_are_kept(loss):
     """Every argument of the instance is kept, also those that Keras leaves out of its config."""
     term = as_term(loss, "x")
-    again = KerasLoss.from_config(term.get_config())
+    again = type(term).from_config(term.get_config())
     y = LABELS if "sparse" in loss.name else ONE_HOT
     expected = float(loss(y, PROBABILITIES))
     if "tversky" in loss.name:

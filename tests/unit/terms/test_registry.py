@@ -31,8 +31,8 @@ def test_descriptions():
     boundary = {"class": "Boundary", "axes": [1, 2], "kernel": "sobel"}
     assert describe(Boundary((1, 2), "sobel")) == boundary
     assert describe(Dice(name="own", reduction="sum")) == {"class": "Dice"}
-    assert describe(as_term("mse", "x")) == {"class": "keras:MeanSquaredError"}
-    assert describe(as_term(keras.losses.Huber(2.0), "x")) == {"class": "keras:Huber", "delta": 2.0}
+    assert describe(as_term("mse", "x")) == {"class": "MeanSquaredError"}
+    assert describe(as_term(keras.losses.Huber(2.0), "x")) == {"class": "Huber", "delta": 2.0}
     assert describe(on("depth", OnMask(Dice()))) == {
         "class": "Dice",
         "on_mask": True,
