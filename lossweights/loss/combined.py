@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
 import keras
@@ -15,7 +15,12 @@ from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.loss.weights import check_scales, check_weights, divided_weights
 from lossweights.terms.per_sample import HostArguments, PerSampleLoss, Tensor, Term
 from lossweights.terms.reduction import reduce_weighted
-from lossweights.terms.summands import as_terms, terms_by_output, values_of
+from lossweights.terms.summands import (
+    as_terms,
+    switched_values_of,
+    terms_by_output,
+    values_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -25,6 +30,9 @@ class CombinedLoss(PerSampleLoss):
     The weights are Keras variables: `set_weights` acts from the next training step on, with no
     new trace and no new ``compile``. (Not so on the JAX backend, whose compiled functions keep the
     weights that they were compiled with: compile the model again there.)
+
+    A weight of 0 switches a term off: it adds nothing to the loss and its gradient, even where the
+    term itself is infinite or undefined.
 
     With ``scales`` the weights have no units: a term of weight 1 counts as much as one of its
     reference magnitudes, and what multiplies the term is ``weight / scale``.
@@ -170,7 +178,7 @@ class CombinedLoss(PerSampleLoss):
 
     def per_sample(self, y_true: Any, y_pred: Any, element_weight: Tensor | None = None) -> Tensor:
         """The weighted sum of the terms for each sample, shape ``(batch,)``."""
-        return self.weighted_sum(self.per_sample_terms(y_true, y_pred, element_weight))
+        return self.weighted_sum(self._terms, y_true, y_pred, element_weight)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss after Keras' reduction; dicts of arrays for terms that name their outputs."""
@@ -200,20 +208,34 @@ class CombinedLoss(PerSampleLoss):
             for name, term in self._terms.items()
         }
 
-    def weighted_sum(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The sum of the ``values`` of some terms or all, each times its effective weight.
+    def weighted_sum(
+        self,
+        terms: Mapping[str, Term],
+        y_true: Any,
+        y_pred: Any,
+        element_weight: Tensor | None = None,
+    ) -> Tensor:
+        """The sum of some of the terms or all, each times its effective weight: ``(batch,)``.
+
+        Args:
+            terms: The terms by name, as they read these arrays.
+            y_true: Targets, as the terms take them.
+            y_pred: Predictions, alike.
+            element_weight: Weight of each element, or ``None``.
 
         Raises:
-            TermError: The loss still waits for `adapt`.
+            TermError: The loss still waits for `adapt`, or as in `per_sample_terms`.
         """
         self._check_ready()
-        self._in_compiled_code |= any(map(_is_traced_by_jax, values.values()))
+        self._in_compiled_code |= any(map(_is_traced_by_jax, keras.tree.flatten(y_pred)))
         multipliers = ops.unstack(ops.convert_to_tensor(self._multipliers))
-        parts = [
-            ops.cast(multiplier, values[name].dtype) * values[name]
-            for name, multiplier in zip(self._terms, multipliers, strict=True)
-            if name in values
-        ]
+        parts = []
+        for name, weight in zip(self._terms, multipliers, strict=True):
+            if name in terms:
+                values = switched_values_of(
+                    weight, name, terms[name], y_true, y_pred, element_weight
+                )
+                parts.append(ops.cast(weight, values.dtype) * values)
         return functools.reduce(ops.add, parts)
 
     def components(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Tensor]:
@@ -230,6 +252,26 @@ class CombinedLoss(PerSampleLoss):
         >>> {name: float(mean) for name, mean in means.items()}
         {'mse': 2.0, 'mae': 1.0}
         """
+        return self._means(y_true, y_pred, sample_weight, values_of)
+
+    def weighted_components(
+        self, y_true: Any, y_pred: Any, sample_weight: Any, weights: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """What `components` gives, each times its weight among ``weights``.
+
+        A term of weight 0 counts 0 and has the gradient 0, also where it is not defined. The
+        weights of this loss itself play no part.
+        """
+
+        def values(name: str, term: Term, *read: Any) -> Tensor:
+            return switched_values_of(weights[name], name, term, *read)
+
+        means = self._means(y_true, y_pred, sample_weight, values)
+        return {name: ops.cast(weights[name], mean.dtype) * mean for name, mean in means.items()}
+
+    def _means(
+        self, y_true: Any, y_pred: Any, sample_weight: Any, values_of: Callable[..., Tensor]
+    ) -> dict[str, Tensor]:
         means = {}
         for part in terms_by_output(self._terms):
             true, pred = part.read(y_true, "y_true"), part.read(y_pred, "y_pred")

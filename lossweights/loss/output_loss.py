@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import keras
 
 from lossweights.terms.per_sample import PerSampleLoss, Tensor, Term
-from lossweights.terms.summands import terms_by_output, values_of
+from lossweights.terms.summands import terms_by_output
 
 
 class WeightedTerms(Protocol):
@@ -22,8 +22,14 @@ class WeightedTerms(Protocol):
     def terms(self) -> dict[str, Term]:
         """The terms by name."""
 
-    def weighted_sum(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The sum of the values of some terms, each times its weight."""
+    def weighted_sum(
+        self,
+        terms: Mapping[str, Term],
+        y_true: Any,
+        y_pred: Any,
+        element_weight: Tensor | None = None,
+    ) -> Tensor:
+        """The sum of some terms, each times its weight, for each sample."""
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -65,12 +71,7 @@ class OutputLoss(PerSampleLoss):
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
         """The weighted sum of this output's terms for each sample, shape ``(batch,)``."""
-        return self.loss.weighted_sum(
-            {
-                name: values_of(name, term, y_true, y_pred, element_weight)
-                for name, term in self.terms.items()
-            }
-        )
+        return self.loss.weighted_sum(self.terms, y_true, y_pred, element_weight)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import InvalidName, TermError
 from lossweights.base.names import MODEL, check_name
@@ -65,6 +66,34 @@ def values_of(
         error.add_note(f"This happened in the term {name!r}.")
         raise
     return values
+
+
+def switched_values_of(
+    weight: Tensor,
+    name: str,
+    term: Term,
+    y_true: Any,
+    y_pred: Any,
+    element_weight: Tensor | None = None,
+) -> Tensor:
+    """The values of one term, and 0 with the gradient 0 if its weight is 0, whatever they are.
+
+    A term that is switched off may be undefined: 0 times that is undefined too, in the loss and in
+    its gradient. Which it is, is decided as the graph runs, so that a weight may become 0.
+
+    Args:
+        weight: The term's weight, a scalar.
+        name: What the term is called in messages.
+        term: The term.
+        y_true: Targets, as the term takes them.
+        y_pred: Predictions, alike.
+        element_weight: Weight of each element, or ``None``.
+    """
+    off = ops.equal(weight, 0)
+    # The gradient of `where` picks and does not multiply: what is not picked may be anything.
+    seen = keras.tree.map_structure(lambda p: ops.where(off, ops.stop_gradient(p), p), y_pred)
+    values = values_of(name, term, y_true, seen, element_weight)
+    return ops.where(off, ops.zeros_like(values), values)
 
 
 @dataclass(frozen=True)
