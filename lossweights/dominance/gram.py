@@ -35,7 +35,8 @@ def norm_shares(weights: ArrayLike, gram: ArrayLike) -> Floats:
     >>> norm_shares([1.0, 1.0], [[9.0, -3.0], [-3.0, 1.0]]).tolist()
     [0.75, 0.25]
     """
-    lengths = np.asarray(weights, dtype=np.float64) * gradient_norms(gram)
+    w = np.asarray(weights, dtype=np.float64)
+    lengths = w * np.where(w == 0, 0.0, gradient_norms(gram))
     return _ratio(lengths, lengths.sum(axis=-1, keepdims=True))
 
 
@@ -68,7 +69,9 @@ def contributions(weights: ArrayLike, grams: ArrayLike) -> Floats:
     [1.5, -0.5]
     """
     w = np.asarray(weights, dtype=np.float64)
-    pulls = w * np.einsum("...ij,...j->...i", _matrices(grams), w)
+    pairs = w[..., :, None] * w[..., None, :]
+    # A term of weight 0 may have no gradient that is defined; it pulls at nothing.
+    pulls = (pairs * np.where(pairs == 0, 0.0, _matrices(grams))).sum(axis=-1)
     pulls = pulls.reshape(-1, pulls.shape[-1]).sum(axis=0)
     return _ratio(pulls, pulls.sum())
 

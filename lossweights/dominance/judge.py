@@ -47,6 +47,7 @@ from lossweights.dominance.shares import (
     noise,
     second_half,
     shares,
+    told,
 )
 from lossweights.dominance.verdict import Verdict, listed, percent
 from lossweights.records import Outcome, TrialResult
@@ -89,6 +90,7 @@ def judge(
     names = list(weights)
     rows = np.asarray(magnitudes, dtype=np.float64).reshape(-1, len(names))
     w = np.stack([np.broadcast_to(np.asarray(v, float), len(rows)) for v in weights.values()], 1)
+    rows = told(w, rows)
     usable = np.all(np.isfinite(rows), axis=1)
     if len(rows) and usable[0] and not usable[-1]:
         return _undetermined(names, _how_it_diverged(names, rows))
@@ -173,7 +175,7 @@ def _gradients(
     """Contributions and cosines over all measurements of gradients, if there are any."""
     pairs = zip(grams, w, usable, strict=False)
     taken = [(np.asarray(gram, float), row) for gram, row, ok in pairs if gram is not None and ok]
-    taken = [(gram, row) for gram, row in taken if np.isfinite(gram).all()]
+    taken = [(g, row) for g, row in taken if np.isfinite(g[np.ix_(row != 0, row != 0)]).all()]
     if not taken:
         return None, {}
     matrices, rows = (np.stack(column) for column in zip(*taken, strict=True))

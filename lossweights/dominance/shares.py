@@ -31,14 +31,44 @@ def shares(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
     >>> shares([1.0, 1.0], [1.05, -1.0]).tolist()
     [nan, nan]
     """
-    weighted = np.asarray(weights, dtype=np.float64) * np.asarray(magnitudes, dtype=np.float64)
-    total = weighted.sum(axis=-1, keepdims=True)
-    least = weighted.min(axis=-1, keepdims=True)
-    told = (total > 0) & (least >= -ROUNDING * total)
-    parts = np.maximum(weighted, 0.0)
+    sizes = weighted(weights, magnitudes)
+    total = sizes.sum(axis=-1, keepdims=True)
+    least = sizes.min(axis=-1, keepdims=True)
+    is_told = (total > 0) & (least >= -ROUNDING * total)
+    parts = np.maximum(sizes, 0.0)
     return np.divide(
-        parts, parts.sum(axis=-1, keepdims=True), out=np.full_like(parts, np.nan), where=told
+        parts, parts.sum(axis=-1, keepdims=True), out=np.full_like(parts, np.nan), where=is_told
     )
+
+
+def told(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
+    """The magnitudes, with 0 for what is not finite and multiplied by no weight other than 0.
+
+    A term of weight 0 is switched off and may be undefined; it must not make the others so, as 0
+    times that would.
+
+    Args:
+        weights: Shape ``(reports, terms)``, each row the weights in force up to that report.
+        magnitudes: Shape ``(reports, terms)``.
+
+    >>> told([[1.0, 0.0], [1.0, 0.0]], [[3.0, np.nan], [2.0, np.inf]]).tolist()
+    [[3.0, 0.0], [2.0, 0.0]]
+    """
+    w, rows = np.asarray(weights, dtype=np.float64), np.asarray(magnitudes, dtype=np.float64)
+    after = np.concatenate([w[1:], w[-1:]])
+    off: Floats = np.where((w == 0) & (after == 0) & ~np.isfinite(rows), 0.0, rows)
+    return off
+
+
+def weighted(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
+    """Their product, and 0 for a term of weight 0, also where it is not defined.
+
+    >>> weighted([2.0, 0.0], [3.0, np.nan]).tolist()
+    [6.0, 0.0]
+    """
+    w, values = np.asarray(weights, dtype=np.float64), np.asarray(magnitudes, dtype=np.float64)
+    product: Floats = w * np.where(w == 0, 0.0, values)
+    return product
 
 
 def decrease_shares(weights: ArrayLike, start: ArrayLike, end: ArrayLike) -> Floats:
@@ -53,10 +83,8 @@ def decrease_shares(weights: ArrayLike, start: ArrayLike, end: ArrayLike) -> Flo
     >>> decrease_shares([1.0, 4.0], [4.0, 0.5], [1.0, 0.25]).tolist()
     [0.75, 0.25]
     """
-    fall = np.asarray(weights, dtype=np.float64) * (
-        np.asarray(start, dtype=np.float64) - np.asarray(end, dtype=np.float64)
-    )
-    return as_fractions(fall)
+    fall = np.asarray(start, dtype=np.float64) - np.asarray(end, dtype=np.float64)
+    return as_fractions(weighted(weights, fall))
 
 
 def decreases(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
@@ -74,8 +102,7 @@ def decreases(weights: ArrayLike, magnitudes: ArrayLike) -> Floats:
     if w.ndim > 1:
         w = w[1:]
     rows = np.asarray(magnitudes, dtype=np.float64)
-    fallen: Floats = w * (rows[:-1] - rows[1:])
-    return fallen
+    return weighted(w, rows[:-1] - rows[1:])
 
 
 def second_half(fallen: ArrayLike) -> Floats:
