@@ -69,14 +69,18 @@ class EpochReport:
         """Whether every magnitude is finite and nothing else was found bad."""
         return self.bad is None and self.first_bad() is None
 
-    def first_bad(self) -> str | None:
+    def first_bad(self, weights: Mapping[str, float] | None = None) -> str | None:
         """What is the first magnitude that is not finite, such as ``"term under"``.
+
+        Args:
+            weights: The weights in force, if known: a term of weight 0 is switched off, and may be
+                undefined.
 
         A metric may well be undefined for a while, as a boundary distance is while a model still
         predicts empty masks. An objective must be finite at the end; the driver sees to that.
         """
         for name, number in (*self.train.items(), *self.val.items()):
-            if not math.isfinite(number):
+            if not math.isfinite(number) and (weights is None or weights.get(name) != 0):
                 return part_name(name)
         return None
 
@@ -189,9 +193,13 @@ class TrialResult:
         finite = [
             report
             for report in self.reports
-            if report.finite and self.best_epoch in (None, report.epoch)
+            if self.bad_in(report) is None and self.best_epoch in (None, report.epoch)
         ]
         return dict(finite[-1].metrics) if finite else {}
+
+    def bad_in(self, report: EpochReport) -> str | None:
+        """What was not finite in one of the reports, and counts under the weights of the trial."""
+        return report.bad or report.first_bad(self.weights)
 
     @property
     def standard_errors(self) -> dict[str, float]:

@@ -118,8 +118,8 @@ def checked(result: TrialResult, objectives: Iterable[str]) -> TrialResult:
         return replace(result, outcome=Outcome.FAILED, failure=failed, reason=reason)
     kept = result.metrics  # of the epoch whose parameters are kept, which need not be the last
     undefined = [f"metric {n}" for n in objectives if not math.isfinite(kept.get(n, math.nan))]
-    if not last.finite or undefined:
-        bad = last.bad or last.first_bad() or undefined[0]
+    bad = result.bad_in(last) or next(iter(undefined), None)
+    if bad is not None:
         reason = f"{bad} was not finite after epoch {last.epoch}"
         return replace(result, outcome=Outcome.DIVERGED, reason=reason)
     return result

@@ -176,7 +176,7 @@ class FitTrainer(Trainer):
         report = EpochReport(
             epoch, {**train.magnitudes, **own_train}, {**val.magnitudes, **own_val}, val.metrics
         )
-        bad = report.first_bad()
+        bad = report.first_bad(self._loss.effective_weights)
         if bad is None and not self._parameters_finite():
             bad = "a parameter of the model"
         if bad is None and epoch in self._gradient_epochs:

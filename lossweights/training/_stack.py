@@ -135,6 +135,7 @@ class Stack:
         probe_sums, val_sums, finite, own = tree.map_structure(ops.convert_to_numpy, self._sums())
         placed, variables = self._placed, self.variables
         columns = zip(
+            ops.convert_to_numpy(variables.weights).tolist(),
             self._with_own(self._probe.magnitudes(probe_sums, placed.probe), own[:1]),
             self._with_own(self._probe.magnitudes(val_sums, placed.val), own[1:]),
             self._probe.metrics(val_sums, variables.trainable, variables.state, placed.val),
@@ -142,9 +143,10 @@ class Stack:
             strict=True,
         )
         reports = []
-        for train, val, metrics, is_finite in columns:
+        for weights, train, val, metrics, is_finite in columns:
             report = EpochReport(epoch, train, val, metrics)
-            bad = report.first_bad() or (None if is_finite else "a parameter of the model")
+            bad = report.first_bad(dict(zip(self._terms, weights, strict=True)))
+            bad = bad or (None if is_finite else "a parameter of the model")
             reports.append(replace(report, bad=bad))
         return self._with_gradients(reports) if epoch in self._gradient_epochs else reports
 

@@ -79,7 +79,9 @@ class StackedGram:
         parts = means if own is None else [*means, own]
         slopes = tf.stack([_gradient(tape, part, trainable) for part in parts], axis=1)
         pulls = tf.stack([_gradient(tape, mean, outputs) for mean in means], axis=1)
-        total = tf.einsum("kt,kto->ko", tf.cast(weights, pulls.dtype), pulls)
+        w = tf.cast(weights, pulls.dtype)
+        counted = tf.where(w[..., tf.newaxis] == 0, tf.zeros_like(pulls), pulls)  # 0 * NaN is NaN
+        total = tf.einsum("kt,kto->ko", w, counted)
         spread = tf.sqrt(tf.reduce_mean(tf.square(total), axis=1))
         residual = tf.math.divide_no_nan(tf.abs(tf.reduce_mean(total, axis=1)), spread)
         return tf.linalg.matmul(slopes, slopes, transpose_b=True), residual

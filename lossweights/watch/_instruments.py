@@ -213,18 +213,24 @@ class Instruments:
         val: Mapping[str, float],
         gram: Mapping[str, Mapping[str, float]],
     ) -> str | None:
-        """What is not finite. If all terms went at once, what they share went: the parameters."""
-        gone = [name for name, value in train.items() if not math.isfinite(value)]
-        if gone and len(gone) == len(train) and not self._parameters_finite():
+        """What is not finite. If all terms went at once, what they share went: the parameters.
+
+        A term of weight 0 is switched off, and may be undefined.
+        """
+        on = [name for name, weight in self.weights().items() if weight]
+        gone = [name for name in on if not math.isfinite(train[name])]
+        if gone and len(gone) == len(on) and not self._parameters_finite():
             return "a parameter of the model"
         found = [part_name(name) for name in gone]
         found += [
             f"{part_name(name)} on validation data"
-            for name, v in val.items()
-            if not math.isfinite(v)
+            for name in on
+            if not math.isfinite(val.get(name, 0))
         ]
         found += [
-            f"gradient of {part_name(name)}" for name in gram if not math.isfinite(gram[name][name])
+            f"gradient of {part_name(name)}"
+            for name in on
+            if gram and not math.isfinite(gram[name][name])
         ]
         return found[0] if found else None
 

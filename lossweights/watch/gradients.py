@@ -155,8 +155,8 @@ def calibration_residual(
 
     reading = Reading(model, loss)
     gradients = _output_gradients(model, reading, *placed((x, y, sample_weight)))
-    weights = reading.weights().values()
-    total = sum(w * tf.cast(g[0], tf.float64) for w, g in zip(weights, gradients, strict=True))
+    pairs = zip(reading.weights().values(), gradients, strict=True)
+    total = sum(w * tf.cast(g[0], tf.float64) for w, g in pairs if w)  # 0 times NaN is NaN
     spread = float(tf.sqrt(tf.reduce_mean(tf.square(total))))
     return abs(float(tf.reduce_mean(total))) / spread if spread > 0 else 0.0
 
