@@ -1,11 +1,15 @@
 """What the metrics of masks share: thresholds, channels, and cases where nothing is to be found."""
 
+import warnings
 from abc import abstractmethod
 from typing import ClassVar, Literal, Unpack
+
+import numpy as np
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
 from lossweights.metrics._base import Direction, Metric, MetricArguments
+from lossweights.terms.layout import masks_may_be_volume
 
 Average = Literal["image", "dataset"]
 
@@ -24,8 +28,9 @@ class MaskMetric(Metric):
     """A metric of binary masks, one case for each channel of each image; a fraction, as a rule.
 
     Targets and predictions are ``(batch, height, width)``, ``(batch, height, width, channels)`` or,
-    where a metric says so, volumes ``(batch, depth, height, width, channels)``. Channels are
-    separate masks (multi-label, or classes one-hot). A pixel is inside where the prediction is
+    where a metric says so, volumes ``(batch, depth, height, width, channels)``. A volume without
+    channels would be read as images with them, which `evaluate` warns of. Channels are separate
+    masks (multi-label, or classes one-hot). A pixel is inside where the prediction is
     **above** the threshold, 0.5 unless told; where ``threshold`` is None, in the channel with the
     largest prediction (the first of equals). Targets are inside above 0.5.
 
@@ -92,6 +97,13 @@ class MaskMetric(Metric):
             raise MetricError(
                 f"Expected masks of shape (batch, height, width) or (batch, height, width, "
                 f"channels) for `{self.name}`. Found {shape}. Add the axes that are missing."
+            )
+        is_told = xp is np and self.threshold is not None  # else channels are what it picks from
+        if len(shape) == 4 and is_told and masks_may_be_volume(y_true):
+            warnings.warn(
+                f"The metric `{self.name}` reads masks of shape {shape} as {shape[-1]} channels of "
+                f"images. Give a volume (batch, depth, height, width) a channel: y[..., None].",
+                stacklevel=2,
             )
         true = indicator(xp, y_true > 0.5, y_true)
         if self.threshold is not None:

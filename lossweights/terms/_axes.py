@@ -7,6 +7,9 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._tensors import Tensor, expand_weight
+from lossweights.terms.layout import may_be_volume
+
+IMAGE = (1, 2)  # the axes of space of (batch, height, width, channels)
 
 
 def as_axes(axes: int | Iterable[int]) -> tuple[int, ...]:
@@ -35,6 +38,38 @@ def as_axes(axes: int | Iterable[int]) -> tuple[int, ...]:
     if len(set(named)) != len(named):
         raise TermError(f"Expected each axis once. Found axes={found!r}. Drop the repeated one.")
     return named
+
+
+class NamedAxes:
+    """The axes that a term reads along: those that were named, or those of images.
+
+    Args:
+        axes: The axes that the user named, or ``None``.
+    """
+
+    def __init__(self, axes: int | Iterable[int] | None) -> None:
+        self.were_named = axes is not None
+        self.axes = as_axes(IMAGE if axes is None else axes)
+
+    def resolve(self, shape: Sequence[int | None], least: int) -> tuple[int, ...]:
+        """As `resolve_axes`, refusing what may be a volume if nobody named the axes.
+
+        Raises:
+            TermError: It may be one, or the axes do not fit the ``shape``.
+        """
+        if not self.were_named and may_be_volume(shape):
+            raise volume_refused(shape)
+        return resolve_axes(self.axes, shape, least)
+
+
+def volume_refused(shape: Sequence[int | None]) -> TermError:
+    """What to say of an array that may be a volume where no axes were named."""
+    return TermError(
+        "Expected images (batch, height, width), with or without channels behind, since no axes "
+        f"are named. Found shape {tuple(shape)}, which may be a volume. Name the axes of space: "
+        "axes=(1, 2, 3) for a volume (batch, depth, height, width), axes=(1, 2) if the last axis "
+        "holds channels."
+    )
 
 
 def resolve_axes(axes: tuple[int, ...], shape: Sequence[int | None], least: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._axes import as_axes, cut, full_weight, resolve_axes
-from lossweights.terms._tensors import Tensor, as_float, as_floats, mean_per_sample
+from lossweights.terms._tensors import Tensor, absolute, as_float, as_floats, mean_per_sample
 from lossweights.terms.per_sample import HostArguments, Term
 from lossweights.terms.targets import Array, Targets
 
@@ -153,7 +153,7 @@ def _variation(
     parts = []
     for axis in axes:
         others = tuple(other for other in axes if other != axis)
-        size = ops.abs(gradient(x, axis, others))
+        size = absolute(gradient(x, axis, others))
         parts.append(mean_per_sample(size, None if weight is None else least(weight, axis, others)))
     return functools.reduce(ops.add, parts)
 

@@ -25,9 +25,10 @@ import keras
 from keras import ops
 
 from lossweights.base.errors import TermError
-from lossweights.terms._axes import as_axes, dilate, erode, full_weight, resolve_axes
+from lossweights.terms._axes import NamedAxes, dilate, erode, full_weight
 from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
 from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.reduction import split_element_weight
 from lossweights.terms.targets import Array, Targets
 
 
@@ -41,7 +42,8 @@ class SoftBoundaryDice(Term):
 
     Args:
         axes: The axes of space or time: 1 for a series, ``(1, 2)`` for images, ``(1, 2, 3)`` for
-            volumes. Any other axis but the first is one of channels.
+            volumes. Any other axis but the first is one of channels. By default those of images;
+            what may be a volume by its shape then has to have them named.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, height, width)`` or with channels behind; the
@@ -49,7 +51,8 @@ class SoftBoundaryDice(Term):
     Units: none. Range: 0 to 1.
 
     Raises:
-        TermError: ``axes`` name the batch, are not there, or hold fewer than 2 elements.
+        TermError: ``axes`` name the batch, are not there, or hold fewer than 2 elements; or none
+            are named and the data may be a volume.
 
     Source: the inner ring of Bokhovkin and Burnaev (arXiv:1905.07852) in the overlap of Dice
     (Ecology 26, 1945).
@@ -63,16 +66,19 @@ class SoftBoundaryDice(Term):
 
     default_name = "soft_boundary_dice"
 
-    def __init__(self, axes: int | Iterable[int] = (1, 2), **host: Unpack[HostArguments]) -> None:
+    def __init__(
+        self, axes: int | Iterable[int] | None = None, **host: Unpack[HostArguments]
+    ) -> None:
         super().__init__(**host)
-        self.axes = as_axes(axes)
+        self._named = NamedAxes(axes)
+        self.axes = self._named.axes
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
         """The mean over channels of one minus the overlap of the rings, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
-        axes = resolve_axes(self.axes, y_true.shape, least=2)
+        axes = self._named.resolve(y_true.shape, least=2)
         true_ring, pred_ring = ring(y_true, axes), ring(y_pred, axes)
         counted = ring_weight(element_weight, y_true, axes)
         common = ops.sum(counted * true_ring * pred_ring, axis=axes)
@@ -99,7 +105,8 @@ class BoundaryF1(Term):
 
     Args:
         axes: The axes of space or time: 1 for a series, ``(1, 2)`` for images, ``(1, 2, 3)`` for
-            volumes. Any other axis but the first is one of channels.
+            volumes. Any other axis but the first is one of channels. By default those of images;
+            what may be a volume by its shape then has to have them named.
         theta: Side of the window that widens the rings, odd. The cost grows with it.
         theta0: Side of the window that finds the rings, odd and at least 3.
         name, reduction, dtype: As for every `Term`.
@@ -110,7 +117,7 @@ class BoundaryF1(Term):
 
     Raises:
         TermError: ``theta`` or ``theta0`` is even or too small, or ``axes`` name the batch, are not
-            there, or hold fewer than 2 elements.
+            there, or hold fewer than 2 elements; or none are named and the data may be a volume.
 
     Source: Bokhovkin and Burnaev, "Boundary Loss for Remote Sensing Imagery Semantic Segmentation"
     (arXiv:1905.07852).
@@ -126,13 +133,14 @@ class BoundaryF1(Term):
 
     def __init__(
         self,
-        axes: int | Iterable[int] = (1, 2),
+        axes: int | Iterable[int] | None = None,
         theta: int = 5,
         theta0: int = 3,
         **host: Unpack[HostArguments],
     ) -> None:
         super().__init__(**host)
-        self.axes = as_axes(axes)
+        self._named = NamedAxes(axes)
+        self.axes = self._named.axes
         self.theta = _odd("theta", theta, least=1)
         self.theta0 = _odd("theta0", theta0, least=3)
 
@@ -141,7 +149,7 @@ class BoundaryF1(Term):
     ) -> Tensor:
         """The mean over channels of one minus the F1 score, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
-        axes = resolve_axes(self.axes, y_true.shape, least=2)
+        axes = self._named.resolve(y_true.shape, least=2)
         radius = self.theta0 // 2
         true_ring, pred_ring = ring(y_true, axes, radius), ring(y_pred, axes, radius)
         counted = ring_weight(element_weight, y_true, axes, radius)
@@ -176,7 +184,8 @@ def ring_weight(
     """The least weight among the elements that each element of a `ring` reads, 1 without any."""
     if element_weight is None:
         return ops.ones_like(like)
-    return erode(full_weight(element_weight, like), axes, radius)
+    relative, _ = split_element_weight(element_weight)  # a ratio has nothing of a common factor
+    return erode(full_weight(relative, like), axes, radius)
 
 
 def ratio(part: Tensor, whole: Tensor, otherwise: float) -> Tensor:

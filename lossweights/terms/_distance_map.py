@@ -32,15 +32,16 @@ from scipy import ndimage
 
 from lossweights.base.errors import DataError, TermError
 from lossweights.terms._arguments import positive
-from lossweights.terms._axes import as_axes, resolve_axes
-from lossweights.terms._tensors import Tensor, as_float, mean_per_sample, shapes_fit
+from lossweights.terms._axes import IMAGE, NamedAxes, as_axes, resolve_axes, volume_refused
+from lossweights.terms._tensors import Tensor, absolute, as_float, mean_per_sample, shapes_fit
+from lossweights.terms.layout import masks_may_be_volume
 from lossweights.terms.per_sample import HostArguments, Term
 from lossweights.terms.targets import Array, Targets
 
 
 def with_distance_map(
     y: npt.ArrayLike,
-    axes: int | Iterable[int] = (1, 2),
+    axes: int | Iterable[int] | None = None,
     *,
     sampling: float | Sequence[float] | None = None,
     no_border: float | None = None,
@@ -61,7 +62,8 @@ def with_distance_map(
             or without the channel axis if ``axes`` name the last one, in which case it is added.
             Soft masks count as inside from 1/2 up.
         axes: The axes of space or time: 1 for a series, ``(1, 2)`` for images, ``(1, 2, 3)`` for
-            volumes. Samples, channels and any other axis are mapped one by one.
+            volumes. Samples, channels and any other axis are mapped one by one. By default those of
+            images; what may be a volume then has to have them named.
         sampling: Size of an element along each of ``axes``, or one size for all; 1 by default.
         no_border: Distance to give where there is no border. By default half the diagonal of the
             image, from its centre to its corner. With 0 such masks cost nothing, whatever is
@@ -74,7 +76,8 @@ def with_distance_map(
     Raises:
         DataError: ``y`` holds other values than 0 to 1, or ``sampling`` or ``no_border`` is not a
             size.
-        TermError: ``axes`` name the batch, are not there, or hold fewer than 2 elements.
+        TermError: ``axes`` name the batch, are not there, or hold fewer than 2 elements; or none
+            are named and ``y`` may be a volume.
 
     Source: the boundary level set of Kervadec et al. (arXiv:1812.07032); the Euclidean distance
     transform is SciPy's.
@@ -86,7 +89,9 @@ def with_distance_map(
     [1.5, 0.5, -0.5, -0.5, 0.5]
     """
     masks = _as_masks(y)
-    space = resolve_axes(as_axes(axes), masks.shape, least=2)
+    if axes is None and masks_may_be_volume(masks):
+        raise volume_refused(masks.shape)
+    space = resolve_axes(as_axes(IMAGE if axes is None else axes), masks.shape, least=2)
     if masks.ndim - 1 in space:
         masks = masks[..., np.newaxis]
     steps = _as_steps(sampling, len(space))
@@ -164,7 +169,7 @@ class MapTerm(Term):
     """A term that reads masks with their distance maps: a mean over elements of errors in place.
 
     Args:
-        axes: The axes that the map was made along.
+        axes: The axes that the map was made along; by default those of images.
         name, reduction, dtype: As for every `Term`.
 
     Raises:
@@ -173,9 +178,12 @@ class MapTerm(Term):
 
     mapped = True
 
-    def __init__(self, axes: int | Iterable[int] = (1, 2), **host: Unpack[HostArguments]) -> None:
+    def __init__(
+        self, axes: int | Iterable[int] | None = None, **host: Unpack[HostArguments]
+    ) -> None:
         super().__init__(**host)
-        self.axes = as_axes(axes)
+        self._named = NamedAxes(axes)
+        self.axes = self._named.axes
 
     @abstractmethod
     def of_elements(self, error: Tensor, distance: Tensor) -> Tensor:
@@ -185,7 +193,7 @@ class MapTerm(Term):
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
         """The mean value of each sample's elements, shape ``(batch,)``."""
-        values = self.of_elements(*_error_and_distance(y_true, y_pred, self.axes))
+        values = self.of_elements(*_error_and_distance(y_true, y_pred, self._named))
         return mean_per_sample(values, first_channels(element_weight, values))
 
     def best_constant(self, targets: Targets) -> Array:
@@ -203,7 +211,7 @@ class DistanceBoundary(MapTerm):
     so that its magnitude can be compared with that of other terms.
 
     Args:
-        axes: The axes that the map was made along.
+        axes: The axes that the map was made along; by default those of images.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` ``(batch, ..., 2 * channels)`` from `with_distance_map`, ``y_pred``
@@ -228,7 +236,7 @@ class DistanceBoundary(MapTerm):
 
     def of_elements(self, error: Tensor, distance: Tensor) -> Tensor:
         """The error of each element times its distance."""
-        return ops.abs(error) * distance
+        return absolute(error) * distance
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -242,7 +250,7 @@ class HausdorffDistance(MapTerm):
     since all of it lies near a true contour: pair the term with one such as Dice.
 
     Args:
-        axes: The axes that the map was made along.
+        axes: The axes that the map was made along; by default those of images.
         alpha: How fast errors grow dearer with distance, above 0.
         name, reduction, dtype: As for every `Term`.
 
@@ -266,7 +274,10 @@ class HausdorffDistance(MapTerm):
     default_name = "hausdorff_distance"
 
     def __init__(
-        self, axes: int | Iterable[int] = (1, 2), alpha: float = 2.0, **host: Unpack[HostArguments]
+        self,
+        axes: int | Iterable[int] | None = None,
+        alpha: float = 2.0,
+        **host: Unpack[HostArguments],
     ) -> None:
         super().__init__(axes, **host)
         self.alpha = positive("alpha", alpha, "Take 2, as the paper does.")
@@ -283,9 +294,7 @@ def first_channels(element_weight: Tensor | None, like: Tensor) -> Tensor | None
     return element_weight[..., : like.shape[-1]]
 
 
-def _error_and_distance(
-    y_true: Tensor, y_pred: Tensor, axes: tuple[int, ...]
-) -> tuple[Tensor, Tensor]:
+def _error_and_distance(y_true: Tensor, y_pred: Tensor, named: NamedAxes) -> tuple[Tensor, Tensor]:
     """``y_pred`` less the masks in ``y_true``, and the distance from their contours, both alike.
 
     Raises:
@@ -302,9 +311,9 @@ def _error_and_distance(
             "y = lw.terms.with_distance_map(masks), and wrap terms that read the plain masks in "
             "lw.terms.OnMask."
         )
-    if len(y_pred.shape) - 1 in resolve_axes(axes, y_pred.shape, least=1):
+    if len(y_pred.shape) - 1 in named.resolve(y_pred.shape, least=1):
         raise TermError(
-            f"Expected the last axis to hold channels, not to be one of the axes {axes}. "
+            f"Expected the last axis to hold channels, not to be one of the axes {named.axes}. "
             f"Found {found}. Name the axes that the distance map was made along."
         )
     channels = y_pred.shape[-1]

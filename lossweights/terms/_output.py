@@ -9,7 +9,7 @@ from lossweights.base.errors import TermError
 from lossweights.terms._as_term import as_term
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.per_sample import HostArguments, Term
-from lossweights.terms.reduction import reduce_weighted, weighted_values
+from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.targets import Array, Targets
 
 
@@ -42,8 +42,7 @@ class OnOutput(Term):
         self, y_true: Any, y_pred: Any, element_weight: Tensor | Mapping[str, Tensor] | None = None
     ) -> Tensor:
         """The value of the term on its output, shape ``(batch,)``."""
-        return weighted_values(
-            self.term.per_sample,
+        return self.term.per_sample(
             self.read(y_true, "y_true"),
             self.read(y_pred, "y_pred"),
             self.weight_of(element_weight),

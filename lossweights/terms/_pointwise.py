@@ -10,7 +10,7 @@ from keras import ops
 
 from lossweights.terms._arguments import positive
 from lossweights.terms._elements import ElementTerm
-from lossweights.terms._tensors import Tensor
+from lossweights.terms._tensors import Tensor, absolute
 from lossweights.terms.per_sample import HostArguments
 from lossweights.terms.targets import Array, Targets
 
@@ -62,9 +62,7 @@ class MeanAbsoluteError(ElementTerm):
 
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The absolute error of each element."""
-        error = y_true - y_pred
-        # Not ops.abs, which has the slope 1 at 0 on JAX: a perfect prediction would be moved.
-        return error * ops.sign(error)
+        return absolute(y_true - y_pred)
 
     def best_constant(self, targets: Targets) -> Array:
         """The median of the targets."""
@@ -103,7 +101,7 @@ class Huber(ElementTerm):
 
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The Huber value of each element."""
-        size = ops.abs(y_true - y_pred)
+        size = absolute(y_true - y_pred)
         # The part of the error within delta is squared, the rest is not: no branch whose unused
         # half overflows, and with it the gradient.
         near = ops.minimum(size, self.delta)

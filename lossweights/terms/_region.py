@@ -15,6 +15,7 @@ from lossweights.terms._arguments import fraction, is_number, positive
 from lossweights.terms._elements import ElementTerm
 from lossweights.terms._tensors import Tensor, as_floats, expand_weight
 from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms.reduction import split_element_weight
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
@@ -25,7 +26,8 @@ class Dice(Term):
     is. Two empty masks have the value 0; an empty one against any other 1, with no gradient, so
     pair the term with a pointwise one such as binary cross-entropy.
 
-    Element weights count in the sums, so a common factor of those of a sample cancels.
+    Element weights count in the sums, so a common factor of those of a sample cancels: with all of
+    them doubled the value is the same. A weight of the sample multiplies it, as in Keras.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
     Units: none. Range: 0 to 1.
@@ -176,9 +178,13 @@ class Focal(ElementTerm):
 
 
 def _total(values: Tensor, element_weight: Tensor | None) -> Tensor:
-    """The sum of each sample over all its axes, each value times its weight: ``(batch,)``."""
+    """The sum of each sample over all its axes, each value times its weight: ``(batch,)``.
+
+    Weights are relative to their mean in the sample, so that a ratio of sums has none of it.
+    """
     if element_weight is not None:
-        values = values * expand_weight(element_weight, values)
+        relative, _ = split_element_weight(element_weight)
+        values = values * expand_weight(relative, values)
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
 

@@ -1,7 +1,6 @@
 """From values per sample to one loss: Keras' reduction, with weights and masks of every kind."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 from keras import ops
@@ -33,11 +32,16 @@ def reduce_weighted(
     mask = _mask_weight(keras_mask(y_pred), reduction, precise)
     y_true = ops.convert_to_tensor(y_true, dtype=precise)
     y_pred = ops.convert_to_tensor(y_pred, dtype=precise)
-    given, masked = split_weight(sample_weight, precise), split_weight(mask, precise)
-    weight, element_weight = _product(given[0], masked[0]), _product(given[1], masked[1])
-    if element_weight is not None:
-        element_weight, mean = split_element_weight(element_weight)
-        weight = _product(weight, mean)
+    weight, element_weight = split_weight(sample_weight, precise)
+    of_samples, of_elements = split_weight(mask, precise)
+    if reduction == "mean_with_sample_weight":
+        # All of the weights are divided by, so all are weights of samples in the end.
+        element_weight, of_elements = None, _product(element_weight, of_elements)
+    if of_elements is not None:
+        of_elements, mean = split_element_weight(of_elements)
+        of_samples = _product(of_samples, mean)
+    weight = _product(weight, of_samples)
+    element_weight = _product(element_weight, of_elements)
     values = per_sample(y_true, y_pred, element_weight)
     if weight is not None:
         weight = expand_weight(weight, values)
@@ -55,22 +59,11 @@ def split_weight(weight: Tensor | None, dtype: str) -> tuple[Tensor | None, Tens
     return (None, weight) if len(weight.shape) > 1 else (weight, None)
 
 
-def weighted_values(
-    per_sample: Callable[..., Tensor], y_true: Any, y_pred: Any, element_weight: Tensor | None
-) -> Tensor:
-    """``per_sample`` where a sample counts as much as its elements together, also for ratios."""
-    if element_weight is None:
-        return per_sample(y_true, y_pred)
-    relative, mean = split_element_weight(element_weight)
-    return per_sample(y_true, y_pred, relative) * mean
-
-
 def split_element_weight(element_weight: Tensor) -> tuple[Tensor, Tensor]:
     """Element weights with mean 1 in each sample, and the mean taken out, shape ``(batch,)``.
 
-    So a sample counts as much as its elements together, also under terms in which a common factor
-    of the weights cancels because they are ratios; and Keras' ``"mean_with_sample_weight"`` divides
-    by all the weights there are.
+    The first are all that a ratio sees of them, such as the overlap of two masks: a common factor
+    is in both of its parts. The second is how much a sample has left under a mask.
     """
     element_weight = as_float(element_weight)
     mean = mean_per_sample(element_weight)

@@ -13,7 +13,6 @@ from lossweights.terms._as_term import as_term
 from lossweights.terms._output import OnOutput
 from lossweights.terms._tensors import Tensor, check_values
 from lossweights.terms.per_sample import Term
-from lossweights.terms.reduction import weighted_values
 
 
 def as_terms(terms: Mapping[str, Any]) -> dict[str, Term]:
@@ -53,10 +52,7 @@ def values_of(
             sample.
     """
     try:
-        if isinstance(term, OnOutput):
-            values = term.per_sample(y_true, y_pred, element_weight)
-        else:
-            values = weighted_values(term.per_sample, y_true, y_pred, element_weight)
+        values = term.per_sample(y_true, y_pred, element_weight)
         values = check_values(values, keras.tree.flatten(y_pred)[0], name)
         if len(values.shape) > 1:
             raise TermError(f"expected values of shape (batch,), found {tuple(values.shape)}")

@@ -67,7 +67,7 @@ class Stack:
         self._gram = StackedGram(
             self._member, model, placed.gradients, is_common, self._inference, problem
         )
-        self._epochs = problem.epochs
+        self._terms, self._epochs = list(loss.terms), problem.epochs
         self._gradient_epochs = gradient_epochs(problem.epochs)
         source = placed.train.source_spec(size if own_order else None)
         signature = [source, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.bool)]

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lossweights.terms import BoundaryF1, SoftBoundaryDice
+
 SIZE = 12
+RATIOS = (BoundaryF1, SoftBoundaryDice)  # of sums over elements
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="vectorized_map is TensorFlow's"
 )
@@ -152,7 +155,10 @@ def assert_one_value_per_sample(case: Case) -> None:
 
 
 def assert_sample_weights_choose(case: Case) -> None:
-    """As a Keras loss: weights per sample, or the same per element, scale each sample's value."""
+    """As a Keras loss: weights per sample scale its value, and so do equal ones of its elements.
+
+    But those of a ratio, in which a common factor cancels.
+    """
     rng = np.random.default_rng(9)
     y = np.concatenate([square(), shifted(square(), 2)])
     p = rng.uniform(size=y.shape).astype("float32")
@@ -163,6 +169,8 @@ def assert_sample_weights_choose(case: Case) -> None:
         everywhere = np.broadcast_to(each[:, None, None], y.shape[:-1])
         for sample_weight in (each, each[:, None], everywhere):
             found = float(case.term(case.prepare(y), p, sample_weight=sample_weight))
+            if sample_weight is everywhere and isinstance(case.term, RATIOS):
+                expected = float(np.mean(np.where(each > 0, values, 0.0)))
             np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
