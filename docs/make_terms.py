@@ -29,7 +29,23 @@ A **term** is a Keras loss with one value per sample: use it alone in `model.com
 as a summand of `lw.CombinedLoss`. A **metric** is one number for a whole data set, free of any loss
 weight: use it as an objective of a sweep, in `model.compile(metrics=[...])`, or as a function of
 arrays.
-"""
+
+A weight of 0 switches a term off in the loss and its gradient, even where the term is undefined. A
+factor that all element weights of a sample have in common multiplies a mean over elements, and
+cancels in a ratio of sums (`Dice`, `Tversky`, `SoftBoundaryDice`, `BoundaryF1`).
+
+## Our names and the literature's
+
+| here | in papers | source |
+| --- | --- | --- |
+| `DistanceBoundary` | "boundary loss" | Kervadec et al., arXiv:1812.07032; here shifted, so that it is 0 at the truth |
+| `Boundary` | "gradient matching", "gradient difference loss" with signs | Li and Snavely, CVPR 2018 |
+| `BoundaryF1` | also "boundary loss", for remote sensing | Bokhovkin and Burnaev, arXiv:1905.07852 |
+| `HausdorffDistance` | the half of "Hausdorff distance loss" that needs the truth alone | Karimi and Salcudean, arXiv:1904.10030 |
+| `Tversky(alpha, beta)` | the letters of the paper; `keras.losses.Tversky` swaps them | arXiv:1706.05721 |
+
+A comparison with "boundary loss" of a paper on segmentation is one with `DistanceBoundary`.
+"""  # noqa: E501  a row of a table is one line
 
 OWN = """\
 ## A term of your own

@@ -28,6 +28,9 @@ KERNELS = ("difference", "sobel")
 class Boundary(Term):
     """The total variation of the error: how badly the prediction changes where the target does.
 
+    This is gradient matching, and not the "boundary loss" of the literature on segmentation
+    (Kervadec et al.): that is `lossweights.terms.DistanceBoundary`.
+
     With the error ``e = y_true - y_pred`` the value of a sample is
 
         ``sum over axes of mean |D_axis e|``

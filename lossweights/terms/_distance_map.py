@@ -205,6 +205,9 @@ class MapTerm(Term):
 class DistanceBoundary(MapTerm):
     """The mean over elements of ``|phi| * |y_pred - y_true|``, ``phi`` the distance to the contour.
 
+    This is what the literature on segmentation calls the "boundary loss" (Kervadec et al.);
+    `lossweights.terms.Boundary` is another one, gradient matching.
+
     An error counts by how far from the true contour it lies. For masks of 0 and 1 and
     probabilities this is the boundary loss ``mean(phi * y_pred)`` of Kervadec et al. less its value
     at the truth, ``mean(phi * y_true)``: the same gradients, but never negative and 0 at the truth,
@@ -309,7 +312,8 @@ def _error_and_distance(y_true: Tensor, y_pred: Tensor, named: NamedAxes) -> tup
             "Expected y_true to hold twice the channels of y_pred: masks with their distance maps "
             f"behind. Found {found}. Prepare the masks once with "
             "y = lw.terms.with_distance_map(masks), and wrap terms that read the plain masks in "
-            "lw.terms.OnMask."
+            "lw.terms.OnMask. (lw.terms.Boundary, gradient matching, needs no map and is another "
+            "loss.)"
         )
     if len(y_pred.shape) - 1 in named.resolve(y_pred.shape, least=1):
         raise TermError(

@@ -392,7 +392,7 @@ def assert_finite_everywhere(rung: Rung) -> None:
 
 def assert_no_pull_at_the_truth(rung: Rung) -> None:
     """Where the prediction is right the subgradient is 0, so it stays."""
-    if rung.free_at_truth and not rung.masks:
+    if rung.free_at_truth and (rung.maps or not rung.masks):
         y, p = rung.truth()
         np.testing.assert_array_equal(gradient(lambda x: rung.make().per_sample(y, x), p), 0.0)
 
