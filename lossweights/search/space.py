@@ -134,6 +134,11 @@ class Space:
         """What is sampled: a distribution of one number for each term that is not fixed."""
         return {k: v for k, v in self._parts.items() if not isinstance(v, Fixed)}
 
+    @property
+    def switched_off(self) -> list[str]:
+        """The terms that have the weight 0 in every trial."""
+        return [k for k, v in self._parts.items() if isinstance(v, Fixed) and v.value == 0]
+
     def weights(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """The weights at sampled parameter values, in the order of the terms.
 

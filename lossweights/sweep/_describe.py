@@ -57,9 +57,11 @@ def _term_code(term: Any) -> dict[str, Any]:
 
 def _state(function: Any) -> dict[str, Any]:
     """The attributes of what is called as a function and is none: they decide its values."""
+    while isinstance(function, functools.partial):
+        function = function.func  # its arguments are in the hash of its code
     owner = getattr(function, "__self__", function)  # of a bound method
-    if isinstance(owner, FunctionType | functools.partial | ModuleType):
-        return {}  # a function has no state, and that of a partial is in the hash of its code
+    if isinstance(owner, FunctionType | ModuleType):
+        return {}
     if is_dataclass(owner) and not isinstance(owner, type):
         return {each.name: getattr(owner, each.name) for each in fields(owner)}
     return dict(getattr(owner, "__dict__", {})) if not isinstance(owner, type) else {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ def prepare_sweep(
     scales: str | Mapping[str, float] | None,
     shown: Mapping[str, Any],
     rehearsed: bool,
+    off: Collection[str] = (),
 ) -> PreparedSweep:
     """Load the data of a problem and get its trainers ready.
 
@@ -69,6 +70,7 @@ def prepare_sweep(
         scales: As `lossweights.sweep.sweep.Sweep` takes them.
         shown: What the tracker shows of the sweep.
         rehearsed: Whether every part is tried once, and scales are found; workers need neither.
+        off: Terms that every trial switches off: they may be undefined, and need no scale.
 
     Raises:
         DataError, ModelError, TermError, MetricError, WeightError: Something does not fit.
@@ -76,8 +78,8 @@ def prepare_sweep(
     data = _loaded(load_data)
     divisors = baseline = None
     if rehearsed:
-        rehearsal = rehearse(problem, data, seed)
-        divisors = _scales(scales, problem, data, rehearsal)
+        rehearsal = rehearse(problem, data, seed, off)
+        divisors = _scales(scales, problem, data, rehearsal, off)
         baseline = _baseline(problem, data, rehearsal.output_shape)
     description = describe_problem(problem, data)
     description["recipe"]["seeds"] = seeds
@@ -102,21 +104,28 @@ def _loaded(load_data: Callable[[], Data]) -> Data:
 
 
 def _scales(
-    scales: str | Mapping[str, float] | None, problem: Problem, data: Data, rehearsal: Rehearsal
+    scales: str | Mapping[str, float] | None,
+    problem: Problem,
+    data: Data,
+    rehearsal: Rehearsal,
+    off: Collection[str],
 ) -> dict[str, float] | None:
     """What sampled weights are divided by."""
     if scales is None:
         return None
     if isinstance(scales, Mapping):
         return dict(scales)
-    found = _constant_magnitudes(problem, data.train.sample, rehearsal.output_shape)
-    if not rehearsal.has_own_losses:
-        return found
-    log.info(
-        "The model adds losses by itself. So that they count as much as without scales, the terms "
-        "are divided by their scales and the sum is put back to the size that it had."
+    on = {name: term for name, term in problem.terms.items() if name not in off}
+    found = _constant_magnitudes(
+        replace(problem, terms=on), data.train.sample, rehearsal.output_shape
     )
-    return of_mean_one(found)
+    if rehearsal.has_own_losses:
+        log.info(
+            "The model adds losses by itself. So that they count as much as without scales, the "
+            "terms are divided by their scales and the sum is put back to the size that it had."
+        )
+        found = of_mean_one(found)
+    return {name: found.get(name, 1.0) for name in problem.terms}
 
 
 def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, float] | None:

@@ -118,6 +118,7 @@ class Sweep(AbstractSweep):
             scales=self.scales,
             shown=self._tracked_params(),
             rehearsed=rehearse,
+            off=self.space.switched_off,
         )
         if prepared.scales is not None:
             self.space.check_scales(prepared.scales)

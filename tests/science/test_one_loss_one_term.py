@@ -1,5 +1,8 @@
 """A loss is one term under all its names, and says what it cannot be."""
 
+import functools
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +11,8 @@ import lossweights as lw
 from lossweights import terms
 from lossweights.base.errors import SpaceError, TermError, WeightError
 from lossweights.store.manifest import check_same
+from lossweights.sweep._describe import describe_problem
+from lossweights.training.problem import Problem
 
 pytestmark = pytest.mark.science
 
@@ -84,6 +89,37 @@ def test_what_is_refused_says_what_to_do():
         lw.CombinedLoss({"x": keras.losses.MeanSquaredError(reduction="sum")})
     with pytest.raises(TermError, match=r"Kervadec.*DistanceBoundary"):
         lw.CombinedLoss({"x": "boundary_loss"})
+
+
+@dataclass
+class Power:
+    """A loss with a setting, which is compared by value and so has no hash."""
+
+    exponent: float
+
+    def __call__(self, y_true, y_pred):
+        """A value for each element."""
+        return keras.ops.abs(y_true - y_pred) ** self.exponent
+
+
+def test_a_callable_object_is_a_function_with_settings():
+    """It is a term like any function, and its settings are part of what a sweep is."""
+    y, p = Y, P
+    loss = lw.CombinedLoss({"own": Power(3.0)})
+    assert float(loss(y, p)) == pytest.approx(float(np.mean(np.abs(y - p) ** 3)), rel=1e-5)
+
+    def code(function):
+        problem = Problem(
+            build_model=lambda: None,
+            terms={"own": terms.as_term(function, "own")},
+            metrics={},
+        )
+        return describe_problem(problem, lw.Data(train=(Y, Y), val=(Y, Y)))["code"]["terms"]["own"]
+
+    assert code(Power(3.0)) == code(Power(3.0))
+    assert code(Power(3.0)) != code(Power(2.0))
+    assert code(Power(3.0).__call__) != code(Power(2.0).__call__)
+    assert code(functools.partial(Power(3.0))) != code(functools.partial(Power(2.0)))
 
 
 def test_a_weight_that_float32_takes_for_zero_is_refused():

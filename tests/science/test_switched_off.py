@@ -155,6 +155,30 @@ def test_trainers(name):
     assert on.reason.startswith("term log was not finite")
 
 
+def load_data():
+    """The data of a sweep."""
+    return lw.Data(train=(X, Y), val=(X[:20], Y[:20]))
+
+
+def test_a_sweep_of_the_other_terms(tmp_path):
+    """A term that the space fixes at 0 may be undefined before, in and after all trainings."""
+    sweep = lw.Sweep(
+        name="off",
+        build_model=build_model,
+        load_data=load_data,
+        terms={"mse": "mse", "under": lw.terms.Underestimation(), "log": no_number},
+        space={"mse": lw.Fixed(1), "under": lw.LogUniform(0.1, 10.0), "log": lw.Fixed(np.int64(0))},
+        metrics={"rmse": RMSE()},
+        objectives={"rmse": "minimize"},
+        epochs=np.int64(2),
+        seed=np.int64(1),
+    )
+    result = sweep.run(trials=np.int64(4), root=tmp_path, quiet=True, tracking=False)
+    assert result.trials["outcome"].tolist() == ["COMPLETE"] * 4
+    assert result.best("knee").weights["log"] == 0.0
+    assert "diverged" not in result.verdict
+
+
 def test_gradients_of_the_other_terms():
     """Their Gram matrix and the output's calibration are those without the term."""
     keras.utils.set_random_seed(0)

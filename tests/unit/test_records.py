@@ -125,3 +125,16 @@ def test_the_falls_of_replicas_survive_their_file():
     for replica in older["replicas"]:
         del replica["fall"]
     assert [replica.fall for replica in TrialResult.from_json(older).replicas] == [{}, {}]
+
+
+def test_a_term_of_weight_zero_may_be_undefined():
+    """It is not what went, and the metrics of such a report are those of the trial."""
+    report = EpochReport(
+        1, {"mse": 1.0, "log": math.nan}, {"mse": 1.0, "log": math.inf}, {"r": 2.0}
+    )
+    assert report.first_bad() == report.first_bad({"mse": 1.0, "log": 0.1}) == "term log"
+    assert report.first_bad({"mse": 1.0, "log": 0.0}) is None
+    assert report.first_bad({"mse": 0.0, "log": 1.0}) == "term log"
+    for weight, metrics in ((0.0, {"r": 2.0}), (1.0, {})):
+        weights = {"mse": 1.0, "log": weight}
+        assert TrialResult(weights, 0, Outcome.COMPLETE, (report,)).metrics == metrics
