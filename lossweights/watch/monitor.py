@@ -65,7 +65,7 @@ class TermMonitor(keras.callbacks.Callback):
         every: Epochs from one measurement of gradients to the next; ``None``: as the budget allows.
         rows: Most rows that magnitudes are measured on, evenly spread over those given; ``None``
             picks: ``budget`` times the rows given, but 256 to 1024. Gradients take 64 to 256.
-        stop_on_nonfinite: Stop the training when a term is not finite.
+        stop_on_nonfinite: Stop the training when a term is not finite, its weight being above 0.
 
     Attributes:
         nonfinite: The first thing that was not finite, such as ``"term under"``, or ``None``.

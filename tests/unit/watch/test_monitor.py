@@ -275,8 +275,8 @@ def test_the_overhead_is_told():
 
 
 def only_below(y_true, y_pred):
-    """A term that is undefined where a prediction is above 2."""
-    return ops.mean(ops.sqrt(2.0 - y_pred), axis=-1)
+    """A term that is undefined where a prediction is above 2, and has no gradient anywhere."""
+    return ops.mean(ops.sqrt(2.0 - ops.stop_gradient(y_pred)), axis=-1)
 
 
 def root(y_true, y_pred):
@@ -286,7 +286,7 @@ def root(y_true, y_pred):
 
 def test_a_term_that_is_not_finite_is_named(caplog):
     """The one term that went is named in the log and training stops there."""
-    loss = CombinedLoss({"mse": "mse", "log": only_below}, {"mse": 1.0, "log": 0.0})
+    loss = CombinedLoss({"mse": "mse", "log": only_below}, {"mse": 1.0, "log": 1e-3})
     with caplog.at_level(logging.WARNING, "lossweights"):
         monitor, history, _ = train(loss, epochs=50)
     assert monitor.nonfinite == "term log"
@@ -298,10 +298,22 @@ def test_a_term_that_is_not_finite_is_named(caplog):
 
 def test_training_goes_on_if_asked():
     """Then every epoch is trained, and the verdict is of the finite part."""
-    loss = CombinedLoss({"mse": "mse", "log": only_below}, {"mse": 1.0, "log": 0.0})
+    loss = CombinedLoss({"mse": "mse", "log": only_below}, {"mse": 1.0, "log": 1e-3})
     monitor, history, _ = train(loss, epochs=6, stop_on_nonfinite=False)
     assert len(history.epoch) == 6
     assert monitor.nonfinite == "term log"
+
+
+def test_a_term_that_is_switched_off_may_be_undefined():
+    """With the weight 0 it stops nothing, and its gradient neither."""
+    loss = CombinedLoss(
+        {"mse": "mse", "log": only_below, "root": root}, {"mse": 1.0, "log": 0.0, "root": 0.0}
+    )
+    monitor, history, _ = train(loss, model=make_model(loss, kernel_initializer="zeros"), epochs=50)
+    assert monitor.nonfinite is None
+    assert len(history.epoch) == 50
+    assert math.isnan(monitor.reports[-1].train["log"])
+    assert monitor.verdict.driver == "mse"
 
 
 def test_a_gradient_that_is_not_finite_is_named():
@@ -325,7 +337,7 @@ def test_parameters_that_are_not_finite():
 
 def test_validation_data_that_break_a_term():
     """Said as such: on the training data all may be well."""
-    loss = CombinedLoss({"mse": "mse", "log": only_below}, {"mse": 1.0, "log": 0.0})
+    loss = CombinedLoss({"mse": "mse", "log": only_below}, {"mse": 1.0, "log": 1e-3})
     model = make_model(loss, keras.optimizers.SGD(0.0))
     x = np.full((5, 4), 1e6, "float32") * np.sign(model.layers[0].kernel.numpy()[:, 0])
     model.layers[0].kernel.assign(1e-6 * model.layers[0].kernel)
