@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lossweights.base.errors import PickError
+from lossweights.search._knee import knee_of
+from lossweights.search._unbeaten import unbeaten
 
 _CONDITION = re.compile(r"\s*(?P<metric>[^<>=\s]+)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>\S+)\s*")
 _PICK = re.compile(r"(?P<goal>min|max):(?P<metric>\S+?)(\s+where\s+(?P<conditions>.+))?")
@@ -25,10 +28,6 @@ def pareto_mask(values: ArrayLike) -> NDArray[np.bool_]:
     """Which rows no other row beats: at least as small everywhere and smaller somewhere.
 
     Rows with a number that is not finite are never on the front; equal rows are on it together.
-    With two objectives it takes one sort; with more, one comparison of all rows that are left for
-    each row of the front (Kung, Luccio and Preparata, "On finding the maxima of a set of vectors",
-    Journal of the ACM 22, 1975, do it faster for fronts that are most of the rows).
-
     Args:
         values: Costs, shape ``(rows, objectives)``, smaller is better.
 
@@ -38,54 +37,95 @@ def pareto_mask(values: ArrayLike) -> NDArray[np.bool_]:
     points = np.asarray(values, dtype=np.float64)
     rows = np.flatnonzero(np.all(np.isfinite(points), axis=1))
     mask = np.zeros(len(points), dtype=np.bool_)
-    if rows.size:
-        distinct, place = np.unique(points[rows], axis=0, return_inverse=True)
-        mask[rows] = _unbeaten(distinct)[place.reshape(-1)]
+    mask[rows] = unbeaten(points[rows])
     return mask
 
 
-def _unbeaten(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of distinct points, sorted by their first cost, then the second and so on, none beats.
+class Knee(NamedTuple):
+    """A knee: the row, and what is to be said of it.
 
-    A point can only be beaten by one before it.
+    Attributes:
+        row: The position of the row.
+        note: Why it is not a knee proper, empty if it is.
     """
-    if points.shape[1] == 1:
-        return np.arange(len(points)) == 0
-    if points.shape[1] == 2:
-        least = np.minimum.accumulate(points[:, 1])
-        first: NDArray[np.bool_] = points[1:, 1] < least[:-1]
-        return np.concatenate([[True], first])
-    mask = np.zeros(len(points), dtype=np.bool_)
-    left = np.arange(len(points))
-    while left.size:
-        mask[left[0]] = True
-        better_somewhere = (points[left] < points[left[0]]).any(axis=1)
-        left = left[better_somewhere]
-    return mask
+
+    row: int
+    note: str = ""
 
 
-def knee_index(values: ArrayLike) -> int:
-    """The row of the Pareto front nearest to the ideal point, with each cost scaled to the front.
+def find_knee(values: ArrayLike, weights: ArrayLike | None = None) -> Knee:
+    """The row of the Pareto front around which most is exchanged before the rate changes.
 
-    Each cost is mapped so that 0 is the best and 1 the worst value on the front; the knee has the
-    smallest Euclidean distance to the ideal point (0, ..., 0), also known as the compromise
-    solution (Zeleny, Multiple Criteria Decision Making, 1982). A cost on which the front does not
-    vary plays no part. Of equally near rows the first one is taken.
+    Where a front is steep, one objective is bought dearly with the other; where it is flat,
+    cheaply. The knee is the row around which most changes hands at rates within a factor 1.5 of
+    its own. It follows from the front nearby: units and offsets of the objectives do not move it,
+    nor do trials beyond the ends, as long as the front between them shows a knee. `docs/knee.md`
+    has the formula, why it was chosen, and how far that goes.
+
+    Two trials, or a straight line, have no knee. Then the row whose relative weights are nearest
+    to equal ones is taken, or, where these are not given, the nearest to the ideal point after
+    each objective is scaled to the front, and `Knee.note` says so. With one objective the row is
+    its best. An objective on which the front does not vary plays no part. Of equal rows the first
+    is taken.
+
+    Args:
+        values: Costs, shape ``(rows, objectives)``, smaller is better.
+        weights: Relative weights, shape ``(rows, terms)``, or ``None``.
 
     Raises:
         PickError: No row has finite costs.
 
-    >>> knee_index([[0.0, 1.0], [0.2, 0.2], [1.0, 0.0]])
+    >>> find_knee([[0.0, 1.0], [0.2, 0.2], [1.0, 0.0]])
+    Knee(row=1, note='')
+    >>> find_knee([[0.0, 1.0], [1.0, 0.0]], weights=[[1.0, 9.0], [1.0, 2.0]]).row
     1
     """
     points = np.asarray(values, dtype=np.float64)
-    front = np.flatnonzero(pareto_mask(points))
-    if front.size == 0:
+    rows = np.flatnonzero(pareto_mask(points))
+    if rows.size == 0:
         raise PickError("Expected at least one trial with finite objectives. Found none.")
-    low, high = points[front].min(axis=0), points[front].max(axis=0)
-    width = np.where(high > low, high - low, 1.0)
-    distance = np.linalg.norm((points[front] - low) / width, axis=1)
-    return int(front[int(np.argmin(distance))])
+    front = points[rows]
+    front = front[:, np.ptp(front, axis=0) > 0]
+    if front.shape[1] < 2:
+        return Knee(int(rows[0]))
+    at = knee_of(front)
+    if at is not None:
+        return Knee(int(rows[at]))
+    distinct = len(np.unique(front, axis=0))
+    front_is = "has two points" if distinct == 2 else "is straight"
+    if weights is None:
+        low = front.min(axis=0)
+        at = int(np.argmin(np.linalg.norm((front - low) / np.ptp(front, axis=0), axis=1)))
+        return Knee(int(rows[at]), f"The front {front_is} and has no knee; this is its middle.")
+    at = int(np.argmin(_imbalance(np.asarray(weights, dtype=np.float64)[rows])))
+    note = f"The front {front_is} and has no knee; these weights are the nearest to equal ones."
+    return Knee(int(rows[at]), note)
+
+
+def knee_index(values: ArrayLike) -> int:
+    """The row of the knee; see `find_knee`.
+
+    >>> knee_index([[0.0, 1.0], [0.2, 0.2], [1.0, 0.0]])
+    1
+    """
+    return find_knee(values).row
+
+
+def _imbalance(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each row of weights is from equal ones: 0 for equal, at most 1."""
+    parts = weights / weights.sum(axis=1, keepdims=True)
+    return np.linalg.norm(parts - 1.0 / weights.shape[1], axis=1)
+
+
+def knee_in(table: pd.DataFrame, objectives: Mapping[str, str]) -> Knee:
+    """The knee of a table, whose columns ``relative/TERM`` are the relative weights if it has any.
+
+    Raises:
+        PickError: No row has finite objectives.
+    """
+    relative = [column for column in table.columns if str(column).startswith("relative/")]
+    weights = table[relative].to_numpy(dtype=np.float64) if relative else None
+    return find_knee(costs(table, objectives), weights)
 
 
 def pick_index(table: pd.DataFrame, objectives: Mapping[str, str], pick: str) -> int:
@@ -106,7 +146,7 @@ def pick_index(table: pd.DataFrame, objectives: Mapping[str, str], pick: str) ->
     1
     """
     if pick == "knee":
-        return knee_index(costs(table, objectives))
+        return knee_in(table, objectives).row
     match = _PICK.fullmatch(pick.strip())
     if match is None:
         raise PickError(

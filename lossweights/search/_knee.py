@@ -1,0 +1,114 @@
+"""The knee of a Pareto front: where along it most is exchanged before the rate of exchange changes.
+
+Along a front one objective is bought with another, at a rate that goes from cheap to dear. Trials
+near an end say little about what lies between, so the knee must not depend on how far a search
+happened to go: it is found from what the front does around it, not from the front's ends.
+
+For two objectives, take the front's convex hull. Each of its sides exchanges ``da`` of the one for
+``db`` of the other, at the rate ``db / da``; it exchanges much if ``sqrt(da * db)`` is large. The
+knee is the corner with most exchange at rates within a factor `_NEAR` of its own. Units do not
+matter: scaling an objective multiplies all rates by one number, and all exchanges by another. The
+sum of ``sqrt(da * db)`` is the length of the front in the geometry that such scalings leave alone,
+the Minkowski plane, and the knee is where it bends least there, between the two ends at which it
+runs along one objective's optimum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NEAR = 1.5  # rates within this factor count as one; chosen by the simulations of test_knee.py
+_LEAST = 0.98  # corners with this part of the largest exchange are as good: their middle is taken
+_STRAIGHT = 1e-9  # relative difference of rates below which two sides are one
+_ROUNDS = 20  # of finding each rate while the others stay, with three objectives or more
+
+Floats = NDArray[np.float64]
+
+
+def knee_of(front: Floats) -> int | None:
+    """The row of the knee, or ``None`` for a front without one: of two points, or straight.
+
+    With three objectives or more, each is exchanged in turn for the weighted sum of the others
+    until their rates agree. A front that bulges away from the ideal point has its knee on that
+    side. Of equal rows the first is taken.
+
+    Args:
+        front: Costs that no other beats, shape ``(trials, objectives)``, each objective varying.
+    """
+    bent = [(_corners(side), side) for side in (front, -front)] if front.shape[1] == 2 else []
+    sides = [side for corners, side in sorted(bent, key=lambda each: -each[0])] or [front]
+    for side in sides:
+        rates = _rates(side)
+        if rates is not None:
+            return int(np.argmin(side @ rates))
+    return None
+
+
+def _corners(front: Floats) -> int:
+    """How many corners the hull has, without its ends."""
+    return len(_sides(front[:, 0], front[:, 1])[0]) - 1
+
+
+def _rates(front: Floats) -> Floats | None:
+    """What each objective is worth around the knee, or ``None`` where there is no knee."""
+    objectives = front.shape[1]
+    low, high = np.quantile(front, [0.25, 0.75], axis=0)
+    spread = np.where(high > low, high - low, np.ptp(front, axis=0))
+    rates, found = 1.0 / spread, False
+    for _ in range(1 if objectives == 2 else _ROUNDS):
+        before = rates.copy()
+        for one in range(1 if objectives == 2 else objectives):
+            others = np.arange(objectives) != one
+            rate = _knee_rate(front[:, one], front[:, others] @ rates[others])
+            if rate is not None:
+                rates[one], found = rate, True
+        if np.array_equal(rates, before):
+            break
+    return rates if found else None
+
+
+def _knee_rate(a: Floats, b: Floats) -> float | None:
+    """The rate ``-db / da`` of the knee of the front of two costs."""
+    da, db = _sides(a, b)
+    if len(da) < 2:
+        return None
+    side_rates, exchanged = np.log(db / da), np.sqrt(da * db)
+    corner_rates = (side_rates[1:] + side_rates[:-1]) / 2
+    # The exchange of a side is spread over the rates from the corner before it to the next. How far
+    # those of the first and the last side reach, nobody knows: they are the ends.
+    below = np.concatenate([[0.0], np.cumsum(exchanged[1:-1])])
+    reach = np.log(_NEAR)
+    around = np.interp(corner_rates + reach, corner_rates, below) - np.interp(
+        corner_rates - reach, corner_rates, below
+    )
+    best = np.flatnonzero(around >= _LEAST * around.max())
+    return float(np.exp(corner_rates[best[(len(best) - 1) // 2]]))
+
+
+def _sides(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """The sides of the lower left convex hull, from the cheapest rate to the dearest.
+
+    Andrew's monotone chain (Information Processing Letters 9, 1979).
+
+    Returns:
+        How much of ``a`` is gained and how much of ``b`` is lost along each side, both above 0.
+    """
+    hull: list[tuple[float, float]] = []
+    for x, y in sorted(zip(a.tolist(), b.tolist(), strict=True), reverse=True):
+        while hull and y <= hull[-1][1]:
+            hull.pop()  # the new one is at least as good in both
+        while len(hull) > 1 and not _is_dearer(hull[-2], hull[-1], (x, y)):
+            hull.pop()
+        hull.append((x, y))
+    corners = np.array(hull)
+    return -np.diff(corners[:, 0]), np.diff(corners[:, 1])
+
+
+def _is_dearer(
+    first: tuple[float, float], corner: tuple[float, float], last: tuple[float, float]
+) -> bool:
+    """Whether the side beyond a corner has a dearer rate than the side before it."""
+    before = (corner[1] - first[1]) * (corner[0] - last[0])
+    beyond = (last[1] - corner[1]) * (first[0] - corner[0])
+    return beyond > before * (1 + _STRAIGHT)
