@@ -137,13 +137,21 @@ def list_(root: Root = DEFAULT_ROOT) -> None:
         Console().print(table if table.row_count else f"No sweep in {root}.")
 
 
+def _warn(text: str) -> None:
+    """Say what whoever uses a weight set must know, beside what a program may read."""
+    if text:
+        typer.echo(f"lossweights: {text}", err=True)
+
+
 @app.command()
 def best(name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT) -> None:
     """Print the weight set that a pick names."""
     with _sentences():
         from lossweights.results.result import SweepResult
 
-        typer.echo(SweepResult.read(name, root).best(pick).to_json(), nl=False)
+        result = SweepResult.read(name, root)
+        typer.echo(result.best(pick).to_json(), nl=False)
+        _warn(result.learned_nothing)
 
 
 @app.command()
@@ -157,7 +165,9 @@ def export(
     with _sentences():
         from lossweights.results.result import SweepResult
 
-        typer.echo(SweepResult.read(name, root).best(pick).save(to))
+        result = SweepResult.read(name, root)
+        typer.echo(result.best(pick).save(to))
+        _warn(result.learned_nothing)
 
 
 @app.command()

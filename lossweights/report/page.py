@@ -66,6 +66,7 @@ def render(result: SweepResult) -> str:
 {_flip_table(result)}
 <h2>Pareto front</h2>
 {_front_table(result)}
+{_knee_note(result)}
 <p>{html.escape(scale_note(result))}</p>
 {charts}
 </body>
@@ -82,6 +83,12 @@ def _fragment(figure: go.Figure) -> str:
 def _front_table(result: SweepResult) -> str:
     rows = pareto_rows(result)
     return _table(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
+
+
+def _knee_note(result: SweepResult) -> str:
+    """What is to be said of a knee that is no proper one."""
+    note = result.knee.note if result.has_best else ""
+    return f"<p>{html.escape(note)}</p>" if note else ""
 
 
 def _flip_table(result: SweepResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,27 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
 
 
 def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
-    """The Pareto front as texts by column: trial, relative weights, objectives, what drove it."""
-    return [
-        {
-            "trial": str(row["number"]),
-            **{f"weight {term}": f"{row[f'relative/{term}']:.4g}" for term in result.terms},
-            **{name: _with_error(row, name) for name in result.objectives},
-            "driven by": driven_by(result, int(row["number"])),
-        }
-        for row in result.pareto.to_dict("records")
-    ]
+    """The Pareto front as texts by column: trial, relative weights, objectives, what drove it.
+
+    Trials whose objectives are equal to four digits are one row: the knee, if it is one of them,
+    or the first, with how many there are besides.
+    """
+    alike: dict[tuple[str, ...], list[Mapping[Hashable, Any]]] = {}
+    for row in result.pareto.to_dict("records"):
+        alike.setdefault(tuple(f"{row[name]:.4g}" for name in result.objectives), []).append(row)
+    return [_row(result, rows) for rows in alike.values()]
+
+
+def _row(result: SweepResult, alike: Sequence[Mapping[Hashable, Any]]) -> dict[str, str]:
+    """One row for trials whose objectives are equal to four digits."""
+    shown = min(alike, key=lambda row: (row["number"] != result.knee.row, row["number"]))
+    others = f" and {len(alike) - 1} alike" if len(alike) > 1 else ""
+    return {
+        "trial": f"{shown['number']}{others}",
+        **{f"weight {term}": f"{shown[f'relative/{term}']:.4g}" for term in result.terms},
+        **{name: _with_error(shown, name) for name in result.objectives},
+        "driven by": driven_by(result, int(shown["number"])),
+    }
 
 
 def _with_error(row: Mapping[Hashable, Any], metric: str) -> str:
@@ -76,7 +87,7 @@ def pareto_table(result: SweepResult) -> Table:
     kept = sorted({int(index) for index in spread}) if rows else []
     more = f" The report has all {len(rows)}." if len(rows) > ROWS else ""
     table = Table(
-        title=f"Pareto front: {len(rows)} of {len(result.trials)} trials",
+        title=front_title(result, len(rows)),
         title_justify="left",
         caption=scale_note(result) + more,
         caption_justify="left",
@@ -86,6 +97,14 @@ def pareto_table(result: SweepResult) -> Table:
     for index in kept:
         table.add_row(*rows[index].values())
     return table
+
+
+def front_title(result: SweepResult, rows: int) -> str:
+    """How many trials are on the front, and in how many rows, where some are alike."""
+    title = f"Pareto front: {len(result.pareto)} of {len(result.trials)} trials"
+    if rows == len(result.pareto):
+        return title
+    return f"{title}, {'all alike' if rows == 1 else f'{rows} of them different'} to four digits"
 
 
 def driven_by(result: SweepResult, number: int) -> str:
@@ -118,10 +137,15 @@ def _print_picks(
         measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
         where = f"trial {weights.origin['trial']}, {measured}"
         _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
+    if result.knee.note:
+        _plain(console, f"  {result.knee.note}")
     if result.test:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
         _plain(console, f"  knee on test data: {measured}")
-    _plain(console, f"  promoted: {from_here(promoted_path(root, result.name))}")
+    promoted = promoted_path(root, result.name)
+    no_promotion = "none, since the sweep learned nothing; loading one of these warns"
+    shown = no_promotion if result.learned_nothing else from_here(promoted)
+    _plain(console, f"  promoted: {shown}")
     place = "" if root == Path("mlruns") else f", root={str(root)!r}"
     call = f"lw.load({result.name!r}{place}).loss()"
     _plain(console, f"  reuse:    model.compile(optimizer, loss={call})")

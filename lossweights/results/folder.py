@@ -198,6 +198,11 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "baselines": lambda of: (
         isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
     ),
+    "constants": lambda of: _each(
+        of["constants"],
+        lambda known: _each(known, lambda v: v is None or _is_number(v)) and "value" in known,
+    ),
+    "recipe": lambda of: isinstance(of["recipe"], dict),
     "accepted": lambda of: (
         isinstance(of["accepted"], list)
         and all(isinstance(v, dict) and "field" in v for v in of["accepted"])

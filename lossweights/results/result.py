@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from lossweights.dominance.sweep_verdict import SweepVerdict, judge_sweep_result
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
+from lossweights.results._learned import why_nothing_learned
 from lossweights.results.folder import (
     Finished,
     list_results,
@@ -29,9 +31,11 @@ from lossweights.results.folder import (
     read_test,
     sweep_folder,
 )
-from lossweights.search.selection import costs, pareto_mask, pick_index
+from lossweights.search.selection import Knee, costs, knee_in, pareto_mask, pick_index
 
 log = logging.getLogger("lossweights")
+
+WARNING = "warning"  # in the origin of a weight set: what whoever loads it is warned of
 
 RESERVED_COLUMNS = ("number", "kind", "outcome", "driver", "seed", "seconds", "reason")
 
@@ -50,6 +54,9 @@ class SweepResult:
         test: Metrics of the winner on test data, empty before the end or without test data.
         importance: For each metric the part of its variation that each term's weight explains,
             empty before the end.
+        constants: For each objective its ``value`` for the best constant prediction of the
+            validation targets, and for a ``perfect`` one, as far as they are known.
+        recipe: How the trials were trained, as the manifest says it.
     """
 
     name: str
@@ -60,6 +67,8 @@ class SweepResult:
     baseline: Mapping[str, float] | None = None
     test: Mapping[str, float] = field(default_factory=dict)
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    constants: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
@@ -86,6 +95,8 @@ class SweepResult:
             baseline=manifest.get("baseline"),
             test=read_test(folder),
             importance=read_importance(folder),
+            constants=manifest.get("constants") or {},
+            recipe=manifest.get("recipe") or {},
         )
 
     @cached_property
@@ -136,7 +147,11 @@ class SweepResult:
 
     @cached_property
     def pareto(self) -> pd.DataFrame:
-        """The completed trials that no other trial beats in all objectives."""
+        """The completed trials that no other trial beats in all objectives.
+
+        Trials with equal objectives are all here; summary and report show those that are equal to
+        four digits as one row.
+        """
         if self.trials.empty:
             return self.trials
         front = self.trials[pareto_mask(costs(self.trials, self.objectives))]
@@ -149,6 +164,22 @@ class SweepResult:
 
     def best_number(self, pick: str = "knee") -> int:
         """The number of the trial that a pick names; see `best`."""
+        complete = self._complete
+        return int(complete["number"].iloc[pick_index(complete, self.objectives, pick)])
+
+    @cached_property
+    def knee(self) -> Knee:
+        """The number of the trial at the knee, and a note if it is no proper one.
+
+        Raises:
+            PickError: No trial is complete.
+        """
+        found = knee_in(self._complete, self.objectives)
+        return found._replace(row=int(self._complete["number"].iloc[found.row]))
+
+    @cached_property
+    def _complete(self) -> pd.DataFrame:
+        """The rows of the completed trials."""
         complete = self.trials
         if not complete.empty:
             complete = complete[complete["outcome"] == Outcome.COMPLETE.name]
@@ -157,7 +188,7 @@ class SweepResult:
                 f"Expected a completed trial in the sweep {self.name!r}. Found none of "
                 f"{len(self.trials)}. Train more trials first."
             )
-        return int(complete["number"].iloc[pick_index(complete, self.objectives, pick)])
+        return complete
 
     def best(self, pick: str = "knee") -> WeightSet:
         """The weight set that a pick names.
@@ -177,13 +208,38 @@ class SweepResult:
             scales=self.scales,
             terms=self.terms,
             metrics={k: v for k, v in result.metrics.items() if math.isfinite(v)},
-            origin={"sweep": self.name, "trial": number, "pick": pick, "seed": result.seed},
+            origin={
+                "sweep": self.name,
+                "trial": number,
+                "pick": pick,
+                "seed": result.seed,
+                **self._remarks(pick),
+            },
             recorded=True,
         )
 
+    def _remarks(self, pick: str) -> dict[str, str]:
+        """What whoever uses a pick must know: a note on the knee, and a warning."""
+        note = self.knee.note if pick == "knee" else ""
+        remarks = {"note": note, WARNING: self.learned_nothing}
+        return {key: text for key, text in remarks.items() if text}
+
+    @cached_property
+    def learned_nothing(self) -> str:
+        """A sentence that says so if no trial beats the best constant prediction in any objective.
+
+        It says what to change. Empty if some trial does, or where that cannot be said.
+        """
+        complete = (r for r in self._results.values() if r.outcome is Outcome.COMPLETE)
+        metrics = [result.metrics for result in complete]
+        return why_nothing_learned(metrics, self.objectives, self.constants, self.recipe)
+
     @property
     def verdict(self) -> str:
-        """One sentence: which term drove training in how many trials, and in the best one."""
+        """One sentence: which term drove training in how many trials, and in the best one.
+
+        Where the sweep learned nothing, another one that says so comes first.
+        """
         return self.sweep_verdict.sentence
 
     @cached_property
@@ -192,6 +248,12 @@ class SweepResult:
 
         Where drawing it fails it says so, and why: all else that a sweep found can still be read.
         """
+        verdict = self._judged()
+        if not self.learned_nothing:
+            return verdict
+        return replace(verdict, sentence=f"{self.learned_nothing} {verdict.sentence}")
+
+    def _judged(self) -> SweepVerdict:
         try:
             return judge_sweep_results(
                 self._results,
@@ -216,12 +278,18 @@ class SweepResult:
         return ["knee", *(f"{goals[d]}:{name}" for name, d in self.objectives.items())]
 
     def save_picks(self, root: str | Path = "mlruns") -> dict[str, Path]:
-        """Save the standard picks as weight sets, and promote the knee; paths by pick."""
+        """Save the standard picks as weight sets, and promote the knee; paths by pick.
+
+        A sweep that learned nothing promotes nothing, and no earlier set stays promoted.
+        """
         paths = {}
         for pick in self.standard_picks:
             paths[pick] = self.best(pick).save(pick_path(Path(root), self.name, pick))
-        if paths:
-            self.best("knee").save(promoted_path(Path(root), self.name))
+        promoted = promoted_path(Path(root), self.name)
+        if self.learned_nothing:
+            promoted.unlink(missing_ok=True)
+        elif paths:
+            self.best("knee").save(promoted)
         return paths
 
 
@@ -249,18 +317,30 @@ def load(name: str | Path, root: str | Path = "mlruns") -> WeightSet:
             ``"bike-demand@min:rmse"`` for a saved pick, or the path of a JSON file.
         root: Folder of the sweeps.
 
+    A set of a sweep that learned nothing says so in a `UserWarning`. Such a sweep promotes none;
+    its name alone then gives its knee.
+
     Raises:
         SweepNotFound: There is no such set; the message lists those there are.
         WeightSetError: The file is damaged.
     """
-    text = str(name)
+    weights = _read(str(name), Path(root))
+    if WARNING in weights.origin:
+        warnings.warn(f"{weights.name or name}: {weights.origin[WARNING]}", stacklevel=2)
+    return weights
+
+
+def _read(text: str, root: Path) -> WeightSet:
+    """The weight set that a name or a path means."""
     if text.endswith(".json"):
         return WeightSet.read(text)
     sweep, _, pick = text.partition("@")
-    path = pick_path(Path(root), sweep, pick) if pick else promoted_path(Path(root), sweep)
+    path = pick_path(root, sweep, pick) if pick else promoted_path(root, sweep)
+    if not pick and not path.exists():
+        path = pick_path(root, sweep, "knee")
     if not path.exists():
         raise SweepNotFound(
-            f"Expected a weight set {text!r} in {root}. Found {_saved_sets(Path(root)) or 'none'}. "
+            f"Expected a weight set {text!r} in {root}. Found {_saved_sets(root) or 'none'}. "
             f"Check the name and the root, or save a pick with `lossweights best`."
         )
     return WeightSet.read(path)

@@ -28,6 +28,7 @@ def pareto_mask(values: ArrayLike) -> NDArray[np.bool_]:
     """Which rows no other row beats: at least as small everywhere and smaller somewhere.
 
     Rows with a number that is not finite are never on the front; equal rows are on it together.
+
     Args:
         values: Costs, shape ``(rows, objectives)``, smaller is better.
 

@@ -40,6 +40,7 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         baselines=sweep.baselines,
         scales=prepared.scales,
         baseline=prepared.baseline,
+        constants=prepared.constants,
         seed=sweep.seed,
         script=None if options.script is None else str(options.script.resolve()),
         created=now,
@@ -57,8 +58,9 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         accepted = [{**change, "at": now, "trials": store.places} for change in changes]
         history = [*old.get("accepted", []), *accepted]
         store.change_manifest({**manifest, "created": old["created"], "accepted": history})
-    elif options.trials != old.get("trials"):
-        store.change_manifest({**old, "trials": options.trials})
+    elif options.trials != old.get("trials") or "constants" not in old:
+        known = {"constants": manifest["constants"], **old}  # which earlier versions did not keep
+        store.change_manifest({**known, "trials": options.trials})
     return store
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Split
 from lossweights.loss.scales import of_mean_one, reference_scales
+from lossweights.metrics.constant import best_constant
 from lossweights.results.result import SweepResult
 from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
@@ -56,6 +57,7 @@ def prepare_sweep(
     seed: int,
     seeds: int,
     scales: str | Mapping[str, float] | None,
+    objectives: Mapping[str, str],
     shown: Mapping[str, Any],
     rehearsed: bool,
     off: Collection[str] = (),
@@ -68,6 +70,7 @@ def prepare_sweep(
         seed: Seed of every training.
         seeds: From how many seeds each weight set is trained.
         scales: As `lossweights.sweep.sweep.Sweep` takes them.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         shown: What the tracker shows of the sweep.
         rehearsed: Whether every part is tried once, and scales are found; workers need neither.
         off: Terms that every trial switches off: they may be undefined, and need no scale.
@@ -77,16 +80,19 @@ def prepare_sweep(
     """
     data = _loaded(load_data)
     divisors = baseline = None
+    constants: dict[str, dict[str, float | None]] = {}
     if rehearsed:
         rehearsal = rehearse(problem, data, seed, off)
         divisors = _scales(scales, problem, data, rehearsal, off)
         baseline = _baseline(problem, data, rehearsal.output_shape)
+        constants = _constants(problem, data, rehearsal.output_shape, objectives)
     description = describe_problem(problem, data)
     description["recipe"]["seeds"] = seeds
     return PreparedSweep(
         description=description,
         scales=divisors,
         baseline=baseline,
+        constants=constants,
         shown=shown,
         data=data,
         trainers=Trainers(problem, data, seeds, description),
@@ -140,13 +146,24 @@ def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, floa
         return None
 
 
-def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
-    def by_name(values: Any) -> Any:
-        """The values of several outputs by name, as the terms read them."""
-        several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
-        return dict(zip(output_shape, values, strict=True)) if several else values
+def _constants(
+    problem: Problem, data: Data, output_shape: Any, objectives: Mapping[str, str]
+) -> dict[str, dict[str, float | None]]:
+    """Each objective for the best constant prediction, where trials measure it."""
+    y, weight = (_by_name(v, output_shape) for v in (data.val.y, data.val.sample_weight))
+    found = {
+        name: best_constant(problem.metrics[name], direction, y, weight, output_shape=output_shape)
+        for name, direction in objectives.items()
+    }
+    return {name: asdict(constant) for name, constant in found.items() if constant is not None}
 
-    weight = by_name(split.sample_weight)
-    return reference_scales(
-        problem.terms, by_name(split.y), sample_weight=weight, output_shape=output_shape
-    )
+
+def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
+    y, weight = (_by_name(values, output_shape) for values in (split.y, split.sample_weight))
+    return reference_scales(problem.terms, y, sample_weight=weight, output_shape=output_shape)
+
+
+def _by_name(values: Any, output_shape: Any) -> Any:
+    """The values of several outputs by name, as terms and metrics read them."""
+    several = isinstance(output_shape, Mapping) and isinstance(values, list | tuple)
+    return dict(zip(output_shape, values, strict=True)) if several else values

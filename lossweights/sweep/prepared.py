@@ -26,12 +26,15 @@ class Prepared(ABC):
         scales: What sampled weights are divided by, term by term, or ``None``.
         baseline: Magnitude of each term for the best constant prediction, where trials measure
             theirs, or ``None`` where there is no such prediction.
+        constants: For each objective its value for the best constant prediction of the validation
+            targets, and for a perfect one, as far as they are known.
         shown: What the tracker shows of the sweep.
     """
 
     description: Mapping[str, Any]
     scales: Mapping[str, float] | None = None
     baseline: Mapping[str, float] | None = None
+    constants: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -116,6 +116,7 @@ class Sweep(AbstractSweep):
             seed=self.seed,
             seeds=self.seeds,
             scales=self.scales,
+            objectives=self.objectives,
             shown=self._tracked_params(),
             rehearsed=rehearse,
             off=self.space.switched_off,

@@ -1,0 +1,63 @@
+"""Whether a sweep learned anything: its best trials against the best constant prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_CLEARLY = 1e-4  # of the way from the constant to a perfect prediction: less is rounding
+
+
+def why_nothing_learned(
+    metrics: Sequence[Mapping[str, float]],
+    objectives: Mapping[str, str],
+    constants: Mapping[str, Mapping[str, float | None]],
+    recipe: Mapping[str, Any],
+) -> str:
+    """A sentence that says so if no trial beats the best constant prediction in any objective.
+
+    An objective that a constant satisfies perfectly, as one large prediction does with a shortfall,
+    cannot be beaten and shows nothing.
+
+    Args:
+        metrics: Metrics of each complete trial on validation data.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        constants: For each objective ``value``, its value for the best constant prediction, and
+            ``perfect``, that for a perfect one, as far as they are known.
+        recipe: How the trials were trained, as the manifest has it.
+
+    Returns:
+        One sentence with what to change and the figures that show it; empty if some trial beats
+        a constant, or if it cannot be said.
+    """
+    if not metrics or not set(objectives) <= set(constants):
+        return ""
+    shown, beatable = [], False
+    for name, direction in objectives.items():
+        sign = -1.0 if direction == "maximize" else 1.0
+        reached = [sign * m[name] for m in metrics if math.isfinite(m.get(name, math.nan))]
+        constant, perfect = constants[name]["value"], constants[name].get("perfect")
+        if not reached or constant is None:
+            return ""
+        gap = abs(constant) if perfect is None else sign * (constant - perfect)
+        beatable |= gap > _CLEARLY * abs(constant)
+        if min(reached) < sign * constant - _CLEARLY * gap:
+            return ""
+        shown.append(f"{name} {sign * min(reached):.4g} at best against {constant:.4g}")
+    if not beatable:
+        return ""
+    return (
+        f"This sweep learned nothing: no trial is better than the best constant prediction "
+        f"({', '.join(shown)}), so train for {_more(recipe)}."
+    )
+
+
+def _more(recipe: Mapping[str, Any]) -> str:
+    """What to change, with what it is now."""
+    optimizer = recipe.get("optimizer")
+    rate = optimizer.get("learning_rate") if isinstance(optimizer, Mapping) else None
+    epochs = recipe.get("epochs")
+    now_epochs = f" than {epochs}" if isinstance(epochs, int) else ""
+    now_rate = f" than {rate:.3g}" if isinstance(rate, int | float) else ""
+    return f"more epochs{now_epochs}, or with a larger learning rate{now_rate}"
