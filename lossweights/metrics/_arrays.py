@@ -115,6 +115,16 @@ def ratio(xp: Namespace, numerator: Array, denominator: Array) -> Array:
     return xp.where(nonzero, numerator / safe, float("nan"))
 
 
+def as_tensor(x: Array) -> Array:
+    """A tensor of the precision that the numbers have: that of NumPy, where they have none."""
+    return ops.convert_to_tensor(x if ops.is_tensor(x) else np.asarray(x))
+
+
+def is_double(tensor: Array) -> bool:
+    """Whether a tensor holds numbers that float32 would round."""
+    return keras.backend.standardize_dtype(tensor.dtype) == "float64"
+
+
 def is_symbolic(*tensors: Array) -> bool:
     """Whether any of these is a tensor of a TensorFlow graph, which has no value yet."""
     if keras.backend.backend() != "tensorflow":

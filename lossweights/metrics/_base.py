@@ -13,8 +13,10 @@ from lossweights.metrics._arrays import (
     Array,
     Namespace,
     aligned,
+    as_tensor,
     checked_weight,
     flat_weight,
+    is_double,
     is_symbolic,
     namespace_of,
     ratio,
@@ -53,7 +55,8 @@ class Metric(keras.metrics.Metric, ABC):
 
     `evaluate` computes in float64: 1e-13 of float64 NumPy on a million values. `sums` and the
     Keras state use the metric's ``dtype``, float32 at least (half-precision inputs are cast up
-    first), and are within 1e-6 of it; the state carries its rounding error along, so that an epoch
+    first; what is compared in float64 stays so until it is summed), and are within 1e-6 of it; the
+    state carries its rounding error along, so that an epoch
     of many small batches is as exact as one batch. Keras masks are not read.
 
     A prediction or target that is not finite makes the value NaN, even where a comparison with
@@ -124,16 +127,16 @@ class Metric(keras.metrics.Metric, ABC):
             MetricError: If shapes differ, or if the metric is not ``in_graph`` and the tensors
                 have no values yet.
         """
-        dtype = self._total.dtype
+        kept = self._total.dtype
         if not self.in_graph:
-            return ops.convert_to_tensor(self._sums_on_host(y_true, y_pred, sample_weight), dtype)
-        y_true, y_pred = aligned(
-            *(ops.cast(ops.convert_to_tensor(y), dtype) for y in (y_true, y_pred))
-        )
+            return ops.convert_to_tensor(self._sums_on_host(y_true, y_pred, sample_weight), kept)
+        tensors = [as_tensor(y) for y in (y_true, y_pred)]
+        dtype = keras.backend.result_type(kept, *(t.dtype for t in tensors if is_double(t)))
+        y_true, y_pred = aligned(*(ops.cast(tensor, dtype) for tensor in tensors))
         if sample_weight is not None:
             weight = ops.cast(ops.convert_to_tensor(sample_weight), dtype)
             sample_weight = flat_weight(weight, y_true.shape[0])
-        return self._weighted_sums(ops, y_true, y_pred, sample_weight)
+        return ops.cast(self._weighted_sums(ops, y_true, y_pred, sample_weight), kept)
 
     def evaluate(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
         """The value on a whole data set at once, in float64; the Keras state is not touched.

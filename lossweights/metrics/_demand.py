@@ -29,7 +29,8 @@ class UnderRate(MeanMetric):
     """The share of values underestimated, ``mean(y_true > y_pred)``; a tie is not under.
 
     Shapes ``(batch, ...)``, any rank; a fraction; range ``[0, 1]``, smaller is better. It is
-    ``1 - ServiceLevel``. Ties are exact: compare targets and predictions of one precision.
+    ``1 - ServiceLevel``. Ties are exact, in float64 if targets or predictions are: compare those of
+    one precision.
 
     Arguments and errors are those of every `Metric`.
 

@@ -201,6 +201,7 @@ def surface_dice(
     sample_weight: Array | None = None,
     *,
     tolerance: float = 1.0,
+    sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
 ) -> float:
     """The share of both contours within a tolerance of the other; see `SurfaceDice`.
@@ -209,7 +210,7 @@ def surface_dice(
     >>> metrics.surface_dice([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
     1.0
     """
-    metric = _surface.SurfaceDice(tolerance, threshold=threshold)
+    metric = _surface.SurfaceDice(tolerance, sampling=sampling, threshold=threshold)
     return metric.evaluate(y_true, y_pred, sample_weight)
 
 
@@ -220,6 +221,7 @@ def hd95(
     *,
     variant: _surface.Variant = "pooled",
     empty_distance: float | None = None,
+    sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
 ) -> float:
     """The 95th percentile of the distance between boundaries; see `HD95`.
@@ -228,7 +230,9 @@ def hd95(
     >>> metrics.hd95([[[1, 0, 0]]], [[[0.1, 0.1, 0.9]]])
     2.0
     """
-    metric = _surface.HD95(variant, empty_distance=empty_distance, threshold=threshold)
+    metric = _surface.HD95(
+        variant, empty_distance=empty_distance, sampling=sampling, threshold=threshold
+    )
     return metric.evaluate(y_true, y_pred, sample_weight)
 
 
@@ -238,6 +242,7 @@ def average_surface_distance(
     sample_weight: Array | None = None,
     *,
     empty_distance: float | None = None,
+    sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
 ) -> float:
     """The mean distance between the contours of masks; see `AverageSurfaceDistance`.
@@ -246,5 +251,7 @@ def average_surface_distance(
     >>> metrics.average_surface_distance([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
     0.0
     """
-    metric = _surface.AverageSurfaceDistance(empty_distance=empty_distance, threshold=threshold)
+    metric = _surface.AverageSurfaceDistance(
+        empty_distance=empty_distance, sampling=sampling, threshold=threshold
+    )
     return metric.evaluate(y_true, y_pred, sample_weight)

@@ -177,10 +177,19 @@ def _checked_objectives(
                 f"Expected 'minimize' or 'maximize' for the objective {name!r}. "
                 f"Found {direction!r}."
             )
-        if metrics[name].direction not in (direction, None):
+        kind = type(metrics[name]).__name__
+        better = getattr(metrics[name], "direction", None)
+        if better is None:
             raise ObjectiveError(
-                f"Expected {metrics[name].direction!r} for the objective {name!r}, since that is "
-                f"the better way of {type(metrics[name]).__name__}. Found {direction!r}."
+                f"Expected an objective that is better the smaller it is, or the larger. Found "
+                f"{name!r}: neither end of {kind} is better, so the search would run away. Use one "
+                f"that has a better end, such as lw.metrics.RMSE() or lw.metrics.UnderRate(); in a "
+                f"metric of your own, set `direction`."
+            )
+        if better != direction:
+            raise ObjectiveError(
+                f"Expected {better!r} for the objective {name!r}, since that is the better way of "
+                f"{kind}. Found {direction!r}. Turn it round."
             )
     return dict(objectives)
 

@@ -38,6 +38,8 @@ from lossweights.terms.layout import masks_may_be_volume
 from lossweights.terms.per_sample import HostArguments, Term
 from lossweights.terms.targets import Array, Targets
 
+_PLACES = 1 << 15  # whose nearest centres are held in memory at a time
+
 
 def with_distance_map(
     y: npt.ArrayLike,
@@ -49,10 +51,10 @@ def with_distance_map(
     """``y`` with the signed distance map of each of its channels behind them.
 
     The map is negative inside a mask and positive outside, and zero on the border, which lies half
-    way between an element of the mask and its neighbour outside: the distance to the centre of the
-    nearest element on the other side, less half an element in that direction. So an element counts
-    alike whether it is missing or too many. (Counting from the centres of the innermost ring, as
-    the published code does, makes an erosion by one element free.)
+    way between an element of the mask and its neighbour outside: the distance to the centre of an
+    element on the other side, less half an element in that direction, for the one for which that is
+    least. So an element counts alike whether it is missing or too many. (Counting from the centres
+    of the innermost ring, as the published code does, makes an erosion by one element free.)
 
     A mask that is empty or full has no border to be distant from. Its map is ``no_border`` outside
     or ``-no_border`` inside throughout: every element is as wrong as any other.
@@ -154,15 +156,50 @@ def _beyond_border(
     region: npt.NDArray[np.bool_], steps: tuple[float, ...]
 ) -> npt.NDArray[np.float64]:
     """How far each element of ``region`` lies from its border, 0 outside it."""
-    nearest = ndimage.distance_transform_edt(
-        region, sampling=steps, return_distances=False, return_indices=True
-    )
-    offset = nearest - np.indices(region.shape)
-    in_elements = np.sqrt(np.sum(offset**2, axis=0))
-    sizes = np.reshape(steps, (-1,) + (1,) * region.ndim)
-    distance = np.sqrt(np.sum((offset * sizes) ** 2, axis=0))
-    half_an_element = 0.5 * distance / np.where(region, in_elements, 1.0)
-    return distance - half_an_element
+    if len(set(steps)) == 1:  # half an element is as much in any direction
+        to_centre = ndimage.distance_transform_edt(region, sampling=steps)
+        return np.where(region, to_centre - steps[0] / 2, 0.0)
+    distance = np.zeros(region.shape)
+    distance[region] = _to_border(region, np.array(steps))
+    return distance
+
+
+def _to_border(
+    region: npt.NDArray[np.bool_], steps: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The distance of each element of ``region`` to its border, for elements with unequal sides.
+
+    The border lies half an element before the centre of an element beyond it. Half an element is
+    more in one direction than in another, so the nearest border need not lie before the nearest
+    centre. Centres are looked at from the nearest on, until none that is left could be better.
+    """
+    from scipy.spatial import cKDTree
+
+    beyond = ndimage.binary_dilation(region, np.ones((3,) * region.ndim)) & ~region
+    centres, every = np.argwhere(beyond), np.argwhere(region)
+    tree = cKDTree(centres * steps)
+    parts = [every[start : start + _PLACES] for start in range(0, len(every), _PLACES)]
+    return np.concatenate([_nearest_border(places, centres, tree, steps) for places in parts])
+
+
+def _nearest_border(
+    places: npt.NDArray[np.int64],
+    centres: npt.NDArray[np.int64],
+    tree: Any,
+    steps: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """The distance of each place to the border before some centre, the least of all centres."""
+    found = np.full(len(places), np.inf)
+    left, count = np.arange(len(places)), min(8, len(centres))
+    while left.size:
+        distance, index = tree.query(places[left] * steps, k=np.arange(1, count + 1))
+        in_elements = np.linalg.norm(centres[index] - places[left, np.newaxis], axis=-1)
+        found[left] = np.min(distance * (1 - 0.5 / in_elements), axis=1)
+        if count == len(centres):
+            break
+        left = left[distance[:, -1] - steps.max() / 2 < found[left]]
+        count = min(4 * count, len(centres))
+    return found
 
 
 class MapTerm(Term):

@@ -39,8 +39,8 @@ class Problem:
         early_stopping: When a training ends before its last epoch, or ``None`` for never.
 
     Raises:
-        RecipeError: Early stopping watches what is no metric, or in the wrong direction; or the
-            optimizer ends with moving averages of the parameters.
+        RecipeError: Early stopping watches what is no metric, or has no better end, or in the wrong
+            direction; or the optimizer ends with moving averages of the parameters.
     """
 
     build_model: Callable[[], keras.Model]
@@ -73,11 +73,14 @@ class Problem:
                 f"Expected early stopping on one of the metrics {list(self.metrics)}. Found "
                 f"{name!r}. A loss cannot be watched: it changes with the weights."
             )
-        if self.metrics[name].direction not in (None, direction):
+        better = getattr(self.metrics[name], "direction", None)
+        if better is None:
             raise RecipeError(
-                f"Expected early stopping to {self.metrics[name].direction} {name!r}. Found "
-                f"{direction!r}."
+                f"Expected early stopping on a metric that is better the smaller it is, or the "
+                f"larger. Found {name!r}: neither end of {type(self.metrics[name]).__name__} is."
             )
+        if better != direction:
+            raise RecipeError(f"Expected early stopping to {better} {name!r}. Found {direction!r}.")
 
     def make_model(self, seed: int, x: Arrays = None) -> keras.Model:
         """A new model, initialised from the seed.
