@@ -15,13 +15,14 @@ runs along one objective's optimum.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
 _NEAR = 1.5  # rates within this factor count as one; chosen by the simulations of test_knee.py
 _LEAST = 0.98  # corners with this part of the largest exchange are as good: their middle is taken
 _STRAIGHT = 1e-9  # relative difference of rates below which two sides are one
-_ROUNDS = 20  # of finding each rate while the others stay, with three objectives or more
 
 Floats = NDArray[np.float64]
 
@@ -29,19 +30,20 @@ Floats = NDArray[np.float64]
 def knee_of(front: Floats) -> int | None:
     """The row of the knee, or ``None`` for a front without one: of two points, or straight.
 
-    With three objectives or more, each is exchanged in turn for the weighted sum of the others
-    until their rates agree. A front that bulges away from the ideal point has its knee on that
-    side. Of equal rows the first is taken.
+    With three objectives or more, a rate is found for each pair of them, as if the others did not
+    count, and one set of rates is fitted to those of the pairs. A front of two objectives that
+    bulges away from the ideal point has its knee on that side. Of equal rows the first is taken.
 
     Args:
         front: Costs that no other beats, shape ``(trials, objectives)``, each objective varying.
     """
-    bent = [(_corners(side), side) for side in (front, -front)] if front.shape[1] == 2 else []
-    sides = [side for corners, side in sorted(bent, key=lambda each: -each[0])] or [front]
+    sides = [front, -front]
+    if front.shape[1] == 2 and _corners(-front) > _corners(front):
+        sides.reverse()
     for side in sides:
-        rates = _rates(side)
-        if rates is not None:
-            return int(np.argmin(side @ rates))
+        worth = _worth(side)
+        if worth is not None:
+            return int(np.argmin(side @ worth))
     return None
 
 
@@ -50,22 +52,26 @@ def _corners(front: Floats) -> int:
     return len(_sides(front[:, 0], front[:, 1])[0]) - 1
 
 
-def _rates(front: Floats) -> Floats | None:
-    """What each objective is worth around the knee, or ``None`` where there is no knee."""
+def _worth(front: Floats) -> Floats | None:
+    """What a unit of each objective is worth around the knee, or ``None`` where there is none.
+
+    Logarithms of the rates of pairs are differences of what is fitted, by least squares. Where too
+    few pairs have a rate, an objective is worth the more, the less it is spread along the front.
+    """
     objectives = front.shape[1]
     low, high = np.quantile(front, [0.25, 0.75], axis=0)
-    spread = np.where(high > low, high - low, np.ptp(front, axis=0))
-    rates, found = 1.0 / spread, False
-    for _ in range(1 if objectives == 2 else _ROUNDS):
-        before = rates.copy()
-        for one in range(1 if objectives == 2 else objectives):
-            others = np.arange(objectives) != one
-            rate = _knee_rate(front[:, one], front[:, others] @ rates[others])
-            if rate is not None:
-                rates[one], found = rate, True
-        if np.array_equal(rates, before):
-            break
-    return rates if found else None
+    spread = np.log(np.where(high > low, high - low, np.ptp(front, axis=0)))
+    pairs, rates = [], []
+    for one, other in combinations(range(objectives), 2):
+        rate = _knee_rate(front[:, one], front[:, other])
+        if rate is not None:
+            pairs.append(np.eye(objectives)[one] - np.eye(objectives)[other])
+            rates.append(np.log(rate) + spread[one] - spread[other])
+    if not pairs:
+        return None
+    fitted = np.linalg.lstsq(np.array(pairs), np.array(rates), rcond=None)[0]
+    worth: Floats = np.exp(fitted - spread)
+    return worth
 
 
 def _knee_rate(a: Floats, b: Floats) -> float | None:
