@@ -14,7 +14,7 @@ one to count instead, the image diagonal say.
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Literal, Unpack, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import keras
 import numpy as np
@@ -275,9 +275,10 @@ def _checked_sampling(
     """One size, or one for each axis; refused unless positive and finite."""
     if sampling is None:
         return None
-    several = isinstance(sampling, Iterable)
+    several = isinstance(sampling, Iterable) and not isinstance(sampling, str)
+    given: Any = sampling if several else (sampling,)
     try:
-        sizes = tuple(float(size) for size in (sampling if several else (sampling,)))  # type: ignore[union-attr]
+        sizes = () if any(isinstance(size, str) for size in given) else tuple(map(float, given))
     except (TypeError, ValueError):
         sizes = ()
     if not sizes or not all(math.isfinite(size) and size > 0 for size in sizes):

@@ -177,7 +177,7 @@ def _checked_objectives(
                 f"Expected 'minimize' or 'maximize' for the objective {name!r}. "
                 f"Found {direction!r}."
             )
-        kind = type(metrics[name]).__name__
+        kind = type(getattr(metrics[name], "metric", metrics[name])).__name__  # read on an output
         better = getattr(metrics[name], "direction", None)
         if better is None:
             raise ObjectiveError(

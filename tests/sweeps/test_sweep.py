@@ -500,6 +500,19 @@ BAD_INPUT = {
     "objective in a list": ({"objectives": ["rmse"]}, ObjectiveError, "rmse"),
     "misspelt direction": ({"objectives": {"rmse": "min"}}, ObjectiveError, "'minimize'"),
     "wrong direction": ({"objectives": {"rmse": "maximize"}}, ObjectiveError, "'minimize'"),
+    "an objective without a better end": (
+        {"metrics": {"bias": lw.metrics.Bias()}, "objectives": {"bias": "minimize"}},
+        ObjectiveError,
+        "neither end of Bias is better",
+    ),
+    "early stopping on what has no better end": (
+        {
+            "metrics": {**arguments()["metrics"], "bias": lw.metrics.Bias()},
+            "early_stopping": lw.EarlyStopping("bias"),
+        },
+        RecipeError,
+        "neither end of Bias is",
+    ),
     "a loss as a metric": ({"metrics": {"rmse": "mse"}}, ObjectiveError, "lw.metrics"),
     "metric named as a column": (
         {"metrics": {"seed": lw.metrics.RMSE()}, "objectives": {"seed": "minimize"}},

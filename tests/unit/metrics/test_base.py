@@ -49,6 +49,7 @@ ON_MASKS = {
         {"variant": "max_directed", "empty_distance": 20.0},
         metrics.hd95,
     ),
+    "surface-dice-sizes": (metrics.SurfaceDice, {"sampling": (1.0, 2.5)}, metrics.surface_dice),
     "hd95-surfel": (metrics.HD95, {"variant": "surfel", "empty_distance": 20.0}, metrics.hd95),
     "asd": (
         metrics.AverageSurfaceDistance,

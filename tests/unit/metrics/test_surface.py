@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from lossweights import metrics
 from lossweights.base.errors import MetricError
 from lossweights.metrics._contours import contour_distances, pixel_distances
+from lossweights.metrics._surface_areas import surface_areas
 
 VARIANTS = ["pooled", "max_directed", "surfel"]
 DISTANCES = [
@@ -214,12 +215,71 @@ def test_hd95_of_volumes(variant):
     assert measured == pytest.approx(expected, rel=1e-12)
 
 
-def test_contours_of_volumes_are_refused():
-    """The contour metrics are planar and say which others are not."""
-    volume = np.ones((1, 4, 4, 4, 1))
-    for metric in (metrics.SurfaceDice(), metrics.AverageSurfaceDistance(), metrics.HD95("surfel")):
-        with pytest.raises(MetricError, match=r"HD95\(variant='pooled'\)"):
-            metric.evaluate(volume, volume)
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(1, 5), min_size=2, max_size=3),
+    st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=3, max_size=3),
+    st.integers(0, 2**32 - 1),
+)
+def test_sizes_of_pixels_against_the_surface_distance_package(space, steps, seed):
+    """DeepMind's own code gives the same for images and volumes, whatever the size of a pixel."""
+    surface_distance = pytest.importorskip("surface_distance")
+    masks = np.random.default_rng(seed).random((2, *space)) > 0.5
+    masks[:, *(0,) * len(space)] = True
+    a, b, steps = masks[:1], masks[1:], tuple(steps[: len(space)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it uses old names of scipy
+        found = surface_distance.compute_surface_distances(*masks, steps)
+    nsd = surface_distance.compute_surface_dice_at_tolerance(found, 1.0)
+    hausdorff = surface_distance.compute_robust_hausdorff(found, 95)
+    ends = surface_distance.compute_average_surface_distance(found)
+    sizes = found["surfel_areas_gt"].sum(), found["surfel_areas_pred"].sum()
+    mean = np.average(ends, weights=sizes)
+    assert metrics.surface_dice(a, b, sampling=steps) == pytest.approx(nsd, rel=1e-9)
+    assert metrics.hd95(a, b, variant="surfel", sampling=steps) == pytest.approx(hausdorff)
+    found = metrics.average_surface_distance(a, b, sampling=steps)
+    assert found == pytest.approx(mean, rel=1e-9, abs=1e-12)
+
+
+def test_areas_of_all_256_blocks():
+    """Those of DeepMind's table, for voxels of any size."""
+    tables = pytest.importorskip("surface_distance.lookup_tables")
+    kernel = tables.ENCODE_NEIGHBOURHOOD_3D_KERNEL
+    for steps in ((1.0, 1.0, 1.0), (1.0, 2.0, 3.0), (0.5, 4.0, 1.0)):
+        wanted = tables.create_table_neighbour_code_to_surface_area(steps)
+        for code in range(256):
+            block = (code & kernel) > 0
+            area = surface_areas(block, steps)[1, 1, 1]
+            assert area == pytest.approx(wanted[code], rel=1e-12)
+
+
+def test_sampling_tells_volumes_from_channels():
+    """Three sizes mean a volume, with channels or without; two mean images."""
+    volume = np.random.default_rng(2).random((2, 4, 5, 6)) > 0.5
+    shifted = np.roll(volume, 1, axis=1)
+    for build in (metrics.SurfaceDice, *DISTANCES):
+        metric = build(sampling=(3.0, 1.0, 1.0))
+        found = metric.evaluate(volume, shifted)
+        assert found == metric.evaluate(volume[..., None], shifted[..., None])
+        assert found == metric.evaluate(volume, shifted)
+        channels = build(sampling=(1.0, 1.0)).evaluate(volume, shifted)
+        assert channels == build().evaluate(volume, shifted)
+        with pytest.raises(MetricError, match="one size in `sampling` for each"):
+            metric.evaluate(volume[:, 0], shifted[:, 0])
+
+
+def test_one_size_scales_all_distances():
+    """Pixels of 2 mm double every distance."""
+    for build in DISTANCES:
+        plain, scaled = (build(**o).evaluate(ROW, SPECK) for o in ({}, {"sampling": 2.0}))
+        assert scaled == pytest.approx(2 * plain)
+
+
+@pytest.mark.parametrize("sampling", [0.0, -1.0, np.nan, np.inf, (1.0, 0.0), (), "1", (1.0, "2")])
+def test_impossible_sizes_are_refused(sampling):
+    """When the metric is made."""
+    with pytest.raises(MetricError, match="`sampling`"):
+        metrics.HD95(sampling=sampling)
 
 
 def test_distances_count_every_element_once():
