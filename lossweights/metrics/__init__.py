@@ -13,7 +13,8 @@ function of the same name for arrays:
 Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
 `Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
 `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`. Of a
-model with several outputs `on` reads one. All are a `Metric`.
+model with several outputs `on` reads one. All are a `Metric`. What a metric is for the best
+prediction without inputs, `constant` finds.
 """
 
 from lossweights.metrics._base import Metric
