@@ -3,6 +3,7 @@
 Doors:
 
 - `folder`: the files of a sweep folder, manifest and one result a trial;
+- `constants`: what each objective is for the best constant prediction;
 - `result`: `SweepResult` with table, front, picks and verdict, and `load` for weight sets;
 - `status`: how a sweep goes on.
 """

@@ -9,6 +9,7 @@ Layout of ``<root>/studies/<name>/``::
     spool/0013.jsonl the reports so far of trial 13, which is still training
     test.json        what the winner measured on test data
     importance.json  how much each weight matters for each metric
+    constants.json   what each objective is for the best constant prediction
     status.json      how the sweep goes on, for ``lossweights status``
     logs/            what the worker processes print
 
@@ -197,10 +198,6 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "scales": lambda of: _are_scales(of["scales"], of.get("terms", of["scales"])),
     "baselines": lambda of: (
         isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
-    ),
-    "constants": lambda of: _each(
-        of["constants"],
-        lambda known: _each(known, lambda v: v is None or _is_number(v)) and "value" in known,
     ),
     "recipe": lambda of: isinstance(of["recipe"], dict),
     "accepted": lambda of: (

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lossweights.base.errors import PickError, StoreError, SweepNotFound
@@ -23,6 +22,8 @@ from lossweights.dominance.verdict import Verdict
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
 from lossweights.results._learned import why_nothing_learned
+from lossweights.results._table import trial_row
+from lossweights.results.constants import Constants, read_constants
 from lossweights.results.folder import (
     Finished,
     list_results,
@@ -67,7 +68,7 @@ class SweepResult:
     baseline: Mapping[str, float] | None = None
     test: Mapping[str, float] = field(default_factory=dict)
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    constants: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    constants: Constants = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -95,7 +96,7 @@ class SweepResult:
             baseline=manifest.get("baseline"),
             test=read_test(folder),
             importance=read_importance(folder),
-            constants=manifest.get("constants") or {},
+            constants=read_constants(folder),
             recipe=manifest.get("recipe") or {},
         )
 
@@ -118,32 +119,12 @@ class SweepResult:
         Losses that the model adds by itself have ``share/model`` and ``decrease/model``.
         With several seeds also ``stderr/`` and the name of each metric: its standard error.
         """
-        return pd.DataFrame([self._row(number) for number in sorted(self.finished)])
-
-    def _row(self, number: int) -> dict[str, Any]:
-        asked, result = self.finished[number].asked, self.finished[number].result
-        verdict = self.verdicts.get(number)
-        scales = self.scales or {}
-        row: dict[str, Any] = {
-            "number": number,
-            "kind": asked.kind,
-            "outcome": result.outcome.name,
-            "driver": verdict.driver if verdict else None,
-            "seed": result.seed,
-            "seconds": result.seconds,
-            "reason": result.reason,
-        }
-        complete = result.outcome is Outcome.COMPLETE
-        metrics = result.metrics if complete else dict.fromkeys(result.metrics, np.nan)
-        row.update({**dict.fromkeys(self.objectives, np.nan), **metrics})
-        row.update({f"stderr/{n}": v for n, v in result.standard_errors.items() if complete})
-        for name, weight in result.weights.items():
-            row[f"weight/{name}"] = weight
-            row[f"relative/{name}"] = weight * scales.get(name, 1.0)
-        for name in result.parts:
-            row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
-            row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan
-        return row
+        return pd.DataFrame(
+            [
+                trial_row(finished, self.verdicts.get(number), self.objectives, self.scales or {})
+                for number, finished in sorted(self.finished.items())
+            ]
+        )
 
     @cached_property
     def pareto(self) -> pd.DataFrame:

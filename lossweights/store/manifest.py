@@ -12,11 +12,8 @@ from lossweights.results.folder import FORMAT, VERSION
 from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
-# baseline follows from data and terms, the constants from data and metrics.
-_FREE = (
-    *("script", "created", "shown", "trials", "tracking", "accepted"),
-    *("baseline", "constants", "choice"),
-)
+# baseline follows from data and terms.
+_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 _NOT_THERE = object()  # which is another thing than a field that is null
@@ -37,7 +34,6 @@ def make_manifest(
     trials: int,
     tracking: str | None,
     baseline: Mapping[str, float] | None = None,
-    constants: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -55,8 +51,6 @@ def make_manifest(
         trials: How many weight sets are to be tried, for ``lossweights resume``.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
         baseline: Magnitude of each term for the best constant prediction, or ``None``.
-        constants: For each objective its value for the best constant prediction, and for a
-            perfect one, as far as they are known.
     """
     return {
         "format": FORMAT,
@@ -72,7 +66,6 @@ def make_manifest(
         "baselines": [dict(parameters) for parameters in baselines],
         "scales": None if scales is None else dict(scales),
         "baseline": None if baseline is None else dict(baseline),
-        "constants": {name: dict(of) for name, of in (constants or {}).items()},
         "seed": seed,
         **parts,
         "versions": versions(),

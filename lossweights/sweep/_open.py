@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lossweights.base.errors import StoreError
+from lossweights.results.constants import write_constants
 from lossweights.results.folder import read_manifest
 from lossweights.store import Store
 from lossweights.store.manifest import check_same, make_manifest
@@ -40,7 +43,6 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         baselines=sweep.baselines,
         scales=prepared.scales,
         baseline=prepared.baseline,
-        constants=prepared.constants,
         seed=sweep.seed,
         script=None if options.script is None else str(options.script.resolve()),
         created=now,
@@ -48,6 +50,14 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         trials=options.trials,
         tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
     )
+    store = _held(sweep, manifest, name, options)
+    if prepared.constants:
+        write_constants(store.folder, prepared.constants)
+    return store
+
+
+def _held(sweep: Declaration, manifest: Mapping[str, Any], name: str, options: RunOptions) -> Store:
+    """The folder made anew, or reopened and its manifest brought up to date."""
     if not options.resume:
         return Store.create(options.root, manifest, sweep.space)
     old = read_manifest(options.root, name)
@@ -55,12 +65,13 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
     store = Store.reopen(options.root, name, sweep.space)
     if changes:
         log.warning("going on with changes in %s", ", ".join(c["field"] for c in changes))
-        accepted = [{**change, "at": now, "trials": store.places} for change in changes]
+        accepted = [
+            {**change, "at": manifest["created"], "trials": store.places} for change in changes
+        ]
         history = [*old.get("accepted", []), *accepted]
         store.change_manifest({**manifest, "created": old["created"], "accepted": history})
-    elif options.trials != old.get("trials") or "constants" not in old:
-        known = {"constants": manifest["constants"], **old}  # which earlier versions did not keep
-        store.change_manifest({**known, "trials": options.trials})
+    elif options.trials != old.get("trials"):
+        store.change_manifest({**old, "trials": options.trials})
     return store
 
 

@@ -12,6 +12,7 @@ from lossweights.base.strict_json import digest
 from lossweights.training import SetupRequest, Trainer, TrainingSetup
 
 if TYPE_CHECKING:  # pandas, which `lossweights --help` does not need
+    from lossweights.results.constants import Constants
     from lossweights.results.result import SweepResult
     from lossweights.tracking import Ending
 
@@ -34,7 +35,7 @@ class Prepared(ABC):
     description: Mapping[str, Any]
     scales: Mapping[str, float] | None = None
     baseline: Mapping[str, float] | None = None
-    constants: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    constants: Constants = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
 
     @property

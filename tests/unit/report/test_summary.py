@@ -8,7 +8,8 @@ from rich.console import Console
 
 from lossweights.records import Outcome
 from lossweights.report.summary import print_summary, ui_command
-from lossweights.results.folder import tracking_uri
+from lossweights.results.constants import write_constants
+from lossweights.results.folder import sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
 
 from ..samples import finished, save_sweep
@@ -80,3 +81,33 @@ def test_test_metrics_are_shown(root):
     (folder / "test.json").write_text('{"trial": 0, "metrics": {"rmse": 1.25}}')
     text, _ = printed(root, [finished(0)])
     assert "rmse 1.25" in text
+
+
+def test_trials_equal_to_four_digits_are_one_row(root):
+    """The knee or the first stands for them; the table of the result has them all."""
+    alike = [finished(n, 1.0 + n * 1e-9, 2.0 - n * 1e-9) for n in range(5)]
+    text, result = printed(root, [*alike, finished(5, 3.0, 1.0), finished(6, 1.5, 1.7)])
+    assert len(result.pareto) == 7
+    assert "Pareto front: 7 of 7 trials, 3 of them different to four digits" in text
+    assert "0 and 4 alike" in text
+    assert text.count("mse (100%)") == 3
+
+
+def test_a_front_without_a_knee_says_so(root):
+    """Two trials: equal weights are picked, and the summary and the weight set say why."""
+    text, result = printed(root, [finished(0, 1.0, 3.0, under=9.0), finished(1, 3.0, 1.0, under=1)])
+    note = "The front has two points and has no knee; these weights are the nearest to equal ones."
+    assert note in text
+    assert result.best_number("knee") == 1
+    assert result.best("knee").origin["note"] == note
+
+
+def test_a_sweep_that_learned_nothing_is_summed_up(root):
+    """Its sentence comes first, and no set is said to be promoted."""
+    known = {name: {"value": 0.5, "perfect": 0.0} for name in ("rmse", "shortfall")}
+    write_constants(sweep_folder(root, "demand"), known)
+    text, _ = printed(root, [finished(0)], recipe={"epochs": 3})
+    assert "Verdict: This sweep learned nothing: no trial is better" in text
+    assert "(rmse 1 at best against 0.5, shortfall 1 at best against 0.5)" in text
+    assert "train for more epochs than 3, or with a larger learning rate." in text
+    assert "promoted: none, since the sweep learned nothing" in text

@@ -58,7 +58,7 @@ def test_knee_is_a_finite_row_of_the_front(values):
 
 @given(tables.filter(lambda v: np.isfinite(v).all(axis=1).any()), st.sampled_from([0.25, 8.0]))
 def test_knee_does_not_depend_on_units(values, factor):
-    """Metres or feet: each cost is scaled to the front, so units change nothing."""
+    """Metres or feet, from here or from there: units and offsets change nothing."""
     assert knee_index(values * factor + 4.0) == knee_index(values)
 
 
@@ -76,7 +76,7 @@ def test_knee_does_not_depend_on_units(values, factor):
     ],
 )
 def test_knee_by_hand(rows, knee):
-    """The nearest to the ideal point, in units of the front's own width."""
+    """A corner of the front; without one, the nearest to the ideal point."""
     assert knee_index(rows) == knee
 
 

@@ -1,0 +1,49 @@
+"""A trial as a row of the table of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from lossweights.dominance.verdict import Verdict
+from lossweights.records import Outcome
+from lossweights.results.folder import Finished
+
+
+def trial_row(
+    finished: Finished,
+    verdict: Verdict | None,
+    objectives: Iterable[str],
+    scales: Mapping[str, float],
+) -> dict[str, Any]:
+    """The row of a trial; `lossweights.results.result.SweepResult.trials` names its columns.
+
+    Args:
+        finished: The trial.
+        verdict: What drove it, if it was judged.
+        objectives: Names of the objectives, which have a column in any case.
+        scales: What sampled weights were divided by, empty if by nothing.
+    """
+    asked, result = finished.asked, finished.result
+    row: dict[str, Any] = {
+        "number": asked.number,
+        "kind": asked.kind,
+        "outcome": result.outcome.name,
+        "driver": verdict.driver if verdict else None,
+        "seed": result.seed,
+        "seconds": result.seconds,
+        "reason": result.reason,
+    }
+    complete = result.outcome is Outcome.COMPLETE
+    metrics = result.metrics if complete else dict.fromkeys(result.metrics, np.nan)
+    row.update({**dict.fromkeys(objectives, np.nan), **metrics})
+    row.update({f"stderr/{n}": v for n, v in result.standard_errors.items() if complete})
+    for name, weight in result.weights.items():
+        row[f"weight/{name}"] = weight
+        row[f"relative/{name}"] = weight * scales.get(name, 1.0)
+    for name in result.parts:
+        row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
+        row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan
+    return row
