@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from lossweights.dominance.shares import NOISE_REPORTS, Floats, noise
 
 MINIMUM_LEAD = 0.1  # of what all falling terms took off: 55 % against 45 %; less is no lead
+# As long as there are too few measurements to see noise: 60 % against 40 %.
+MINIMUM_LEAD_UNSEEN = 0.2
 LEVEL = 0.05  # how often noise alone may look like a lead, either way
 
 
@@ -74,5 +76,6 @@ def _lead(fall: Floats, weighted: Floats, ahead: Sequence[int], of: Sequence[int
     sign[list(ahead)] = 1.0
     by_chance = np.sqrt(2.0) * stdtrit(NOISE_REPORTS - 2, 1 - LEVEL / 2)
     gained = np.maximum(fall, 0.0).sum()
-    least = max(MINIMUM_LEAD * gained, by_chance * float(noise(weighted @ sign)))
+    smallest = MINIMUM_LEAD if len(weighted) > NOISE_REPORTS else MINIMUM_LEAD_UNSEEN
+    least = max(smallest * gained, by_chance * float(noise(weighted @ sign)))
     return float(sign @ fall) > least

@@ -92,7 +92,7 @@ def judge(
     w = np.stack([np.broadcast_to(np.asarray(v, float), len(rows)) for v in weights.values()], 1)
     rows = told(w, rows)
     usable = np.all(np.isfinite(rows), axis=1)
-    if len(rows) and usable[0] and not usable[-1]:
+    if usable.any() and not usable[-1]:
         return _undetermined(names, _how_it_diverged(names, rows))
     contribution, cosines = _gradients(names, w, grams, usable)
     rows, w = rows[usable], w[usable]
@@ -109,7 +109,7 @@ def judge(
     if not decrease > least:
         why = "the weighted loss hardly fell"
         if -decrease > least:
-            why = _how_it_rose(names, -whole, float(w[0] @ rows[0]), float(w[-1] @ rows[-1]))
+            why = _how_it_rose(names, -whole, w, rows)
         return _undetermined(names, why, share)
     jumps = noise(last) / decrease
     half = second_half(steps)
@@ -144,8 +144,12 @@ def _how_it_diverged(names: Sequence[str], rows: Floats) -> str:
     return f"the training diverged: {listed(gone)} {were} not finite from measurement {first} on"
 
 
-def _how_it_rose(names: Sequence[str], risen: Floats, start: float, end: float) -> str:
+def _how_it_rose(names: Sequence[str], risen: Floats, w: Floats, rows: Floats) -> str:
     most = names[int(np.argmax(risen))]
+    if np.ptp(w[1:], axis=0).any():  # its ends were weighed differently, and may say the contrary
+        total = float(risen.sum())
+        return f"the weighted loss rose by {total:.3g} at the weights in force, {most} by most"
+    start, end = float(w[-1] @ rows[0]), float(w[-1] @ rows[-1])
     return f"the weighted loss rose from {start:.3g} to {end:.3g}, {most} by most"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -280,7 +280,7 @@ def judge_sweep_results(
         for number, result in results.items()
         if all(set(result.weights) <= set(replica.fall) for replica in result.replicas)
     }
-    return judge_sweep(
+    verdict = judge_sweep(
         judge_results(results, baseline),
         relative,
         complete,
@@ -289,6 +289,12 @@ def judge_sweep_results(
         by_seed=by_seed,
         relative=scales is not None,
     )
+    diverged = sum(result.outcome is Outcome.DIVERGED for result in results.values())
+    if verdict.judged or not diverged:
+        return verdict
+    which = "The only trial" if diverged == 1 == len(results) else f"{diverged} trials"
+    which = f"All {diverged} trials" if 1 < diverged == len(results) else which
+    return replace(verdict, sentence=f"{which} diverged, and no other trained to its end.")
 
 
 def _sensitivities(

@@ -72,6 +72,11 @@ class Verdict:
         return bool(self.reason)
 
     @property
+    def rose(self) -> bool:
+        """Whether the weighted loss rose, or stopped being finite."""
+        return self.reason.startswith(("the weighted loss rose", "the training diverged"))
+
+    @property
     def sentence(self) -> str:
         """The verdict as one sentence that a person can quote."""
         if self.undetermined:

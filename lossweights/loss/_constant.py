@@ -1,6 +1,6 @@
 """What a term costs a model that predicts a constant: by a formula, or by searching for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from lossweights.base.errors import TermError
+from lossweights.base.errors import TermError, WeightError
 from lossweights.loss._guesses import Guesses, guesses
 from lossweights.loss._minimum import Minimum, find_minimum
 from lossweights.loss._readings import LINKS, Reading, readings
@@ -26,6 +26,7 @@ _LEAST_ROWS = 1024
 # A search takes some hundred measurements. So it goes over some rows, and at its end over all.
 _SEARCHED_ELEMENTS = 1 << 17
 _FEWEST_SEARCHED, _MOST_SEARCHED = 8, 2048
+_CANCELLED = 0.1  # of the size of a term: a mean below that is what its signs leave
 _STEEP = 100.0  # times the magnitude for the mean, and below 0: too low for a minimum
 _ROUNDING = 1e-6  # what a perfect prediction costs at most, where probabilities are kept off 0
 
@@ -90,7 +91,26 @@ def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
     minimum, reading = minima[0]
     if not (minimum.endless or _is_pole(minimum, suggested[0], magnitude(some, natural))):
         return magnitude(targets, reading.to(minimum.at))
-    return 0.0 if _are_alike(targets) else magnitude(targets, natural)
+    return 0.0 if _are_alike(targets) else _uncancelled(term, targets, natural, shape)
+
+
+def _uncancelled(term: Term, targets: Targets, natural: Array, shape: tuple[int, ...]) -> float:
+    """What a term costs for a constant, if that is not what values above and below 0 leave.
+
+    Raises:
+        WeightError: It is, as for ``y_true - y_pred``, which no constant is the best one for.
+    """
+    constant = np.broadcast_to(natural, shape)
+    mean = _magnitude(term, targets, constant)
+    size = _magnitude(term, targets, constant, of=np.abs)
+    if abs(mean) < _CANCELLED * size:
+        raise WeightError(
+            f"Expected a term that a best constant prediction has something to lose by. Found in "
+            f"{targets.term!r} values above and below 0 that cancel: {mean:.3g} on average, "
+            f"{size:.3g} in size. Square it or take its absolute value, or pass scales={{...}} "
+            f"with a magnitude of each term that you would call large."
+        )
+    return mean
 
 
 def _is_pole(minimum: Minimum, suggested: Guesses, natural: float) -> bool:
@@ -109,8 +129,10 @@ def _are_alike(targets: Targets) -> bool:
     return bool((y == y[:1]).all())
 
 
-def _magnitude(term: Term, targets: Targets, constant: Array) -> float:
-    """The mean of a term over the data, for one prediction of shape ``(1, ...)``."""
+def _magnitude(
+    term: Term, targets: Targets, constant: Array, of: Callable[[Array], Array] = np.asarray
+) -> float:
+    """The mean of a term, or of a function of it, for one prediction of shape ``(1, ...)``."""
     y, weight = targets.y, targets.weight
     with np.errstate(over="ignore"):  # a search may go as far as that
         constant = constant.astype(np.float32)
@@ -128,7 +150,7 @@ def _magnitude(term: Term, targets: Targets, constant: Array) -> float:
             None,
             "float32",
         )
-        total += float(np.sum(ops.convert_to_numpy(values), dtype=np.float64))
+        total += float(np.sum(of(ops.convert_to_numpy(values)), dtype=np.float64))
     return total / len(y)
 
 

@@ -151,7 +151,8 @@ def _why_not(magnitude: float, y: ArrayLike) -> str:
     if magnitude < 0:
         return (
             "The term is negative for a constant prediction, and weights are divided by what is "
-            f"above 0. Add a number to the term that keeps it above 0, {_OR_WITHOUT_DATA}"
+            f"above 0. If it has a lowest value, add a number that keeps it above 0, "
+            f"{_OR_WITHOUT_DATA}"
         )
     if magnitude > 0:
         return f"float32 takes it for 0. Give the targets a smaller unit, {_OR_WITHOUT_DATA}"

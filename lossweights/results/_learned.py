@@ -14,6 +14,7 @@ def why_nothing_learned(
     objectives: Mapping[str, str],
     constants: Mapping[str, Mapping[str, float | None]],
     recipe: Mapping[str, Any],
+    risen: int = 0,
 ) -> str:
     """A sentence that says so if no trial beats the best constant prediction in any objective.
 
@@ -26,6 +27,7 @@ def why_nothing_learned(
         constants: For each objective ``value``, its value for the best constant prediction, and
             ``perfect``, that for a perfect one, as far as they are known.
         recipe: How the trials were trained, as the manifest has it.
+        risen: In how many of the trials the loss rose, or stopped being finite.
 
     Returns:
         One sentence with what to change and the figures that show it; empty if some trial beats
@@ -49,15 +51,20 @@ def why_nothing_learned(
         return ""
     return (
         f"This sweep learned nothing: no trial is better than the best constant prediction "
-        f"({', '.join(shown)}), so train for {_more(recipe)}."
+        f"({', '.join(shown)}), so {_change(recipe, len(metrics), risen)}."
     )
 
 
-def _more(recipe: Mapping[str, Any]) -> str:
+def _change(recipe: Mapping[str, Any], trials: int, risen: int) -> str:
     """What to change, with what it is now."""
     optimizer = recipe.get("optimizer")
     rate = optimizer.get("learning_rate") if isinstance(optimizer, Mapping) else None
     epochs = recipe.get("epochs")
     now_epochs = f" than {epochs}" if isinstance(epochs, int) else ""
     now_rate = f" than {rate:.3g}" if isinstance(rate, int | float) else ""
-    return f"more epochs{now_epochs}, or with a larger learning rate{now_rate}"
+    if 2 * risen > trials:
+        return (
+            f"train with a smaller learning rate{now_rate}: the loss rose or diverged in {risen} "
+            f"trials"
+        )
+    return f"train for more epochs{now_epochs}, or with a larger learning rate{now_rate}"

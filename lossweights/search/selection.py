@@ -93,14 +93,17 @@ def find_knee(values: ArrayLike, weights: ArrayLike | None = None) -> Knee:
     if at is not None:
         return Knee(int(rows[at]))
     distinct = len(np.unique(front, axis=0))
-    front_is = "has two points" if distinct == 2 else "is straight"
+    why = "The front is straight and has no knee"
+    if distinct == 2:
+        why = "The front has two points and has no knee"
+    elif front.shape[1] > 2:
+        why = "No knee was found on the front"
     if weights is None:
         low = front.min(axis=0)
         at = int(np.argmin(np.linalg.norm((front - low) / np.ptp(front, axis=0), axis=1)))
-        return Knee(int(rows[at]), f"The front {front_is} and has no knee; this is its middle.")
+        return Knee(int(rows[at]), f"{why}; this is the nearest to the ideal point.")
     at = int(np.argmin(_imbalance(np.asarray(weights, dtype=np.float64)[rows])))
-    note = f"The front {front_is} and has no knee; these weights are the nearest to equal ones."
-    return Knee(int(rows[at]), note)
+    return Knee(int(rows[at]), f"{why}; these weights are the nearest to equal ones.")
 
 
 def knee_index(values: ArrayLike) -> int:

@@ -63,7 +63,7 @@ class FitTrainer(Trainer):
         )
         own = OwnLosses(self._model, probe.head(2).x)
         self._own_probes = [
-            OwnProbe(own, split.spread(STATISTICS_ROWS).x)
+            OwnProbe(own, split.spread(STATISTICS_ROWS).x, as_trained=split is probe)
             for split in (probe, data.val)
             if own.exist
         ]

@@ -199,10 +199,11 @@ class Stack:
             tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
             for value in trainable
         ]
-        own = [
-            self._inference.own_losses(trainable, state, x, self._batch_size) for x in self._rows
-        ]
         seen = self._inference.as_trained(trainable, state, self._rows[0])
+        own = [
+            self._inference.own_losses(trainable, values, x, self._batch_size)
+            for x, values in zip(self._rows, (seen, state), strict=True)
+        ]
         return (
             self._probe.sums(trainable, seen, self._placed.probe),
             self._probe.sums(trainable, state, self._placed.val),

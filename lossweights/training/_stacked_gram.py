@@ -75,7 +75,7 @@ class StackedGram:
             outputs = tree.flatten(y_pred)
             tape.watch(outputs)
             means = tf.unstack(map_members(mean, y_pred, members), axis=1)
-            own = self._inference.own_losses(trainable, state, x, self._batch_size)
+            own = self._inference.own_losses(trainable, seen, x, self._batch_size)
         parts = means if own is None else [*means, own]
         slopes = tf.stack([_gradient(tape, part, trainable) for part in parts], axis=1)
         pulls = tf.stack([_gradient(tape, mean, outputs) for mean in means], axis=1)

@@ -105,7 +105,7 @@ class Instruments:
         x = spread(self._chosen[0], STATISTICS_ROWS)
         own = OwnLosses(self._model, rows(x, slice(2)))
         if own.exist:
-            self._own = OwnProbe(own, x)
+            self._own = OwnProbe(own, x, as_trained=True)
         if val is not None:
             chosen = spread(val, self._pick_rows(count_rows(val)))
             self._val = Probe(self._model, self._loss, *chosen, reading=self._reading)
@@ -164,6 +164,10 @@ class Instruments:
         """What multiplies each part of the loss now: terms, other losses, the model's own."""
         own = {} if self._own is None else {MODEL: 1.0}
         return {**self._reading.weights(), **own}
+
+    def refuse_sums(self) -> None:
+        """Refuse reductions that are no means beside other parts; see `Reading.refuse_sums`."""
+        self._reading.refuse_sums(beside=self._own is not None)
 
     @property
     def needs_batch_rows(self) -> bool:

@@ -113,7 +113,7 @@ class GradientProbe:
             y_pred = outputs_of(self._model, x, batch_statistics(self._model, x))
             means = list(self._reading.components(y, y_pred, sample_weight).values())
             if self._own is not None:
-                fixed, a_row = self._own.measure(x)
+                fixed, a_row = self._own.measure_as_trained(x)
                 means.append(fixed + batch_rows * a_row)
         gradients = [_gradient(tape, mean, variables) for mean in means]
         return _inner_products(gradients)

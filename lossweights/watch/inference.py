@@ -170,6 +170,10 @@ class OwnLosses:
         a_row = (whole - (first + second) / 2.0) / half
         return whole - a_row * (2 * half), a_row
 
+    def measure_as_trained(self, x: Any, values: Values = ()) -> tuple[Tensor, Tensor]:
+        """What `measure` gives, with the statistics that the rows have, as in training."""
+        return self.measure(x, [*values, *batch_statistics(self._model, x, values)])
+
     def _total(self, x: Any, values: Values) -> Tensor:
         losses = self._losses(x, values, training=self._training)
         return ops.sum(ops.stack([ops.cast(ops.sum(loss), "float32") for loss in losses]))

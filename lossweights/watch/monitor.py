@@ -14,7 +14,7 @@ from keras import tree
 
 from lossweights.base.errors import ModelError, TermError
 from lossweights.base.names import MODEL
-from lossweights.dominance.verdict import Verdict
+from lossweights.dominance.verdict import Verdict, listed
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport
 from lossweights.watch._budget import Overhead
@@ -138,7 +138,9 @@ class TermMonitor(keras.callbacks.Callback):
         """Which term drove the training so far; printing it gives the sentence."""
         if self._instruments is not None and self._record.baseline is None:
             self._record.baseline = self._instruments.baseline()
-        return self._record.verdict()
+        verdict = self._record.verdict()
+        unseen = self._unseen()
+        return replace(verdict, warnings=(*verdict.warnings, unseen)) if unseen else verdict
 
     @property
     def history(self) -> pd.DataFrame:
@@ -185,10 +187,27 @@ class TermMonitor(keras.callbacks.Callback):
         """Measure before the first epoch."""
         if self._instruments is None:
             self._instruments = self._ready_instruments()
+            self._instruments.refuse_sums()
             self._record = TrainingRecord(list(self._instruments.weights()))
             self._warn_of_scales()
             self._keep(self._instruments.measure(epoch, gradients=True))
         self._epoch_started = time.perf_counter()
+
+    def _unseen(self) -> str:
+        """A sentence on what the model may be trained on beside what is measured, or nothing."""
+        if self._instruments is None:
+            return ""
+        own = [
+            name
+            for name in ("compute_loss", "train_step")
+            if getattr(type(self.model), name) is not getattr(keras.Model, name)
+        ]
+        if not own:
+            return ""
+        return (
+            f"The model has a {listed(own)} of its own: what it adds to the loss beside the "
+            f"compiled losses and its regularisers is not measured."
+        )
 
     def _warn_of_scales(self) -> None:
         """Say so if dividing the terms has changed their balance with the model's own losses."""

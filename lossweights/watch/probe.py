@@ -126,7 +126,7 @@ class Probe:
         outputs = outputs_of(self._model, x, moving)
         means = self._reading.components(y, outputs, sample_weight)
         y, y_pred, sample_weight = map(self._reading.of_terms, (y, outputs, sample_weight))
-        counts = self._counts(y, y_pred)
+        counts = self._counts(y, y_pred, outputs)
         sums = [
             ops.reshape(ops.cast(mean, "float32") * counts[name], (1,))
             for name, mean in means.items()
@@ -136,14 +136,20 @@ class Probe:
             sums.append(ops.reshape(metric.sums(y, y_pred, sample_weight), (-1,)))
         return ops.concatenate([ops.cast(s, "float32") for s in sums]), y_pred
 
-    def _counts(self, y: Any, y_pred: Any) -> dict[str, Any]:
-        """How many rows, or valid elements under a mask, the mean of each term is taken over."""
+    def _counts(self, y: Any, y_pred: Any, outputs: Any) -> dict[str, Any]:
+        """How many rows, or valid elements under a mask, each mean is taken over.
+
+        Of the terms, which read ``y_pred``, and of other losses, which read the ``outputs``.
+        """
         rows = ops.cast(ops.shape(tree.flatten(y)[0])[0], "float32")
         counts = {}
         for part in terms_by_output(self._loss.terms):
             valid = valid_elements(part.read(y_pred, "y_pred"))
             counts.update(dict.fromkeys(part.terms, rows if valid is None else valid))
-        return {**dict.fromkeys(self._reading.others, rows), **counts}
+        for name in self._reading.others:
+            valid = valid_elements(self._reading.of_other(name, outputs))
+            counts[name] = rows if valid is None else valid
+        return counts
 
     def _metrics(self, totals: NDArray[np.float64], outputs: list[Any]) -> dict[str, float]:
         values: dict[str, float] = {}
@@ -165,11 +171,12 @@ class OwnProbe:
     Args:
         own: The losses; there are some.
         x: Inputs.
+        as_trained: Whether batch normalisation takes its statistics from the rows, as in training.
     """
 
-    def __init__(self, own: OwnLosses, x: Any) -> None:
+    def __init__(self, own: OwnLosses, x: Any, *, as_trained: bool = False) -> None:
         self._x, self._rows = placed(x), count_rows(x)
-        self._measured = compiled(own.measure)
+        self._measured = compiled(own.measure_as_trained if as_trained else own.measure)
         self._fixed = self._a_row = math.nan
 
     def measure(self) -> None:

@@ -65,6 +65,30 @@ class Reading:
                 "another CombinedLoss, whose weights may differ. Pass model.loss to TermMonitor."
             )
 
+    def refuse_sums(self, *, beside: bool) -> None:
+        """Refuse reductions that are no means, where more than one loss is added up.
+
+        The size of a sum depends on how many samples a batch has, and that of a mean by sample
+        weights on what those are: they could not be weighed against what is measured elsewhere.
+
+        Args:
+            beside: Whether the model adds losses by itself.
+
+        Raises:
+            ModelError: The combined loss or another one is no mean over the samples.
+        """
+        if not (self.others or beside):
+            return
+        losses = {"the combined loss": self._loss, **self.others}
+        for name, loss in losses.items():
+            reduction = getattr(loss, "reduction", "sum_over_batch_size")
+            if reduction not in ("sum_over_batch_size", "mean"):
+                raise ModelError(
+                    f"Expected losses that are means over the samples, as there are several to "
+                    f"weigh against each other: those of other outputs, or of the model itself. "
+                    f"Found reduction={reduction!r} in {name}. Leave reduction out."
+                )
+
     def _free_name(self, key: Key) -> str:
         """The name of another output's loss, as Keras logs it."""
         name = f"{self._named(key)}_loss"
@@ -98,20 +122,24 @@ class Reading:
         outputs = self.of_terms(symbolic_outputs(self._model, x))
         return tree.map_structure(lambda output: tuple(output.shape), outputs)
 
+    def of_other(self, name: str, values: Any) -> Any:
+        """Of targets, outputs or weights by output, what another loss reads."""
+        return self._pick(values, self._other_leaves[name][0])
+
     def components(self, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """The unweighted mean of each term and of each other loss, as scalars."""
         read = [self.of_terms(values) for values in (y, y_pred, sample_weight)]
         means = self._loss.components(*read)
-        for name, (key, _) in self._other_leaves.items():
-            picked = [self._pick(values, key) for values in (y, y_pred, sample_weight)]
+        for name in self._other_leaves:
+            picked = [self.of_other(name, values) for values in (y, y_pred, sample_weight)]
             means[name] = self.others[name](*picked)
         return means
 
     def weights(self) -> dict[str, float]:
         """What multiplies each term and each other loss now, ``loss_weights`` included."""
         factors = dict.fromkeys(self._loss.terms, 1.0)
-        for leaf, weight in self._leaves.values():
-            if leaf is self._loss:
+        for key, (leaf, weight) in self._leaves.items():
+            if leaf is self._loss and key == self._key:
                 factors = dict.fromkeys(factors, number(weight))
             elif isinstance(leaf, OutputLoss) and leaf.loss is self._loss:
                 factors.update(dict.fromkeys(leaf.terms, number(weight)))
@@ -150,6 +178,9 @@ def compiled_losses(model: keras.Model) -> dict[Key, Leaf]:
             keys = [None]
         factors = [None] * len(losses) if weights is None else weights
         return dict(zip(keys, zip(losses, factors, strict=True), strict=True))
+    names = list(getattr(model, "output_names", None) or [])
+    if len(names) > 1:  # Keras trains every output on it
+        return dict.fromkeys(names, (losses, weights))
     return {None: (losses, weights)}
 
 

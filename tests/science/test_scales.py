@@ -445,3 +445,12 @@ def test_targets_with_more_channels_than_outputs_are_swept(tmp_path, scales):
     expected = reference_scales(TWO_OF_THREE, THREE[:32], output_shape=(None, 2))
     assert result.baseline == pytest.approx(expected)
     assert result.scales == (None if scales is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_signed_errors_have_no_scale(seed):
+    """They cancel for the mean of the targets: what is left is rounding, of either sign."""
+    y = np.random.default_rng(seed).normal(3, 1, size=(500, 1))
+    for function in (lambda t, p: t - p, lambda t, p: (t - p) ** 3):
+        with pytest.raises(WeightError, match="cancel"):
+            reference_scales({"m": function}, y)

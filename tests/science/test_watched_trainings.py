@@ -219,3 +219,90 @@ def test_a_mask_over_thousands_of_rows():
     e = (y - np.asarray(model(words)))[words == 1]
     assert found == pytest.approx(np.mean(e**2), rel=1e-4)
     assert found == pytest.approx(float(loss(y, model(words))), rel=1e-4)
+
+
+def test_moving_averages_before_a_penalty_of_activities_drive_nothing():
+    """The model's own losses too are measured with the statistics of the rows."""
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.BatchNormalization(),
+            layers.Dense(1, activity_regularizer=keras.regularizers.L2(0.1)),
+        ]
+    )
+    loss = two_terms()
+    model.compile(keras.optimizers.SGD(0.0), loss=loss)
+    monitor = watched(model, loss, epochs=4)
+    assert np.ptp(monitor.history["magnitude/model"]) == 0
+    assert monitor.verdict.undetermined
+
+
+@pytest.mark.parametrize("loss_weights", [{"a": 0.001, "b": 1.0}, [0.001, 1.0]])
+def test_one_loss_object_at_two_outputs(loss_weights):
+    """It is told at the first, with that one's weight; at the second it is a part of its own."""
+    model, loss = two_outputs("dict"), two_terms()
+    model.compile("sgd", loss={"a": loss, "b": loss}, loss_weights=loss_weights)
+    y = {"a": Y, "b": 3 * Y}
+    table = watched(model, loss, y=y).history
+    assert table["weight/mse"].tolist() == pytest.approx([0.001] * 3)
+    total = sum(table[f"weighted/{name}"].iloc[-1] for name in ("mse", "mae", "b_loss"))
+    told = model.evaluate(X, y, verbose=0, return_dict=True)["loss"]
+    assert told == pytest.approx(total, rel=1e-4)
+
+
+def test_one_loss_for_all_outputs():
+    """Keras adds it up over the outputs: each is told."""
+    model, loss = two_outputs("list"), two_terms()
+    model.compile("sgd", loss=loss)
+    y = [Y, 3 * Y]
+    table = watched(model, loss, y=y).history
+    total = sum(table[f"weighted/{name}"].iloc[-1] for name in ("mse", "mae", "b_loss"))
+    told = model.evaluate(X, y, verbose=0, return_dict=True)["loss"]
+    assert told == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
+def test_a_sum_beside_other_losses_is_refused(reduction):
+    """It depends on how many samples a batch has: it cannot be weighed against a penalty."""
+    loss = two_terms(reduction=reduction)
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1, kernel_regularizer="l2")])
+    model.compile("sgd", loss=loss)
+    with pytest.raises(ModelError, match=f"reduction='{reduction}'"):
+        watched(model, loss)
+    alone = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    alone.compile(keras.optimizers.SGD(1e-4), loss=loss)
+    assert watched(alone, loss).verdict.driver == "mse"
+
+
+def test_a_mask_on_another_output():
+    """The mean of its loss too is that of all valid elements, not of pieces of 2,048 rows."""
+    rows = 4100
+    lengths = np.where(np.arange(rows) < 2048, 1, 3)
+    words = (np.arange(3) < lengths[:, None]).astype("int32")
+    y = (RNG.normal(size=(rows, 3, 1)) * np.where(lengths == 1, 5, 1)[:, None, None]).astype("f4")
+    inputs = keras.Input((3,), dtype="int32")
+    hidden = layers.Embedding(2, 3, mask_zero=True)(inputs)
+    outputs = {name: layers.Dense(1, name=name)(hidden) for name in "ab"}
+    model, loss = keras.Model(inputs, outputs), lw.CombinedLoss({"mse": "mse"})
+    model.compile("sgd", loss={"a": loss, "b": "mse"})
+    found = Probe(model, loss, words, {"a": y, "b": y}).measure().magnitudes
+    outputs = model(words)
+    for name, output in (("mse", "a"), ("b_loss", "b")):
+        e = (y - np.asarray(outputs[output]))[words == 1]
+        assert found[name] == pytest.approx(np.mean(e**2), rel=1e-4)
+
+
+class OwnLoss(keras.Model):
+    """A model that trains on more than it was compiled with."""
+
+    def compute_loss(self, *args, **kwargs):
+        """The compiled loss and a number."""
+        return super().compute_loss(*args, **kwargs) + 100.0
+
+
+def test_a_loss_that_nobody_sees_is_mentioned():
+    """What a model's own ``compute_loss`` adds cannot be measured, and the verdict says so."""
+    inputs = keras.Input((3,))
+    model, loss = OwnLoss(inputs, layers.Dense(1)(inputs)), two_terms()
+    model.compile("sgd", loss=loss)
+    assert "compute_loss of its own" in watched(model, loss).verdict.paragraph

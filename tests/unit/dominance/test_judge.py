@@ -342,3 +342,23 @@ def test_the_sentence_on_a_sweep():
     assert sweep_sentence(verdicts, best=4).endswith("in the best trial (4) it was undetermined.")
     assert sweep_sentence(verdicts).endswith("undetermined in 1.")
     assert sweep_sentence({}) == "No trial was trained far enough to judge."
+
+
+def test_a_loss_that_rose_under_moving_weights():
+    """It rose at the weights in force, whatever its ends come to under different ones."""
+    weights = {"a": [10.0, 10.0, 0.1], "b": [1.0, 1.0, 1.0]}
+    verdict = judge(weights, [[10.0, 1.0], [11.0, 1.0], [12.0, 1.0]])
+    assert verdict.reason == "the weighted loss rose by 10.1 at the weights in force, a by most"
+    assert verdict.rose
+
+
+def test_a_training_that_begins_and_ends_undefined_diverged():
+    """What is finite in between drove nothing that is left."""
+    verdict = judge({"a": 1.0, "b": 1.0}, [[np.inf, 1], [10, 1], [5, 1], [np.nan, 1]])
+    assert verdict.reason.startswith("the training diverged: a was not finite")
+
+
+def test_a_lead_without_visible_noise_must_be_larger():
+    """55 to 45 may be noise that two measurements cannot show; 65 to 35 is a lead."""
+    assert judge({"a": 1.0, "b": 1.0}, [[10.0, 10.0], [4.2, 5.2]]).driver is None
+    assert judge({"a": 1.0, "b": 1.0}, [[10.0, 10.0], [3.5, 6.5]]).driver == "a"
