@@ -228,13 +228,12 @@ class CombinedLoss(PerSampleLoss):
         """
         self._check_ready()
         self._in_compiled_code |= any(map(_is_traced_by_jax, keras.tree.flatten(y_pred)))
-        multipliers = ops.unstack(ops.convert_to_tensor(self._multipliers))
+        weights = ops.convert_to_tensor(self._multipliers)
+        columns = zip(self._terms, *_each(weights), strict=True)
         parts = []
-        for name, weight in zip(self._terms, multipliers, strict=True):
+        for name, weight, off in columns:
             if name in terms:
-                values = switched_values_of(
-                    weight, name, terms[name], y_true, y_pred, element_weight
-                )
+                values = switched_values_of(off, name, terms[name], y_true, y_pred, element_weight)
                 parts.append(ops.cast(weight, values.dtype) * values)
         return functools.reduce(ops.add, parts)
 
@@ -254,20 +253,26 @@ class CombinedLoss(PerSampleLoss):
         """
         return self._means(y_true, y_pred, sample_weight, values_of)
 
-    def weighted_components(
-        self, y_true: Any, y_pred: Any, sample_weight: Any, weights: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """What `components` gives, each times its weight among ``weights``.
+    def weighted_mean(
+        self, y_true: Any, y_pred: Any, sample_weight: Any, weights: Tensor
+    ) -> Tensor:
+        """The weighted sum of the means of the terms, under other weights than those of this loss.
 
-        A term of weight 0 counts 0 and has the gradient 0, also where it is not defined. The
-        weights of this loss itself play no part.
+        Args:
+            y_true: Targets, arrays or tensors; a dict of them for several outputs.
+            y_pred: Predictions, alike.
+            sample_weight: Weights as given to ``fit``, or ``None``.
+            weights: Effective weight of each term, in their order, shape ``(terms,)``.
         """
+        each, off = _each(weights)
+        is_off = dict(zip(self._terms, off, strict=True))
 
         def values(name: str, term: Term, *read: Any) -> Tensor:
-            return switched_values_of(weights[name], name, term, *read)
+            return switched_values_of(is_off[name], name, term, *read)
 
-        means = self._means(y_true, y_pred, sample_weight, values)
-        return {name: ops.cast(weights[name], mean.dtype) * mean for name, mean in means.items()}
+        means = self._means(y_true, y_pred, sample_weight, values).values()
+        parts = [ops.cast(w, mean.dtype) * mean for w, mean in zip(each, means, strict=True)]
+        return functools.reduce(ops.add, parts)
 
     def _means(
         self, y_true: Any, y_pred: Any, sample_weight: Any, values_of: Callable[..., Tensor]
@@ -321,6 +326,11 @@ class CombinedLoss(PerSampleLoss):
         effective = divided_weights(weights, scales)
         self._multipliers.assign(np.array(list(effective.values())))
         self._weights, self._scales = weights, scales
+
+
+def _each(weights: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Each of the weights, and whether it is 0, as scalars."""
+    return ops.unstack(weights), ops.unstack(ops.equal(weights, 0))
 
 
 def _is_traced_by_jax(value: Tensor) -> bool:

@@ -65,31 +65,30 @@ def values_of(
 
 
 def switched_values_of(
-    weight: Tensor,
+    off: Tensor,
     name: str,
     term: Term,
     y_true: Any,
     y_pred: Any,
     element_weight: Tensor | None = None,
 ) -> Tensor:
-    """The values of one term, and 0 with the gradient 0 if its weight is 0, whatever they are.
+    """The values of one term, and 0 with the gradient 0 if it is switched off, whatever they are.
 
     A term that is switched off may be undefined: 0 times that is undefined too, in the loss and in
     its gradient. Which it is, is decided as the graph runs, so that a weight may become 0.
 
     Args:
-        weight: The term's weight, a scalar.
+        off: Whether the term's weight is 0, a scalar.
         name: What the term is called in messages.
         term: The term.
         y_true: Targets, as the term takes them.
         y_pred: Predictions, alike.
         element_weight: Weight of each element, or ``None``.
     """
-    off = ops.equal(weight, 0)
     # The gradient of `where` picks and does not multiply: what is not picked may be anything.
     seen = keras.tree.map_structure(lambda p: ops.where(off, ops.stop_gradient(p), p), y_pred)
     values = values_of(name, term, y_true, seen, element_weight)
-    return ops.where(off, ops.zeros_like(values), values)
+    return ops.where(off, ops.zeros((), values.dtype), values)
 
 
 @dataclass(frozen=True)

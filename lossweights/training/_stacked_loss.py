@@ -68,10 +68,9 @@ class MemberLoss:
         """
         x, y, *sample_weight = batch
         y_pred, new_state, additional = self._call(trainable, state, x, training=True)
-        by_name = dict(zip(self._loss.terms, tf.unstack(weights), strict=True))
-        weight_of_rows = sample_weight[0] if sample_weight else None
-        parts = self._loss.weighted_components(y, y_pred, weight_of_rows, by_name)
-        return ops.sum(ops.stack([*parts.values(), *additional])), new_state
+        of_rows = sample_weight[0] if sample_weight else None
+        loss = self._loss.weighted_mean(y, y_pred, of_rows, weights)
+        return ops.sum(ops.stack([loss, *additional])), new_state
 
     def values(self, trainable: Sequence[Tensor], state: Sequence[Tensor]) -> Values:
         """The variables of the model, each with the value that this member has for it."""
