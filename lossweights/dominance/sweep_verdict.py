@@ -292,9 +292,8 @@ def judge_sweep_results(
     diverged = sum(result.outcome is Outcome.DIVERGED for result in results.values())
     if verdict.judged or not diverged:
         return verdict
-    which = "The only trial" if diverged == 1 == len(results) else f"{diverged} trials"
-    which = f"All {diverged} trials" if 1 < diverged == len(results) else which
-    return replace(verdict, sentence=f"{which} diverged, and no other trained to its end.")
+    said = f"{diverged} of {len(results)} trials diverged, and no other trained to its end."
+    return replace(verdict, sentence=said)
 
 
 def _sensitivities(

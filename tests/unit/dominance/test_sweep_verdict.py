@@ -311,3 +311,18 @@ def test_no_ratio_is_told_that_was_not_tried(against, leading):
         assert (flip.kind, flip.ratio) == ("unclear", None)
     else:
         assert ratio[0] <= flip.low <= flip.ratio <= flip.high <= ratio[-1]
+
+
+def test_trials_that_all_diverged_are_said_to_have():
+    """More training is no remedy there."""
+    diverged = TrialResult({"mse": 1.0}, 0, Outcome.DIVERGED, ())
+    failed = TrialResult({"mse": 1.0}, 0, Outcome.FAILED, ())
+    said = [
+        str(judge_sweep_results(results))
+        for results in ({0: diverged, 1: diverged}, {0: diverged}, {0: diverged, 1: failed})
+    ]
+    assert said == [
+        "2 of 2 trials diverged, and no other trained to its end.",
+        "1 of 1 trials diverged, and no other trained to its end.",
+        "1 of 2 trials diverged, and no other trained to its end.",
+    ]
