@@ -88,6 +88,11 @@ class MaskMetric(Metric):
         """How many cases of these sums are undefined (in total sample weight, if there is one)."""
         return sums[..., 2]
 
+    @property
+    def names_axes(self) -> bool:
+        """Whether the arguments say which axes are space, so that a volume is not in doubt."""
+        return False
+
     def _masks(self, xp: Namespace, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         """Both as zeros and ones of shape ``(batch, *space, channels)``."""
         shape = tuple(y_true.shape)
@@ -98,8 +103,8 @@ class MaskMetric(Metric):
                 f"Expected masks of shape (batch, height, width) or (batch, height, width, "
                 f"channels) for `{self.name}`. Found {shape}. Add the axes that are missing."
             )
-        is_told = xp is np and self.threshold is not None  # else channels are what it picks from
-        if len(shape) == 4 and is_told and masks_may_be_volume(y_true):
+        in_doubt = xp is np and self.threshold is not None and not self.names_axes
+        if len(shape) == 4 and in_doubt and masks_may_be_volume(y_true):
             warnings.warn(
                 f"The metric `{self.name}` reads masks of shape {shape} as {shape[-1]} channels of "
                 f"images. Give a volume (batch, depth, height, width) a channel: y[..., None].",

@@ -83,6 +83,11 @@ class SurfaceMetric(MaskMetric):
                 result[:, i, c] = self.of_case(true[i, ..., c], pred[i, ..., c], steps)
         return result[0], result[1]
 
+    @property
+    def names_axes(self) -> bool:
+        """Whether there is a size for each axis of space."""
+        return isinstance(self.sampling, tuple)
+
     def _masks(self, xp: Namespace, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         """Both as zeros and ones of shape ``(batch, *space, channels)``."""
         if isinstance(self.sampling, tuple) and y_true.ndim == len(self.sampling) + 1:

@@ -177,8 +177,10 @@ def _difference(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]])
     """The distance of two lists of gradients, over the length of the second."""
     if [g.shape for g in found] != [g.shape for g in expected]:
         return float("inf")
-    distance = sum(float(np.sum((a - b) ** 2.0)) for a, b in zip(found, expected, strict=True))
-    length = sum(float(np.sum(b**2.0)) for b in expected)
+    pairs = [(np.float64(a), np.float64(b)) for a, b in zip(found, expected, strict=True)]
+    with np.errstate(over="ignore", invalid="ignore"):  # what explodes is told below
+        distance = sum(float(np.sum((a - b) ** 2.0)) for a, b in pairs)
+        length = sum(float(np.sum(b**2.0)) for _, b in pairs)
     if not np.isfinite(length):
         return float("inf") if np.isfinite(distance) else 0.0  # one is lost, or both are
     return float(np.sqrt(distance / length)) if length > 0 else float(distance > 0)

@@ -52,9 +52,7 @@ def test_the_report_draws_no_share():
     reports = [
         EpochReport(i, dict(zip(WEIGHTS, row, strict=True)), {}, {}) for i, row in enumerate(ROWS)
     ]
-    trial = SimpleNamespace(
-        weights=WEIGHTS, reports=reports, magnitudes=lambda split: np.array(ROWS)
-    )
+    trial = SimpleNamespace(parts=WEIGHTS, reports=reports, magnitudes=lambda split: np.array(ROWS))
     result = SimpleNamespace(finished={0: SimpleNamespace(result=trial)}, terms=list(WEIGHTS))
     for curve in share_curves(result, 0).data:
         assert np.isnan(curve.y).all()

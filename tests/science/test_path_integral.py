@@ -78,7 +78,7 @@ def words_by_rule(whole, late, at_start):
     words = []
     for i in range(len(D)):
         others = sum(max(D[j], 0) for j in range(len(D)) if j != i)
-        if D[i] > others:
+        if D[i] > others + 0.1 * (max(D[i], 0) + others):  # 55 % against 45 %
             words.append("drove")
         elif abs(D[i]) < 0.02 and abs(half[i]) < 0.02:
             words.append("inert")

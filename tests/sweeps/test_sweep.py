@@ -165,7 +165,7 @@ def test_mlflow_has_a_parent_with_all_children(whole):
                 assert logged.get(f"{table}/{name}", np.nan) == pytest.approx(value, nan_ok=True)
         for key in ("gradnorm/mse", "gradshare/mse", "contribution/mse", "cosine/mse/under"):
             assert key in logged
-        assert 0 <= logged["calibration"] <= 1
+        assert "calibration" not in logged  # training sees dropout, measuring does not
         trained = result.finished[number].result
         for name, weight in trained.weights.items():
             assert float(child.data.params[f"weight/{name}"]) == weight
