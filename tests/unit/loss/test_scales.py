@@ -211,7 +211,7 @@ def test_no_scale():
         reference_scales({"mse": "mse"}, np.full((20, 5), 3.0))
     with pytest.raises(WeightError, match=r"'mse'. Found nan. The targets hold numbers that are"):
         reference_scales({"mse": "mse"}, np.array([[1.0], [np.nan]]))
-    with pytest.raises(WeightError, match=r"'angle'. Found -.* negative .* Add a number to"):
+    with pytest.raises(WeightError, match=r"'angle'. Found -.* negative .* add a number"):
         reference_scales({"angle": "cosine_similarity"}, y + 10)
     with pytest.raises(WeightError, match=r"'x'. Found nan. .*finite for no constant.*formula"):
         reference_scales({"x": lambda t, p: ops.log(-ops.square(p) - 1.0)}, y)
