@@ -35,7 +35,7 @@ def driver_of(fall: ArrayLike, weighted: ArrayLike) -> int | None:
         fall: What each term took off the weighted loss, shape ``(terms,)``.
         weighted: Weighted magnitudes, shape ``(reports, terms)``, whose jumps are the noise.
 
-    >>> driver_of([3.0, 2.0], [[3.0, 2.0], [0.0, 0.0]])
+    >>> driver_of([3.0, 1.0], [[3.0, 1.0], [0.0, 0.0]])
     0
     >>> driver_of([2.51, 2.49], [[3.0, 3.0], [0.49, 0.51]]) is None
     True
