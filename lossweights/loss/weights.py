@@ -93,11 +93,7 @@ def divided_weights(
         ) from None
 
 
-def check_scales(
-    scales: object,
-    names: Sequence[str],
-    advice: str = "Give the magnitude that you would call large, in the units of the term.",
-) -> dict[str, float]:
+def check_scales(scales: object, names: Sequence[str]) -> dict[str, float]:
     """The scales as floats, in the order of ``names``, if weights can be divided by them.
 
     Raises:
@@ -115,7 +111,8 @@ def check_scales(
         number = as_number(scale)
         if not 0 < number < math.inf:
             raise WeightError(
-                f"Expected a finite scale above 0 for the term {name!r}. Found {scale!r}. {advice}"
+                f"Expected a finite scale above 0 for the term {name!r}. Found {scale!r}. Give the "
+                f"magnitude that you would call large, in the units of the term."
             )
         checked[name] = number
     return checked

@@ -22,8 +22,6 @@ from lossweights.training.problem import Problem, Rehearsal, rehearse
 
 log = logging.getLogger("lossweights")
 
-log = logging.getLogger("lossweights")
-
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedSweep(Prepared):
