@@ -71,7 +71,7 @@ def test_sums_of_trainings_count_them_as_shared():
     [
         ([3.3, 3.3, 3.4], ("a", "b", "c")),
         ([4.5, 4.6, 0.9], ("a", "b")),
-        ([4.0, 2.0, 2.0, 2.0], ()),  # a leads each of the others, and not all of them
+        ([4.4, 2.0, 2.0, 2.0], ()),  # a leads each of the others, and not all of them
         ([5.2, 2.6, 2.2], ()),
         ([5.0, 5.0, -4.0], ("a", "b")),
     ],

@@ -47,7 +47,7 @@ def test_moving_averages_that_warm_up_drive_nothing():
     model.compile(keras.optimizers.SGD(0.0), loss=loss)
     monitor = watched(model, loss, epochs=6, validation=(X, Y))
     for name in ("mse", "mae"):
-        assert np.ptp(monitor.history[f"magnitude/{name}"]) == 0
+        assert np.ptp(monitor.history[f"magnitude/{name}"]) < 1e-6
         assert np.ptp(monitor.history[f"val_magnitude/{name}"]) > 0.01  # as the model is used
     assert str(monitor.verdict).startswith("Undetermined: the weighted loss hardly fell")
 
@@ -233,7 +233,7 @@ def test_moving_averages_before_a_penalty_of_activities_drive_nothing():
     loss = two_terms()
     model.compile(keras.optimizers.SGD(0.0), loss=loss)
     monitor = watched(model, loss, epochs=4)
-    assert np.ptp(monitor.history["magnitude/model"]) == 0
+    assert np.ptp(monitor.history["magnitude/model"]) < 1e-6
     assert monitor.verdict.undetermined
 
 
