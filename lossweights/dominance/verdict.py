@@ -77,6 +77,11 @@ class Verdict:
         return self.reason.startswith(("the weighted loss rose", "the training diverged"))
 
     @property
+    def fell(self) -> bool:
+        """Whether the weighted loss fell clearly, or too little was measured to say."""
+        return not (self.rose or self.reason.startswith("the weighted loss hardly fell"))
+
+    @property
     def sentence(self) -> str:
         """The verdict as one sentence that a person can quote."""
         if self.undetermined:

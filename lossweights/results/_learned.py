@@ -15,11 +15,13 @@ def why_nothing_learned(
     constants: Mapping[str, Mapping[str, float | None]],
     recipe: Mapping[str, Any],
     risen: int = 0,
+    fallen: int | None = None,
 ) -> str:
     """A sentence that says so if no trial beats the best constant prediction in any objective.
 
     An objective that a constant satisfies perfectly, as one large prediction does with a shortfall,
-    cannot be beaten and shows nothing.
+    cannot be beaten and shows nothing. If all objectives are such, nothing was learned if the loss
+    fell in no trial.
 
     Args:
         metrics: Metrics of each complete trial on validation data.
@@ -28,6 +30,7 @@ def why_nothing_learned(
             ``perfect``, that for a perfect one, as far as they are known.
         recipe: How the trials were trained, as the manifest has it.
         risen: In how many of the trials the loss rose, or stopped being finite.
+        fallen: In how many of them it fell, or ``None`` if nobody knows.
 
     Returns:
         One sentence with what to change and the figures that show it; empty if some trial beats
@@ -47,11 +50,17 @@ def why_nothing_learned(
         if min(reached) < sign * constant - _CLEARLY * gap:
             return ""
         shown.append(f"{name} {sign * min(reached):.4g} at best against {constant:.4g}")
-    if not beatable:
+    change = _change(recipe, len(metrics), risen)
+    if beatable:
+        return (
+            f"This sweep learned nothing: no trial is better than the best constant prediction "
+            f"({', '.join(shown)}), so {change}."
+        )
+    if fallen != 0:
         return ""
     return (
-        f"This sweep learned nothing: no trial is better than the best constant prediction "
-        f"({', '.join(shown)}), so {_change(recipe, len(metrics), risen)}."
+        f"This sweep learned nothing: the loss fell in none of {len(metrics)} trials, and a "
+        f"constant prediction is all that its objectives ask for ({', '.join(shown)}), so {change}."
     )
 
 

@@ -213,8 +213,15 @@ class SweepResult:
         """
         complete = (r for r in self._results.values() if r.outcome is Outcome.COMPLETE)
         metrics = [result.metrics for result in complete]
-        risen = sum(verdict.rose for verdict in self.verdicts.values())
-        return why_nothing_learned(metrics, self.objectives, self.constants, self.recipe, risen)
+        verdicts = self.verdicts.values()
+        return why_nothing_learned(
+            metrics,
+            self.objectives,
+            self.constants,
+            self.recipe,
+            risen=sum(verdict.rose for verdict in verdicts),
+            fallen=sum(verdict.fell for verdict in verdicts),
+        )
 
     @property
     def verdict(self) -> str:

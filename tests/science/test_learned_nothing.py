@@ -114,8 +114,23 @@ def test_one_objective_has_its_best_as_knee(tmp_path):
     assert result.best_number("knee") == result.best_number("min:rmse") == best
 
 
+COVER = {"objectives": {"shortfall": "minimize"}}
+
+
 def test_an_objective_that_a_constant_satisfies_shows_nothing(tmp_path):
-    """No trial can beat a shortfall of 0, so nothing is said of a sweep with no other objective."""
-    result = run(tmp_path, sweep_of("cover", objectives={"shortfall": "minimize"}, epochs=1), 2)
+    """No trial can beat a shortfall of 0, so of trials whose loss fell nothing is said."""
+    optimizer = keras.optimizers.SGD(0.05)
+    result = run(tmp_path, sweep_of("cover", **COVER, epochs=10, optimizer=optimizer), 2)
     assert result.constants["shortfall"] == {"value": 0.0, "perfect": 0.0}
     assert result.learned_nothing == ""
+
+
+def test_nothing_is_learned_where_no_loss_falls(tmp_path):
+    """Whatever the objective: then the verdicts show it."""
+    optimizer = keras.optimizers.SGD(1e-7)
+    result = run(tmp_path, sweep_of("still", **COVER, epochs=2, optimizer=optimizer), 3)
+    assert result.learned_nothing.startswith(
+        "This sweep learned nothing: the loss fell in none of 3 trials, and a constant prediction"
+    )
+    assert "shortfall" in result.learned_nothing
+    assert "larger learning rate than 1e-07" in result.verdict
