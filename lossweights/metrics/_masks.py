@@ -9,7 +9,7 @@ import numpy as np
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
 from lossweights.metrics._base import Direction, Metric, MetricArguments
-from lossweights.terms.layout import masks_may_be_volume
+from lossweights.terms.layout import has_many_channels, masks_may_be_volume, may_be_volume
 
 Average = Literal["image", "dataset"]
 
@@ -29,10 +29,11 @@ class MaskMetric(Metric):
 
     Targets and predictions are ``(batch, height, width)``, ``(batch, height, width, channels)`` or,
     where a metric says so, volumes ``(batch, depth, height, width, channels)``. A volume without
-    channels would be read as images with them, which `evaluate` warns of. Channels are separate
-    masks (multi-label, or classes one-hot). A pixel is inside where the prediction is
-    **above** the threshold, 0.5 unless told; where ``threshold`` is None, in the channel with the
-    largest prediction (the first of equals). Targets are inside above 0.5.
+    channels would be read as images with them, which a warning says where the masks, or in a graph
+    their shape alone, leave it open. Channels are separate masks (multi-label, or classes one-hot).
+    A pixel is inside where the prediction is **above** the threshold, 0.5 unless told; where
+    ``threshold`` is None, in the channel with the largest prediction (the first of equals). Targets
+    are inside above 0.5.
 
     Each case gives a numerator and a denominator. With ``average="image"`` the value is the mean
     over cases of their ratio: a small object weighs as much as a large one, and a case whose
@@ -103,8 +104,7 @@ class MaskMetric(Metric):
                 f"Expected masks of shape (batch, height, width) or (batch, height, width, "
                 f"channels) for `{self.name}`. Found {shape}. Add the axes that are missing."
             )
-        in_doubt = xp is np and self.threshold is not None and not self.names_axes
-        if len(shape) == 4 and in_doubt and masks_may_be_volume(y_true):
+        if self.threshold is not None and not self.names_axes and _may_be_volume(xp, y_true):
             warnings.warn(
                 f"The metric `{self.name}` reads masks of shape {shape} as {shape[-1]} channels of "
                 f"images. Give a volume (batch, depth, height, width) a channel: y[..., None].",
@@ -124,6 +124,15 @@ class MaskMetric(Metric):
         order = xp.cumsum(indicator(xp, largest, y_pred), axis=-1)
         first = xp.logical_and(largest, xp.equal(order, 1))
         return true, indicator(xp, first, y_pred)
+
+
+def _may_be_volume(xp: Namespace, masks: Array) -> bool:
+    """Whether four axes may be those of a volume; in a graph there is only the shape to tell."""
+    if len(masks.shape) != 4:
+        return False
+    if xp is np:
+        return masks_may_be_volume(masks)
+    return may_be_volume(masks.shape) or has_many_channels(masks.shape)
 
 
 def area(xp: Namespace, mask: Array) -> Array:

@@ -1,5 +1,6 @@
 """Named axes: how they are given, checked against shapes, and cut."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 
@@ -7,7 +8,7 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._tensors import Tensor, expand_weight
-from lossweights.terms.layout import may_be_volume
+from lossweights.terms.layout import has_many_channels, may_be_volume
 
 IMAGE = (1, 2)  # the axes of space of (batch, height, width, channels)
 
@@ -51,14 +52,27 @@ class NamedAxes:
         self.were_named = axes is not None
         self.axes = as_axes(IMAGE if axes is None else axes)
 
-    def resolve(self, shape: Sequence[int | None], least: int) -> tuple[int, ...]:
+    def resolve(
+        self, shape: Sequence[int | None], least: int, *, masks_were_seen: bool = False
+    ) -> tuple[int, ...]:
         """As `resolve_axes`, refusing what may be a volume if nobody named the axes.
+
+        What its shape alone does not clear, a stack of a few cuts as long as the images are wide,
+        is read as channels with a `UserWarning`, unless the masks themselves were looked at before.
 
         Raises:
             TermError: It may be one, or the axes do not fit the ``shape``.
         """
-        if not self.were_named and may_be_volume(shape):
-            raise volume_refused(shape)
+        if not self.were_named:
+            if may_be_volume(shape):
+                raise volume_refused(shape)
+            if has_many_channels(shape) and not masks_were_seen:
+                warnings.warn(
+                    f"Data of shape {tuple(shape)} are read as {shape[-1]} channels of images. "
+                    "Name the axes of space: axes=(1, 2) if so, axes=(1, 2, 3) for a volume "
+                    "(batch, depth, height, width).",
+                    stacklevel=2,
+                )
         return resolve_axes(self.axes, shape, least)
 
 

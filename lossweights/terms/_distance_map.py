@@ -290,7 +290,7 @@ def _error_and_distance(y_true: Tensor, y_pred: Tensor, named: NamedAxes) -> tup
             "lw.terms.OnMask. (lw.terms.Boundary, gradient matching, needs no map and is another "
             "loss.)"
         )
-    if len(y_pred.shape) - 1 in named.resolve(y_pred.shape, least=1):
+    if len(y_pred.shape) - 1 in named.resolve(y_pred.shape, least=1, masks_were_seen=True):
         raise TermError(
             f"Expected the last axis to hold channels, not to be one of the axes {named.axes}. "
             f"Found {found}. Name the axes that the distance map was made along."

@@ -32,6 +32,15 @@ def may_be_volume(shape: Sequence[int | None]) -> bool:
     return last >= min(known) or (last > MANY and 2 * last > min(known))
 
 
+def has_many_channels(shape: Sequence[int | None]) -> bool:
+    """Whether the last of four axes has more elements than channels commonly have.
+
+    >>> has_many_channels((8, 64, 64, 19)), has_many_channels((8, 64, 64, 3))
+    (True, False)
+    """
+    return len(shape) == 4 and (shape[-1] or 0) > MANY
+
+
 def masks_may_be_volume(masks: Any) -> bool:
     """Whether an array of masks may be a volume: also by what it holds, which tells more.
 
@@ -48,4 +57,4 @@ def masks_may_be_volume(masks: Any) -> bool:
         return may_be_volume(array.shape)
     if not ((array >= 0.5).sum(axis=-1) > 1).any():
         return False
-    return array.shape[-1] > MANY or may_be_volume(array.shape)
+    return has_many_channels(array.shape) or may_be_volume(array.shape)

@@ -11,7 +11,7 @@ from lossweights.base.errors import TermError
 pytestmark = pytest.mark.science
 
 VOLUMES = [(1, 16, 16, 16), (2, 8, 24, 24), (1, 4, 32, 20), (1, 24, 24, 13), (1, 6, 5, 4)]
-IMAGES = [(1, 16, 16, 1), (2, 6, 5, 2), (1, 9, 8, 3), (1, 64, 64, 19), (1, 40, 48, 20)]
+IMAGES = [(1, 16, 16, 1), (2, 6, 5, 2), (1, 9, 8, 3), (1, 64, 64, 19), (1, 40, 48, 20)]  # classes
 TERMS = {
     "soft boundary dice": terms.SoftBoundaryDice,
     "boundary F1": terms.BoundaryF1,
@@ -41,13 +41,29 @@ def test_terms_ask_for_axes(make, shape):
         assert float(make(axes=axes)(y, y)) == 0.0
 
 
-@pytest.mark.parametrize("shape", IMAGES, ids=str)
+@pytest.mark.parametrize("shape", [s for s in IMAGES if s[-1] <= 3], ids=str)
 @pytest.mark.parametrize("make", TERMS.values(), ids=TERMS)
 def test_images_raise_no_alarm(make, shape):
-    """Grey images, colours and classes of segmentation are read as before."""
+    """Grey images and colours are read as before."""
     y = classes(shape)
     p = np.roll(y, 1, axis=1)
     assert float(make()(y, p)) == float(make(axes=(1, 2))(y, p))
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 64, 19), (1, 40, 48, 20), (2, 128, 128, 24)], ids=str)
+@pytest.mark.parametrize("make", TERMS.values(), ids=TERMS)
+def test_many_channels_are_read_with_a_word(make, shape):
+    """A term cannot see whether they are classes or a few cuts of a volume, so it says how it read.
+
+    Naming the axes ends that.
+    """
+    y = classes(shape)
+    with pytest.warns(UserWarning, match=rf"as {shape[-1]} channels of images.*axes=\(1, 2, 3\)"):
+        value = float(make()(y, y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert float(make(axes=(1, 2))(y, y)) == value
+        make(axes=(1, 2, 3))(y, y)
 
 
 @pytest.mark.parametrize("shape", [*VOLUMES, (1, 32, 32, 8)], ids=str)
@@ -92,3 +108,20 @@ def test_metrics_warn(metric):
         warnings.simplefilter("error")
         metric.evaluate(volume[..., None], volume[..., None])
         metric.evaluate(classes((1, 16, 16, 40)), classes((1, 16, 16, 40)))
+
+
+@pytest.mark.parametrize("metric", METRICS[:1], ids=lambda metric: metric.name)
+def test_metrics_warn_in_graphs(metric):
+    """There only the shape can tell, so classes too are told how they are read."""
+    import keras
+    from keras import ops
+
+    inputs = keras.Input((8, 8, 8))
+    model = keras.Model(inputs, keras.layers.Rescaling(1.0)(inputs))
+    model.compile(loss="mse", metrics=[metric])
+    volume = ball((1, 8, 8, 8))
+    with pytest.warns(UserWarning, match="as 8 channels of images"):
+        model.evaluate(volume, volume, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric.statistics(ops, *[ops.convert_to_tensor(volume[..., None])] * 2)
