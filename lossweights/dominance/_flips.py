@@ -38,6 +38,8 @@ class Flip:
         seeds: How many seeds of each trial are in it. With one, ``low`` and ``high`` do not hold
             what another seed would change.
         relative: Whether the weights are relative to reference scales; else they are as given.
+        of: How many trials there were; in those beside `trials` it could not be told who led, since
+            they diverged, say, or neither term took anything off.
     """
 
     first: str
@@ -50,6 +52,7 @@ class Flip:
     trials: int
     seeds: int = 1
     relative: bool = False
+    of: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -72,20 +75,26 @@ class Flip:
             (self.first, self.second) if self.kind == "first leads" else (self.second, self.first)
         )
         low, high = self.tried
+        some = self.of is not None and self.of > self.trials
+        where = f" in the {self.trials} of {self.of} trials that show a leader" if some else ""
         return (
-            f"{ahead} leads {behind} at every ratio tried ({low:.2g} to {high:.2g}), where the "
-            f"ratio is {ratio} and weights are {weights}."
+            f"{ahead} leads {behind} at every ratio tried ({low:.2g} to {high:.2g}){where}; the "
+            f"ratio is {ratio}, weights are {weights}."
         )
 
     def to_json(self) -> dict[str, Any]:
         """The flip as plain JSON values."""
-        names = ("first", "second", "kind", "ratio", "low", "high", "trials", "seeds", "relative")
-        tried = None if self.tried is None else list(self.tried)
-        return {**{name: getattr(self, name) for name in names}, "tried": tried}
+        return {**vars(self), "tried": None if self.tried is None else list(self.tried)}
 
 
 def find_flip(
-    first: str, second: str, weights: ArrayLike, decrease: ArrayLike, *, relative: bool = False
+    first: str,
+    second: str,
+    weights: ArrayLike,
+    decrease: ArrayLike,
+    *,
+    relative: bool = False,
+    of: int | None = None,
 ) -> Flip:
     """The ratio of two weights at which the second term starts to supply more than the first.
 
@@ -103,6 +112,7 @@ def find_flip(
             ``(trials, 2)``; or ``(trials, seeds, 2)`` if each trial was trained from several seeds.
             Trials with NaN, or in which neither term took anything off, are left out.
         relative: Whether the weights are relative to reference scales.
+        of: How many trials there were, if more than are given.
 
     >>> ratios = np.logspace(-2, 2, 21)
     >>> weights = np.stack([np.ones(21), ratios], axis=1)
@@ -127,6 +137,7 @@ def find_flip(
         low=None if found is None else float(np.exp(found.low)),
         high=None if found is None else float(np.exp(found.high)),
         tried=tried, trials=len(x), seeds=parts.shape[1], relative=relative,
+        of=len(w) if of is None else of,
     )  # fmt: skip
 
 

@@ -193,17 +193,14 @@ def judge_sweep(
     words = Counter((name, word) for v in told.values() for name, word in v.words.items())
     inert = {name: _inert_up_to(name, told, weights) for name in names}
     failed: dict[str, str] = {}
-    flips = _drawn(
-        failed,
-        "flips",
-        lambda: tuple(
-            find_flip(
-                names[i], names[j], table[:, [i, j]], decrease[..., [i, j]], relative=relative
-            )
-            for i, j in combinations(range(len(names)), 2)
-            if told
-        ),
-    )
+
+    def flip(pair: tuple[int, int]) -> Flip:
+        w, d = table[:, pair], decrease[..., pair]
+        first, second = (names[i] for i in pair)
+        return find_flip(first, second, w, d, relative=relative, of=len(weights))
+
+    pairs = combinations(range(len(names)), 2) if told else ()
+    flips = _drawn(failed, "flips", lambda: tuple(map(flip, pairs)))
     sensitivity = _drawn(
         failed, "sensitivity", lambda: _sensitivities(weights, metrics, importance or {})
     )

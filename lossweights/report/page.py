@@ -101,11 +101,12 @@ def _flip_table(result: SweepResult) -> str:
             f"{flip.second} over {flip.first}",
             *_cells(flip.ratio, flip.low, flip.high),
             *_cells(*(flip.tried or (None, None))),
+            f"{flip.trials} of {flip.of}",
             _WHY[flip.kind].format(first=flip.first, second=flip.second),
         ]
         for flip in flips
     ]
-    head = ["pair", "ratio of weights", "from", "to", "least tried", "most tried", ""]
+    head = ["pair", "ratio of weights", "from", "to", "least tried", "most tried", "shown by", ""]
     return f"<h2>Where the lead changes</h2>\n{_table(head, rows)}"
 
 

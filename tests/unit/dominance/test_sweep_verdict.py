@@ -101,9 +101,12 @@ def test_a_pair_without_a_flip():
     flip = find_flip("a", "b", weights, weights * [100.0, 1.0])
     assert (flip.kind, flip.ratio) == ("first leads", None)
     assert flip.sentence == (
-        "a leads b at every ratio tried (0.1 to 10), where the ratio is weight(b)/weight(a) and "
+        "a leads b at every ratio tried (0.1 to 10); the ratio is weight(b)/weight(a), "
         "weights are as given."
     )
+    some = find_flip("a", "b", weights, weights * [100.0, 1.0], of=12)
+    assert "tried (0.1 to 10) in the 9 of 12 trials that show a leader; the" in some.sentence
+    assert some.to_json()["of"] == 12
     assert find_flip("a", "b", weights, weights * [0.01, 1.0]).kind == "second leads"
 
 
