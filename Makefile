@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest $(IN_TWO)
 QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui check test test-slow wheel test-lowest test-pythons lint types unit quick clean
+.PHONY: help venv sweep ui check test test-slow wheel test-lowest test-newest test-pythons lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -66,6 +66,14 @@ test-lowest: ## The tests of `check`, all examples and a sweep, with the lowest 
 	$(FRESH)/bin/python -m pytest $(IN_TWO) tests/unit/test_docs.py
 	FRESH_PYTHON=$(abspath $(FRESH))/bin/python \
 	  $(FRESH)/bin/python -m pytest tests/wheel -k first_sweep
+
+# Past our own upper bounds, and past the pins. First whether private names of others still hold.
+NEWEST := keras tensorflow optuna mlflow
+test-newest: venv ## All tests but the slow ones with the newest releases, in .venv itself
+	$(BIN)/python -m pip install --quiet --upgrade $(NEWEST)
+	$(BIN)/python -m pip list | grep --extended-regexp --ignore-case '^(keras|tensorflow|optuna|mlflow) '
+	$(BIN)/python -m pytest tests/unit/test_foreign.py
+	$(PYTEST) -m 'not slow'
 
 test-pythons: ## The tests of `check` with Python 3.12 and 3.13, where they are installed
 	@for version in 3.12 3.13; do \

@@ -19,6 +19,7 @@ from lossweights.data._split import (
     refused_weights,
     spelled,
 )
+from lossweights.foreign import handle_of
 
 SAMPLE_ROWS, SAMPLE_BYTES = 1024, 64 << 20  # what stands for all rows is held in memory
 Batch: TypeAlias = "tuple[Any, ...]"  # (x, y) or (x, y, sample_weight)
@@ -121,7 +122,7 @@ class Stream:
         if self._start is not None:
             iterator = iter(self._source)
             tf.raw_ops.DeserializeIterator(
-                resource_handle=iterator._iterator_resource, serialized=self._start
+                resource_handle=handle_of(iterator), serialized=self._start
             )
 
     def _batches(self) -> Iterator[Batch]:
@@ -221,10 +222,13 @@ def _as_keras_takes_it(*parts: Any) -> Batch:
 
 def _state(dataset: tf.data.Dataset) -> tf.Tensor | None:
     """What puts a dataset back to where it is, or ``None`` if it has no such thing."""
+    iterator = iter(dataset)  # which lives as long as its handle is used
+    handle = handle_of(iterator)
+    if handle is None:
+        return None
     try:
         return tf.raw_ops.SerializeIterator(
-            resource_handle=iter(dataset)._iterator_resource,
-            external_state_policy=_IGNORE_EXTERNAL_STATE,
+            resource_handle=handle, external_state_policy=_IGNORE_EXTERNAL_STATE
         )
     except tf.errors.OpError:
         return None

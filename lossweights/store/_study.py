@@ -119,7 +119,13 @@ class Study:
         """All trials in order of their numbers."""
         with self._named():
             found = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        self._ids = {t.number: t._trial_id for t in found if not t.state.is_finished()}
+        self._ids = {
+            t.number: self._storage.get_trial_id_from_study_id_trial_number(
+                self._study_id, t.number
+            )
+            for t in found
+            if not t.state.is_finished()
+        }
         return found
 
     def begin(self, asked: Asked, weights: Mapping[str, float], space: Space) -> None:

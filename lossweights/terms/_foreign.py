@@ -11,13 +11,13 @@ import numpy as np
 from keras import ops
 
 from lossweights.base.errors import TermError
+from lossweights.foreign import call_arguments, mask_of
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._tensors import (
     Tensor,
     as_float,
     as_floats,
     check_values,
-    keras_mask,
     match_rank,
     mean_per_sample,
 )
@@ -147,7 +147,7 @@ class KerasLoss(Term):
                 # Keras takes the mean over the last axis: one of size 1 leaves the elements apart.
                 y_true, y_pred = ops.expand_dims(y_true, -1), ops.expand_dims(y_pred, -1)
         found = self._loss.call(y_true, y_pred)
-        values, mask = check_values(found, y_pred, self.name), keras_mask(found)
+        values, mask = check_values(found, y_pred, self.name), mask_of(found)
         if mask is not None:
             values = values * shared_weight(mask, values.dtype)
         return mean_per_sample(values, element_weight)
@@ -286,7 +286,7 @@ def keras_term_of(loss: keras.losses.Loss, name: str) -> Term:
     arguments = _arguments(type(loss))
     # Keras leaves some arguments out of its configs (3.15: Huber's delta, CosineSimilarity's
     # axis), but keeps all of them for the call.
-    known = {**loss.get_config(), **getattr(loss, "_fn_kwargs", {})}
+    known = {**loss.get_config(), **call_arguments(loss)}
     found = {argument: known[argument] for argument in arguments if argument in known}
     return keras_term(type(loss).__name__, found, name)
 

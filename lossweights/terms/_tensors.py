@@ -4,7 +4,6 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src.backend import get_keras_mask
 
 from lossweights.base.errors import TermError
 
@@ -112,14 +111,6 @@ def check_values(values: Tensor, y_pred: Tensor, name: str) -> Tensor:
             "the whole batch cannot be weighted by sample."
         )
     return values
-
-
-def keras_mask(x: Tensor) -> Tensor | None:
-    """The mask that a Keras layer or loss left on its output, or ``None``.
-
-    Keras has no public name for this, and JAX arrays take no attributes: it keeps theirs aside.
-    """
-    return get_keras_mask(x)
 
 
 def _broadcasts(a: Any, b: Any) -> bool:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from lossweights.foreign import mask_of
 from lossweights.terms._tensors import (
     Tensor,
     as_float,
     expand_weight,
-    keras_mask,
     mean_per_sample,
 )
 
@@ -29,7 +29,7 @@ def reduce_weighted(
     which Keras itself applies, reduces and scales for its distribution strategy.
     """
     precise = keras.backend.result_type(dtype, "float32")  # half precision is too coarse for means
-    mask = _mask_weight(keras_mask(y_pred), reduction, precise)
+    mask = _mask_weight(mask_of(y_pred), reduction, precise)
     y_true = ops.convert_to_tensor(y_true, dtype=precise)
     y_pred = ops.convert_to_tensor(y_pred, dtype=precise)
     weight, element_weight = split_weight(sample_weight, precise)
@@ -82,7 +82,7 @@ def valid_elements(y_pred: Tensor) -> Tensor | None:
     ``None`` without a mask: then it is a mean over all samples. Means of several batches make up
     the mean of all if each counts by this number.
     """
-    mask = keras_mask(y_pred)
+    mask = mask_of(y_pred)
     return None if mask is None else ops.sum(ops.cast(mask, "float32"))
 
 

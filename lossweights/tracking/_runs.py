@@ -221,8 +221,6 @@ class Runs:
 
     def _record(self, finished: Finished, now: int) -> RunRecord:
         """All of the run of a trial; its id is new if it has not begun."""
-        from mlflow.utils.uri import append_to_uri_path
-
         asked, result = finished.asked, finished.result
         verdict = judge_results({asked.number: result}, self._baseline).get(asked.number)
         duration = int(1000 * result.seconds)
@@ -237,7 +235,7 @@ class Runs:
             id=run.id,
             experiment_id=self.experiment_id,
             name=_name(asked),
-            artifact_uri=append_to_uri_path(self._artifacts, run.id, "artifacts"),
+            artifact_uri=f"{self._artifacts.rstrip('/')}/{run.id}/artifacts",
             status=_STATUS[result.outcome],
             start=run.start,
             end=ended,

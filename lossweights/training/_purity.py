@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
+
+from lossweights.foreign import has_state
 
 # Operations with a state that only read it, or that are as pure as what they call.
 _HARMLESS = frozenset(
@@ -40,9 +41,4 @@ def side_effects(kinds: Iterable[str]) -> list[str]:
     >>> side_effects(["MatMul", "RandomStandardNormal", "ReadVariableOp", "PyFunc"])
     ['PyFunc', 'RandomStandardNormal']
     """
-    found = []
-    for kind in sorted(set(kinds) - _HARMLESS):
-        definition = op_def_registry.get(kind)  # None for a function of the graph's own
-        if definition is not None and definition.is_stateful:
-            found.append(kind)
-    return found
+    return [kind for kind in sorted(set(kinds) - _HARMLESS) if has_state(kind)]

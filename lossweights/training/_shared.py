@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from lossweights.base.errors import ModelError
+from lossweights.foreign import holds_layers, layers_of
 
 
 def refuse_shared(model: keras.Model, other: keras.Model, x: Any) -> None:
@@ -32,8 +33,8 @@ def refuse_shared(model: keras.Model, other: keras.Model, x: Any) -> None:
     changing = shared & (assigned | {id(v) for v in model.trainable_variables})
     layers = [
         layer.name
-        for layer in model._flatten_layers(recursive=True, include_self=False)
-        if not layer._layers and any(id(v) in changing for v in layer.variables)
+        for layer in layers_of(model, include_self=False)
+        if not holds_layers(layer) and any(id(v) in changing for v in layer.variables)
     ]
     if changing:
         raise ModelError(

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from lossweights.base.machine import cache_bytes, free_bytes
+from lossweights.foreign import layers_of
 from lossweights.training.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them
@@ -64,7 +65,7 @@ def member_bytes(model: keras.Model, batch_size: int) -> int:
     """About what a training step of one member reads and writes."""
     parameters = sum(_bytes(variable.shape, variable.dtype) for variable in model.weights)
     outputs = 0
-    for layer in model._flatten_layers(include_self=False):
+    for layer in layers_of(model, include_self=False):
         try:
             tensors = keras.tree.flatten(layer.output)
         except (AttributeError, ValueError):  # a layer of a subclassed model has no symbolic output

@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 
 from lossweights.base.errors import ModelError
+from lossweights.foreign import is_random_state, layers_of, missing
 from lossweights.training._stacked_gradients import Form
 from lossweights.training._stacked_optimizers import unsupported
-from lossweights.training._stacked_variables import is_random_state
 from lossweights.training.problem import Problem
 
 # What a model class may override to train in a way of its own.
@@ -54,12 +54,14 @@ def why_not_stackable(problem: Problem, model: keras.Model) -> str | None:
     Returns:
         The reason, or ``None``.
     """
+    for moved in missing(in_stacks=True):
+        return str(moved)
     for name in _TRAINING:
         if getattr(type(model), name) is not getattr(keras.Model, name):
             return f"the model has a {name} of its own"
     imprecise = {
         str(layer.compute_dtype)
-        for layer in model._flatten_layers()
+        for layer in layers_of(model)
         if layer.compute_dtype not in _PRECISE
     }
     if imprecise:
@@ -74,7 +76,7 @@ def forms(model: keras.Model, size: int) -> list[Form]:
         model: A built model.
         size: Members of a stack.
     """
-    layers = model._flatten_layers()
+    layers = layers_of(model)
     if size == 1 and any(isinstance(layer, _OWN_KERNELS) for layer in layers):
         return [Form("member", xla=False)]  # TensorFlow's own kernels are faster than XLA's
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):

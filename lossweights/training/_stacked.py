@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lossweights.data import Data
+from lossweights.foreign import is_random_state
 from lossweights.records import TrialResult
 from lossweights.training._contract import Member, ReportFunction, Trainer
 from lossweights.training._history import MemberHistory
@@ -21,7 +22,7 @@ from lossweights.training._stack import Stack
 from lossweights.training._stackable import NotStackable, forms, why_not_stackable
 from lossweights.training._stacked_convolution import vectorize_convolutions
 from lossweights.training._stacked_gradients import Form
-from lossweights.training._stacked_variables import ModelValues, is_random_state, model_values
+from lossweights.training._stacked_variables import ModelValues, model_values
 from lossweights.training.problem import Problem
 
 log = logging.getLogger("lossweights")

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from lossweights.foreign import layers_of, set_call
+
 Tensor = Any
 
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -24,7 +26,7 @@ def convolutions(model: keras.Model) -> list[Any]:
     """The layers that `vectorize_convolutions` changes: plain convolutions, channels last."""
     return [
         layer
-        for layer in model._flatten_layers(include_self=False)
+        for layer in layers_of(model, include_self=False)
         if type(layer) in _CONVOLUTIONS
         and layer.groups == 1
         and layer.data_format == "channels_last"
@@ -40,7 +42,7 @@ def vectorize_convolutions(model: keras.Model) -> None:
         model: A model that nobody else uses.
     """
     for layer in convolutions(model):
-        layer.call = _MatrixConvolution(layer)
+        set_call(layer, _MatrixConvolution(layer))
 
 
 def patch_bytes(model: keras.Model, batch_size: int) -> float:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
+from lossweights.foreign import mask_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.watch.inference import Values
 from lossweights.watch.reading import values_by_output
@@ -101,7 +102,7 @@ class MemberLoss:
         with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
             y_pred = model(x, training=training)
             additional = [ops.sum(loss) for loss in model.losses]
-        masks = [getattr(output, "_keras_mask", None) for output in tree.flatten(y_pred)]
+        masks = [mask_of(output) for output in tree.flatten(y_pred)]
         self.is_masked = any(mask is not None for mask in masks)
         own = {id(variable) for variable, _ in values}
         self.has_foreign_state = not own.issuperset(scope.state_mapping)

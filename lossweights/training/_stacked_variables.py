@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from lossweights.foreign import is_random_state, layers_of
 from lossweights.training._stacked_gradients import State, merge, split
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer, unfold
@@ -130,16 +131,11 @@ def model_values(model: keras.Model) -> ModelValues:
     )
 
 
-def is_random_state(variable: keras.Variable) -> bool:
-    """Whether a variable is the state of a `keras.random.SeedGenerator`."""
-    return variable.name == "seed_generator_state"
-
-
 def _embedding_tables(model: keras.Model) -> set[int]:
     """The ids of the variables whose gradients may be sparse."""
     return {
         id(variable)
-        for layer in model._flatten_layers()
+        for layer in layers_of(model)
         if isinstance(layer, keras.layers.Embedding)
         for variable in layer.trainable_variables
     }

@@ -11,6 +11,7 @@ import tensorflow as tf
 from lossweights.base.machine import available_cores, free_bytes
 from lossweights.base.versions import versions
 from lossweights.data import Data, Stream
+from lossweights.foreign import layers_of
 from lossweights.training._auto import choose_trainer, most_at_once
 from lossweights.training._candidates import Candidates
 from lossweights.training._contract import Trainer
@@ -110,7 +111,7 @@ class Trainers:
             "code": code,
             "layers": [
                 f"{type(layer).__module__}.{type(layer).__qualname__} {layer.compute_dtype}"
-                for layer in model._flatten_layers()
+                for layer in layers_of(model)
             ],
             "parameters": [[list(v.shape), str(v.dtype)] for v in model.weights],
             "optimizer": recipe.get("optimizer"),

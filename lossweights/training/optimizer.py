@@ -9,6 +9,7 @@ import keras
 
 from lossweights.base.code_hash import code_hash
 from lossweights.base.errors import RecipeError
+from lossweights.foreign import learning_rate_of, without_decay
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -69,14 +70,13 @@ def excluded_names(optimizer: keras.optimizers.Optimizer) -> str | None:
     Raises:
         RecipeError: It leaves out variables themselves.
     """
-    # Keras has no public way to it, and it is no part of an optimizer's configuration.
-    if getattr(optimizer, "_exclude_from_weight_decay", None):
+    variables, pattern = without_decay(optimizer)
+    if variables:
         raise RecipeError(
             "Expected variables without weight decay by their names. Found variables themselves, "
             "which belong to one model, while each training builds a new one. Write "
             "optimizer.exclude_from_weight_decay(var_names=['bias'])."
         )
-    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     return None if pattern is None else str(pattern.pattern)
 
 
@@ -94,11 +94,8 @@ def _config(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
 
 
 def _own_rate(optimizer: keras.optimizers.Optimizer) -> Any:
-    """A learning rate that is no number but computes one, or ``None``.
-
-    Keras has no public way to it: ``optimizer.learning_rate`` is what it gives at this step.
-    """
-    rate = getattr(optimizer, "_learning_rate", None)
+    """A learning rate that is no number but computes one, or ``None``."""
+    rate = learning_rate_of(optimizer)
     is_number = isinstance(rate, keras.Variable | int | float) or keras.ops.is_tensor(rate)
     return None if is_number or not callable(rate) else rate
 

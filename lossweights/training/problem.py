@@ -12,6 +12,7 @@ from keras import tree
 
 from lossweights.base.errors import LossweightsError, ModelError, RecipeError
 from lossweights.data import Arrays, Data, Split, Stream
+from lossweights.foreign import layers_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
@@ -172,7 +173,7 @@ def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ())
 
 def _looks_up(model: keras.Model) -> bool:
     """Whether a model looks rows up by number, so that a number may be out of its table."""
-    return any(isinstance(layer, keras.layers.Embedding) for layer in model._flatten_layers())
+    return any(isinstance(layer, keras.layers.Embedding) for layer in layers_of(model))
 
 
 def _try_all_rows(model: keras.Model, name: str, split: Split) -> None:

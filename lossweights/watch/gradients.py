@@ -16,6 +16,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.errors import LossweightsError, ModelError
+from lossweights.foreign import decays, is_called_once, layers_of, producer_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.watch.inference import OwnLosses, batch_statistics, outputs_of
 from lossweights.watch.probe import compiled, count_rows, placed
@@ -178,9 +179,9 @@ def has_free_offset(model: keras.Model, optimizer: Any = None) -> bool:
     keras_own = type(model).__module__.split(".")[0] == "keras"
     if len(outputs) != 1 or not keras_own or _differs_in_training(model):
         return False
-    layer = outputs[0]._keras_history.operation
+    layer = producer_of(outputs[0])
     while _passes_shifts(layer):
-        layer = layer.input._keras_history.operation
+        layer = producer_of(layer.input)
     return (
         type(layer) in _WITH_BIAS
         and layer.use_bias
@@ -189,8 +190,8 @@ def has_free_offset(model: keras.Model, optimizer: Any = None) -> bool:
         and layer.bias_regularizer is None
         and layer.bias_constraint is None
         and layer.activity_regularizer is None
-        and len(layer._inbound_nodes) == 1  # called once: another place would hold it as well
-        and not _decays(optimizer, layer.bias)
+        and is_called_once(layer)  # another place would hold it as well
+        and not decays(optimizer, layer.bias)
     )
 
 
@@ -200,16 +201,8 @@ def _differs_in_training(model: keras.Model) -> bool:
         isinstance(layer, _ONLY_IN_TRAINING)
         or getattr(layer, "dropout", 0)
         or getattr(layer, "recurrent_dropout", 0)
-        for layer in model._flatten_layers()
+        for layer in layers_of(model)
     )
-
-
-def _decays(optimizer: Any, variable: Any) -> bool:
-    """Whether an optimizer pulls a variable to zero beside the gradient (``weight_decay=``)."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of LossScaleOptimizer
-    if not getattr(optimizer, "weight_decay", None):
-        return False
-    return bool(optimizer._use_weight_decay(variable))
 
 
 def require_tensorflow() -> None:

@@ -7,13 +7,14 @@ in a `keras.StatelessScope` and is forgotten with it. Measuring changes no train
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import keras
 from keras import ops, tree
 
 from lossweights.base.errors import ModelError
+from lossweights.foreign import layers_of, swapped_call
 
 Tensor = Any
 Values: TypeAlias = Sequence[tuple[keras.Variable, Tensor]]  # that some variables have meanwhile
@@ -97,7 +98,7 @@ def normalizing_layers(model: keras.Model) -> list[keras.layers.BatchNormalizati
     """The layers that normalise by the batch in training, and by moving statistics otherwise."""
     return [
         layer
-        for layer in model._flatten_layers()
+        for layer in layers_of(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
 
@@ -112,15 +113,15 @@ def _of_this_batch(layers: Sequence[keras.layers.BatchNormalization]) -> Iterato
             layer, inputs, training=True, mask=mask
         )
 
-    for layer in layers:
-        layer.momentum = 0.0  # so that the new moving average is the statistic of the batch
-        layer.__dict__["call"] = in_training(layer)
-    try:
-        yield
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-            del layer.__dict__["call"]
+    with ExitStack() as swapped:
+        for layer in layers:
+            swapped.enter_context(swapped_call(layer, in_training(layer)))
+            layer.momentum = 0.0  # so that the new moving average is the statistic of the batch
+        try:
+            yield
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
 
 class OwnLosses:
@@ -195,7 +196,7 @@ def refuse_carried_state(model: keras.Model) -> None:
     Raises:
         ModelError: A recurrent layer is stateful.
     """
-    stateful = [layer.name for layer in model._flatten_layers() if getattr(layer, "stateful", 0)]
+    stateful = [layer.name for layer in layers_of(model) if getattr(layer, "stateful", 0)]
     if stateful:
         raise ModelError(
             f"Expected a model whose outputs depend on the inputs alone. Found layers that carry "

@@ -9,6 +9,7 @@ import keras
 from keras import ops, tree
 
 from lossweights.base.errors import ModelError
+from lossweights.foreign import compiled_loss_weights
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.output_loss import OutputLoss
 from lossweights.terms import OnOutput
@@ -185,9 +186,7 @@ def compiled_losses(model: keras.Model) -> dict[Key, Leaf]:
 
 
 def _loss_weights(model: keras.Model) -> Any:
-    # Keras has no public name for them but a description of all that was compiled, which fails for
-    # whatever cannot be described.
-    return getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    return compiled_loss_weights(model)
 
 
 def as_loss(given: Any) -> Callable[..., Any]:

@@ -1,0 +1,147 @@
+"""Private names of other packages: all in one module, all there, and bearable without."""
+
+import ast
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import lossweights as lw
+from lossweights import foreign
+from lossweights.training.problem import Problem
+
+PACKAGE = Path(lw.__file__).parent
+INTERNAL = ("keras.src", "tensorflow.python", "optuna._", "mlflow.utils", "mlflow.store")
+PUBLIC = {"_replace", "_exit", "_asdict"}  # of named tuples and of `os`, documented so
+
+
+@pytest.mark.parametrize("name", foreign.NAMES, ids=lambda name: name.name)
+def test_names_are_there(name):
+    """A release that moves one is told by the name, what it is for and what happens without it."""
+    assert name.is_there(), str(name)
+
+
+def trees():
+    """Every module of the package with its syntax."""
+    return {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def own_names(modules):
+    """Every name that the package itself defines or assigns."""
+    found = set()
+    for node in (node for tree in modules.values() for node in ast.walk(tree)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+    return found
+
+
+def private_uses(tree):
+    """What a module reads that begins with one underscore, and whom it lets call what."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr, node.lineno
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+            yield str(getattr(node.args[1], "value", "")), node.lineno
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith((".call",)):
+            yield "_call of a layer", node.lineno
+
+
+def test_names_are_used_in_one_module_alone():
+    """Whatever begins with an underscore elsewhere is our own; nothing internal is imported."""
+    modules = trees()
+    own, found = own_names(modules) | PUBLIC, []
+    for path, tree in modules.items():
+        if path == Path(foreign.__file__):
+            continue
+        for name, line in private_uses(tree):
+            if name.startswith("_") and not name.startswith("__") and name not in own:
+                found.append(f"{path.relative_to(PACKAGE)}:{line} {name}")
+        for node in ast.walk(tree):
+            module = getattr(node, "module", None) or ""
+            if isinstance(node, ast.ImportFrom) and module.startswith(INTERNAL):
+                found.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {module}")
+    assert not found, "in lossweights/foreign.py, with a reason, or in a public way"
+
+
+def nested():
+    """A model in a model, and a layer in a layer."""
+    inner = keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(4, name="inner")])
+    return keras.Sequential(
+        [inner, keras.layers.Bidirectional(keras.layers.GRU(2)), keras.layers.Dense(1, name="end")]
+    )
+
+
+def test_layers_of_layers(monkeypatch):
+    """All of them; without the name those of models in models."""
+    model = nested()
+    layers = foreign.layers_of(model)
+    names = [layer.name for layer in layers]
+    assert {"inner", "end"} < set(names)
+    assert len({id(layer) for layer in layers}) == len(layers)
+    assert any(isinstance(layer, keras.layers.GRU) for layer in layers)
+    assert model not in foreign.layers_of(model, include_self=False)
+    monkeypatch.delattr(keras.Layer, "_flatten_layers")
+    some = [layer.name for layer in foreign.layers_of(model)]
+    assert {"inner", "end"} < set(some) < set(names)
+
+
+def test_a_moved_name_ends_stacks_and_not_the_sweep(monkeypatch):
+    """The trainer that needs it says so, with the version."""
+    from lossweights.training._stackable import why_not_stackable
+
+    problem = Problem(
+        build_model=lambda: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]),
+        terms={"mse": lw.terms.as_term("mse", "mse")}, epochs=1, batch_size=2,
+        optimizer="adam", metrics={},
+    )  # fmt: skip
+    assert why_not_stackable(problem, problem.build_model()) is None
+    monkeypatch.setattr(foreign, "RANDOM_STATE", "elsewhere")
+    foreign.missing.cache_clear()
+    try:
+        why = why_not_stackable(problem, problem.build_model())
+    finally:
+        monkeypatch.undo()
+        foreign.missing.cache_clear()
+    assert f"keras {keras.__version__} has no seed_generator_state as it was" in why
+
+
+def test_unknown_is_answered_with_care(monkeypatch):
+    """What cannot be known any more claims nothing."""
+    assert foreign.producer_of(object()) is None
+    assert not foreign.is_called_once(object())
+    assert foreign.decays(type("Other", (), {"weight_decay": 0.1})(), None)
+    assert not foreign.decays(type("Other", (), {"weight_decay": None})(), None)
+    assert foreign.handle_of(iter([1])) is None
+    monkeypatch.setitem(__import__("sys").modules, "tensorflow.python.framework", None)
+    assert foreign.has_state("MatMul")
+
+
+def test_a_call_is_swapped_for_a_while():
+    """And is the layer's own afterwards, also after an error."""
+    layer = keras.layers.Dense(1, kernel_initializer="ones")
+    x = np.ones((1, 2), "float32")
+    assert float(layer(x)[0, 0]) == 2.0
+
+    def fail():
+        with foreign.swapped_call(layer, lambda inputs: inputs - 1):
+            assert float(layer(x)[0, 0]) == 0.0
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert float(layer(x)[0, 0]) == 2.0
+
+
+def test_loss_weights_of_losses_that_cannot_be_described(monkeypatch):
+    """They are read all the same; and from the description where the name is gone."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss=lambda y, p: p - y, loss_weights=[0.25])
+    assert list(foreign.compiled_loss_weights(model)) == [0.25]
+    model.compile(loss="mse", loss_weights=[0.5])
+    monkeypatch.setattr(model, "_compile_loss", None)
+    assert list(foreign.compiled_loss_weights(model)) == [0.5]
