@@ -38,8 +38,8 @@ class Flip:
         seeds: How many seeds of each trial are in it. With one, ``low`` and ``high`` do not hold
             what another seed would change.
         relative: Whether the weights are relative to reference scales; else they are as given.
-        of: How many trials there were; in those beside `trials` it could not be told who led, since
-            they diverged, say, or neither term took anything off.
+        of: How many trials there were with both weights above 0; in those beside `trials` it could
+            not be told who led, since they diverged, say, or neither term took anything off.
     """
 
     first: str
@@ -112,7 +112,7 @@ def find_flip(
             ``(trials, 2)``; or ``(trials, seeds, 2)`` if each trial was trained from several seeds.
             Trials with NaN, or in which neither term took anything off, are left out.
         relative: Whether the weights are relative to reference scales.
-        of: How many trials there were, if more than are given.
+        of: How many trials there were with both weights above 0, if more than are given.
 
     >>> ratios = np.logspace(-2, 2, 21)
     >>> weights = np.stack([np.ones(21), ratios], axis=1)
@@ -137,7 +137,7 @@ def find_flip(
         low=None if found is None else float(np.exp(found.low)),
         high=None if found is None else float(np.exp(found.high)),
         tried=tried, trials=len(x), seeds=parts.shape[1], relative=relative,
-        of=len(w) if of is None else of,
+        of=int((w > 0).all(axis=1).sum()) if of is None else of,
     )  # fmt: skip
 
 

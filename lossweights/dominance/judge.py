@@ -48,6 +48,7 @@ from lossweights.dominance.shares import (
     second_half,
     shares,
     told,
+    weighted,
 )
 from lossweights.dominance.verdict import Verdict, listed, percent
 from lossweights.records import Outcome, TrialResult
@@ -76,7 +77,8 @@ def judge(
             term: the weight in force up to each report.
         magnitudes: Unweighted magnitudes on a fixed set, shape ``(reports, terms)``, the first
             row from before training. Rows with numbers that are not finite are left out.
-        baseline: Unweighted magnitude of each term for the best constant prediction.
+        baseline: Unweighted magnitude of each term for a constant prediction, the mean of the
+            targets. What the model adds by itself is not compared with it.
         grams: For each report the Gram matrix of the terms' unweighted gradients, shape
             ``(terms, terms)``, or ``None`` where it was not measured.
         calibration: How far the model's output offset is from its optimum at the end, 0 to 1; see
@@ -116,7 +118,7 @@ def judge(
     late = as_fractions(half)
     first, later = driver_of(whole, last), driver_of(half, last)
     tied = () if first is not None else together(whole, last)
-    start = None if baseline is None else np.array([baseline[name] for name in names])
+    start = None if baseline is None else _constant(names, baseline)
     return Verdict(
         driver=None if first is None else names[first],
         words=dict(zip(names, _words(first, whole / decrease, late, jumps), strict=True)),
@@ -166,11 +168,22 @@ def _words(first: int | None, whole: Floats, late: Floats, jumps: Floats) -> lis
     return words
 
 
+def _constant(names: Sequence[str], baseline: Mapping[str, float]) -> Floats:
+    """What a constant prediction costs each term; NaN for the model's own losses."""
+    return np.array([np.nan if name == MODEL else baseline[name] for name in names])
+
+
 def _from_baseline(w: Floats, start: Floats, end: Floats) -> Floats:
-    """Decrease shares from the best constant prediction; NaN if the model is hardly better."""
-    if not w @ (start - end) > MINIMUM_DECREASE * float(np.abs(start) @ w):
+    """Decrease shares of the terms from a constant prediction; NaN if the model is hardly better.
+
+    What a constant would cost the model by itself is not known: it has no part in this.
+    """
+    unknown = np.isnan(start) & (w != 0)
+    w = np.where(unknown, 0.0, w)
+    least = MINIMUM_DECREASE * float(np.abs(weighted(w, start)).sum())
+    if not weighted(w, start - end).sum() > least:
         return np.full(len(w), np.nan)
-    return decrease_shares(w, start, end)
+    return np.where(unknown, np.nan, decrease_shares(w, start, end))
 
 
 def _gradients(
@@ -184,11 +197,12 @@ def _gradients(
         return None, {}
     matrices, rows = (np.stack(column) for column in zip(*taken, strict=True))
     angles = grams_of.cosines(matrices.sum(axis=0))
+    pulls = (rows != 0).any(axis=0)  # a term that is switched off pulls at nothing
     cosines = {
         f"{a}/{b}": float(angles[i, j])
         for i, a in enumerate(names)
         for j, b in enumerate(names)
-        if i < j
+        if i < j and pulls[i] and pulls[j]
     }
     return _table(names, grams_of.contributions(rows, matrices)), cosines
 
@@ -197,8 +211,10 @@ def _warnings(
     w: Floats, start: Floats | None, end: Floats, calibration: float | None
 ) -> tuple[str, ...]:
     found = []
-    if start is not None and not w @ end < w @ start:
-        found.append("The weighted loss is no better than that of the best constant prediction.")
+    if start is not None:
+        w = np.where(np.isnan(start), 0.0, w)
+        if not weighted(w, end).sum() < weighted(w, start).sum():
+            found.append("The terms cost no less than a constant, the mean of the targets, would.")
     if calibration is not None and calibration > UNCALIBRATED:
         found.append(
             f"Perhaps trained too little: shifting all outputs by a constant would still lower the "
@@ -231,7 +247,7 @@ def judge_results(
 
     Args:
         results: Results by trial number.
-        baseline: Unweighted magnitude of each term for the best constant prediction.
+        baseline: Unweighted magnitude of each term for the mean of the targets.
     """
     judged = (Outcome.COMPLETE, Outcome.PRUNED)
     return {
@@ -249,8 +265,7 @@ def _judge_result(
         return judge(
             result.parts,
             result.magnitudes("train"),
-            # A constant costs the model nothing: all that it penalises can be 0.
-            baseline=None if baseline is None else {MODEL: 0.0, **baseline},
+            baseline=baseline,
             grams=[report.gram_matrix(list(result.parts)) for report in result.reports],
             calibration=result.reports[-1].calibration if result.reports else None,
         )

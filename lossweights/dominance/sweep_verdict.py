@@ -8,6 +8,7 @@ which a term is inert, and which weight moves which metric.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -104,7 +105,7 @@ class SweepVerdict:
             if n
         ]
         found += [
-            f"{name} is inert below a weight of {weight:.2g}."
+            f"{name} is inert below a weight of {_rounded_down(weight)}."
             for name, weight in self.inert_below.items()
         ]
         if self.never:
@@ -197,7 +198,8 @@ def judge_sweep(
     def flip(pair: tuple[int, int]) -> Flip:
         w, d = table[:, pair], decrease[..., pair]
         first, second = (names[i] for i in pair)
-        return find_flip(first, second, w, d, relative=relative, of=len(weights))
+        of = sum(of_trial[first] > 0 and of_trial[second] > 0 for of_trial in weights.values())
+        return find_flip(first, second, w, d, relative=relative, of=of)
 
     pairs = combinations(range(len(names)), 2) if told else ()
     flips = _drawn(failed, "flips", lambda: tuple(map(flip, pairs)))
@@ -260,7 +262,7 @@ def judge_sweep_results(
     Args:
         results: Results by trial number.
         scales: What the sampled weights were divided by; ``None`` if they were used as sampled.
-        baseline: Unweighted magnitude of each term for the best constant prediction.
+        baseline: Unweighted magnitude of each term for the mean of the targets.
         best: Number of the trial that the sweep would pick.
         importance: For each metric, the importance of each term's weight, from Optuna.
     """
@@ -315,6 +317,12 @@ def _sensitivities(
         }
         for metric in measured
     }
+
+
+def _rounded_down(number: float) -> str:
+    """Three digits, not more than the number: what holds up to it holds up to those."""
+    scale = 10.0 ** (math.floor(math.log10(number)) - 2) if number > 0 else 1.0
+    return f"{math.floor(number / scale * (1 + 1e-12)) * scale:.3g}"
 
 
 def _inert_up_to(

@@ -39,8 +39,9 @@ class Verdict:
         noise: Standard deviation of each decrease share, from how the last reports jump; 0 with
             too few reports.
         conflict: How much of what the falling terms gained the others lost, 0 to 1.
-        baseline: Decrease share of each term from the best constant prediction instead of the
-            untrained model, which depends on no seed; ``None`` where that is not known.
+        baseline: Decrease share of each term from a constant prediction, the mean of the
+            targets, instead of the untrained model, which depends on no seed; ``None`` where that
+            is not known.
         contribution: Part of each term in the decrease by the gradients measured, or ``None``.
         cosines: Cosine between the gradients of two terms over the run, by ``"a/b"``.
         warnings: Sentences on what to doubt.
@@ -120,9 +121,10 @@ class Verdict:
         return " ".join([*sentences, *self.warnings])
 
     def _on_baseline(self) -> list[str]:
-        if self.baseline is None or not all(map(math.isfinite, self.baseline.values())):
+        known = {name: part for name, part in (self.baseline or {}).items() if math.isfinite(part)}
+        if not known:
             return []
-        return [f"From the best constant prediction on: {percentages(self.baseline)}."]
+        return [f"From a constant prediction, the mean of the targets, on: {percentages(known)}."]
 
     def _on_size(self) -> list[str]:
         """Where the size of a term misleads about what it did, or has no part to tell."""

@@ -6,6 +6,8 @@ Doors, none of which is imported here, since a weight set is read without loadin
 - `combined`: `CombinedLoss`, the weighted sum, whose weights move at any time;
 - `output_loss`: `OutputLoss`, the part of it that one output is trained with;
 - `scales`: `reference_scales`, how large each term is before any training;
+- `mean_prediction`: `mean_magnitudes`, how large all are for one prediction, the targets' mean;
+- `masks`: `with_masks`, Keras' masks as weights of elements;
 - `registration`: makes Keras know our losses and metrics before it reads a saved model;
 - `weight_set`: `WeightSet`, weights with where they came from, as strict JSON.
 """

@@ -46,31 +46,60 @@ def best_constant(term: Term, targets: Targets, output_shape: Shape | None) -> f
         TermError: The term has no constant prediction, cannot read it, or does not say how
             predictions are to be read.
     """
+    _check_link(term, targets)
+    known = term.best_constant(targets)
+    if known is None:
+        return _searched(term, targets, _prediction_shape(targets, output_shape))
+    magnitude = value_of(term, targets, LINKS[term.link](known))
+    perfect = magnitude < _ROUNDING and _are_alike(targets)
+    return 0.0 if perfect else magnitude
+
+
+def mean_prediction(term: Term, targets: Targets, output_shape: Shape | None) -> Array:
+    """The mean of the targets as a term reads predictions, of the shape of one, ``(1, ...)``.
+
+    Raises:
+        TermError: As for `best_constant`.
+    """
+    _check_link(term, targets)
+    shape = _prediction_shape(targets, output_shape)
+    suggested = guesses(targets, shape, _how_many(targets, shape))
+    constant = LINKS[term.link](suggested.natural)
+    if term.link == "identity" and suggested.exclusive and term.best_constant(targets) is None:
+
+        def cost(constant: Array) -> float:
+            return value_of(term, targets, np.broadcast_to(constant, shape))
+
+        reading = readings(term.link, suggested, suggested, cost)[-1]
+        constant = reading.to(reading.naturals[0])
+    return np.broadcast_to(constant, shape)
+
+
+def _check_link(term: Term, targets: Targets) -> None:
     if term.link not in LINKS:
         raise TermError(
             f"Expected the term {targets.term!r} to have a link among {list(LINKS)}. "
             f"Found {term.link!r}. Leave it out where predictions are in the units of the targets."
         )
-    known = term.best_constant(targets)
-    if known is None:
-        return _searched(term, targets, _prediction_shape(targets, output_shape))
-    magnitude = _magnitude(term, targets, LINKS[term.link](known))
-    perfect = magnitude < _ROUNDING and _are_alike(targets)
-    return 0.0 if perfect else magnitude
+
+
+def _how_many(targets: Targets, shape: tuple[int, ...]) -> int:
+    """How many numbers a constant prediction is made of: one a channel, or one for all."""
+    last = len(shape) - 1
+    together = last == 0 or last in {axis % len(shape) for axis in targets.axes}
+    return 1 if together else shape[-1]
 
 
 def _searched(term: Term, targets: Targets, shape: tuple[int, ...]) -> float:
     """The same, where no formula is known."""
-    last = len(shape) - 1
-    together = last == 0 or last in {axis % len(shape) for axis in targets.axes}
-    numbers = 1 if together else shape[-1]
+    numbers = _how_many(targets, shape)
     rows = _representative(targets, shape)
     some = replace(targets, y=targets.y[rows], weight=_of_rows(targets.weight, rows))
     suggested = guesses(targets, shape, numbers), guesses(some, shape, numbers)
     natural = suggested[0].natural
 
     def magnitude(of: Targets, constant: Array) -> float:
-        return _magnitude(term, of, np.broadcast_to(constant, shape))
+        return value_of(term, of, np.broadcast_to(constant, shape))
 
     def lowest(reading: Reading) -> Minimum | None:
         starts = [*reading.naturals, *reading.others]
@@ -101,8 +130,8 @@ def _uncancelled(term: Term, targets: Targets, natural: Array, shape: tuple[int,
         WeightError: It is, as for ``y_true - y_pred``, which no constant is the best one for.
     """
     constant = np.broadcast_to(natural, shape)
-    mean = _magnitude(term, targets, constant)
-    size = _magnitude(term, targets, constant, of=np.abs)
+    mean = value_of(term, targets, constant)
+    size = value_of(term, targets, constant, of=np.abs)
     if abs(mean) < _CANCELLED * size:
         raise WeightError(
             f"Expected a term that a best constant prediction has something to lose by. Found in "
@@ -129,7 +158,7 @@ def _are_alike(targets: Targets) -> bool:
     return bool((y == y[:1]).all())
 
 
-def _magnitude(
+def value_of(
     term: Term, targets: Targets, constant: Array, of: Callable[[Array], Array] = np.asarray
 ) -> float:
     """The mean of a term, or of a function of it, for one prediction of shape ``(1, ...)``."""

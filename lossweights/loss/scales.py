@@ -6,16 +6,16 @@ every term starts near 1, and the weights say how much each one matters.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lossweights.base.errors import DataError, TermError, WeightError
+from lossweights.base.errors import WeightError
 from lossweights.loss._constant import Shape, best_constant
-from lossweights.terms import Term, as_term
-from lossweights.terms.summands import terms_by_output
+from lossweights.loss._parts import parts_of
+from lossweights.terms import Term
 from lossweights.terms.targets import Targets
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # by less, float32 cannot divide
@@ -69,13 +69,12 @@ def reference_scales(
     >>> {name: round(scale, 4) for name, scale in scales.items()}
     {'mse': 2.6667, 'mae': 1.3333}
     """
-    built = {name: as_term(term, name) for name, term in terms.items()}
-    scales = {}
-    for part in terms_by_output(built):
-        data = (part.read(y, "y"), part.weight_of(sample_weight), part.weight_of(output_shape))
-        for name, term in part.terms.items():
-            scales[name] = _scale(name, term, list(part.terms.values()), *data)
-    return {name: scales[name] for name in built}
+    scales = {
+        name: _scale(term, targets, part.shape)
+        for part in parts_of(terms, y, sample_weight, output_shape)
+        for name, term, targets in part.terms
+    }
+    return {name: scales[name] for name in terms}
 
 
 def of_mean_one(scales: Mapping[str, float]) -> dict[str, float]:
@@ -95,47 +94,13 @@ def of_mean_one(scales: Mapping[str, float]) -> dict[str, float]:
     return {name: scale / mean for name, scale in scales.items()}
 
 
-def _scale(
-    name: str, term: Term, group: Sequence[Term], y: Any, sample_weight: Any, output_shape: Any
-) -> float:
-    """The scale of one term of a group, all of which read the same predictions."""
-    y = np.asarray(y)
-    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
-    if y.ndim == 0 or len(y) == 0 or (weight is not None and not weight.any()):
-        raise DataError(
-            "Expected targets with at least one sample of a weight above 0. "
-            f"Found targets of shape {y.shape}. Pass the targets of the training data."
-        )
-    shape = _checked_shape(output_shape)
-    targets = Targets(
-        y,
-        weight,
-        classes=None if shape is None or len(shape) < 2 else shape[-1],
-        axes=[axis for each in group for axis in each.axes],
-        mapped=any(each.mapped for each in group),
-        term=name,
-    )
+def _scale(term: Term, targets: Targets, shape: Shape | None) -> float:
     magnitude = best_constant(term, targets, shape)
     if _SMALLEST <= magnitude < math.inf:
         return magnitude
     raise WeightError(
-        f"Expected a finite scale above 0 for the term {name!r}. Found {magnitude!r}. "
-        f"{_why_not(magnitude, y)}"
-    )
-
-
-def _checked_shape(output_shape: Any) -> Shape | None:
-    """The shape of one output."""
-    if output_shape is None:
-        return None
-    if isinstance(output_shape, Sequence) and output_shape:
-        shape = tuple(output_shape)
-        if all(size is None or isinstance(size, int | np.integer) for size in shape):
-            return shape
-    raise TermError(
-        "Expected the shape of one output, such as (None, 1), or a dict of shapes for terms that "
-        f"name their outputs. Found {output_shape!r}. Pass model.output_shape of a model with one "
-        "output, or output_shape={'output name': shape, ...} and terms made by lw.terms.on."
+        f"Expected a finite scale above 0 for the term {targets.term!r}. Found {magnitude!r}. "
+        f"{_why_not(magnitude, targets.y)}"
     )
 
 

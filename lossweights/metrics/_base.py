@@ -55,9 +55,10 @@ class Metric(keras.metrics.Metric, ABC):
 
     `evaluate` computes in float64: 1e-13 of float64 NumPy on a million values. `sums` and the
     Keras state use the metric's ``dtype``, float32 at least (half-precision inputs are cast up
-    first; what is compared in float64 stays so until it is summed), and are within 1e-6 of it; the
-    state carries its rounding error along, so that an epoch
-    of many small batches is as exact as one batch. Keras masks are not read.
+    first; what is compared in float64 stays so until it is summed), and are within 1e-6 of it as
+    long as that type holds the numbers and their squares (for float32 values of 1e-18 to 1e18);
+    the state carries its rounding error along, so that an epoch of many small batches is as exact
+    as one batch. Keras masks are not read.
 
     A prediction or target that is not finite makes the value NaN, even where a comparison with
     NaN would have passed for a good prediction, unless its sample has weight zero.
@@ -158,7 +159,7 @@ class Metric(keras.metrics.Metric, ABC):
             )
         samples = len(y_true)
         weight = None if sample_weight is None else checked_weight(sample_weight, samples)
-        self.check_data(y_true)
+        self.check_data(y_true if weight is None else y_true[weight > 0])
         total = np.zeros(self.n_statistics + 1)
         step = max(1, _CHUNK // (y_true.size // samples))
         for start in range(0, samples, step):

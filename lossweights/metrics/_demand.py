@@ -30,7 +30,7 @@ class UnderRate(MeanMetric):
 
     Shapes ``(batch, ...)``, any rank; a fraction; range ``[0, 1]``, smaller is better. It is
     ``1 - ServiceLevel``. Ties are exact, in float64 if targets or predictions are: compare those of
-    one precision.
+    one precision. Keras holds whole numbers in float32, which is exact up to 2**24.
 
     Arguments and errors are those of every `Metric`.
 
@@ -108,7 +108,7 @@ class FillRate(Metric):
     less than nothing.
 
     Raises:
-        MetricError: In `evaluate`, if a target is negative or all are zero.
+        MetricError: In `evaluate`, if a target with a weight is negative or all of them are zero.
 
     >>> from lossweights import metrics
     >>> metrics.FillRate().evaluate([10.0, 30.0], [5.0, 40.0])

@@ -24,6 +24,7 @@ _ELEMENTS = 1 << 21  # of these rows together
 _PIXEL_ROWS = 32  # that a metric of distances is searched on, which is slow
 _WORK = 2e7  # elements that may be looked at in refining a constant: about a second
 _CHANNELS = 16  # above these, only quantiles and means are tried
+_ALONG = 201  # constants at which several metrics are compared
 _LEVELS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 1.0)
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -84,6 +85,50 @@ def best_constant(
         log.debug("no best constant for %s", metric.name, exc_info=True)
         return None
     return None if value is None or not np.isfinite(value) else Constant(value, perfect)
+
+
+def along_constants(
+    metrics: Mapping[str, Metric],
+    y_true: Any,
+    sample_weight: Any = None,
+    *,
+    output_shape: Any = None,
+) -> dict[str, list[float]]:
+    """Metrics for the same constant predictions, from the lowest of the targets to the highest.
+
+    Each is a quantile of every channel, `_ALONG` of them or as many as take about a second. So
+    several metrics can be compared at one constant, where each has a best one of its own.
+
+    Args:
+        metrics: The metrics by name.
+        y_true: As for `best_constant`.
+        sample_weight: As for `best_constant`.
+        output_shape: As for `best_constant`.
+
+    Returns:
+        A list for each metric, all of one length; empty if one of them has no value on constants.
+
+    >>> from lossweights import metrics
+    >>> both = {"rmse": metrics.RMSE(), "shortfall": metrics.Shortfall()}
+    >>> found = along_constants(both, [[1.0], [3.0], [5.0]])
+    >>> found["shortfall"][0], found["shortfall"][-1], min(found["rmse"]) ** 2
+    (2.0, 0.0, 2.6666666666666665)
+    """
+    found: dict[str, list[float]] = {name: [] for name in metrics}
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for name, metric in metrics.items():
+                data = _Outputs.read(metric, y_true, sample_weight, output_shape)
+                size = sum(array.size for array in data.y.values())
+                most = _WORK / max(size * len(metrics), 1) if metric.in_graph else 3
+                levels = np.linspace(0.0, 1.0, int(np.clip(most, 3, _ALONG)))
+                found[name] = [data.measure(metric, data.at_level(level)) for level in levels]
+    except Exception:  # metrics and targets may be anybody's
+        log.debug("metrics have no values along constants", exc_info=True)
+        return {}
+    same = len({len(values) for values in found.values()}) == 1
+    return found if same and np.isfinite(list(found.values())).all() else {}
 
 
 @dataclass(frozen=True)

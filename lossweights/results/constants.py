@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from lossweights.base.errors import StoreError
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json, parse_json
 
-# For each objective its ``value`` for the best constant prediction, and for a ``perfect`` one.
-Constants: TypeAlias = Mapping[str, Mapping[str, float | None]]
+# For each objective its ``value`` for the best constant prediction, for a ``perfect`` one, and
+# ``along`` constants from low to high.
+Constants: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def write_constants(folder: Path, constants: Constants) -> None:
@@ -33,6 +34,7 @@ def read_constants(folder: Path) -> Constants:
             str(name): {
                 "value": float(known["value"]),
                 "perfect": None if known["perfect"] is None else float(known["perfect"]),
+                **({"along": [float(v) for v in known["along"]]} if "along" in known else {}),
             }
             for name, known in parse_json(path.read_bytes()).items()
         }

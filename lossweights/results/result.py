@@ -51,7 +51,7 @@ class SweepResult:
         finished: Every finished trial by its number.
         scales: Reference magnitude of each term that sampled weights were divided by, or ``None``.
         terms: How to build each term, where a description can say it.
-        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+        baseline: Magnitude of each term for the mean of the targets, or ``None``.
         test: Metrics of the winner on test data, empty before the end or without test data.
         importance: For each metric the part of its variation that each term's weight explains,
             empty before the end.
@@ -211,16 +211,17 @@ class SweepResult:
 
         It says what to change. Empty if some trial does, or where that cannot be said.
         """
-        complete = (r for r in self._results.values() if r.outcome is Outcome.COMPLETE)
-        metrics = [result.metrics for result in complete]
-        verdicts = self.verdicts.values()
+        outcomes = {number: result.outcome for number, result in self._results.items()}
+        complete = [number for number, o in outcomes.items() if o is Outcome.COMPLETE]
+        diverged = sum(outcome is Outcome.DIVERGED for outcome in outcomes.values())
         return why_nothing_learned(
-            metrics,
+            [self._results[number].metrics for number in complete],
             self.objectives,
             self.constants,
             self.recipe,
-            risen=sum(verdict.rose for verdict in verdicts),
-            fallen=sum(verdict.fell for verdict in verdicts),
+            fell=[self.verdicts[number].fell for number in complete],
+            risen=sum(verdict.rose for verdict in self.verdicts.values()) + diverged,
+            tried=len(self.verdicts) + diverged,
         )
 
     @property

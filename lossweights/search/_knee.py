@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 _NEAR = 1.5  # rates within this factor count as one; chosen by the simulations of test_knee.py
 _LEAST = 0.98  # corners with this part of the largest exchange are as good: their middle is taken
-_STRAIGHT = 1e-9  # relative difference of rates below which two sides are one
+# Relative difference of rates below which two sides are one: metrics come in float32 as well.
+_STRAIGHT = 1e-5
 
 Floats = NDArray[np.float64]
 
@@ -89,6 +90,8 @@ def _knee_rate(a: Floats, b: Floats) -> float | None:
         corner_rates - reach, corner_rates, below
     )
     best = np.flatnonzero(around >= _LEAST * around.max())
+    # Of two in the middle, always the same: a rule by their sizes would be decided by rounding on
+    # fronts that are alike on both sides, and the pick would move.
     return float(np.exp(corner_rates[best[(len(best) - 1) // 2]]))
 
 

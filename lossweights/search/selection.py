@@ -65,7 +65,8 @@ def find_knee(values: ArrayLike, weights: ArrayLike | None = None) -> Knee:
 
     Two trials, or a straight line, have no knee. Then the row whose relative weights are nearest
     to equal ones is taken, or, where these are not given, the nearest to the ideal point after
-    each objective is scaled to the front, and `Knee.note` says so. With one objective the row is
+    each objective is scaled to the front (the first of two, which are equally near), and
+    `Knee.note` says so. With one objective the row is
     its best. An objective on which the front does not vary plays no part. Of equal rows the first
     is taken.
 
@@ -101,7 +102,8 @@ def find_knee(values: ArrayLike, weights: ArrayLike | None = None) -> Knee:
     if weights is None:
         low = front.min(axis=0)
         at = int(np.argmin(np.linalg.norm((front - low) / np.ptp(front, axis=0), axis=1)))
-        return Knee(int(rows[at]), f"{why}; this is the nearest to the ideal point.")
+        which = "the first of the two" if distinct == 2 else "the nearest to the ideal point"
+        return Knee(int(rows[at]), f"{why}; this is {which}.")
     at = int(np.argmin(_imbalance(np.asarray(weights, dtype=np.float64)[rows])))
     return Knee(int(rows[at]), f"{why}; these weights are the nearest to equal ones.")
 

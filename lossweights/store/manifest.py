@@ -50,7 +50,7 @@ def make_manifest(
         shown: What the tracker shows of the sweep.
         trials: How many weight sets are to be tried, for ``lossweights resume``.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
-        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+        baseline: Magnitude of each term for the mean of the targets, or ``None``.
     """
     return {
         "format": FORMAT,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Split
+from lossweights.loss.masks import with_masks
+from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.loss.scales import of_mean_one, reference_scales
-from lossweights.metrics.constant import best_constant
+from lossweights.metrics.constant import along_constants, best_constant
 from lossweights.results.result import SweepResult
 from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
@@ -78,11 +80,11 @@ def prepare_sweep(
     """
     data = _loaded(load_data)
     divisors = baseline = None
-    constants: dict[str, dict[str, float | None]] = {}
+    constants: dict[str, dict[str, Any]] = {}
     if rehearsed:
         rehearsal = rehearse(problem, data, seed, off)
         divisors = _scales(scales, problem, data, rehearsal, off)
-        baseline = _baseline(problem, data, rehearsal.output_shape)
+        baseline = _baseline(problem, data, rehearsal)
         constants = _constants(problem, data, rehearsal.output_shape, objectives)
     description = describe_problem(problem, data)
     description["recipe"]["seeds"] = seeds
@@ -120,9 +122,7 @@ def _scales(
     if isinstance(scales, Mapping):
         return dict(scales)
     on = {name: term for name, term in problem.terms.items() if name not in off}
-    found = _constant_magnitudes(
-        replace(problem, terms=on), data.train.sample, rehearsal.output_shape
-    )
+    found = reference_scales(on, **_read_by_terms(data.train.sample, rehearsal))
     if rehearsal.has_own_losses:
         log.info(
             "The model adds losses by itself. So that they count as much as without scales, the "
@@ -132,33 +132,44 @@ def _scales(
     return {name: found.get(name, 1.0) for name in problem.terms}
 
 
-def _baseline(problem: Problem, data: Data, output_shape: Any) -> dict[str, float] | None:
-    """Magnitudes of the best constant prediction where magnitudes of trials are measured."""
+def _baseline(problem: Problem, data: Data, rehearsal: Rehearsal) -> dict[str, float] | None:
+    """Magnitudes for the mean of the targets, where magnitudes of trials are measured."""
     probe = data.train.spread(problem.probe_size)
     try:
-        return _constant_magnitudes(problem, probe, output_shape)
+        return mean_magnitudes(problem.terms, **_read_by_terms(probe, rehearsal))
     except Exception as error:
-        # A term that no constant costs anything or that reads none, or a function that fails for
-        # one: trials are judged without.
+        # A term that reads no constant, or a function that fails for one: trials are judged
+        # without.
         log.debug("No magnitudes for a constant prediction: %s", error)
         return None
 
 
 def _constants(
     problem: Problem, data: Data, output_shape: Any, objectives: Mapping[str, str]
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, dict[str, Any]]:
     """Each objective for the best constant prediction, where trials measure it."""
     y, weight = (_by_name(v, output_shape) for v in (data.val.y, data.val.sample_weight))
+    metrics = {name: problem.metrics[name] for name in objectives}
     found = {
-        name: best_constant(problem.metrics[name], direction, y, weight, output_shape=output_shape)
+        name: best_constant(metrics[name], direction, y, weight, output_shape=output_shape)
         for name, direction in objectives.items()
     }
-    return {name: asdict(constant) for name, constant in found.items() if constant is not None}
+    along = along_constants(metrics, y, weight, output_shape=output_shape)
+    return {
+        name: {**asdict(constant), "along": along.get(name, [])}
+        for name, constant in found.items()
+        if constant is not None
+    }
 
 
-def _constant_magnitudes(problem: Problem, split: Split, output_shape: Any) -> dict[str, float]:
-    y, weight = (_by_name(values, output_shape) for values in (split.y, split.sample_weight))
-    return reference_scales(problem.terms, y, sample_weight=weight, output_shape=output_shape)
+def _read_by_terms(split: Split, rehearsal: Rehearsal) -> dict[str, Any]:
+    """What terms read of a split: targets, weights under the model's masks, and the shape."""
+    shape = rehearsal.output_shape
+    y, weight, masks = (
+        _by_name(values, shape)
+        for values in (split.y, split.sample_weight, rehearsal.masks(split.x))
+    )
+    return {"y": y, "sample_weight": with_masks(weight, masks), "output_shape": shape}
 
 
 def _by_name(values: Any, output_shape: Any) -> Any:

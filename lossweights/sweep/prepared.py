@@ -25,7 +25,7 @@ class Prepared(ABC):
         description: Everything but space, objectives and seed that decides its numbers, as plain
             JSON values; a worker that loads the sweep must find the same.
         scales: What sampled weights are divided by, term by term, or ``None``.
-        baseline: Magnitude of each term for the best constant prediction, where trials measure
+        baseline: Magnitude of each term for the mean of the targets, where trials measure
             theirs, or ``None`` where there is no such prediction.
         constants: For each objective its value for the best constant prediction of the validation
             targets, and for a perfect one, as far as they are known.

@@ -18,7 +18,7 @@ and once, at the last epoch (see `lossweights.dominance.judge`):
 
     decrease/<term>, late/<term>                   decrease share of the whole run, and of the
                                                    second half of the decrease
-    baseline/<term>                                decrease share from the best constant prediction
+    baseline/<term>                                decrease share from the mean of the targets on
     conflict, calibration                          0 to 1
     stderr/<metric>                                over the seeds, if there are several
 """

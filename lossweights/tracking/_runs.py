@@ -65,7 +65,7 @@ class Runs:
         sweep: Name of the sweep, which is also the name of the MLflow experiment.
         started: When the sweep was created; it tells the sweep from an earlier one of its name.
         uri: The tracking address.
-        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+        baseline: Magnitude of each term for the mean of the targets, or ``None``.
     """
 
     def __init__(

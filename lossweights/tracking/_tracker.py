@@ -50,7 +50,7 @@ class Tracker:
         started: When the sweep was created, as its manifest has it. It tells the sweep from an
             earlier one of the same name, whose folder was removed and whose runs are still there.
         uri: Another tracking address, or ``None`` for the store below the root.
-        baseline: Magnitude of each term for the best constant prediction, or ``None``.
+        baseline: Magnitude of each term for the mean of the targets, or ``None``.
     """
 
     def __init__(

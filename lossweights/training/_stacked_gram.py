@@ -14,7 +14,7 @@ from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_inference import StackedInference
 from lossweights.training._stacked_loss import MemberLoss, Tensor
 from lossweights.training.problem import Problem
-from lossweights.watch.gradients import has_free_offset
+from lossweights.watch.gradients import KINKS_FROM, has_free_offset, small_shift
 
 
 class StackedGram:
@@ -42,6 +42,7 @@ class StackedGram:
         self._inference, self._batch_size = inference, problem.batch_size
         self._batch = rows.whole()
         self.is_calibrated = has_free_offset(model, problem.make_optimizer())
+        self._shift = small_shift(self._batch[1]) if self.is_calibrated else 0.0
 
     def measure(
         self, trainable: list[Tensor], state: State, weights: Tensor
@@ -84,6 +85,15 @@ class StackedGram:
         total = tf.einsum("kt,kto->ko", w, counted)
         spread = tf.sqrt(tf.reduce_mean(tf.square(total), axis=1))
         residual = tf.math.divide_no_nan(tf.abs(tf.reduce_mean(total, axis=1)), spread)
+        if self.is_calibrated:
+
+            def cost(shift: float) -> Tensor:
+                shifted = tree.map_structure(lambda output: output + shift, y_pred)
+                values = map_members(mean, shifted, members)
+                return tf.einsum("kt,kt->k", w, tf.where(w == 0, tf.zeros_like(values), values))
+
+            lowers = tf.minimum(cost(self._shift), cost(-self._shift)) < cost(0.0)
+            residual = tf.where((residual < KINKS_FROM) | lowers, residual, 0.0)
         return tf.linalg.matmul(slopes, slopes, transpose_b=True), residual
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -19,7 +20,12 @@ from lossweights.terms import Term
 from lossweights.training._shared import refuse_shared
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.optimizer import fresh_optimizer
-from lossweights.watch.inference import OwnLosses, outputs_of, refuse_carried_state
+from lossweights.watch.inference import (
+    OwnLosses,
+    output_masks,
+    outputs_of,
+    refuse_carried_state,
+)
 from lossweights.watch.reading import values_by_output
 
 _ROWS_AT_ONCE = 1024  # when a model is tried on all rows
@@ -131,10 +137,13 @@ class Rehearsal:
     Attributes:
         output_shape: Shape of the model's output, ``(None, ...)``, or a dict of them for several.
         has_own_losses: Whether the model adds losses by itself, such as regularisers.
+        masks: Gives for inputs which elements of the outputs count; see
+            `lossweights.watch.inference.output_masks`.
     """
 
     output_shape: Any
     has_own_losses: bool
+    masks: Callable[[Any], Any] = lambda x: None
 
 
 def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ()) -> Rehearsal:
@@ -168,7 +177,7 @@ def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ())
     refuse_carried_state(model)
     refuse_shared(model, problem.make_model(seed), data.train.sample.head(2).x)
     own = OwnLosses(model, data.train.sample.head(2).x)
-    return Rehearsal(shape, own.exist)
+    return Rehearsal(shape, own.exist, partial(output_masks, model))
 
 
 def _looks_up(model: keras.Model) -> bool:

@@ -14,11 +14,12 @@ import numpy as np
 from lossweights.base.names import MODEL
 from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
-from lossweights.loss.scales import reference_scales
+from lossweights.loss.masks import with_masks
+from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.records import EpochReport, part_name
 from lossweights.watch._budget import Meter, Overhead
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
-from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
+from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses, output_masks
 from lossweights.watch.probe import OwnProbe, Probe, count_rows, rows, spread
 from lossweights.watch.reading import Reading
 
@@ -81,6 +82,7 @@ class Instruments:
 
     def restart(self) -> None:
         """Begin another training, with the graphs that there are."""
+        self.batch_rows = None
         rows, gradient_rows = self.overhead.rows, self.overhead.gradient_rows
         self.overhead = self._unspent()
         self.overhead.rows, self.overhead.gradient_rows = rows, gradient_rows
@@ -251,21 +253,21 @@ class Instruments:
             return calibration_residual(self._model, self._loss, *part)
 
     def baseline(self) -> dict[str, float] | None:
-        """Magnitudes for the best constant prediction on the probe, where there is such a thing."""
+        """Magnitudes for the mean of the probe's targets, where that is a prediction."""
         if self._reading.others:
             return None  # what a constant would cost them is not known
-        y, sample_weight = map(self._reading.of_terms, self._chosen[1:])
+        x, *targets = self._chosen
+        y, sample_weight = map(self._reading.of_terms, targets)
         try:
-            found = reference_scales(
+            masks = output_masks(self._model, x)
+            return mean_magnitudes(
                 self._loss.terms,
                 y,
-                sample_weight=sample_weight,
-                output_shape=self._reading.output_shape(self._chosen[0]),
+                with_masks(sample_weight, None if masks is None else self._reading.of_terms(masks)),
+                output_shape=self._reading.output_shape(x),
             )
         except Exception as error:
-            # A term that no constant costs anything or that reads none, or a function that fails
-            # for one: the verdict on the training stands without.
+            # A term that reads no constant, or a function that fails for one: the verdict on the
+            # training stands without.
             log.debug("No magnitudes for a constant prediction: %s", error)
             return None
-        # A constant costs the model nothing: all that it penalises can be 0.
-        return {**found, **({} if self._own is None else {MODEL: 0.0})}

@@ -22,7 +22,7 @@ class TrainingRecord:
 
     Attributes:
         reports: The reports so far.
-        baseline: Unweighted magnitude of each term for the best constant prediction, or ``None``.
+        baseline: Unweighted magnitude of each term for the mean of the targets, or ``None``.
         calibration: How far the output's offset is from its optimum at the end, or ``None``.
 
     >>> record = TrainingRecord(["mse", "under"])
@@ -97,9 +97,14 @@ class TrainingRecord:
         return {
             **self._named("magnitude", values),
             **self._named("share", shares(self._weights[i], values)),
-            **self._named("decrease", as_fractions(self._fallen[i])),
+            **self._named("decrease", self._parts_of_the_fall(i)),
             **{f"val_magnitude/{name}": value for name, value in report.val.items()},
         }
+
+    def _parts_of_the_fall(self, i: int) -> Floats:
+        """Decrease shares up to the report at a position; undefined if the loss has not fallen."""
+        fallen = self._fallen[i]
+        return as_fractions(fallen) if fallen.sum() > 0 else np.full_like(fallen, np.nan)
 
     def _pulls(self, i: int) -> dict[str, float]:
         """What the report at a position says of gradients, if it has any."""

@@ -11,14 +11,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 from keras import ops, tree
 
 from lossweights.base.errors import ModelError
-from lossweights.foreign import layers_of, swapped_call
+from lossweights.foreign import layers_of, mask_of, swapped_call
 
 Tensor = Any
 Values: TypeAlias = Sequence[tuple[keras.Variable, Tensor]]  # that some variables have meanwhile
 
+MASK_ROWS = 1024  # that are looked at together
 STATISTICS_ROWS = 256  # that moving statistics and the model's own losses are measured on
 
 
@@ -64,6 +66,35 @@ def outputs_of(model: keras.Model, x: Any, values: Values = ()) -> Any:
     """
     with keras.StatelessScope(state_mapping=list(values)):
         return model(x, training=False)
+
+
+def output_masks(model: keras.Model, x: Any) -> Any:
+    """Which elements of a model's outputs count under Keras' masks.
+
+    Args:
+        model: The model, built.
+        x: Inputs, as the model takes them.
+
+    Returns:
+        Of the structure of the outputs; a boolean array for each that has a mask, otherwise
+        ``None``. ``None`` alone if no output has one.
+    """
+    count = len(tree.flatten(x)[0])
+
+    def masks(rows: slice) -> Any:
+        part = tree.map_structure(lambda array: ops.convert_to_tensor(array[rows]), x)
+        return tree.map_structure(mask_of, outputs_of(model, part))
+
+    if all(mask is None for mask in tree.flatten(masks(slice(2)))):
+        return None
+    found = [masks(slice(start, start + MASK_ROWS)) for start in range(0, count, MASK_ROWS)]
+
+    def joined(*parts: Any) -> Any:
+        if parts[0] is None:
+            return None
+        return np.concatenate([ops.convert_to_numpy(part).astype(bool) for part in parts])
+
+    return tree.map_structure(joined, *found)
 
 
 def batch_statistics(model: keras.Model, x: Any, values: Values = ()) -> Values:

@@ -56,7 +56,9 @@ class TermMonitor(keras.callbacks.Callback):
 
     Args:
         loss: The combined loss that the model is compiled with.
-        probe: ``(x, y)`` or ``(x, y, sample_weight)`` from the training data, as arrays.
+        probe: ``(x, y)`` or ``(x, y, sample_weight)`` from the training data, as arrays. What
+            ``fit`` gets as ``sample_weight`` or ``class_weight`` belongs in here as well: no
+            callback can see it.
         validation: The same from validation data, or ``None``.
         gradients: ``"parameters"`` for gradients with respect to the trainable parameters,
             ``"output"`` for the cheap variant at the model's output, ``None`` for none. See

@@ -246,3 +246,26 @@ def test_front_of_thousands_is_what_brute_force_finds(objectives):
     cloud = rng.integers(0, 12, (2000, objectives)).astype(float)
     wanted = [not ((cloud <= row).all(axis=1) & (cloud < row).any(axis=1)).any() for row in cloud]
     assert pareto_mask(cloud).tolist() == wanted
+
+
+def test_of_two_middle_corners_the_one_nearer_to_the_best_of_the_second_is_taken():
+    """Both exchange as much, as on every hull of four points: the order of objectives decides."""
+    front = np.array([[0.0, 10.0], [1.0, 4.0], [4.0, 2.0], [10.0, 0.0]])
+    assert (knee_index(front), knee_index(front[:, ::-1])) == (2, 1)
+
+
+def test_a_straight_front_in_float32_has_no_knee():
+    """Rounding makes no corner."""
+    t = np.linspace(0, 1, 9)
+    front = np.stack([1.3 * t, 0.7 * (1 - t)], axis=1)
+    for values in (front, front.astype("float32")):
+        knee = find_knee(values)
+        assert (knee.row, "straight" in knee.note) == (4, True)
+
+
+def test_two_points_are_equally_near_to_the_ideal():
+    """So without weights the first is taken, and said to be."""
+    for values in ([[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]):
+        knee = find_knee(values)
+        assert knee.row == 0
+        assert knee.note.endswith("this is the first of the two.")

@@ -234,7 +234,7 @@ def test_the_constant_prediction_as_a_start():
     verdict = judge({"mse": 1.0, "under": 1.0}, rows, baseline={"mse": 2.0, "under": 4.0})
     assert verdict.driver == "mse"
     assert verdict.baseline == {"mse": pytest.approx(0.25), "under": pytest.approx(0.75)}
-    assert "From the best constant prediction on: mse 25%, under 75%." in verdict.paragraph
+    assert "the mean of the targets, on: mse 25%, under 75%." in verdict.paragraph
 
 
 def test_worse_than_a_constant_prediction():
@@ -242,7 +242,7 @@ def test_worse_than_a_constant_prediction():
     verdict = judge({"mse": 1.0}, [[100.0], [5.0]], baseline={"mse": 4.0})
     assert verdict.driver == "mse"
     assert math.isnan(verdict.baseline["mse"])
-    assert "no better than that of the best constant prediction" in verdict.paragraph
+    assert "The terms cost no less than a constant, the mean of the targets" in verdict.paragraph
 
 
 def test_an_offset_that_is_not_trained():

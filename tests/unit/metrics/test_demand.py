@@ -93,6 +93,14 @@ def test_fill_rate_needs_demand(demand):
     assert np.isnan(float(metric.value(metric.sums(demand, [0.0, 0.0]))))
 
 
+def test_fill_rate_leaves_out_samples_without_weight():
+    """Whatever their targets are; where none with a weight is a demand it is refused."""
+    metric = metrics.FillRate()
+    assert metric.evaluate([-1.0, 2.0, 3.0], [0.0, 1.0, 3.0], [0.0, 1.0, 1.0]) == 0.8
+    with pytest.raises(MetricError, match="not all zero"):
+        metric.evaluate([0.0, 2.0], [0.0, 1.0], [1.0, 0.0])
+
+
 def test_fill_rate_of_negative_orders_is_below_that_of_none():
     """Documented: a negative prediction counts as less than nothing."""
     assert metrics.fill_rate([10.0], [0.0]) == 0.0

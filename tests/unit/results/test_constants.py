@@ -9,7 +9,11 @@ from lossweights.results.constants import read_constants, write_constants
 def test_what_is_kept_is_read(tmp_path):
     """Also where no perfect value is known; a folder of an earlier version has none."""
     assert read_constants(tmp_path) == {}
-    known = {"rmse": {"value": 1.5, "perfect": 0.0}, "own": {"value": -2.0, "perfect": None}}
+    along = [2.5, 1.5, 2.5]
+    known = {
+        "rmse": {"value": 1.5, "perfect": 0.0, "along": along},
+        "own": {"value": -2.0, "perfect": None},
+    }
     write_constants(tmp_path, known)
     assert read_constants(tmp_path) == known
 

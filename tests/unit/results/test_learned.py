@@ -55,5 +55,7 @@ def test_a_loss_that_rose_asks_for_a_smaller_learning_rate():
     """More of what makes the loss rise is no remedy."""
     recipe = {"epochs": 2, "optimizer": {"learning_rate": 30.0}}
     constants = {"rmse": {"value": 2.0, "perfect": 0.0}}
-    said = why_nothing_learned([{"rmse": 22.0}] * 4, {"rmse": "minimize"}, constants, recipe, 3)
+    said = why_nothing_learned(
+        [{"rmse": 22.0}] * 4, {"rmse": "minimize"}, constants, recipe, risen=3
+    )
     assert "so train with a smaller learning rate than 30: the loss rose or diverged in 3" in said
