@@ -64,6 +64,32 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_CACHE_HOME"] = cache
 
 
+NEAR_TO_OTHERS = Path(__file__).parent / "slow.txt"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what `slow.txt` names, and refuse names that fit nothing any more."""
+    here = NEAR_TO_OTHERS.parent.parent
+    ids = {f"{item.path.relative_to(here)}::{item.name}": item for item in items}
+    whole = {name.partition("::")[0] for name in ids} if not _chosen_by_name(config) else set()
+    for line in NEAR_TO_OTHERS.read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        found = [item for name, item in ids.items() if name.startswith(line)]
+        if not found and line.partition("::")[0] in whole:
+            raise pytest.UsageError(
+                f"{NEAR_TO_OTHERS.name} names {line}, and there is no such test"
+            )
+        for item in found:
+            item.add_marker(pytest.mark.slow)
+
+
+def _chosen_by_name(config: pytest.Config) -> bool:
+    """Whether single tests of a file were asked for, so that others are not there to be found."""
+    return any("::" in str(arg) for arg in config.args)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder for sweeps that does not exist yet, as ``mlruns`` in a fresh clone."""
