@@ -1,15 +1,14 @@
-"""Files to be trusted: paths that stay inside, atomic writes, locks that are never stale."""
+"""Files to be trusted: paths that stay inside, atomic writes."""
 
 from __future__ import annotations
 
 import os
-import platform
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from lossweights.base.errors import StoreError, SweepLocked
+from lossweights.base.errors import StoreError
 from lossweights.base.names import shown
 
 
@@ -82,47 +81,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _is_still(handle: int, path: Path) -> bool:
-    """Whether an open file is the one at a path: a lock on a removed file locks nothing."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def exclusive_lock(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock that the operating system drops with the process, so it is never stale.
-
-    Raises:
-        SweepLocked: Another process holds it; the message names it and its machine.
-        StoreError: The lock file cannot be created.
-    """
-    import fcntl  # POSIX only; imported here so that reading weight sets works on Windows too
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StoreError(
-            f"Cannot create {path}: {error}. Check the folder and its rights."
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode("ascii", "replace").strip() or "another process"
-            raise SweepLocked(
-                f"{what} is being driven by {holder}. Wait for it to end, or stop it first; one "
-                f"process at a time may write a sweep."
-            ) from None
-        if not _is_still(handle, path):
-            raise SweepLocked(f"{what} was being made by another process just now. Try again.")
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
-        yield
-        os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 import sys
@@ -55,15 +56,20 @@ def total_bytes() -> int | None:
 
 
 def held_bytes() -> int:
-    """The memory that this process holds; where /proc does not tell, the most it ever held."""
-    import resource  # POSIX only; reading weight sets works on Windows too
+    """The memory that this process holds; where /proc does not tell, the most it ever held.
 
+    Where the system tells neither, 0.
+    """
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * resource.getpagesize()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
     except OSError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        pass
+    try:
+        import resource  # POSIX only
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _memory(entry: str) -> int | None:

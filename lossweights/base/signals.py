@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP, and a SIGBREAK for what closes a console.
+_STOPPING = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -26,7 +31,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Signals:
-    """Turns SIGINT, SIGTERM and SIGHUP into an orderly end; a context manager.
+    """Turns SIGINT, SIGTERM and, where there is one, SIGHUP into an orderly end; a context manager.
 
     Inside `patiently` the first signal is only noted, for the driver to see; anywhere else, and
     for a second signal, `Interrupted` is raised where the program stands. Signals that are ignored,

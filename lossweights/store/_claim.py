@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from lossweights.base.errors import StoreError, SweepLocked
-from lossweights.base.files import exclusive_lock
+from lossweights.base.locks import exclusive_lock, holder_file
 
 TRIES = 5  # somebody who asks whether a sweep is running holds its lock for an instant
 TRY_SECONDS = 0.02
@@ -27,7 +28,7 @@ class Claim:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
+        self._folder, self._lock_file = folder, folder / "lock"
         self._lock = ExitStack()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,7 @@ class Claim:
             ) from error
         for attempt in range(1, TRIES + 1):
             try:
-                lock = exclusive_lock(folder / "lock", f"The sweep {name!r}")
+                lock = exclusive_lock(self._lock_file, f"The sweep {name!r}")
                 self._lock.enter_context(lock)
                 return
             except SweepLocked:
@@ -48,14 +49,18 @@ class Claim:
 
     def clear(self) -> None:
         """Remove all that is in the folder, but for the lock."""
+        kept = (self._lock_file, holder_file(self._lock_file))
         for path in self._folder.iterdir():
-            if path.name != "lock":
+            if path not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def remove(self) -> None:
         """Remove the folder, and with it the claim."""
         self.clear()
-        (self._folder / "lock").unlink(missing_ok=True)
+        if os.name == "nt":
+            self.close()  # what is open cannot be removed there
+        for path in (self._lock_file, holder_file(self._lock_file)):
+            path.unlink(missing_ok=True)
         self._folder.rmdir()
         self.close()
 

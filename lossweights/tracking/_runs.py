@@ -6,7 +6,6 @@ are found by their tags before they are made, and points count once at one key, 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shlex
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import program
+from lossweights.base.locks import waited_for_lock
 from lossweights.base.logs import log_level
 from lossweights.dominance.judge import judge_results
 from lossweights.records import Outcome, as_text
@@ -125,13 +125,8 @@ class Runs:
         if not self._uri.startswith("sqlite:"):
             yield
             return
-        self._root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._root / "mlflow.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with waited_for_lock(self._root / "mlflow.lock"):
             yield
-        finally:
-            os.close(handle)
 
     def _experiment(self) -> str:
         experiment = self._client.get_experiment_by_name(self._sweep)

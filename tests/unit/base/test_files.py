@@ -1,15 +1,13 @@
-"""Paths, atomic writes and locks: what is left when everything goes wrong."""
+"""Paths and atomic writes: what is left when everything goes wrong."""
 
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lossweights.base import files
-from lossweights.base.errors import StoreError, SweepLocked
+from lossweights.base.errors import StoreError
 
 
 def test_inside_refuses_links_that_lead_out(tmp_path):
@@ -82,93 +80,3 @@ def test_writing_where_nothing_can_be_written_says_so(tmp_path):
     with pytest.raises(StoreError, match="Cannot write") as raised:
         files.write_atomic(tmp_path / "file" / "x.json", "x")
     assert isinstance(raised.value, OSError)
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from lossweights.base.files import exclusive_lock
-with exclusive_lock(Path(sys.argv[1]), "The sweep"):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def holder(tmp_path):
-    """Another process that holds the lock until it is killed or its input closes."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "lock")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def test_lock_of_another_process_is_respected(tmp_path, holder):
-    """A held lock refuses, names the process, and is free again once that has ended."""
-    lock = tmp_path / "lock"
-    with (
-        pytest.raises(SweepLocked, match=f"process {holder.pid}"),
-        files.exclusive_lock(lock, "The sweep"),
-    ):
-        pass
-    holder.communicate("")
-    with files.exclusive_lock(lock, "The sweep"):
-        pass
-
-
-def test_lock_of_a_killed_process_is_not_stale(tmp_path, holder):
-    """A process that is killed gives its lock back with its life."""
-    holder.kill()
-    holder.wait()
-    with files.exclusive_lock(tmp_path / "lock", "The sweep"):
-        pass
-
-
-def test_lock_is_exclusive_within_one_process_too(tmp_path):
-    """A second sweep of the same name in one process is refused as well."""
-    lock = tmp_path / "lock"
-    with (
-        files.exclusive_lock(lock, "The sweep"),
-        pytest.raises(SweepLocked),
-        files.exclusive_lock(lock, "The sweep"),
-    ):
-        pass
-
-
-def test_lock_is_released_by_an_error(tmp_path):
-    """The lock does not outlive the block, however that ends."""
-    with pytest.raises(KeyboardInterrupt), files.exclusive_lock(tmp_path / "lock", "x"):
-        raise KeyboardInterrupt
-    with files.exclusive_lock(tmp_path / "lock", "x"):
-        pass
-
-
-def test_lock_file_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
-    """A lock taken on a file that its last holder removed would be held by two: it is refused."""
-    import fcntl
-
-    lock, real = tmp_path / "lock", fcntl.flock
-
-    def remove_then_lock(handle, operation):
-        lock.unlink(missing_ok=True)  # what an aborted creation in another process does
-        real(handle, operation)
-
-    monkeypatch.setattr(fcntl, "flock", remove_then_lock)
-    with pytest.raises(SweepLocked), files.exclusive_lock(lock, "The sweep"):
-        pass
-
-
-def test_lock_where_nothing_can_be_written(tmp_path):
-    """A lock below a file cannot be made and says so."""
-    (tmp_path / "file").touch()
-    with (
-        pytest.raises(StoreError, match="Cannot create"),
-        files.exclusive_lock(tmp_path / "file" / "lock", "x"),
-    ):
-        pass

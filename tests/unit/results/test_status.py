@@ -3,7 +3,7 @@
 import pytest
 
 from lossweights.base.errors import SweepNotFound
-from lossweights.base.files import exclusive_lock
+from lossweights.base.locks import exclusive_lock
 from lossweights.records import Outcome
 from lossweights.results import status as status_module
 from lossweights.results.status import StatusBoard, Worker, is_running, read_status
