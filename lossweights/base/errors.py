@@ -73,7 +73,15 @@ class SweepChanged(LossweightsError, ValueError):
 
 
 class WorkerError(LossweightsError, RuntimeError):
-    """A worker process that cannot load the sweep, keeps dying, or sends what is no report."""
+    """A worker process that cannot load the sweep, keeps dying, or sends what is no report.
+
+    Attributes:
+        reason: Why, in a line.
+    """
+
+    def __init__(self, message: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = (reason or message).partition("\n")[0]
 
 
 class TrackingError(LossweightsError, RuntimeError):

@@ -85,13 +85,14 @@ def resume(name: SweepName, flags: Flags) -> None:
         from lossweights.cli._script import load_sweep
         from lossweights.results.folder import read_manifest
 
-        script = read_manifest(flags.root, name).get("script")
+        manifest = read_manifest(flags.root, name)
+        script, module = manifest.get("script"), manifest.get("module")
         if not isinstance(script, str):
             raise SweepNotFound(
                 f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
                 f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
             )
-        sweep = load_sweep(Path(script))
+        sweep = load_sweep(Path(script), module if isinstance(module, str) else None, name)
     run_and_print(sweep, replace(flags, name=name, resume=True), Path(script))
 
 

@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 from lossweights.base.errors import SweepNotFound
 from lossweights.base.quiet_start import quiet_start
-from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.abstract import AbstractSweep, sweeps_made
+
+_RUN_NAME = "lossweights_script"  # not "__main__": the main part of a script does not run
 
 
-def load_sweep(path: Path) -> AbstractSweep:
-    """The one sweep that a script declares at its top level; the script's main part does not run.
+def load_sweep(path: Path, module: str | None = None, name: str | None = None) -> AbstractSweep:
+    """The sweep that a script declares at its top level; the script's main part does not run.
+
+    Args:
+        path: The script.
+        module: The module that it is, where it was run as ``python -m``.
+        name: Which sweep, if the script makes several; in a loop, say.
 
     Raises:
-        SweepNotFound: There is no such file, or it declares no sweep, or more than one.
+        SweepNotFound: There is no such file, or it declares no sweep, or more than one and none of
+            that name.
     """
-    if not path.is_file():
-        raise SweepNotFound(f"Expected a script. Found no file {path}. Check the path.")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)  # as Python does for a script, whose functions may import later
-    with quiet_start():  # whichever it imports first, Keras or us
-        found = runpy.run_path(str(path), run_name="lossweights_script")
-    sweeps = {id(value): value for value in found.values() if isinstance(value, AbstractSweep)}
-    if len(sweeps) != 1:
+    top, made = _run(path, module)
+    for found in (top, made):
+        named = [sweep for sweep in found if sweep.name == name]
+        if len(named) == 1:
+            return named[0]
+    if len(top) != 1:
+        names = f"They are {', '.join(sweep.name for sweep in top)}. " if top else ""
         raise SweepNotFound(
-            f"Expected one lw.Sweep(...) at the top level of {path}. Found {len(sweeps)}. "
-            f"Write sweep = lw.Sweep(...) outside of functions."
+            f"Expected one lw.Sweep(...) at the top level of {path}. Found {len(top)}. "
+            f"{names}Write sweep = lw.Sweep(...) outside of functions, one in a script, or call "
+            f"run() of each in the script's main part."
         )
-    return next(iter(sweeps.values()))
+    return top[0]
 
 
 def load_location(location: Mapping[str, str]) -> AbstractSweep:
@@ -42,13 +49,42 @@ def load_location(location: Mapping[str, str]) -> AbstractSweep:
         SweepNotFound: It is not there.
     """
     if "script" in location:
-        return load_sweep(Path(location["script"]))
+        path, name = Path(location["script"]), location.get("sweep")
+        sweep = load_sweep(path, location.get("module"), name)
+        if name not in (None, sweep.name):
+            raise SweepNotFound(
+                f"Expected a sweep {name!r} that is made at the top level of {path}. Found "
+                f"{sweep.name!r}. Make it outside of functions and of the script's main part."
+            )
+        return sweep
     with quiet_start():
         module = import_module(location["module"])
-    sweep = getattr(module, location["name"], None)
-    if not isinstance(sweep, AbstractSweep):
+    found = getattr(module, location["name"], None)
+    if not isinstance(found, AbstractSweep):
         raise SweepNotFound(
             f"Expected a sweep as {location['name']!r} of the module {location['module']!r}. "
-            f"Found {type(sweep).__name__}. Define it at the top level of the module."
+            f"Found {type(found).__name__}. Define it at the top level of the module."
         )
-    return sweep
+    return found
+
+
+def _run(path: Path, module: str | None) -> tuple[list[AbstractSweep], list[AbstractSweep]]:
+    """The sweeps that a script has at its top level, and all that it makes."""
+    if not path.is_file():
+        raise SweepNotFound(f"Expected a script. Found no file {path}. Check the path.")
+    depth = 0 if module is None else module.count(".")
+    folder = str(path.resolve().parents[depth])
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as Python does for a script, whose functions may import later
+    with quiet_start(), sweeps_made() as made:  # whichever it imports first, Keras or us
+        if module is None:
+            found = runpy.run_path(str(path), run_name=_RUN_NAME)
+        else:
+            found = runpy.run_module(module, run_name=_RUN_NAME)
+    top = _sweeps(found.values())
+    return top, [sweep for sweep in _sweeps(made) if hasattr(sweep, "name")]
+
+
+def _sweeps(values: Iterable[object]) -> list[AbstractSweep]:
+    """The sweeps among values, each once."""
+    return list({id(v): v for v in values if isinstance(v, AbstractSweep)}.values())

@@ -41,7 +41,9 @@ def main() -> None:
 def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
     from lossweights.cli._script import load_location
 
-    prepared = load_location(request["location"]).prepare(rehearse=False)
+    sys.argv = list(request["arguments"])
+    sweep = load_location(request["location"])
+    prepared = sweep.prepare(rehearse=False)
     meanwhile.enter_context(autologging_off())  # the script may have turned it on
     trainer = prepared.make_trainer(request["trainer"], request["members"])
     return Loaded(trainer, prepared.fingerprint)

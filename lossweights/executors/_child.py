@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+from contextlib import ExitStack
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lossweights.base.errors import WorkerError
 from lossweights.base.machine import THREADS
@@ -27,17 +29,24 @@ class Child:
     group of its own, so that Ctrl-C reaches the driver alone.
 
     Args:
-        log: File that its output is appended to.
+        log: File that its output is appended to; ``None`` keeps it in a file without a name, until
+            `log_to` says where to.
         cores: How many threads its numerical libraries may use.
     """
 
-    def __init__(self, log: Path, cores: int) -> None:
+    def __init__(self, log: Path | None, cores: int) -> None:
         self.pipe, theirs = Pipe()
-        self._log, self._send_lock = log, threading.Lock()
-        log.parent.mkdir(parents=True, exist_ok=True)
+        self._send_lock = threading.Lock()
+        self._log, self._log_start = log, 0 if log is None else _end_of(log)
+        self._unnamed: IO[bytes] | None = None
+        if log is None:
+            self._unnamed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the last look
         command = [sys.executable, "-P", "-m", "lossweights.cli.worker"]
-        with log.open("ab") as output, theirs:
-            self._log_start = output.tell()
+        with ExitStack() as ours:
+            ours.enter_context(theirs)
+            output: IO[bytes] | None = self._unnamed
+            if log is not None:
+                output = ours.enter_context(_made(log).open("ab"))
             self._process = subprocess.Popen(
                 [*command, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
@@ -61,6 +70,16 @@ class Child:
         """
         with self._send_lock:
             send(self.pipe, say, **content)
+
+    def log_to(self, log: Path) -> None:
+        """Have its output appended to a file from now on, with what there was of it so far.
+
+        Raises:
+            OSError: The process is gone.
+        """
+        self._log, self._log_start = log, _end_of(log)
+        _made(log)
+        self.send("log", path=str(log))
 
     def exited(self) -> bool:
         """Whether the process has ended."""
@@ -91,11 +110,31 @@ class Child:
             return None
 
     def log_tail(self) -> str:
-        """The last that this process wrote, whatever bytes it wrote."""
-        with self._log.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(self._log_start, size - LOG_TAIL_BYTES))
-            return stream.read().decode("utf-8", "backslashreplace")
+        """The last that this process wrote, whatever bytes; asked once, when it is over."""
+        data = b""
+        if self._log is not None and self._log.exists():
+            with self._log.open("rb") as stream:
+                data = _tail(stream, self._log_start)
+        if self._unnamed is not None:
+            with self._unnamed as unnamed:
+                data = data or _tail(unnamed, 0)
+        return data.decode("utf-8", "backslashreplace")
+
+
+def _made(log: Path) -> Path:
+    """A log whose folder is there."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log
+
+
+def _end_of(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def _tail(stream: IO[bytes], start: int) -> bytes:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(start, size - LOG_TAIL_BYTES))
+    return stream.read()
 
 
 def _environment(cores: int) -> dict[str, str]:

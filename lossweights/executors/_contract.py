@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self, TypeAlias
 
 from lossweights.records import EpochReport, Failure, TrialResult
@@ -125,6 +126,12 @@ class Executor(ABC):
 
         Raises:
             WorkerError: The workers cannot load what they are to train.
+        """
+
+    def log_to(self, folder: Path) -> None:  # noqa: B027  where workers print nothing
+        """Keep what workers print in files of a folder, with what they have printed so far.
+
+        Called once at most, after the start: a sweep has no folder before a worker could load it.
         """
 
     @abstractmethod

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
@@ -32,9 +36,13 @@ class ProcessExecutor(Executor):
         location: How a worker finds the sweep; see `lossweights.sweep._location.location_of`.
         trainer: Name of the trainer that each worker builds.
         fingerprint: What the workers must find when they load the sweep: the driver's own.
-        logs: Folder for the logs of the workers.
+        logs: Folder for the logs of the workers; ``None`` if `log_to` will name it.
         members: How many members a worker trains at once; ``None`` leaves that to the trainer.
         memory: Bytes at which a worker is replaced between batches; ``None`` never does.
+        settings: What the workers set before they load the data.
+
+    Raises:
+        WorkerError: This system has no such processes.
     """
 
     def __init__(
@@ -43,17 +51,30 @@ class ProcessExecutor(Executor):
         location: Mapping[str, str],
         trainer: str,
         fingerprint: str,
-        logs: Path,
+        logs: Path | None = None,
         members: int | None = None,
         memory: int | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
+        if not hasattr(os, "fork"):
+            raise WorkerError(
+                f"Expected a POSIX system for worker processes. Found {platform.system()} without "
+                f"fork. Train in this process with workers=0.",
+                "this system has no fork",
+            )
         self._fingerprint = fingerprint
         self._events: SimpleQueue[Event | Ready | WorkerError] = SimpleQueue()
         self._pending: deque[Batch] = deque()
         self._wanted = threading.Condition()
         self._closed = False
         self._ready: Ready | None = None
-        load = {"location": dict(location), "trainer": trainer, "members": members}
+        load = {
+            "location": dict(location),
+            "arguments": list(sys.argv),  # a script may read them on import, as it did here
+            "settings": dict(settings or {}),
+            "trainer": trainer,
+            "members": members,
+        }
         cores = max(1, available_cores() // workers)
         self._supervisors = [
             Supervisor(self, number, load, logs, cores, memory) for number in range(1, workers + 1)
@@ -86,11 +107,18 @@ class ProcessExecutor(Executor):
         return self._ready
 
     def start(self) -> None:
-        """Start the workers and wait for the first one; the others follow."""
-        for supervisor in self._supervisors:
-            supervisor.start()
+        """Start a worker and wait until it has loaded the sweep; then the others follow."""
+        first, *others = self._supervisors
+        first.start()
         while self._ready is None:
             self.poll(0.25, lambda event: None)
+        for supervisor in others:
+            supervisor.start()
+
+    def log_to(self, folder: Path) -> None:
+        """Keep what the workers print in a file each."""
+        for supervisor in self._supervisors:
+            supervisor.log_to(folder)
 
     def submit(self, batch: Batch) -> None:
         """Queue a batch for the next worker that is free."""
@@ -118,7 +146,14 @@ class ProcessExecutor(Executor):
                 return
 
     def _check(self, ready: Ready) -> None:
-        """A worker that loads the script again after a crash must find what the driver found."""
+        """A worker must find what the driver found, also after a crash."""
+        if ready.fingerprint != self._fingerprint and self._ready is None:
+            raise SweepChanged(
+                "Expected a worker to load the sweep that is run here. Found another model, other "
+                "data or other terms: it is made or changed below `if __name__ == '__main__':`, "
+                "which no worker runs, or its script does not give the same twice. Move that to "
+                "the top level of the script, or train in this process with workers=0."
+            )
         if ready.fingerprint != self._fingerprint:
             raise SweepChanged(
                 "Expected workers to load the sweep that the driver loaded. Found another model, "

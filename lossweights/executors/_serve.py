@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -53,8 +54,21 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None
             message = receive(pipe)
             if message["say"] == "batch":
                 _train(trainer, received_batch(message), pipe)
+            elif message["say"] == "log":
+                _print_to(message["path"])
     except (EOFError, OSError):
         return  # the driver has gone, or wants no more
+
+
+def _print_to(path: str) -> None:
+    """Go on printing to a file, after what was printed so far."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(path, "ab", buffering=0) as log:  # noqa: PTH123  no buffer between us and the file
+        with suppress(OSError):  # the script has sent its output somewhere else
+            log.write(os.pread(1, os.fstat(1).st_size, 0))
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
 
 
 def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:

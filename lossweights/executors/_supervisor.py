@@ -64,7 +64,7 @@ class Supervisor(threading.Thread):
         desk: Source of batches and sink of events.
         number: Number of the worker, from 1, for its log.
         load: First message to the worker: which sweep, which trainer.
-        logs: Folder of the logs.
+        logs: Folder of the logs; ``None`` as long as there is none.
         cores: Threads for the worker's numerical libraries.
         memory: Bytes at which a worker is replaced between batches, or ``None``.
     """
@@ -74,14 +74,16 @@ class Supervisor(threading.Thread):
         desk: Desk,
         number: int,
         load: Mapping[str, Any],
-        logs: Path,
+        logs: Path | None,
         cores: int,
         memory: int | None,
     ) -> None:
         super().__init__(name=f"lossweights-worker-{number}", daemon=True)
         self._desk, self._load = desk, dict(load)
-        self._log, self._cores, self._memory = logs / f"worker-{number}.log", cores, memory
+        self._number, self._cores, self._memory = number, cores, memory
+        self._log = None if logs is None else self._log_in(logs)
         self._child: Child | None = None
+        self._changing = threading.Lock()  # of the log: a child that is being started is told too
         self._current: Batch | None = None
         self._idle = self._closing = False
 
@@ -98,6 +100,16 @@ class Supervisor(threading.Thread):
         if child is not None and current is not None and current.key == batch:
             with suppress(OSError):  # it is gone, and the thread is about to find out
                 child.send("stop", batch=batch, positions=positions)
+
+    def _log_in(self, folder: Path) -> Path:
+        return folder / f"worker-{self._number}.log"
+
+    def log_to(self, folder: Path) -> None:
+        """Keep what the worker prints in a file of a folder."""
+        with self._changing, suppress(OSError):  # it is gone, and the thread is about to find out
+            self._log = self._log_in(folder)
+            if self._child is not None:
+                self._child.log_to(self._log)
 
     def kill(self) -> None:
         """End the worker now and start no other."""
@@ -143,25 +155,32 @@ class Supervisor(threading.Thread):
         for _ in range(MAX_STARTS):
             if self._closing:
                 break
-            child = self._child = Child(self._log, self._cores)
             try:
-                child.send("load", **self._load)
+                with self._changing:
+                    child = self._child = Child(self._log, self._cores)
+                    child.send("load", **self._load)
                 message = self._hear(child)
                 if message["say"] == "broken":
                     raise WorkerError(
                         f"Expected a worker that can load the sweep. Found: {message['reason']}\n"
-                        f"{message['details']}\nThe worker's log is {self._log}."
+                        f"{message['details']}{self._where_log_is()}",
+                        str(message["reason"]),
                     )
                 self._desk.put(Ready(message))
                 return child
-            except (EOFError, OSError):
+            except (EOFError, OSError) as error:
                 how, tail = self._end()
+                how = how or f"could not be started: {error}"
                 if not self._closing:
                     log.warning("a worker %s before it was ready", how)
         raise WorkerError(
-            f"Expected a worker that gets ready. Found: it {how}, {MAX_STARTS} times.\n{tail}\n"
-            f"The worker's log is {self._log}."
+            f"Expected a worker that gets ready. Found: it {how}, {MAX_STARTS} times.\n{tail}"
+            f"{self._where_log_is()}",
+            f"a worker {how}",
         )
+
+    def _where_log_is(self) -> str:
+        return "" if self._log is None else f"\nThe worker's log is {self._log}."
 
     def _train(self, batch: Batch) -> Ended | Lost:
         """Have a batch trained; how it ended. A worker that dies before it began is no loss."""

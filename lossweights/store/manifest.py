@@ -13,7 +13,8 @@ from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
 # baseline follows from data and terms.
-_FREE = ("script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice")
+_RUN = ("script", "module", "created", "shown", "trials", "tracking", "accepted", "choice")
+_FREE = (*_RUN, "baseline")
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 _NOT_THERE = object()  # which is another thing than a field that is null
@@ -33,6 +34,7 @@ def make_manifest(
     shown: Mapping[str, Any],
     trials: int,
     tracking: str | None,
+    module: str | None = None,
     baseline: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
@@ -50,6 +52,7 @@ def make_manifest(
         shown: What the tracker shows of the sweep.
         trials: How many weight sets are to be tried, for ``lossweights resume``.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
+        module: Name of the module that the script was run as, or ``None``.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
     """
     return {
@@ -58,6 +61,7 @@ def make_manifest(
         "name": name,
         "created": created,
         "script": script,
+        "module": module,
         "shown": {key: str(value) for key, value in shown.items()},
         "trials": trials,
         "tracking": tracking,

@@ -2,90 +2,126 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
-from lossweights.base.errors import WorkerError
+from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores, total_bytes
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
-from lossweights.store import Store
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep.prepared import Prepared
 from lossweights.training import SetupRequest, TrainingSetup
 
+log = logging.getLogger("lossweights")
+
 MEMORY_SHARE = 0.8  # of the machine's memory that all workers together may hold
 
 
-def choose_setup(
-    sweep: Declaration, prepared: Prepared, store: Store, options: RunOptions
-) -> TrainingSetup | None:
-    """How the trials are trained, which is said; ``None`` if there are none left."""
-    if store.finished() >= options.trials:
-        return None
-    workers = options.workers
-    least = 0 if options.trial_timeout is None else 1  # only a process can be ended in time
-    if workers is None and not least and not _can_have_workers(sweep, options):
-        workers = 0
-    setup = _kept_setup(
-        prepared, store, SetupRequest(options.trainer, options.trials, workers, least)
-    )
-    if setup.why and not options.quiet:
-        print(setup, file=sys.stderr, flush=True)
-    return setup
+class Crew:
+    """What trains the trials of a sweep, from the choice to the end; a context manager.
 
+    It writes nothing: a sweep that cannot be trained as it was asked for leaves no folder.
 
-def make_executor(
-    sweep: Declaration,
-    prepared: Prepared,
-    store: Store,
-    setup: TrainingSetup,
-    options: RunOptions,
-) -> Executor:
-    """What trains the trials so; it has not started.
+    Args:
+        sweep: The sweep.
+        prepared: The sweep, ready to run.
+        options: The options of the run.
 
-    Raises:
-        WorkerError: Worker processes were asked for, and could not find the sweep.
+    Attributes:
+        choice: How the trials are trained and what was asked, as a manifest keeps it.
     """
-    if setup.workers == 0:
-        return InlineExecutor(lambda: prepared.make_trainer(setup.trainer, setup.members))
-    return ProcessExecutor(
-        setup.workers,
-        location_of(sweep, sweep.name, options.script),
-        setup.trainer,
-        fingerprint=prepared.fingerprint,
-        logs=store.folder / "logs",
-        members=setup.members,
-        memory=_memory_limit(setup.workers),
-    )
+
+    def __init__(self, sweep: Declaration, prepared: Prepared, options: RunOptions) -> None:
+        self._sweep, self._prepared, self._options = sweep, prepared, options
+        self._executor: Executor | None = None
+        self.choice: dict[str, Any] = {}
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.close()
+
+    @property
+    def executor(self) -> Executor:
+        """What trains."""
+        if self._executor is None:
+            raise RuntimeError("Expected a crew that has started. Call start() first.")
+        return self._executor
+
+    def start(self, kept: object = None) -> None:
+        """Choose how the trials are trained, say it, and get ready for that.
+
+        If the number of workers was left to us, and no worker can load the sweep, it is trained in
+        this process, and a line says why.
+
+        Args:
+            kept: The choice that the manifest of a sweep that is gone on with has.
+
+        Raises:
+            WorkerError, SweepChanged: Workers were asked for, and cannot load the sweep.
+        """
+        options = self._options
+        least = 0 if options.trial_timeout is None else 1  # only a process can be ended in time
+        request = SetupRequest(options.trainer, options.trials, options.workers, least)
+        question = {**asdict(request), "cores": available_cores()}
+        setup = _kept_setup(kept, question) or self._prepared.choose(request)
+        if setup.workers:
+            try:
+                self._start(self._workers(setup))
+            except (WorkerError, SweepChanged) as error:
+                if options.workers is not None:
+                    raise
+                log.warning(
+                    "training in this process%s, since no worker process can load the sweep: %s",
+                    ", where a time limit acts between epochs" if least else "",
+                    getattr(error, "reason", str(error)),
+                )
+                setup = self._prepared.choose(replace(request, workers=0, least=0))
+        if not setup.workers:
+            made = setup
+            self._start(InlineExecutor(lambda: self._trainer(made)))
+        if setup.why and not options.quiet:
+            print(setup, file=sys.stderr, flush=True)
+        self.choice = {"asked": question, "made": asdict(setup)}
+
+    def _trainer(self, setup: TrainingSetup) -> Any:
+        return self._prepared.make_trainer(setup.trainer, setup.members)
+
+    def _workers(self, setup: TrainingSetup) -> Executor:
+        return ProcessExecutor(
+            setup.workers,
+            location_of(self._sweep, self._sweep.name, self._options.script),
+            setup.trainer,
+            fingerprint=self._prepared.fingerprint,
+            members=setup.members,
+            memory=_memory_limit(setup.workers),
+        )
+
+    def _start(self, executor: Executor) -> None:
+        try:
+            executor.start()
+        except BaseException:
+            executor.kill()
+            executor.close()
+            raise
+        self._executor = executor
 
 
-def _kept_setup(prepared: Prepared, store: Store, request: SetupRequest) -> TrainingSetup:
-    """What was chosen before, as long as the same is asked for on as many cores; else a choice.
+def _kept_setup(kept: object, question: Mapping[str, Any]) -> TrainingSetup | None:
+    """What was chosen before, as long as the same is asked for on as many cores.
 
     Timed again, or with other memory free, it might be chosen otherwise.
     """
-    question = {**asdict(request), "cores": available_cores()}
-    kept = store.manifest.get("choice")
     if isinstance(kept, Mapping) and kept.get("asked") == question:
-        made = TrainingSetup.from_json(kept.get("made"))
-        if made is not None:
-            return made
-    setup = prepared.choose(request)
-    content = {"asked": question, "made": asdict(setup)}
-    store.change_manifest({**store.manifest, "choice": content})
-    return setup
-
-
-def _can_have_workers(sweep: Declaration, options: RunOptions) -> bool:
-    """Whether a worker could import the sweep; not one that was written in a notebook."""
-    try:
-        location_of(sweep, sweep.name, options.script)
-    except WorkerError:
-        return False
-    return True
+        return TrainingSetup.from_json(kept.get("made"))
+    return None
 
 
 def _memory_limit(workers: int) -> int | None:

@@ -15,6 +15,7 @@ from lossweights.results.folder import read_manifest
 from lossweights.store import Store
 from lossweights.store.manifest import check_same, make_manifest
 from lossweights.sweep._declaration import Declaration
+from lossweights.sweep._location import module_of
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import without_password
@@ -45,6 +46,7 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         baseline=prepared.baseline,
         seed=sweep.seed,
         script=None if options.script is None else str(options.script.resolve()),
+        module=None if options.script is None else module_of(options.script),
         created=now,
         shown=prepared.shown,
         trials=options.trials,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from lossweights.base.autologging import autologging_off
 from lossweights.base.commands import command
@@ -15,7 +15,7 @@ from lossweights.executors import refuse_in_worker
 from lossweights.results.folder import refuse_existing
 from lossweights.results.result import SweepResult
 from lossweights.store import Store
-from lossweights.sweep._choose import choose_setup, make_executor
+from lossweights.sweep._choose import Crew
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._open import open_store, refuse_full_disk
 from lossweights.sweep._options import RunOptions
@@ -34,27 +34,33 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     with Signals() as signals, autologging_off():
         # 2. The data are loaded, and every part is tried once.
         prepared = sweep.prepare(rehearse=True)
-        # 3. The sweep folder is made or reopened; from here on it is ours alone.
-        with (
-            open_store(sweep, prepared, name, options) as store,
-            Telemetry(store, options) as telemetry,
-        ):
-            # 4. How trials are trained is chosen, perhaps by timing. MLflow starts after that: its
-            #    start takes all of a core.
+        with ExitStack() as run:
+            # 3. How trials are trained is chosen, perhaps by timing, and a first worker has loaded
+            #    the sweep, before anything of a new sweep is written. One that is gone on with is
+            #    opened before: perhaps nothing is left to train.
+            crew = run.enter_context(Crew(sweep, prepared, options))
+            if not options.resume:
+                crew.start()
+            # 4. The sweep folder is made or reopened; from here on it is ours alone. MLflow starts
+            #    after the choice: its start takes all of a core.
+            store = run.enter_context(open_store(sweep, prepared, name, options))
+            telemetry = run.enter_context(Telemetry(store, options))
+            left = store.finished() < options.trials
             try:
-                setup = choose_setup(sweep, prepared, store, options)
+                if options.resume and left:
+                    crew.start(store.manifest.get("choice"))
             finally:
                 telemetry.begin(prepared.shown)
             # 5. Batches are trained until enough trials have ended.
-            if setup is not None:
-                if setup.workers:
-                    telemetry.wait_for_tables()
-                executor = make_executor(sweep, prepared, store, setup, options)
-                recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
-                policy = Policy(options.max_retries, options.trial_timeout)
-                with telemetry.progress, executor:
-                    executor.start()
-                    driver = Driver(store, executor, recorder, signals, policy, telemetry.tracker)
+            if left:
+                with crew, telemetry.progress:
+                    store.change_manifest({**store.manifest, "choice": crew.choice})
+                    crew.executor.log_to(store.folder / "logs")
+                    recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
+                    policy = Policy(options.max_retries, options.trial_timeout)
+                    driver = Driver(
+                        store, crew.executor, recorder, signals, policy, telemetry.tracker
+                    )
                     telemetry.follow(driver)
                     with recorder:
                         driver.run(options.trials)

@@ -15,8 +15,6 @@ from lossweights.store import Store
 from lossweights.sweep._options import RunOptions
 from lossweights.tracking import STOPPED, Ending, Tracker
 
-TABLES_SECONDS = 120.0  # that MLflow may take to make its tables
-
 
 class Telemetry:
     """Tells of a sweep from its begin to its end, whatever that is; a context manager.
@@ -56,11 +54,6 @@ class Telemetry:
             self.progress.count(finished)
             if self.tracker is not None:
                 self.tracker.trial_ended(finished)  # what an interrupted process could not record
-
-    def wait_for_tables(self) -> None:
-        """Wait until MLflow's database is there, so that no child ever meets a part of it."""
-        if self.tracker is not None:
-            self.tracker.wait_until_tried(TABLES_SECONDS)
 
     def follow(self, driver: Driver) -> None:
         """Tell of the workers of a driver, too."""

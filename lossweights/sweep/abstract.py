@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any, Self
 
 from lossweights.results.result import SweepResult
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._options import RunOptions
+
+_made: ContextVar[list[AbstractSweep] | None] = ContextVar("_made", default=None)
+
+
+@contextmanager
+def sweeps_made() -> Iterator[list[AbstractSweep]]:
+    """The sweeps that are made within this context, also those that no variable holds any more."""
+    made: list[AbstractSweep] = []
+    token = _made.set(made)
+    try:
+        yield made
+    finally:
+        _made.reset(token)
 
 
 class AbstractSweep(Declaration):
@@ -16,6 +32,14 @@ class AbstractSweep(Declaration):
     Final subclasses: `lossweights.sweep.sweep.Sweep`, which trains Keras models, and
     `lossweights.testing.FakeSweep`, which does sums.
     """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """A new sweep, which is noted where `sweeps_made` is asked for."""
+        sweep = super().__new__(cls)
+        made = _made.get()
+        if made is not None:
+            made.append(sweep)
+        return sweep
 
     def run(
         self,

@@ -77,7 +77,7 @@ class Tracker:
         self._error: str | None = None
         self._offline_since: str | None = None
         self._ending: Ending | None = None
-        self._due, self._tried = threading.Event(), threading.Event()
+        self._due = threading.Event()
         self._finishing = threading.Event()
         self._set: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="lossweights-tracker", daemon=True)
@@ -122,10 +122,6 @@ class Tracker:
         self._set = {key: value for key, value in _IMPATIENT.items() if key not in os.environ}
         os.environ.update(self._set)
         self._thread.start()
-
-    def wait_until_tried(self, seconds: float) -> None:
-        """Wait until the store was opened for the first time, or could not be."""
-        self._tried.wait(seconds)
 
     def trial_ended(self, finished: Finished) -> None:
         """Record a finished trial, unless it is recorded already; returns at once."""
@@ -188,7 +184,6 @@ class Tracker:
             self._there = False
             self._runs.open(self._params)
             self._reached = self._there = True
-            self._tried.set()
         self._write_live()
         if self._pending:
             self._write_trials()
@@ -203,7 +198,6 @@ class Tracker:
     def _failed(self, error: Exception) -> None:
         log.debug("tracking failed", exc_info=True)
         self._error = self._explained(error)
-        self._tried.set()
         self._offline_since = self._offline_since or datetime.now(UTC).isoformat(timespec="seconds")
 
     def _explained(self, error: Exception) -> str:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lossweights.base.errors import SweepNotFound
-from lossweights.cli._script import load_sweep
+from lossweights.cli._script import load_location, load_sweep
 
 SWEEP = """
 import lossweights as lw
@@ -56,6 +56,31 @@ def test_script_without_exactly_one_sweep(tmp_path, ending, found):
     """No sweep, or a choice between two, is refused with the number found."""
     with pytest.raises(SweepNotFound, match=rf"Found {found}\."):
         load_sweep(script(tmp_path, ending))
+
+
+def test_of_several_sweeps_the_one_of_a_name_is_found(tmp_path):
+    """Also of those that a loop made and no variable holds any more."""
+    path = script(tmp_path, "for name in 'abc':\n    sweep = make(name)\nother = make('d')\n")
+    assert [load_sweep(path, name=name).name for name in "abcd"] == list("abcd")
+    with pytest.raises(SweepNotFound, match=r"Found 2\. They are c, d\."):
+        load_sweep(path, name="e")
+
+
+def test_a_sweep_of_another_name_is_not_the_one_that_a_worker_was_told(tmp_path):
+    """It is made in the main part of the script, which no worker runs."""
+    path = script(tmp_path, "sweep = make('a')\n")
+    with pytest.raises(SweepNotFound, match="Expected a sweep 'b'"):
+        load_location({"script": str(path), "sweep": "b"})
+
+
+def test_a_module_of_a_package_is_loaded_as_one(tmp_path):
+    """It may import its neighbours by relative names."""
+    package = tmp_path / "package_of_sweeps"
+    package.mkdir()
+    (package / "neighbour.py").write_text("value = 42\n")
+    path = script(package, "from . import neighbour\nsweep = make('x')\n", "return neighbour.value")
+    found = load_sweep(path, "package_of_sweeps.launch")
+    assert found.problem.build_model() == 42
 
 
 @pytest.mark.parametrize("name", ["missing.py", "."])

@@ -53,13 +53,23 @@ def test_a_name_with_results_is_refused_before_the_data_are_loaded(root):
         run(Loads("fake"), root)
 
 
-def test_an_error_on_the_way_is_the_end_of_the_sweep(root):
-    """Told as such, and nothing is trained."""
+def test_a_sweep_that_cannot_be_trained_leaves_nothing(root):
+    """So its name is free for the next try."""
     with pytest.raises(ValueError, match="good enough"):
         run(Chooses("fake"), root)
+    assert not root.exists()
+
+
+def test_an_error_on_the_way_is_the_end_of_the_sweep(root):
+    """Told as such, and nothing is trained."""
+    run(FakeSweep("fake"), root)
+    with pytest.raises(ValueError, match="good enough"):
+        Chooses("fake").run(
+            6, root=root, tracking=False, quiet=True, workers=0, trainer="fake", resume=True
+        )
     assert ending(root)["status"] == "FAILED"
     assert "no trainer is good enough" in ending(root)["note"]
-    assert list_results(root / "studies" / "fake") == {}
+    assert len(list_results(root / "studies" / "fake")) == 4
 
 
 def test_a_sweep_that_ends_says_so(root):
