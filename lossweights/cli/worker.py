@@ -43,6 +43,11 @@ def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
 
     sys.argv = list(request["arguments"])
     sweep = load_location(request["location"])
+    if request["settings"]:
+        # Now, as the driver's were: what the script makes on import, it made before.
+        from lossweights.training.settings import apply_settings
+
+        apply_settings(request["settings"])
     prepared = sweep.prepare(rehearse=False)
     meanwhile.enter_context(autologging_off())  # the script may have turned it on
     trainer = prepared.make_trainer(request["trainer"], request["members"])

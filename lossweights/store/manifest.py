@@ -15,6 +15,7 @@ from lossweights.search.space import Space
 # baseline follows from data and terms.
 _RUN = ("script", "module", "created", "shown", "trials", "tracking", "accepted", "choice")
 _FREE = (*_RUN, "baseline")
+_SETTINGS = "keras"
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 _NOT_THERE = object()  # which is another thing than a field that is null
@@ -94,7 +95,8 @@ def check_same(
     Raises:
         SweepChanged: Names each field with its old and new value.
     """
-    before, after = dict(_flat(_comparable(old))), dict(_flat(_comparable(new)))
+    free = _FREE if _SETTINGS in old else (*_FREE, _SETTINGS)  # earlier versions wrote none
+    before, after = (dict(_flat(_comparable(each, free))) for each in (old, new))
     changed: list[dict[str, Any]] = [
         {"field": key, "was": before.get(key), "is": after.get(key)}
         for key in {**before, **after}
@@ -137,13 +139,18 @@ def _message(name: object, refused: Sequence[Mapping[str, Any]]) -> str:
         else f"Undo them, start a new sweep under another name (--name NAME), or go on all the "
         f"same, which is recorded: {flags}."
     )
+    if _SETTINGS in fields:
+        way = (
+            f"`lossweights resume` does not see what a script sets below "
+            f"`if __name__ == '__main__':`; set Keras at its top level. {way}"
+        )
     return "\n".join(
         [f"Expected the sweep {name!r} as it was started. Found changes:", *lines, way]
     )
 
 
-def _comparable(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in manifest.items() if key not in _FREE}
+def _comparable(manifest: Mapping[str, Any], free: Sequence[str]) -> dict[str, Any]:
+    kept = {key: value for key, value in manifest.items() if key not in free}
     versions = kept.get("versions")
     if isinstance(versions, Mapping):
         kept["versions"] = {k: str(v).split(".")[0] for k, v in versions.items()}

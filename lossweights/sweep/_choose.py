@@ -102,6 +102,7 @@ class Crew:
             fingerprint=self._prepared.fingerprint,
             members=setup.members,
             memory=_memory_limit(setup.workers),
+            settings=self._prepared.settings,
         )
 
     def _start(self, executor: Executor) -> None:

@@ -17,6 +17,7 @@ from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
 from lossweights.terms import describe as describe_term
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
+from lossweights.training.settings import settings
 
 
 def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
             "metrics": {k: code_hash(type(v)) for k, v in problem.metrics.items() if _is_own(v)},
         },
         "data": data.fingerprint(),
+        "keras": settings(),
     }
 
 

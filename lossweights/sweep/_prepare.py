@@ -94,6 +94,7 @@ def prepare_sweep(
         baseline=baseline,
         constants=constants,
         shown=shown,
+        settings=description["keras"],
         data=data,
         trainers=Trainers(problem, data, seeds, description),
     )

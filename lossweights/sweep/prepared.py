@@ -30,6 +30,8 @@ class Prepared(ABC):
         constants: For each objective its value for the best constant prediction of the validation
             targets, and for a perfect one, as far as they are known.
         shown: What the tracker shows of the sweep.
+        settings: What this process is set to, and a worker has to be before it loads the data; as
+            plain JSON values.
     """
 
     description: Mapping[str, Any]
@@ -37,6 +39,7 @@ class Prepared(ABC):
     baseline: Mapping[str, float] | None = None
     constants: Constants = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:

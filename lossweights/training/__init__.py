@@ -8,6 +8,7 @@ several seeds, `ReplicatedTrainer`; `TRAINERS`, their names. Other doors:
 
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
 - `optimizer`: a fresh optimizer, set as another one, and its description;
+- `settings`: what Keras and TensorFlow are set to for the whole process;
 - `early_stopping`: `EarlyStopping`, when a training ends before its last epoch;
 - `order`: in which order an epoch visits the rows, for whoever wants to train the same.
 """

@@ -289,6 +289,20 @@ def test_arguments_that_only_one_version_wrote_down():
         check_same(old, gone)
 
 
+def test_settings_of_keras_are_compared_where_they_were_written():
+    """Another policy is named, with what to do; manifests of earlier versions have none."""
+    old, new = on_disk(manifest()), on_disk(manifest())
+    new["keras"]["dtype_policy"] = "mixed_float16"
+    with pytest.raises(SweepChanged) as raised:
+        check_same(old, new)
+    said = str(raised.value)
+    assert "keras.dtype_policy: was 'float32', is now 'mixed_float16'" in said
+    assert "`if __name__ == '__main__':`" in said
+    assert "--accept-change keras" in said
+    del old["keras"]
+    assert check_same(old, new) == []
+
+
 def test_a_field_that_is_gone_or_new_is_a_difference():
     """A manifest of a later or earlier version of this package is not silently the same."""
     old, new = on_disk(manifest()), manifest()
