@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,10 @@ class Driver:
         signals: Says when to stop.
         policy: What to do with trials that go wrong.
         tracker: Hears of reports while trials train, or ``None``.
+        deadline: When to end in order, on the clock of `time.monotonic`; ``None`` for never.
+
+    Attributes:
+        out_of_time: Whether it ended at the deadline, before enough trials had.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Driver:
         signals: Signals,
         policy: Policy,
         tracker: LiveTracker | None = None,
+        deadline: float | None = None,
     ) -> None:
         self._store, self._executor, self._recorder = store, executor, recorder
         self._signals, self._policy, self._tracker = signals, policy, tracker
@@ -75,9 +81,14 @@ class Driver:
         self._sizes: deque[int] = deque()
         self._fits: int | None = None  # members of a stack, since a larger one lacked memory
         self._streak = Streak()
+        self._deadline = math.inf if deadline is None else deadline
+        self.out_of_time = False
 
     def run(self, trials: int) -> None:
         """Train until so many weight sets have been tried, counting those from before.
+
+        At the deadline it ends in order: what has not ended is given up, and the sweep can be
+        resumed.
 
         Raises:
             SweepFailed: Three batches in a row failed for the same reason.
@@ -95,17 +106,22 @@ class Driver:
                 self._advance()
                 while self._flights:
                     self._executor.poll(POLL_SECONDS, self._hear)
-                    if self._signals.received is not None:
-                        self._stop(self._signals.received)
+                    if self._stopping:
+                        self._stop()
+                        break
                     self._recorder.wait()
                     self._advance()
             if self._recorder.error is not None:
                 raise self._recorder.error
         except BaseException:
-            self._executor.kill()
-            for key in list(self._flights):
-                self._abandon(key)
+            self._give_up()
             raise
+        self.out_of_time = self._store.finished() < trials
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether nothing new is to begin, and what trains is to end."""
+        return self._signals.received is not None or time.monotonic() >= self._deadline
 
     def workers(self) -> list[Worker]:
         """The workers at this moment, and what they train; from any thread."""
@@ -211,15 +227,14 @@ class Driver:
         ):
             flight.pruned.add(event.position)
             self._executor.stop(event.batch, [event.position])
-        if self._signals.received is not None:
+        if self._stopping:
             self._executor.stop(event.batch, range(len(flight.trials)))
 
     def _ended(self, flight: Flight, event: Ended) -> None:
         del self._flights[event.batch]
         if event.dropped:
             log.debug("batch %d: %d live reports left out", event.batch, event.dropped)
-        stopping = self._signals.received is not None
-        found = flight.ended(event, self._store.objectives, stopping=stopping)
+        found = flight.ended(event, self._store.objectives, stopping=self._stopping)
         self._keep(flight, found)
         failures = {finished.result.failure for finished in found}
         alike = failures.pop() if len(failures) == 1 else None
@@ -230,7 +245,7 @@ class Driver:
         members, failure = len(flight.trials), event.failure
         shrinks = self._policy.shrinks(failure, members)
         again = shrinks or self._policy.retries(failure, flight.attempt)
-        stopping = self._signals.received is not None
+        stopping = self._stopping
         cut_short = again or (stopping and failure.transient)
         found = flight.lost(event, self._executor.trainer, again=cut_short)
         self._keep(flight, found)
@@ -268,8 +283,12 @@ class Driver:
                 f"cause, then `{go_on}`."
             )
 
-    def _stop(self, signal: int) -> None:
-        """End in order: what is training may end within a few seconds, nothing new begins."""
+    def _stop(self) -> None:
+        """End in order: what is training may end within a few seconds, nothing new begins.
+
+        Raises:
+            Interrupted: A signal asked for it, not the deadline.
+        """
         self._sizes.clear()
         for key in self._executor.withdraw():
             self._abandon(key)
@@ -278,7 +297,16 @@ class Driver:
         deadline = time.monotonic() + STOP_SECONDS
         while self._flights and time.monotonic() < deadline:
             self._executor.poll(POLL_SECONDS, self._hear)
-        raise Interrupted(signal)
+        if self._signals.received is not None:
+            raise Interrupted(self._signals.received)
+        if self._flights:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End what trains at once."""
+        self._executor.kill()
+        for key in list(self._flights):
+            self._abandon(key)
 
     def _abandon(self, key: int) -> None:
         """Give a batch up. If it had begun, its weights are tried again when the sweep is resumed;

@@ -62,7 +62,7 @@ def make_manifest(
         "name": name,
         "created": created,
         "script": script,
-        "module": module,
+        **({} if module is None else {"module": module}),
         "shown": {key: str(value) for key, value in shown.items()},
         "trials": trials,
         "tracking": tracking,

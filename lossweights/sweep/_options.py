@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lossweights.base.durations import seconds_of
 from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
 from lossweights.base.numbers import whole_number
@@ -25,6 +26,7 @@ class RunOptions:
     accept_change: Sequence[str] = ()
     tracking: bool | str = True
     trial_timeout: float | None = None
+    time_limit: float | str | None = None
     max_retries: int = 1
     quiet: bool = False
     script: Path | None = None
@@ -46,12 +48,14 @@ class RunOptions:
             raise RecipeError(
                 f"Expected a trial_timeout above 0 seconds. Found {self.trial_timeout!r}."
             )
+        limit = self.time_limit
         return replace(
             self,
             trials=whole_number("trials", self.trials, 1),
             max_retries=whole_number("max_retries", self.max_retries, 0),
             workers=None if self.workers is None else _checked_workers(self.workers),
             trial_timeout=None if self.trial_timeout is None else float(self.trial_timeout),
+            time_limit=None if limit is None else seconds_of("time_limit", limit),
         )
 
 

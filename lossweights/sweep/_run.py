@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -27,6 +28,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     # 1. What can be refused is refused before anything is loaded or written.
     refuse_in_worker(sweep.name)
     options = options.check(sweep.trainers)
+    deadline = None if options.time_limit is None else time.monotonic() + float(options.time_limit)
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)
@@ -59,15 +61,17 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
                     policy = Policy(options.max_retries, options.trial_timeout)
                     driver = Driver(
-                        store, crew.executor, recorder, signals, policy, telemetry.tracker
+                        store, crew.executor, recorder, signals, policy, telemetry.tracker, deadline
                     )
                     telemetry.follow(driver)
                     with recorder:
                         driver.run(options.trials)
+                    if driver.out_of_time:
+                        telemetry.out_of_time()
             # 6. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
-                telemetry.ending = prepared.conclude(result, options.root)
+                telemetry.end(prepared.conclude(result, options.root))
     return SweepResult.read(name, options.root)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from lossweights.base.commands import command
 from lossweights.base.errors import StoreError
 from lossweights.driver import Driver, SweepProgress
 from lossweights.results.folder import Finished, list_results
@@ -14,6 +16,8 @@ from lossweights.results.status import StatusBoard
 from lossweights.store import Store
 from lossweights.sweep._options import RunOptions
 from lossweights.tracking import STOPPED, Ending, Tracker
+
+log = logging.getLogger("lossweights")
 
 
 class Telemetry:
@@ -26,16 +30,15 @@ class Telemetry:
     Attributes:
         progress: What the terminal shows; a context manager around the training.
         tracker: Records in MLflow, or ``None``.
-        ending: How the sweep ends, as far as is known: stopped by a signal, unless an error is
-            raised or something else is set here.
     """
 
     def __init__(self, store: Store, options: RunOptions) -> None:
-        self._store = store
+        self._store, self._trials = store, options.trials
         self._board = StatusBoard(store.folder, options.trials)
         self.progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
         self.tracker = _tracker(store, options)
-        self.ending = Ending("KILLED", STOPPED)
+        self._ending = Ending("KILLED", STOPPED)  # by a signal, unless an error or `end` says else
+        self._out_of_time = ""
         self._driver: Driver | None = None
 
     def __enter__(self) -> Telemetry:
@@ -73,8 +76,21 @@ class Telemetry:
         workers = [] if self._driver is None else self._driver.workers()
         self._board.write(workers, {} if self.tracker is None else self.tracker.state())
 
+    def out_of_time(self) -> None:
+        """Say that the time limit ended the sweep before enough trials had ended."""
+        self._out_of_time = (
+            f"The time limit was reached after {self._store.finished()} of {self._trials} trials. "
+            f"Go on with: {command('resume', self._store.name, self._store.root)}"
+        )
+        log.warning("%s", self._out_of_time)
+
+    def end(self, ending: Ending) -> None:
+        """Say how the sweep ends."""
+        note = f"{ending.note} {self._out_of_time}".rstrip()
+        self._ending = replace(ending, note=note)
+
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        ending = self.ending
+        ending = self._ending
         if isinstance(error, Exception):
             ending = Ending("FAILED", f"{type(error).__name__}: {error}")
         ending = replace(ending, tags={**ending.tags, **_accepted_tag(self._store)})

@@ -53,6 +53,7 @@ class AbstractSweep(Declaration):
         accept_change: Sequence[str] = (),
         tracking: bool | str = True,
         trial_timeout: float | None = None,
+        time_limit: float | str | None = None,
         max_retries: int = 1,
         quiet: bool = False,
         script: str | Path | None = None,
@@ -71,6 +72,9 @@ class AbstractSweep(Declaration):
                 such as ``["code"]``; it is recorded.
             tracking: Record to MLflow: below the root, or at an address; ``False`` does not.
             trial_timeout: Seconds after which a trial is ended, with its worker.
+            time_limit: Seconds, or ``"2h"`` or ``"30m"``, after which the sweep ends in order: no
+                trial begins, those that train have a few seconds, and what has ended counts. It
+                can be gone on with.
             max_retries: How often weights are tried again whose worker died or ran out of time.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
@@ -99,6 +103,7 @@ class AbstractSweep(Declaration):
             accept_change=tuple(accept_change),
             tracking=tracking,
             trial_timeout=trial_timeout,
+            time_limit=time_limit,
             max_retries=max_retries,
             quiet=quiet,
             script=None if script is None else Path(script),

@@ -43,6 +43,9 @@ class Flags:
     trial_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which a trial is ended.")
     ] = None
+    time_limit: Annotated[
+        str | None, typer.Option(help="End the sweep in order after so long: 2h, 30m, 90s.")
+    ] = None
     max_retries: Annotated[
         int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
     ] = 1
@@ -69,6 +72,7 @@ class Flags:
             accept_change=tuple(self.accept_change or ()),
             tracking=False if self.no_tracking else self.tracking_uri or True,
             trial_timeout=self.trial_timeout,
+            time_limit=self.time_limit,
             max_retries=self.max_retries,
             quiet=self.quiet,
             script=script,

@@ -45,20 +45,12 @@ def _set_policy(policy: Any) -> None:
     keras.config.set_dtype_policy(keras.dtype_policies.get(policy))
 
 
-def _set_flash_attention(on: bool | None) -> None:
-    if on:
-        keras.config.enable_flash_attention()
-    else:
-        keras.config.disable_flash_attention()
-
-
 # In this order: a policy that nobody has set follows from floatx.
 _SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
     "floatx": (keras.config.floatx, keras.config.set_floatx),
     "dtype_policy": (_policy, _set_policy),
     "image_data_format": (keras.config.image_data_format, keras.config.set_image_data_format),
     "epsilon": (keras.config.epsilon, keras.config.set_epsilon),
-    "flash_attention": (keras.config.is_flash_attention_enabled, _set_flash_attention),
     "max_epochs": (keras.config.max_epochs, keras.config.set_max_epochs),
     "max_steps_per_epoch": (
         keras.config.max_steps_per_epoch,

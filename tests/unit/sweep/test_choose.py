@@ -16,7 +16,9 @@ SETUP = TrainingSetup("fit", workers=0, members=4, why="I say so")
 
 
 class Prepared:
-    """Notes what is asked, and would have workers unless told otherwise."""
+    """Notes what is asked, and says how many workers there should be."""
+
+    settings = {}  # noqa: RUF012
 
     def __init__(self, workers=0):
         self.asked, self.workers = [], workers

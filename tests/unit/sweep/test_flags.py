@@ -18,6 +18,7 @@ GIVEN = {
     "workers": 3,
     "resume": True,
     "trial_timeout": 2.5,
+    "time_limit": "2h",
     "max_retries": 0,
     "quiet": True,
 }

@@ -14,6 +14,7 @@ REFUSED = {
     "max_retries": (-1, "Expected max_retries as a whole number of at least 0"),
     "workers": (TOO_MANY, f"Found {TOO_MANY}"),
     "trial_timeout": (0.0, "Expected a trial_timeout above 0 seconds"),
+    "time_limit": ("soon", "Expected time_limit as seconds above 0"),
 }
 
 
@@ -43,3 +44,4 @@ def test_the_usual_options_pass():
     """With as many workers as are allowed, too."""
     RunOptions().check(TRAINERS)
     RunOptions(trainer="fit", workers=TOO_MANY - 1, trial_timeout=0.1).check(TRAINERS)
+    assert RunOptions(time_limit="2h").check(TRAINERS).time_limit == 7200.0

@@ -33,7 +33,6 @@ def _as_before():
             lambda: keras.config.set_image_data_format("channels_first"),
         ),
         ("epsilon", 1e-3, lambda: keras.config.set_epsilon(1e-3)),
-        ("flash_attention", True, keras.config.enable_flash_attention),
         ("max_epochs", 3, lambda: keras.config.set_max_epochs(3)),
         ("max_steps_per_epoch", 2, lambda: keras.config.set_max_steps_per_epoch(2)),
         ("run_functions_eagerly", True, lambda: tf.config.run_functions_eagerly(True)),
