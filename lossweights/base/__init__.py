@@ -3,7 +3,7 @@
 Doors:
 
 - `errors`: every error of the package, as ``lw.errors``;
-- `names`, `numbers`: what is checked wherever it comes in;
+- `names`, `numbers`, `durations`: what is checked wherever it comes in;
 - `files`, `strict_json`: files that are whole or not there, JSON from anyone;
 - `arguments`: what a class takes and an instance keeps;
 - `code_hash`: a fingerprint of code, so that a changed script is found out;

@@ -5,5 +5,6 @@ Doors:
 - `folder`: the files of a sweep folder, manifest and one result a trial;
 - `constants`: what each objective is for the best constant prediction;
 - `result`: `SweepResult` with table, front, picks and verdict, and `load` for weight sets;
-- `status`: how a sweep goes on.
+- `status`: how a sweep goes on;
+- `locks`: one process at a time writes a sweep, and others can ask whether it does.
 """

@@ -221,6 +221,6 @@ def _read(path: Path) -> _Noted:
 
 def is_running(folder: Path) -> bool:
     """Whether a driver holds the lock of a sweep folder; the lock dies with it."""
-    from lossweights.base.locks import is_held  # a library that weight sets do not need
+    from lossweights.results.locks import is_held  # a library that weight sets do not need
 
     return is_held(folder / "lock")

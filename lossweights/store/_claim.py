@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lossweights.base.errors import StoreError, SweepLocked
-from lossweights.base.locks import exclusive_lock, holder_file
+from lossweights.results.locks import exclusive_lock, holder_file
 
 TRIES = 5  # somebody who asks whether a sweep is running holds its lock for an instant
 TRY_SECONDS = 0.02

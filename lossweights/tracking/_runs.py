@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import program
-from lossweights.base.locks import waited_for_lock
 from lossweights.base.logs import log_level
 from lossweights.dominance.judge import judge_results
 from lossweights.records import Outcome, as_text
 from lossweights.results.folder import Asked, Finished, tracking_uri
+from lossweights.results.locks import waited_for_lock
 from lossweights.tracking._address import without_password
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._points import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lossweights.base.errors import TrackingError
-from lossweights.base.locks import exclusive_lock
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
+from lossweights.results.locks import exclusive_lock
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._tracker import Tracker
 

@@ -3,9 +3,9 @@
 import pytest
 
 from lossweights.base.errors import SweepNotFound
-from lossweights.base.locks import exclusive_lock
 from lossweights.records import Outcome
 from lossweights.results import status as status_module
+from lossweights.results.locks import exclusive_lock
 from lossweights.results.status import StatusBoard, Worker, is_running, read_status
 
 from ..samples import finished, save_sweep

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from lossweights.base import locks
 from lossweights.base.errors import StoreError, SweepLocked
+from lossweights.results import locks
 
 HOLD = """
 import sys
 from pathlib import Path
-from lossweights.base.locks import exclusive_lock
+from lossweights.results.locks import exclusive_lock
 with exclusive_lock(Path(sys.argv[1]), "The sweep"):
     print("held", flush=True)
     sys.stdin.read()
