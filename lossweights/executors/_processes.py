@@ -70,7 +70,8 @@ class ProcessExecutor(Executor):
         self._ready: Ready | None = None
         load = {
             "location": dict(location),
-            "arguments": list(sys.argv),  # a script may read them on import, as it did here
+            # A script may read them on import, as it did here.
+            "arguments": [str(each) for each in sys.argv],
             "settings": dict(settings or {}),
             "trainer": trainer,
             "members": members,

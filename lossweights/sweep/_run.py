@@ -55,8 +55,9 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                 telemetry.begin(prepared.shown)
             # 5. Batches are trained until enough trials have ended.
             if left:
-                with crew, telemetry.progress:
-                    store.change_manifest({**store.manifest, "choice": crew.choice})
+                with telemetry.progress, crew:
+                    if store.manifest.get("choice") != crew.choice:
+                        store.change_manifest({**store.manifest, "choice": crew.choice})
                     crew.executor.log_to(store.folder / "logs")
                     recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
                     policy = Policy(options.max_retries, options.trial_timeout)
@@ -66,8 +67,8 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     telemetry.follow(driver)
                     with recorder:
                         driver.run(options.trials)
-                    if driver.out_of_time:
-                        telemetry.out_of_time()
+                if driver.out_of_time:
+                    telemetry.out_of_time()
             # 6. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
