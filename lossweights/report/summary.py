@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lossweights.base.commands import from_here, program
-from lossweights.results.folder import tracking_uri
+from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult, pick_path, promoted_path
 
 ROWS = 16  # of a long front, evenly spread; the report has them all
@@ -40,7 +40,8 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     report = root / "studies" / result.name / "report.html"
     if report.exists():
         _plain(console, f"  report     {report}")
-    _plain(console, f"  MLflow UI  {ui_command(root)}")
+    server = recorded_at(root, result.name)
+    _plain(console, f"  MLflow UI  {server or ui_command(root)}")
 
 
 def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
@@ -113,6 +114,14 @@ def driven_by(result: SweepResult, number: int) -> str:
     if verdict.driver is not None:
         return f"{verdict.driver} ({verdict.decrease[verdict.driver]:.0%})"
     return "undetermined" if "undetermined" in verdict.words.values() else "balanced"
+
+
+def recorded_at(root: Path, name: str) -> str | None:
+    """The MLflow server that a sweep is recorded at, or ``None`` for a database."""
+    if not (sweep_folder(root, name) / "manifest.json").exists():
+        return None
+    uri = read_manifest(root, name).get("tracking")
+    return uri if uri and uri.startswith("http") else None
 
 
 def ui_command(root: Path) -> str:

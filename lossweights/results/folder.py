@@ -189,6 +189,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "name": lambda of: isinstance(of["name"], str),
     "created": lambda of: isinstance(of["created"], str),
     "script": lambda of: isinstance(of["script"], str | None),
+    "root": lambda of: isinstance(of["root"], str | None),
     "tracking": lambda of: isinstance(of["tracking"], str | None),
     "trials": lambda of: _is_count(of["trials"]),
     "seed": lambda of: _is_count(of["seed"]),

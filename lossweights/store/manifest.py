@@ -13,7 +13,9 @@ from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
 # baseline follows from data and terms.
-_RUN = ("script", "module", "created", "shown", "trials", "tracking", "accepted", "choice")
+_RUN = (
+    *("script", "module", "root", "created", "shown", "trials", "tracking", "accepted", "choice"),
+)
 _FREE = (*_RUN, "baseline")
 _SETTINGS = "keras"
 # What no flag accepts: the study on disk could not be gone on with.
@@ -36,6 +38,7 @@ def make_manifest(
     trials: int,
     tracking: str | None,
     module: str | None = None,
+    root: str | None = None,
     baseline: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
@@ -54,6 +57,7 @@ def make_manifest(
         trials: How many weight sets are to be tried, for ``lossweights resume``.
         tracking: Address of an MLflow server, or ``None`` for the database below the root.
         module: Name of the module that the script was run as, or ``None``.
+        root: Whole path of the root, from which the script is found where both were moved.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
     """
     return {
@@ -63,6 +67,7 @@ def make_manifest(
         "created": created,
         "script": script,
         **({} if module is None else {"module": module}),
+        "root": root,
         "shown": {key: str(value) for key, value in shown.items()},
         "trials": trials,
         "tracking": tracking,

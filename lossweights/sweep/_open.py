@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import module_of
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep.prepared import Prepared
-from lossweights.tracking import without_password
+from lossweights.tracking import place_of_new, place_of_resumed, without_password
 
 log = logging.getLogger("lossweights")
 
@@ -51,6 +53,7 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         shown=prepared.shown,
         trials=options.trials,
         tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
+        root=str(options.root.resolve()),
     )
     store = _held(sweep, manifest, name, options)
     if prepared.constants:
@@ -65,16 +68,45 @@ def _held(sweep: Declaration, manifest: Mapping[str, Any], name: str, options: R
     old = read_manifest(options.root, name)
     changes = check_same(old, manifest, options.accept_change)
     store = Store.reopen(options.root, name, sweep.space)
+    kept = _kept(old, manifest, options)
     if changes:
         log.warning("going on with changes in %s", ", ".join(c["field"] for c in changes))
         accepted = [
             {**change, "at": manifest["created"], "trials": store.places} for change in changes
         ]
         history = [*old.get("accepted", []), *accepted]
-        store.change_manifest({**manifest, "created": old["created"], "accepted": history})
-    elif options.trials != old.get("trials"):
-        store.change_manifest({**old, "trials": options.trials})
+        store.change_manifest({**manifest, **kept, "accepted": history})
+    elif (now := {**old, "trials": options.trials, **kept}) != old:
+        store.change_manifest(now)
     return store
+
+
+def _kept(
+    old: Mapping[str, Any], new: Mapping[str, Any], options: RunOptions
+) -> dict[str, str | None]:
+    """What a resumed sweep says of when it began, where it is recorded, and where its script is."""
+    return {
+        "created": old["created"],
+        "tracking": (old if options.tracking is False else new).get("tracking"),
+        **{key: (old if options.script is None else new).get(key) for key in ("script", "root")},
+    }
+
+
+def placed(name: str, options: RunOptions) -> RunOptions:
+    """The options with where the sweep is recorded, which is the first line that it prints.
+
+    Raises:
+        SweepNotFound: It is to be gone on with, and is not there.
+        RecipeError: It cannot be recorded there.
+    """
+    if options.resume:
+        recorded = read_manifest(options.root, name).get("tracking")
+        place = place_of_resumed(options.tracking, options.root, recorded)
+    else:
+        place = place_of_new(options.tracking, options.root)
+    if not options.quiet:
+        print(place.sentence, file=sys.stderr, flush=True)
+    return replace(options, tracking=place.tracking)
 
 
 def refuse_full_disk(root: Path) -> None:

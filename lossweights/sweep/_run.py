@@ -18,7 +18,7 @@ from lossweights.results.result import SweepResult
 from lossweights.store import Store
 from lossweights.sweep._choose import Crew
 from lossweights.sweep._declaration import Declaration
-from lossweights.sweep._open import open_store, refuse_full_disk
+from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
 
@@ -33,6 +33,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     if not options.resume:
         refuse_existing(options.root, name)
     refuse_full_disk(options.root)
+    options = placed(name, options)
     with Signals() as signals, autologging_off():
         # 2. The data are loaded, and every part is tried once.
         prepared = sweep.prepare(rehearse=True)

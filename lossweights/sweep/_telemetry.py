@@ -104,7 +104,7 @@ class Telemetry:
 def _tracker(store: Store, options: RunOptions) -> Tracker | None:
     if options.tracking is False:
         return None
-    uri = options.tracking if isinstance(options.tracking, str) else store.manifest.get("tracking")
+    uri = options.tracking if isinstance(options.tracking, str) else None
     created, baseline = str(store.manifest["created"]), store.manifest.get("baseline")
     return Tracker(options.root, store.name, created, uri, baseline)
 

@@ -1,13 +1,31 @@
 """Tracking: a sweep's record in MLflow, kept by a thread that nobody waits for.
 
 `Tracker` records while a sweep runs, `Ending` says how it ended, `STOPPED` that it was stopped, and
-`sync_sweep` records afterwards what could not be recorded. `without_password` is an address as it
-may be shown. Only here is MLflow used.
+`sync_sweep` records afterwards what could not be recorded. `place_of_new` and `place_of_resumed`
+say where a sweep is recorded, `find_record` what there is of it, to be removed. `settle_moved` has
+MLflow find the artifacts of a root that was moved. `without_password` is an address as it may be
+shown. Only here is MLflow used; what is relied on of it without its promise stands in `_tables`.
 """
 
 from lossweights.tracking._address import without_password
 from lossweights.tracking._ending import STOPPED, Ending
+from lossweights.tracking._moved import settle_moved
+from lossweights.tracking._place import Place, place_of_new, place_of_resumed, with_password
+from lossweights.tracking._removal import Record, find_record
 from lossweights.tracking._sync import sync_sweep
 from lossweights.tracking._tracker import Tracker
 
-__all__ = ["STOPPED", "Ending", "Tracker", "sync_sweep", "without_password"]
+__all__ = [
+    "STOPPED",
+    "Ending",
+    "Place",
+    "Record",
+    "Tracker",
+    "find_record",
+    "place_of_new",
+    "place_of_resumed",
+    "settle_moved",
+    "sync_sweep",
+    "with_password",
+    "without_password",
+]

@@ -39,7 +39,7 @@ class Ending:
             StoreError: It cannot be written.
         """
         value = asdict(self)
-        value["artifacts"] = [str(path.resolve()) for path in self.artifacts]
+        value["artifacts"] = [_from(_root(folder), path) for path in self.artifacts]
         value["metrics"] = {k: v for k, v in self.metrics.items() if loggable(v)}
         write_atomic(folder / "ending.json", dump_json(value))
 
@@ -56,7 +56,7 @@ class Ending:
             return cls(
                 status=str(value["status"]),
                 note=str(value["note"]),
-                artifacts=[Path(each) for each in value["artifacts"]],
+                artifacts=[_root(folder) / each for each in value["artifacts"]],
                 metrics={str(k): float(v) for k, v in value["metrics"].items()},
                 tags={str(k): str(v) for k, v in value["tags"].items()},
             )
@@ -64,3 +64,14 @@ class Ending:
             return cls("KILLED", STOPPED)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"Expected how the sweep ended in {path}. Found: {error}.") from error
+
+
+def _root(folder: Path) -> Path:
+    """The folder of the sweeps."""
+    return folder.resolve().parents[1]
+
+
+def _from(root: Path, path: Path) -> str:
+    """A path relative to the root if it is below, so that the root may be moved."""
+    whole = path.resolve()
+    return (whole.relative_to(root) if whole.is_relative_to(root) else whole).as_posix()

@@ -11,19 +11,19 @@ import os
 import shlex
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import program
-from lossweights.base.logs import log_level
 from lossweights.dominance.judge import judge_results
 from lossweights.records import Outcome, as_text
 from lossweights.results.folder import Asked, Finished, tracking_uri
 from lossweights.results.locks import waited_for_lock
-from lossweights.tracking._address import without_password
+from lossweights.tracking._address import is_database, without_password
 from lossweights.tracking._ending import Ending
+from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._points import (
     Point,
     begin_tags,
@@ -32,10 +32,13 @@ from lossweights.tracking._points import (
     trial_params,
     trial_points,
 )
-from lossweights.tracking._sqlite import RunRecord, gather, hurry, write_runs
+from lossweights.tracking._settings import patient, quiet_loggers
+from lossweights.tracking._sqlite import RunRecord, gather, hurried, write_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger("lossweights")
 
 # MLflow's own words for how a run ended; a pruned trial is no failure.
 _STATUS = {
@@ -83,6 +86,7 @@ class Runs:
         self._artifacts = ""  # where those of the experiment are
         self._runs: dict[int, _Run] = {}
         self._opened: MlflowClient | None = None
+        self._closing = ExitStack()
 
     @property
     def _client(self) -> MlflowClient:
@@ -91,12 +95,9 @@ class Runs:
 
     def open(self, params: Mapping[str, Any]) -> None:
         """Find or make experiment and parent run, and find the child runs that there are."""
-        with _quiet_mlflow(), self._alone():
-            from mlflow import MlflowClient
-
-            if self._is_own_file:
-                hurry(self._file)
-            self._opened = MlflowClient(tracking_uri=self._uri)
+        with self._alone():
+            if self._opened is None:
+                self._opened = self._connected()
             self.experiment_id = self._experiment()
         self.parent_id = self._find_runs()
         if self.parent_id is None:
@@ -109,6 +110,21 @@ class Runs:
         missing = {key: value for key, value in params.items() if key not in known}
         if missing:
             self._client.log_batch(self.parent_id, params=_params(missing))
+
+    def close(self) -> None:
+        """Put back what opening changed in this process."""
+        self._closing.close()
+
+    def _connected(self) -> MlflowClient:
+        self._closing.enter_context(quiet_loggers())
+        from mlflow import MlflowClient
+
+        if self._is_own_file:
+            moved = settle_moved(self._root)
+            if moved:
+                log.warning(moved)
+            self._closing.enter_context(hurried(self._file))
+        return MlflowClient(tracking_uri=self._uri)
 
     @property
     def _file(self) -> Path:
@@ -131,10 +147,12 @@ class Runs:
     def _experiment(self) -> str:
         experiment = self._client.get_experiment_by_name(self._sweep)
         if experiment is None:
-            location = (self._root.resolve() / "artifacts" / self._sweep).as_uri()
+            # A server keeps artifacts where it was told to; beside a database they lie with us.
+            below = (self._root.resolve() / "artifacts" / self._sweep).as_uri()
+            location = below if is_database(self._uri) else None
             # The kind opens the UI at training runs, not at traces of language models.
             kind = {"mlflow.experimentKind": "custom_model_development"}
-            self._artifacts = location
+            self._artifacts = location or ""
             return str(self._client.create_experiment(self._sweep, location, kind))
         if experiment.lifecycle_stage == "deleted":
             where = f"MLFLOW_TRACKING_URI={shlex.quote(without_password(self._uri))}"
@@ -208,7 +226,8 @@ class Runs:
         if not due:
             return
         records = [self._record(finished, now) for finished in due]
-        done = self._is_own_file and write_runs(self._file, records)
+        is_plain = "?" not in self._artifacts  # else MLflow puts the run elsewhere than at its end
+        done = self._is_own_file and is_plain and write_runs(self._file, records)
         for finished, record in zip(due, records, strict=True):
             if not done:
                 record = self._log(finished.asked, record)
@@ -275,11 +294,13 @@ class Runs:
         for key, number in ending.metrics.items():
             if loggable(number):
                 self._client.log_metric(self.parent_id, key, number)
-        for path in ending.artifacts:
-            if not path.exists():
-                continue  # removed since, by somebody who did not want it
-            self._client.log_artifact(self.parent_id, str(path))
-        self._client.set_terminated(self.parent_id, ending.status)
+        try:
+            with patient():
+                for path in ending.artifacts:
+                    if path.exists():  # or removed since, by somebody who did not want it
+                        self._client.log_artifact(self.parent_id, str(path))
+        finally:  # a server that takes no files is to have no run that seems to go on for ever
+            self._client.set_terminated(self.parent_id, ending.status)
         if self._is_own_file:
             gather(self._file)
 
@@ -298,11 +319,3 @@ def _params(values: Mapping[str, Any]) -> list[Any]:
     from mlflow.entities import Param
 
     return [Param(key, str(value)) for key, value in values.items()]
-
-
-@contextmanager
-def _quiet_mlflow() -> Iterator[None]:
-    """Import MLflow and make its tables without the lines it logs about that on first use."""
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    with log_level("alembic", logging.WARNING):
-        yield

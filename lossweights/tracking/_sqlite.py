@@ -9,35 +9,27 @@ what it took is written again from the result files. A killed process loses noth
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lossweights.tracking._points import Point, latest
+from lossweights.tracking._tables import (
+    EXPERIMENT_ID,
+    EXPERIMENT_TABLES,
+    RUN_ID,
+    has_known_tables,
+    tables_of_runs,
+)
 
-# Of the tables that a finished trial is written to, as MLflow 3 has them. A table that
-# has others is of another version: then MLflow itself writes.
-_TEXTS = {"run_uuid", "key", "value"}
-_NUMBERS = {"run_uuid", "key", "value", "timestamp", "step", "is_nan"}
-COLUMNS = {
-    "runs": {
-        *("run_uuid", "name", "experiment_id", "artifact_uri", "user_id", "lifecycle_stage"),
-        *("status", "start_time", "end_time", "deleted_time"),
-        *("source_type", "source_name", "source_version", "entry_point_name"),
-    },
-    "tags": _TEXTS,
-    "params": _TEXTS,
-    "metrics": _NUMBERS,
-    "latest_metrics": _NUMBERS,
-}
 BUSY_SECONDS = 5.0  # that another process may hold the file
 
 
-def hurry(path: Path) -> None:
-    """Have this process wait for the disk at checkpoints alone when it commits to a database.
+@contextmanager
+def hurried(path: Path) -> Iterator[None]:
+    """Within this context this process waits for the disk at checkpoints alone, in one database.
 
     Nothing changes where there can be no write-ahead log, or another process is busy with the file.
 
@@ -48,9 +40,16 @@ def hurry(path: Path) -> None:
 
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
         database.execute("PRAGMA journal_mode=WAL")
+
+    def connected(connection: Any, _: Any) -> None:
+        _hurry(connection, path)
+
     # MLflow makes its engine itself, and has no setting for this.
-    if not event.contains(Engine, "connect", _hurried(path)):
-        event.listen(Engine, "connect", _hurried(path))
+    event.listen(Engine, "connect", connected)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", connected)
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,9 @@ def write_runs(path: Path, runs: Sequence[RunRecord]) -> bool:
     """
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
-            _hurried(path)(database, None)
+            _hurry(database, path)
             database.execute("PRAGMA foreign_keys=ON")
-            if not _has_known_tables(database):
+            if not has_known_tables(database):
                 return False
             with database:
                 for run in runs:
@@ -107,13 +106,6 @@ def write_runs(path: Path, runs: Sequence[RunRecord]) -> bool:
     except (sqlite3.Error, LookupError):
         return False
     return True
-
-
-def _has_known_tables(database: sqlite3.Connection) -> bool:
-    def columns(table: str) -> set[str]:
-        return {name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")}
-
-    return all(columns(table) == expected for table, expected in COLUMNS.items())
 
 
 def _write(database: sqlite3.Connection, run: RunRecord) -> None:
@@ -150,23 +142,46 @@ def _write(database: sqlite3.Connection, run: RunRecord) -> None:
     )
 
 
+def erase_runs(path: Path, runs: Sequence[str], experiment_id: str | None) -> bool:
+    """Erase runs, and an experiment that holds no others: all of it or nothing.
+
+    Args:
+        path: The file.
+        runs: Ids of the runs.
+        experiment_id: Id of the experiment, or ``None`` to keep it.
+
+    Returns:
+        Whether it was done. If not, as where something of others hangs on them, all is as before.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
+            database.execute("PRAGMA foreign_keys=ON")
+            with database:
+                for table in tables_of_runs(database):
+                    database.executemany(
+                        f"DELETE FROM {table} WHERE {RUN_ID} = ?", [(run,) for run in runs]
+                    )
+                for table in EXPERIMENT_TABLES if experiment_id is not None else ():
+                    database.execute(
+                        f"DELETE FROM {table} WHERE {EXPERIMENT_ID} = ?", [experiment_id]
+                    )
+    except sqlite3.Error:
+        return False
+    return True
+
+
 def gather(path: Path) -> None:
     """Bring all of a database into its one file, which may then be copied."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-@cache
-def _hurried(path: Path) -> Callable[[Any, Any], None]:
-    """What SQLAlchemy is to do with each new connection; one function a path."""
-
-    def hurried(connection: Any, _: Any) -> None:
-        if not isinstance(connection, sqlite3.Connection):
-            return
-        with suppress(sqlite3.Error):  # a damaged file is for MLflow to find
-            (_, _, file), *_ = connection.execute("PRAGMA database_list")
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if file == str(path) and mode == "wal":
-                connection.execute("PRAGMA synchronous=NORMAL")
-
-    return hurried
+def _hurry(connection: Any, path: Path) -> None:
+    """Have a connection wait at checkpoints alone, if it is one to this file."""
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    with suppress(sqlite3.Error):  # a damaged file is for MLflow to find
+        (_, _, file), *_ = connection.execute("PRAGMA database_list")
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        if file == str(path) and mode == "wal":
+            connection.execute("PRAGMA synchronous=NORMAL")

@@ -8,6 +8,7 @@ from lossweights.base.errors import TrackingError
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
 from lossweights.results.locks import exclusive_lock
 from lossweights.tracking._ending import Ending
+from lossweights.tracking._place import with_password
 from lossweights.tracking._tracker import Tracker
 
 
@@ -27,13 +28,13 @@ def sync_sweep(root: Path, name: str, uri: str | None = None) -> str:
     """
     manifest, folder = read_manifest(root, name), sweep_folder(root, name)
     with exclusive_lock(folder / "lock", f"The sweep {name!r}"):
-        created, uri = str(manifest["created"]), uri or manifest.get("tracking")
+        results, ending = list_results(folder), Ending.read(folder)
+        created, uri = str(manifest["created"]), uri or with_password(manifest.get("tracking"))
         tracker = Tracker(root, name, created, uri, manifest.get("baseline"))
         tracker.start(manifest.get("shown", {}))
-        results = list_results(folder)
         for finished in results.values():
             tracker.trial_ended(finished)
-        tracker.finish(Ending.read(folder))
+        tracker.finish(ending)
     if tracker.error is not None:
         raise TrackingError(
             f"Expected to record {len(results)} trials in {tracker.shown_uri}. Found: "

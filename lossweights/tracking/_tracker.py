@@ -8,13 +8,12 @@ this thread: what it could not write it tries again, and ``lossweights sync`` wr
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from lossweights.tracking._address import without_password
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._points import Point, report_points
 from lossweights.tracking._runs import Runs
+from lossweights.tracking._settings import mlflow_settings
 
 log = logging.getLogger("lossweights")
 
@@ -35,10 +35,6 @@ LIVE_AFTER_SECONDS = 5.0  # trials that end sooner are recorded at their end, in
 LIVE_SECONDS = 5.0  # between two writes of points of running trials
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is tried again
 GIVE_UP_AFTER = 2  # failures in a row at the end of a sweep
-
-# MLflow would try for minutes; the thread comes back to it later instead. A user's own settings
-# stay in force.
-_IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
 class Tracker:
@@ -79,7 +75,7 @@ class Tracker:
         self._ending: Ending | None = None
         self._due = threading.Event()
         self._finishing = threading.Event()
-        self._set: dict[str, str] = {}
+        self._closing = ExitStack()
         self._thread = threading.Thread(target=self._run, name="lossweights-tracker", daemon=True)
 
     @property
@@ -119,8 +115,8 @@ class Tracker:
     def start(self, params: Mapping[str, Any]) -> None:
         """Begin: open the store, the experiment and the parent run, in the thread."""
         self._params = dict(params)
-        self._set = {key: value for key, value in _IMPATIENT.items() if key not in os.environ}
-        os.environ.update(self._set)
+        self._closing.enter_context(mlflow_settings())
+        self._closing.callback(self._runs.close)
         self._thread.start()
 
     def trial_ended(self, finished: Finished) -> None:
@@ -148,9 +144,8 @@ class Tracker:
         self._ending = ending
         self._finishing.set()
         self._due.set()
-        self._thread.join()
-        for key in self._set:
-            os.environ.pop(key, None)
+        with self._closing:
+            self._thread.join()
         if self._error is not None:
             log.warning(
                 "MLflow could not be written (%s); %d trials are missing there. Nothing is lost: "

@@ -12,7 +12,8 @@ from lossweights.results.folder import sqlite_uri, tracking_uri
 from lossweights.tracking import Ending, Tracker
 from lossweights.tracking import _runs as runs_module
 from lossweights.tracking._points import Point
-from lossweights.tracking._sqlite import COLUMNS, RunRecord, gather, hurry, write_runs
+from lossweights.tracking._sqlite import RunRecord, gather, hurried, write_runs
+from lossweights.tracking._tables import COLUMNS
 
 from ..samples import finished
 
@@ -95,19 +96,50 @@ def test_after_a_sweep_the_one_file_holds_everything(root, tmp_path):
 
 def test_only_the_given_file_is_hurried(tmp_path):
     """Another database in the same process still waits for the disk at every commit."""
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine
 
     mine, other = tmp_path / "mine.db", tmp_path / "other.db"
-    hurry(mine)
     with closing(sqlite3.connect(other)) as database:
         database.execute("PRAGMA journal_mode=WAL")
-    found = []
-    for path in (mine, other):
-        engine = create_engine(sqlite_uri(path))
-        with engine.connect() as connection:
-            found.append(connection.execute(text("PRAGMA synchronous")).scalar())
-        engine.dispose()
-    assert found == [1, 2]  # NORMAL, FULL
+    engines = [create_engine(sqlite_uri(path)) for path in (mine, other)]
+
+    def found():
+        return [synchronous(engine) for engine in engines]
+
+    with hurried(mine):
+        assert found() == [1, 2]  # NORMAL, FULL
+    assert found() == [2, 2], "it stayed hurried"
+
+
+def synchronous(engine):
+    """How a new connection waits for the disk."""
+    from sqlalchemy import text
+
+    with engine.connect() as connection:
+        level = connection.execute(text("PRAGMA synchronous")).scalar()
+    engine.dispose()
+    return level
+
+
+def listeners():
+    """How many functions SQLAlchemy calls for a new connection of an engine that is made now."""
+    from sqlalchemy import create_engine
+
+    return len(list(create_engine("sqlite://").pool.dispatch.connect))
+
+
+def test_trackers_leave_no_listener_behind(root):
+    """However many trackers a process has had, SQLAlchemy calls none of them any more."""
+    before = listeners()
+    for _ in range(3):
+        track(root)
+        assert listeners() == before
+    one, two = hurried(root / "mlflow.db"), hurried(root / "mlflow.db")
+    with one:
+        with two:
+            assert listeners() == before + 2
+        assert listeners() == before + 1
+    assert listeners() == before
 
 
 def record(experiment, run=RUN):
@@ -224,7 +256,7 @@ def test_a_damaged_file_is_left_to_mlflow(tmp_path):
     """Neither reading nor gathering raises: MLflow says what is wrong, in its own words."""
     path = tmp_path / "mlflow.db"
     path.write_bytes(b"this is no database" * 100)
-    hurry(path)
-    gather(path)
+    with hurried(path):
+        gather(path)
     assert not write_runs(path, [record("1")])
     assert path.read_bytes() == b"this is no database" * 100
