@@ -14,9 +14,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from lossweights.base.commands import DEFAULT_ROOT
-from lossweights.base.errors import LossweightsError, SweepNotFound
+from lossweights.base.errors import LossweightsError
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
-from lossweights.sweep.launch import fail, run_and_print, say
+from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
 
 T = TypeVar("T")
 
@@ -82,18 +82,13 @@ def run(
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
     with _sentences():
-        from lossweights.cli._script import load_sweep
+        from lossweights.cli._script import load_sweep, script_of
         from lossweights.results.folder import read_manifest
 
         manifest = read_manifest(flags.root, name)
-        script, module = manifest.get("script"), manifest.get("module")
-        if not isinstance(script, str):
-            raise SweepNotFound(
-                f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
-                f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
-            )
-        sweep = load_sweep(Path(script), module if isinstance(module, str) else None, name)
-    run_and_print(sweep, replace(flags, name=name, resume=True), Path(script))
+        script, module = script_of(manifest, flags.root), manifest.get("module")
+        sweep = load_sweep(script, module if isinstance(module, str) else None, name)
+    run_and_print(sweep, replace(flags, name=name, resume=True), script)
 
 
 @app.command()
@@ -183,8 +178,10 @@ def report(
         from lossweights.report.summary import print_summary
         from lossweights.results.folder import sweep_folder
         from lossweights.results.result import SweepResult
+        from lossweights.tracking import settle_moved
 
         result = SweepResult.read(name, root)
+        _warn(settle_moved(root))
         path = write_report(result, to or sweep_folder(root, name) / "report.html")
         print_summary(result, root)
         typer.echo(f"\nReport written to {path}")
@@ -200,13 +197,41 @@ def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri =
 
 
 @app.command()
+def remove(
+    name: SweepName,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    root: Root = DEFAULT_ROOT,
+    tracking_uri: TrackingUri = None,
+    no_tracking: Annotated[
+        bool, typer.Option("--no-tracking", help="Leave its runs in MLflow.")
+    ] = False,
+) -> None:
+    """Delete a sweep with its weight sets and its MLflow runs; its name is free again."""
+    with _sentences():
+        from lossweights.sweep.remove import find_removal
+
+        removal = find_removal(name, root, False if no_tracking else tracking_uri or True)
+        if not yes:
+            try:
+                sure = typer.confirm(f"Delete sweep {name}: {removal.extent}?", err=True)
+            except typer.Abort:  # nobody is there to answer
+                sure = False
+            if not sure:
+                typer.echo("Nothing was deleted. With --yes nothing is asked.", err=True)
+                raise typer.Exit(BAD_INPUT)
+        typer.echo(removal.carry_out())
+
+
+@app.command()
 def ui(
     root: Root = DEFAULT_ROOT,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
 ) -> None:
     """Open the MLflow UI on this machine alone (127.0.0.1), until Ctrl-C."""
     from lossweights.results.folder import tracking_uri
+    from lossweights.tracking import settle_moved
 
+    _warn(settle_moved(root))
     command = [
         *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", tracking_uri(root), "--no-serve-artifacts"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from lossweights.base.errors import SweepNotFound
 from lossweights.base.quiet_start import quiet_start
@@ -40,6 +42,35 @@ def load_sweep(path: Path, module: str | None = None, name: str | None = None) -
             f"run() of each in the script's main part."
         )
     return top[0]
+
+
+def script_of(manifest: Mapping[str, Any], root: Path) -> Path:
+    """The script that declared a sweep, also if project or root were moved since.
+
+    Args:
+        manifest: The manifest of the sweep.
+        root: Folder of the sweeps, where it is now.
+
+    Raises:
+        SweepNotFound: The sweep was started from Python, or the script is nowhere.
+    """
+    name, script, before = manifest.get("name"), manifest.get("script"), manifest.get("root")
+    if script is None:
+        raise SweepNotFound(
+            f"Expected the path of a script in the manifest of {name!r}. Found none: it was "
+            f"started from Python. Call sweep.run(name={name!r}, resume=True) there."
+        )
+    places = [Path(script)]
+    if before is not None:  # first where it lies to the root as it did
+        places.insert(0, Path(os.path.normpath(root.resolve() / os.path.relpath(script, before))))
+    for path in places:
+        if path.is_file():
+            return path
+    looked = " and no file ".join(map(str, dict.fromkeys(places)))
+    raise SweepNotFound(
+        f"Expected the script of the sweep {name!r}. Found no file {looked}. "
+        f"If it was moved, go on from it: `python SCRIPT --resume --name {name} --root {root}`."
+    )
 
 
 def load_location(location: Mapping[str, str]) -> AbstractSweep:

@@ -48,9 +48,11 @@ class Claim:
                 time.sleep(TRY_SECONDS)
 
     def clear(self) -> None:
-        """Remove all that is in the folder, but for the lock."""
+        """Remove all that is in the folder, but for the lock; the manifest, which makes it a sweep,
+        goes last.
+        """
         kept = (self._lock_file, holder_file(self._lock_file))
-        for path in self._folder.iterdir():
+        for path in sorted(self._folder.iterdir(), key=lambda path: path.name == "manifest.json"):
             if path not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 

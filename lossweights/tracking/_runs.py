@@ -7,7 +7,6 @@ are found by their tags before they are made, and points count once at one key, 
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
