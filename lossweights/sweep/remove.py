@@ -94,18 +94,21 @@ def find_removal(name: str, root: str | Path = "mlruns", tracking: bool | str = 
             f"Expected a sweep that nobody drives. Found that {name!r} is running. Stop it first: "
             f"its trials are still being written."
         )
-    found = []
+    records: list[Record] = []
     if tracking is not False:
         said = tracking if isinstance(tracking, str) else with_password(manifest.get("tracking"))
         for uri in dict.fromkeys((None, said)):
-            found.append(find_record(root, name, str(manifest["created"]), uri))
+            record = find_record(root, name, str(manifest["created"]), uri)
+            # A server may well read the database below the root: then both have the same runs.
+            if record is not None and not any(record.ids <= other.ids for other in records):
+                records.append(record)
     sets = [promoted_path(root, name), *model_path(root, name).parent.glob("*.json")]
     return Removal(
         root,
         name,
         trials=sum(1 for _ in (folder / "trials").glob("*.json")),
         weight_sets=tuple(path for path in sets if path.exists()),
-        records=tuple(record for record in found if record is not None),
+        records=tuple(records),
     )
 
 

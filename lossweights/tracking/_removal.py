@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import command
-from lossweights.base.errors import TrackingError
+from lossweights.base.errors import StoreError, TrackingError
 from lossweights.base.files import inside
 from lossweights.results.folder import tracking_uri
 from lossweights.tracking._address import is_database, without_password
@@ -63,9 +63,14 @@ class Record:
                 ours = [run for run in runs if self._is_ours(run)]
                 self.runs += sum(run.info.lifecycle_stage == "active" for run in ours)
                 ids = [run.info.run_id for run in ours]
-                if ids or not runs:
+                if ids:
                     self._found.append(_Found(experiment, ids, shared=len(ours) < len(runs)))
                 self._versions += _versions_of(client, ids)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of its runs, also of those in MLflow's trash."""
+        return frozenset(run for found in self._found for run in found.ours)
 
     @property
     def versions(self) -> int:
@@ -84,8 +89,11 @@ class Record:
         ``mlflow gc`` erases them; the experiment gets another name first, so that its own is free.
 
         Raises:
+            StoreError: An artifact cannot be removed; MLflow was not touched yet.
             TrackingError: MLflow cannot be written; says how to go on.
         """
+        if is_database(self._uri):  # then artifacts are below the root
+            self._remove_artifacts()
         with self._named("delete"):
             client = self._client()
             for version in self._versions:
@@ -108,12 +116,20 @@ class Record:
         if self._uri == tracking_uri(self._root):
             path = self._root.resolve() / "mlflow.db"
             erase_runs(path, found.ours, None if found.shared else number)
-        if is_database(self._uri):  # then artifacts are below the root
-            folder = inside(self._root, "artifacts", self._sweep)
-            for run in found.ours:
-                shutil.rmtree(folder / run, ignore_errors=True)
+
+    def _remove_artifacts(self) -> None:
+        folder = inside(self._root, "artifacts", self._sweep)
+        try:
+            for run in (run for found in self._found for run in found.ours):
+                if (folder / run).exists():
+                    shutil.rmtree(folder / run)
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+        except OSError as error:
+            raise StoreError(
+                f"Expected to delete the artifacts of the sweep {self._sweep!r}. Found: {error}. "
+                f"All else of it is still here. Change their rights, then do it again."
+            ) from error
 
     @property
     def _removed(self) -> str:

@@ -295,13 +295,22 @@ class Runs:
                 self._client.log_metric(self.parent_id, key, number)
         try:
             with patient():
-                for path in ending.artifacts:
-                    if path.exists():  # or removed since, by somebody who did not want it
-                        self._client.log_artifact(self.parent_id, str(path))
+                self._log_files(ending.artifacts)
         finally:  # a server that takes no files is to have no run that seems to go on for ever
             self._client.set_terminated(self.parent_id, ending.status)
         if self._is_own_file:
             gather(self._file)
+
+    def _log_files(self, paths: Sequence[Path]) -> None:
+        """Log artifacts of the parent run."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        # Not through the client, which remembers where those of a run were: they may have moved.
+        address = self._client.get_run(self.parent_id).info.artifact_uri
+        store = get_artifact_repository(address, tracking_uri=self._uri)
+        for path in paths:
+            if path.exists():  # or removed since, by somebody who did not want it
+                store.log_artifact(str(path))
 
 
 def _name(asked: Asked) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
 from lossweights.base.errors import RecipeError, TrackingError
 from lossweights.results.folder import read_manifest, sweep_folder
@@ -137,10 +138,10 @@ def test_i12_13_a_server_that_takes_no_files_has_no_run_that_goes_on_for_ever(
 ):
     """The parent run is ended all the same, and what is missing is said."""
 
-    def refuse(self, run_id, path, artifact_path=None):
+    def refuse(self, path, artifact_path=None):
         raise PermissionError("no room for files")
 
-    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
+    monkeypatch.setattr(MlflowArtifactsRepository, "log_artifact", refuse)
     run("no-files", root, tracking=server.uri)
     assert record(server.uri, "no-files")[1].info.status == "FINISHED"
     assert "no room for files" in caplog.text

@@ -76,6 +76,7 @@ class Server:
         self.mode = "error"
         if self.listening:
             self.refuse()
+        import_module("mlflow").set_tracking_uri(None)  # its handlers made theirs the process's own
 
     def _answer(self, environment, start_response):
         self.requests += 1

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lossweights.base.errors import SweepNotFound
-from lossweights.cli._script import load_location, load_sweep
+from lossweights.cli._script import load_location, load_sweep, script_of
 
 SWEEP = """
 import lossweights as lw
@@ -107,3 +107,44 @@ def test_script_may_import_its_neighbours(tmp_path, late):
     ending = ("" if late else load) + '\nsweep = make("x")\n'
     sweep = load_sweep(script(tmp_path, ending, body))
     assert sweep.problem.build_model() == 42
+
+
+MOVES = {
+    "nothing": ("project/sweeps/a.py", "project/mlruns"),
+    "the project": ("renamed/sweeps/a.py", "renamed/mlruns"),
+    "the root": ("project/sweeps/a.py", "disk/results"),
+}
+
+
+@pytest.mark.parametrize("moved", MOVES)
+def test_i12_moved_script_is_found(tmp_path, moved):
+    """Where it lies to the root as it did, or where it was."""
+    manifest = {
+        "name": "a",
+        "script": str(tmp_path / "project" / "sweeps" / "a.py"),
+        "root": str(tmp_path / "project" / "mlruns"),
+    }
+    script, root = (tmp_path / part for part in MOVES[moved])
+    script.parent.mkdir(parents=True)
+    script.touch()
+    assert script_of(manifest, root) == script
+
+
+def test_i12_moved_script_of_a_copied_project_is_the_copy(tmp_path):
+    """The original is there too, and is another project now."""
+    for project in ("project", "copy"):
+        (tmp_path / project).mkdir()
+        (tmp_path / project / "a.py").touch()
+    was = tmp_path / "project"
+    manifest = {"name": "a", "script": str(was / "a.py"), "root": str(was / "mlruns")}
+    assert script_of(manifest, tmp_path / "copy" / "mlruns") == tmp_path / "copy" / "a.py"
+
+
+def test_i12_moved_script_that_is_nowhere_is_named_with_the_way_on(tmp_path):
+    """Also for a sweep of an earlier version, whose manifest has no root."""
+    lost = tmp_path / "lost.py"
+    manifest = {"name": "a", "script": str(lost)}
+    with pytest.raises(SweepNotFound, match=rf"no file {lost}\. .*--resume --name a --root"):
+        script_of(manifest, tmp_path / "mlruns")
+    with pytest.raises(SweepNotFound, match="started from Python"):
+        script_of({"name": "a", "script": None}, tmp_path)
