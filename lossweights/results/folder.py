@@ -126,7 +126,8 @@ def refuse_existing(root: Path, name: str) -> None:
         raise SweepExists(
             f"Expected a new sweep name. Found {name!r} with {len(list_results(folder))} finished "
             f"trials in {folder}. Nothing was changed. Go on with it: `{go_on} --trials N`; "
-            f"keep it and start another: `--name {name}-2`; or remove that folder."
+            f"keep it and start another: `--name {name}-2`; or delete it with its runs in MLflow: "
+            f"`{command('remove', name, root)}`."
         )
 
 

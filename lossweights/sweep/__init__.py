@@ -5,7 +5,8 @@ Doors:
 - `sweep`: `Sweep`, which trains Keras models;
 - `abstract`: `AbstractSweep`, what can be run, launched and loaded by a worker;
 - `prepared`: `Prepared`, a sweep whose data are loaded, as driver and workers see it;
-- `flags`, `launch`: the options of a run on the command line, and launching with them.
+- `flags`, `launch`: the options of a run on the command line, and launching with them;
+- `remove`: `remove_sweep`, which deletes a sweep with its weight sets and MLflow runs.
 
 The way from the options to the result is `_run.run_sweep`: prepare, open, choose, train, conclude.
 """

@@ -2,9 +2,10 @@
 
 `Tracker` records while a sweep runs, `Ending` says how it ended, `STOPPED` that it was stopped, and
 `sync_sweep` records afterwards what could not be recorded. `place_of_new` and `place_of_resumed`
-say where a sweep is recorded, `find_record` what there is of it, to be removed. `settle_moved` has
-MLflow find the artifacts of a root that was moved. `without_password` is an address as it may be
-shown. Only here is MLflow used; what is relied on of it without its promise stands in `_tables`.
+say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
+removed. `settle_moved` has MLflow find the artifacts of a root that was moved. `without_password`
+is an address as it may be shown, `with_password` one as it opens. Only here is MLflow used; what
+is relied on of it without its promise stands in `_tables`.
 """
 
 from lossweights.tracking._address import without_password
