@@ -215,6 +215,7 @@ def remove(
             try:
                 sure = typer.confirm(f"Delete sweep {name}: {removal.extent}?", err=True)
             except typer.Abort:  # nobody is there to answer
+                typer.echo(err=True)
                 sure = False
             if not sure:
                 typer.echo("Nothing was deleted. With --yes nothing is asked.", err=True)

@@ -163,7 +163,7 @@ class Record:
             again = command("remove", self._sweep, self._root)
             raise TrackingError(
                 f"Expected to {what} what MLflow at {self.shown_uri} has of the sweep "
-                f"{self._sweep!r}. Found: {first} Its folder and weight sets are still here, and "
+                f"{self._sweep!r}. Found: {first.rstrip('.')}. Its folder and weight sets are still here, and "
                 f"so is what MLflow did not delete. Once it answers, `{again}` again; or leave the "
                 f"runs there: `{again} --no-tracking`."
             ) from error
