@@ -159,11 +159,11 @@ class Record:
             with mlflow_settings(), quiet_loggers():
                 yield
         except Exception as error:
-            first = f"{type(error).__name__}: {error}".splitlines()[0]
+            first = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
             again = command("remove", self._sweep, self._root)
             raise TrackingError(
                 f"Expected to {what} what MLflow at {self.shown_uri} has of the sweep "
-                f"{self._sweep!r}. Found: {first.rstrip('.')}. Its folder and weight sets are still here, and "
+                f"{self._sweep!r}. Found: {first}. Its folder and weight sets are still here, and "
                 f"so is what MLflow did not delete. Once it answers, `{again}` again; or leave the "
                 f"runs there: `{again} --no-tracking`."
             ) from error
