@@ -70,7 +70,9 @@ class AbstractSweep(Declaration):
             resume: Go on with the sweep of this name instead of refusing it.
             accept_change: Fields in which a resumed sweep may differ from the one that was started,
                 such as ``["code"]``; it is recorded.
-            tracking: Record to MLflow: below the root, or at an address; ``False`` does not.
+            tracking: Record to MLflow at an address; ``False`` does not. ``True`` takes that of
+                ``MLFLOW_TRACKING_URI``, if it is set and no file store, or else the store below
+                the root; a resumed sweep stays where it was.
             trial_timeout: Seconds after which a trial is ended, with its worker.
             time_limit: Seconds, or ``"2h"`` or ``"30m"``, after which the sweep ends in order: no
                 trial begins, those that train have a few seconds, and what has ended counts. It
@@ -84,7 +86,7 @@ class AbstractSweep(Declaration):
             SweepNotFound: ``resume`` is true and there is no sweep of this name.
             SweepLocked: Another process is driving the sweep.
             SweepChanged: The resumed sweep is not the one that was started.
-            RecipeError: A number or a choice here cannot be.
+            RecipeError: A number or a choice here cannot be, such as a file store to record to.
             DataError, ModelError, TermError, MetricError: What is to be trained does not fit.
             StoreError: The root cannot be written.
             WorkerError: Worker processes cannot load the sweep.

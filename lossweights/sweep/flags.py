@@ -15,7 +15,10 @@ from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.sweep._options import RunOptions
 
 Root = Annotated[Path, typer.Option(help="Folder of MLflow's database, sweeps and weight sets.")]
-TrackingUri = Annotated[str | None, typer.Option(help="MLflow server to record to.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(help="Address of an MLflow server.  [default: where the sweep recorded]"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,13 @@ class Flags:
     max_retries: Annotated[
         int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
     ] = 1
-    tracking_uri: TrackingUri = None
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="MLflow server to record to.  [default: MLFLOW_TRACKING_URI, or below the root; "
+            "on resume as before]"
+        ),
+    ] = None
     no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not record to MLflow.")] = (
         False
     )

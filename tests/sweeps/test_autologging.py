@@ -3,6 +3,8 @@
 import mlflow
 from mlflow.utils.autologging_utils import autologging_is_disabled
 
+from lossweights.results.folder import tracking_uri
+
 from .tiny import sweep
 
 
@@ -12,7 +14,8 @@ def test_autologging_is_off_meanwhile(tmp_path):
     mlflow.set_tracking_uri(own)
     mlflow.keras.autolog(log_models=False, silent=True)
     try:
-        sweep.run(trials=2, root=tmp_path / "mlruns", trainer="fit", quiet=True)
+        root = tmp_path / "mlruns"  # said, since the user's store would count otherwise
+        sweep.run(trials=2, root=root, tracking=tracking_uri(root), trainer="fit", quiet=True)
         assert mlflow.search_runs(search_all_experiments=True).empty
         assert not autologging_is_disabled("keras")
     finally:
