@@ -72,7 +72,7 @@ NEWEST := keras tensorflow optuna mlflow
 test-newest: venv ## All tests but the slow ones with the newest releases, in .venv itself
 	$(BIN)/python -m pip install --quiet --upgrade $(NEWEST)
 	$(BIN)/python -m pip list | grep --extended-regexp --ignore-case '^(keras|tensorflow|optuna|mlflow) '
-	$(BIN)/python -m pytest tests/unit/test_foreign.py
+	$(BIN)/python -m pytest tests/unit/foreign
 	$(PYTEST) -m 'not slow'
 
 test-pythons: ## The tests of `check` with Python 3.12 and 3.13, where they are installed

@@ -19,7 +19,7 @@ from lossweights.data._split import (
     refused_weights,
     spelled,
 )
-from lossweights.foreign import handle_of
+from lossweights.foreign.keras_names import handle_of
 
 SAMPLE_ROWS, SAMPLE_BYTES = 1024, 64 << 20  # what stands for all rows is held in memory
 Batch: TypeAlias = "tuple[Any, ...]"  # (x, y) or (x, y, sample_weight)

@@ -85,10 +85,14 @@ def _kept(
     old: Mapping[str, Any], new: Mapping[str, Any], options: RunOptions
 ) -> dict[str, str | None]:
     """What a resumed sweep says of when it began, where it is recorded, and where its script is."""
+    launched = old if options.script is None else new
     return {
         "created": old["created"],
         "tracking": (old if options.tracking is False else new).get("tracking"),
-        **{key: (old if options.script is None else new).get(key) for key in ("script", "root", "module")},
+        **{
+            key: (old if options.script is None else new).get(key)
+            for key in ("script", "root", "module")
+        },
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from lossweights.base.errors import TermError
-from lossweights.foreign import call_arguments, mask_of
+from lossweights.foreign.keras_names import call_arguments, mask_of
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._tensors import (
     Tensor,

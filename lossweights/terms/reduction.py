@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from lossweights.foreign import mask_of
+from lossweights.foreign.keras_names import mask_of
 from lossweights.terms._tensors import (
     Tensor,
     as_float,

@@ -5,7 +5,7 @@
 say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
 removed. `settle_moved` has MLflow find the artifacts of a root that was moved. `without_password`
 is an address as it may be shown, `with_password` one as it opens. Only here is MLflow used; what
-is relied on of it without its promise stands in `_tables`.
+is relied on of it without its promise stands in `lossweights.foreign`.
 """
 
 from lossweights.tracking._address import without_password

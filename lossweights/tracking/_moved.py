@@ -7,8 +7,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lossweights.foreign.mlflow_names import LOCATIONS, columns
 from lossweights.tracking._sqlite import BUSY_SECONDS
-from lossweights.tracking._tables import LOCATIONS, columns
 
 
 def settle_moved(root: Path) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import program
 from lossweights.dominance.judge import judge_results
+from lossweights.foreign.mlflow_names import artifact_repository
 from lossweights.records import Outcome, as_text
 from lossweights.results.folder import Asked, Finished, tracking_uri
 from lossweights.results.locks import waited_for_lock
@@ -303,11 +304,9 @@ class Runs:
 
     def _log_files(self, paths: Sequence[Path]) -> None:
         """Log artifacts of the parent run."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
         # Not through the client, which remembers where those of a run were: they may have moved.
         address = self._client.get_run(self.parent_id).info.artifact_uri
-        store = get_artifact_repository(address, tracking_uri=self._uri)
+        store = artifact_repository(address, self._uri)
         for path in paths:
             if path.exists():  # or removed since, by somebody who did not want it
                 store.log_artifact(str(path))

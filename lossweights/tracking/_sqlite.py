@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lossweights.tracking._points import Point, latest
-from lossweights.tracking._tables import (
+from lossweights.foreign.mlflow_names import (
     EXPERIMENT_ID,
     EXPERIMENT_TABLES,
     RUN_ID,
     has_known_tables,
     tables_of_runs,
 )
+from lossweights.tracking._points import Point, latest
 
 BUSY_SECONDS = 5.0  # that another process may hold the file
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from lossweights.foreign import has_state
+from lossweights.foreign.keras_names import has_state
 
 # Operations with a state that only read it, or that are as pure as what they call.
 _HARMLESS = frozenset(

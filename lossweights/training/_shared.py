@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from lossweights.base.errors import ModelError
-from lossweights.foreign import holds_layers, layers_of
+from lossweights.foreign.keras_names import holds_layers, layers_of
 
 
 def refuse_shared(model: keras.Model, other: keras.Model, x: Any) -> None:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from lossweights.base.machine import cache_bytes, free_bytes
-from lossweights.foreign import layers_of
+from lossweights.foreign.keras_names import layers_of
 from lossweights.training.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from lossweights.base.errors import ModelError
-from lossweights.foreign import is_random_state, layers_of, missing
+from lossweights.foreign.keras_names import is_random_state, layers_of
+from lossweights.foreign.known import missing
 from lossweights.training._stacked_gradients import Form
 from lossweights.training._stacked_optimizers import unsupported
 from lossweights.training.problem import Problem

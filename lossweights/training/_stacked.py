@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lossweights.data import Data
-from lossweights.foreign import is_random_state
+from lossweights.foreign.keras_names import is_random_state
 from lossweights.records import TrialResult
 from lossweights.training._contract import Member, ReportFunction, Trainer
 from lossweights.training._history import MemberHistory

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lossweights.foreign import layers_of, set_call
+from lossweights.foreign.keras_names import layers_of, set_call
 
 Tensor = Any
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from lossweights.foreign import mask_of
+from lossweights.foreign.keras_names import mask_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.watch.inference import Values
 from lossweights.watch.reading import values_by_output

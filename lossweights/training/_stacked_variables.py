@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from lossweights.foreign import is_random_state, layers_of
+from lossweights.foreign.keras_names import is_random_state, layers_of
 from lossweights.training._stacked_gradients import State, merge, split
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer, unfold

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lossweights.base.machine import available_cores, free_bytes
 from lossweights.base.versions import versions
 from lossweights.data import Data, Stream
-from lossweights.foreign import layers_of
+from lossweights.foreign.keras_names import layers_of
 from lossweights.training._auto import choose_trainer, most_at_once
 from lossweights.training._candidates import Candidates
 from lossweights.training._contract import Trainer

@@ -9,7 +9,7 @@ import keras
 
 from lossweights.base.code_hash import code_hash
 from lossweights.base.errors import RecipeError
-from lossweights.foreign import learning_rate_of, without_decay
+from lossweights.foreign.keras_names import learning_rate_of, without_decay
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 

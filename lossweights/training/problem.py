@@ -13,7 +13,7 @@ from keras import tree
 
 from lossweights.base.errors import LossweightsError, ModelError, RecipeError
 from lossweights.data import Arrays, Data, Split, Stream
-from lossweights.foreign import layers_of
+from lossweights.foreign.keras_names import layers_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term

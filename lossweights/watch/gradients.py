@@ -16,7 +16,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.errors import LossweightsError, ModelError
-from lossweights.foreign import decays, is_called_once, layers_of, producer_of
+from lossweights.foreign.keras_names import decays, is_called_once, layers_of, producer_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.watch.inference import OwnLosses, batch_statistics, outputs_of
 from lossweights.watch.probe import compiled, count_rows, placed

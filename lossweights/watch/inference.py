@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops, tree
 
 from lossweights.base.errors import ModelError
-from lossweights.foreign import layers_of, mask_of, swapped_call
+from lossweights.foreign.keras_names import layers_of, mask_of, swapped_call
 
 Tensor = Any
 Values: TypeAlias = Sequence[tuple[keras.Variable, Tensor]]  # that some variables have meanwhile

@@ -9,7 +9,7 @@ import keras
 from keras import ops, tree
 
 from lossweights.base.errors import ModelError
-from lossweights.foreign import compiled_loss_weights
+from lossweights.foreign.keras_names import compiled_loss_weights
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.output_loss import OutputLoss
 from lossweights.terms import OnOutput

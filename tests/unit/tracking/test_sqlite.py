@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
+from lossweights.foreign.mlflow_names import COLUMNS
 from lossweights.results.folder import sqlite_uri, tracking_uri
 from lossweights.tracking import Ending, Tracker
 from lossweights.tracking import _runs as runs_module
 from lossweights.tracking._points import Point
 from lossweights.tracking._sqlite import RunRecord, gather, hurried, write_runs
-from lossweights.tracking._tables import COLUMNS
 
 from ..samples import finished
 

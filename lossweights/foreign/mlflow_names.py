@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
 
 # Of the tables that a finished trial is written to, as MLflow 3 has them.
 _TEXTS = {"run_uuid", "key", "value"}
@@ -57,3 +58,10 @@ def tables_of_runs(database: sqlite3.Connection) -> list[str]:
     ]
     found = [name for name in names if name != "runs" and RUN_ID in columns(database, name)]
     return [*found, "runs"]
+
+
+def artifact_repository(address: str, tracking_uri: str) -> Any:
+    """Where the artifacts of a run are put now; MLflow's client remembers where they were."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(address, tracking_uri=tracking_uri)

@@ -1,0 +1,8 @@
+"""What other packages keep to themselves and we cannot do without: all of it, and only here.
+
+Doors:
+
+- `keras_names`: layers in layers, masks, what an optimizer leaves out, and the like;
+- `mlflow_names`: the tables of MLflow's database, and where artifacts are put;
+- `known`: all such names with the reason for each, and which of them are gone.
+"""
