@@ -89,10 +89,7 @@ def _kept(
     return {
         "created": old["created"],
         "tracking": (old if options.tracking is False else new).get("tracking"),
-        **{
-            key: (old if options.script is None else new).get(key)
-            for key in ("script", "root", "module")
-        },
+        **{key: launched.get(key) for key in ("script", "root", "module")},
     }
 
 
