@@ -159,7 +159,7 @@ def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ())
         ModelError: The model cannot be built or called, carries state from batch to batch, shares
             what changes in training with the next one, or its output does not fit the targets.
         TermError: A term does not give one finite value per sample.
-        MetricError: A metric cannot be computed on the validation data.
+        MetricError: A metric cannot be computed on the validation or test data.
     """
     model = problem.make_model(seed)
     shape: Any = None
@@ -238,7 +238,9 @@ def _rehearse_split(
         lambda p: np.resize(keras.ops.convert_to_numpy(p), (len(split), *p.shape[1:])), y_pred
     )
     y, weight = (values_by_output(model, loss, part) for part in (split.y, split.sample_weight))
-    for metric, function in problem.metrics.items():
+    # Metrics are measured on validation and test data: on the targets of training one may have no
+    # meaning, as a fill rate has none where demand was corrected downwards.
+    for metric, function in problem.metrics.items() if name != "train" else ():
         try:
             function.evaluate(y, guesses, weight)
         except LossweightsError as error:

@@ -247,6 +247,15 @@ def test_metric_without_meaning_on_the_data_is_refused():
         rehearse(problem(metrics=metrics), Data(GOOD, (X, Y - 5)), seed=0)
 
 
+def test_row_18_a_metric_is_checked_on_the_data_that_it_is_measured_on():
+    """Validation and test data; that targets of training have no meaning for it costs nothing."""
+    made = problem(metrics={"fill": lw.metrics.FillRate()})
+    corrected = (X, Y - 5)
+    rehearse(made, Data(corrected, GOOD, GOOD), seed=0)
+    with pytest.raises(MetricError, match="Metric 'fill' on test"):
+        rehearse(made, Data(corrected, GOOD, corrected), seed=0)
+
+
 def test_metric_is_judged_on_all_data_not_on_the_first_rows():
     """No demand in the first hours, or no weight on them, is no reason to refuse."""
     y, weight = Y.copy(), np.ones(10)
