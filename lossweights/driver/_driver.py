@@ -101,8 +101,7 @@ class Driver:
         try:
             with self._signals.patiently():
                 self._go_on_from_history()
-                new = max(trials - self._store.places, 0)
-                self._sizes.extend(batch_sizes(new, self._executor.capacity, self._executor.slots))
+                self._sizes.extend(self._batches(trials))
                 self._advance()
                 while self._flights:
                     self._executor.poll(POLL_SECONDS, self._hear)
@@ -122,6 +121,15 @@ class Driver:
     def _stopping(self) -> bool:
         """Whether nothing new is to begin, and what trains is to end."""
         return self._signals.received is not None or time.monotonic() >= self._deadline
+
+    def at_once(self, trials: int) -> int:
+        """How many of so many trials are under way at once."""
+        return self._executor.slots * max(self._batches(trials), default=1)
+
+    def _batches(self, trials: int) -> list[int]:
+        """How many trials each batch gets of those that are still to be asked for."""
+        new = max(trials - self._store.places, 0)
+        return batch_sizes(new, self._executor.capacity, self._executor.slots)
 
     def workers(self) -> list[Worker]:
         """The workers at this moment, and what they train; from any thread."""

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 from lossweights.records import Outcome
 from lossweights.results.folder import Finished
+from lossweights.results.pace import Pace, as_minutes
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -42,7 +43,8 @@ class SweepProgress:
         self._best: dict[str, float] = {}
         self._outcomes: Counter[Outcome] = Counter()
         self._total, self._done, self._before, self._shown = total, 0, 0, 0
-        self._started = self._last_line = time.monotonic()
+        self._last_line = time.monotonic()
+        self._pace = Pace()
         self._console = console or Console(stderr=True)
         self._quiet = quiet
         self._bar: RichProgress | None = None
@@ -51,20 +53,22 @@ class SweepProgress:
                 TextColumn("trials"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("time left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[best]}"),
+                TextColumn("{task.fields[words]}"),
                 console=self._console,
             )
-            self._task = self._bar.add_task("trials", total=total, best="")
+            self._task = self._bar.add_task("trials", total=total, words="")
 
     def __enter__(self) -> SweepProgress:
         self._before = self._shown = self._done
-        self._started = time.monotonic()
+        self._pace.begin(1)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, best=self._summary())
+            self._bar.update(self._task, completed=self._done, words=self._words())
             self._bar.start()
         return self
+
+    def begin(self, at_once: int) -> None:
+        """Training begins, with so many trials at once: the pace is taken from now."""
+        self._pace.begin(at_once)
 
     def __exit__(self, *_: object) -> None:
         self.show()
@@ -83,30 +87,32 @@ class SweepProgress:
     def trial_ended(self, finished: Finished) -> None:
         """Count a trial of this process."""
         self.count(finished)
+        if not finished.again:
+            self._pace.trial_ended()
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, best=self._summary())
+            self._bar.update(self._task, completed=self._done)
 
     def show(self) -> None:
-        """Where there is no bar, a line if one is due.
+        """Bring the bar up to date, or where there is none show a line if one is due.
 
-        Called between trials that end together: after the first of a stack the time that all of
-        them took would look like the time of one.
+        Called about once a second, between trials that end together.
         """
-        if self._quiet or self._bar is not None or not self._line_is_due():
-            return
-        self._last_line, self._shown = time.monotonic(), self._done
-        minutes, seconds = divmod(round(self.seconds_left()), 60)
-        print(
-            f"trial {self._done}/{self._total}  time left {minutes}:{seconds:02d}"
-            f"  {self._summary()}",
-            file=sys.stderr,
-            flush=True,
-        )
+        if self._bar is not None:
+            self._bar.update(self._task, words=self._words())
+        elif not self._quiet and self._line_is_due():
+            self._last_line, self._shown = time.monotonic(), self._done
+            line = f"trial {self._done}/{self._total}  {self._words()}"
+            print(line.rstrip(), file=sys.stderr, flush=True)
 
-    def seconds_left(self) -> float:
-        """Time left at the pace so far."""
-        pace = (time.monotonic() - self._started) / max(self._done - self._before, 1)
-        return pace * (self._total - self._done)
+    def seconds_left(self) -> float | None:
+        """Time left at the pace so far; ``None`` while it cannot be told."""
+        return self._pace.seconds_left(self._total - self._done)
+
+    def _words(self) -> str:
+        """Time left, if it can be told, the best of each objective, and what went wrong."""
+        left = self.seconds_left()
+        shown = [] if left is None else [f"time left {as_minutes(left)}"]
+        return "  ".join([*shown, *filter(None, [self._summary()])])
 
     def _improve(self, metrics: Mapping[str, float]) -> None:
         for name, direction in self._objectives.items():

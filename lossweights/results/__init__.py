@@ -6,5 +6,6 @@ Doors:
 - `constants`: what each objective is for the best constant prediction;
 - `result`: `SweepResult` with table, front, picks and verdict, and `load` for weight sets;
 - `status`: how a sweep goes on;
-- `locks`: one process at a time writes a sweep, and others can ask whether it does.
+- `locks`: one process at a time writes a sweep, and others can ask whether it does;
+- `pace`: how fast its trials end.
 """

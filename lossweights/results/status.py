@@ -14,6 +14,7 @@ from typing import Any
 from lossweights.base.commands import DEFAULT_ROOT, command
 from lossweights.base.strict_json import canonical_json, parse_json
 from lossweights.results.folder import Finished, list_results, read_manifest, sweep_folder
+from lossweights.results.pace import Pace, as_minutes
 
 WRITE_SECONDS = 0.5
 
@@ -42,8 +43,8 @@ class Status:
         wanted: How many weight sets are to be tried.
         done: How many have been.
         outcomes: How trials ended, by outcome; those whose weights were tried again count too.
-        trials_an_hour: The driver's pace; 0 before the first trial.
-        seconds_left: At that pace; ``None`` if nothing is under way.
+        trials_an_hour: The driver's pace; 0 while it cannot be told, as before the second trial.
+        seconds_left: At that pace; ``None`` if nothing is under way or it cannot be told.
         workers: The workers at this moment.
         tracking: What the tracker says of itself; empty without tracking.
     """
@@ -72,17 +73,16 @@ class Status:
             f"  trials    {self.done} of {self.wanted} ({ended or 'none ended yet'})",
         ]
         if self.running:
-            lines.append(f"  pace      {self.trials_an_hour:.0f} trials an hour{self._time_left()}")
+            lines.append(f"  pace      {self._pace()}")
             lines.extend(f"  worker    {worker}" for worker in self.workers)
         if self.tracking:
             lines.append(f"  tracking  {self._tracking(root)}")
         return "\n".join(lines)
 
-    def _time_left(self) -> str:
+    def _pace(self) -> str:
         if self.seconds_left is None:
-            return ""
-        minutes, seconds = divmod(round(self.seconds_left), 60)
-        return f", {minutes}:{seconds:02d} left"
+            return "not known yet"
+        return f"{self.trials_an_hour:.0f} trials an hour, {as_minutes(self.seconds_left)} left"
 
     def _tracking(self, root: Path) -> str:
         waiting = self.tracking.get("waiting", 0)
@@ -106,19 +106,25 @@ class StatusBoard:
 
     def __init__(self, folder: Path, wanted: int) -> None:
         self._path, self._wanted = folder / "status.json", wanted
-        self._done = self._before = 0
+        self._done = 0
         self._outcomes = Counter[str]()
-        self._started = time.monotonic()
-        self._due = self._started
+        self._pace = Pace()
+        self._due = time.monotonic()
 
-    def begin(self) -> None:
-        """Training begins: what has been counted was before, and the pace is taken from now."""
-        self._before, self._started = self._done, time.monotonic()
+    def begin(self, at_once: int) -> None:
+        """Training begins: what has been counted was before, and the pace is taken from now.
+
+        Args:
+            at_once: How many trials are under way at once.
+        """
+        self._pace.begin(at_once)
 
     def trial_ended(self, finished: Finished) -> None:
         """Count a trial."""
         self._outcomes[finished.result.outcome.name] += 1
-        self._done += not finished.again
+        if not finished.again:
+            self._done += 1
+            self._pace.trial_ended()
 
     def write(
         self, workers: Iterable[Worker], tracking: Mapping[str, Any], *, last: bool = False
@@ -138,9 +144,9 @@ class StatusBoard:
             "driver": os.getpid(),
             "wanted": self._wanted,
             "done": self._done,
-            "before": self._before,
             "outcomes": dict(self._outcomes),
-            "seconds": clock - self._started,
+            "trials_an_hour": self._pace.trials_an_hour,
+            "seconds_left": self._pace.seconds_left(max(self._wanted - self._done, 0)),
             "workers": [{"pid": w.pid, "trials": list(w.trials)} for w in workers],
             "tracking": dict(tracking),
         }
@@ -166,18 +172,15 @@ def read_status(root: Path, name: str) -> Status:
         results = list_results(folder).values()
         done = sum(not finished.again for finished in results)
         outcomes = Counter(finished.result.outcome.name for finished in results)
-    wanted = max(noted.wanted, done)
-    ended = done - noted.before
-    pace = ended / noted.seconds if ended > 0 and noted.seconds > 0 else 0.0
     return Status(
         name=name,
         running=running,
         driver=noted.driver,
-        wanted=wanted,
+        wanted=max(noted.wanted, done),
         done=done,
         outcomes=dict(outcomes),
-        trials_an_hour=3600 * pace,
-        seconds_left=(wanted - done) / pace if running and pace else None,
+        trials_an_hour=noted.trials_an_hour,
+        seconds_left=noted.seconds_left if running else None,
         workers=noted.workers if running else (),
         tracking=noted.tracking,
     )
@@ -190,9 +193,9 @@ class _Noted:
     driver: int | None = None
     wanted: int = 0
     done: int = 0
-    before: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
+    trials_an_hour: float = 0.0
+    seconds_left: float | None = None
     workers: tuple[Worker, ...] = ()
     tracking: Mapping[str, Any] = field(default_factory=dict)
 
@@ -206,9 +209,9 @@ def _read(path: Path) -> _Noted:
             driver=int(value["driver"]),
             wanted=int(value["wanted"]),
             done=int(value["done"]),
-            before=int(value["before"]),
             outcomes={str(name): int(count) for name, count in value["outcomes"].items()},
-            seconds=float(value["seconds"]),
+            trials_an_hour=float(value["trials_an_hour"]),
+            seconds_left=None if value["seconds_left"] is None else float(value["seconds_left"]),
             workers=tuple(
                 Worker(int(w["pid"]), tuple(int(trial) for trial in w["trials"]))
                 for w in value["workers"]

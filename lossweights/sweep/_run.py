@@ -65,7 +65,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     driver = Driver(
                         store, crew.executor, recorder, signals, policy, telemetry.tracker, deadline
                     )
-                    telemetry.follow(driver)
+                    telemetry.follow(driver, driver.at_once(options.trials))
                     with recorder:
                         driver.run(options.trials)
                 if driver.out_of_time:

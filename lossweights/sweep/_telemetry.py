@@ -58,10 +58,11 @@ class Telemetry:
             if self.tracker is not None:
                 self.tracker.trial_ended(finished)  # what an interrupted process could not record
 
-    def follow(self, driver: Driver) -> None:
-        """Tell of the workers of a driver, too."""
+    def follow(self, driver: Driver, at_once: int) -> None:
+        """Tell of the workers of a driver, too, which trains so many trials at once."""
         self._driver = driver
-        self._board.begin()
+        for each in (self._board, self.progress):
+            each.begin(at_once)
 
     def trial_ended(self, finished: Finished) -> None:
         """A trial's result is on the disk."""

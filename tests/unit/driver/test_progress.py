@@ -9,6 +9,7 @@ from rich.console import Console
 from lossweights.driver import _progress as progress
 from lossweights.driver._progress import SweepProgress
 from lossweights.records import Outcome
+from lossweights.results import pace as pace_module
 
 from ..samples import OBJECTIVES, finished
 
@@ -29,6 +30,7 @@ def clock(monkeypatch):
     """Time stands still until the test moves it."""
     clock = Clock()
     monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(pace_module, "time", clock)
     return clock
 
 
@@ -40,14 +42,57 @@ def plain(objectives=OBJECTIVES, **options):
 def test_plain_lines_have_done_left_and_best(clock, capsys):
     """Without a terminal a line says trials done, time left and the best of each objective."""
     with plain(total=4) as bar:
-        clock.now += 20
+        clock.now += 35
         bar.trial_ended(finished(0, rmse=3.0, shortfall=1.0))
         bar.show()
         clock.now += 20
         bar.trial_ended(finished(1, rmse=2.0, shortfall=5.0))
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "trial 1/4  time left 1:00  best rmse 3, shortfall 1"
+    assert first == "trial 1/4  best rmse 3, shortfall 1"
     assert second == "trial 2/4  time left 0:40  best rmse 2, shortfall 1"
+
+
+def test_row_16_the_time_left_waits_until_it_can_be_told(clock, capsys):
+    """A first trial that loaded data for 15 s says nothing of 39 others of half a second each."""
+    with plain(total=40) as bar:
+        clock.now += 20.1
+        bar.trial_ended(finished(0))
+        bar.show()
+        for number in range(1, 11):
+            clock.now += 0.6
+            bar.trial_ended(finished(number))
+            bar.show()
+    lines = capsys.readouterr().err.splitlines()
+    assert "time left" not in lines[0]
+    assert "trial 10/40  time left 0:18" in "".join(lines)
+
+
+def test_row_16_workers_and_stacks_are_told_of_after_their_second_round(clock):
+    """What several trials at once took is no pace: not of workers that ended one after another."""
+    with plain(total=40) as bar:
+        bar.begin(at_once=4)
+        for number in range(40):
+            clock.now += (20 if number == 0 else 10) * (number % 4 == 0) + 0.1
+            bar.trial_ended(finished(number))
+            left = bar.seconds_left()
+            if number < 7:
+                assert left is None
+            else:
+                assert left == pytest.approx((39 - number) * 10.4 / 4, abs=8)
+    assert left == 0.0
+
+
+def test_row_16_time_passes(clock):
+    """While a trial trains, the time left gets shorter, and is never below nothing."""
+    with plain(total=4) as bar:
+        for number in range(2):
+            clock.now += 30
+            bar.trial_ended(finished(number))
+        assert bar.seconds_left() == 60.0
+        clock.now += 20
+        assert bar.seconds_left() == 40.0
+        clock.now += 60
+        assert bar.seconds_left() == 0.0
 
 
 @pytest.mark.parametrize(
@@ -55,9 +100,10 @@ def test_plain_lines_have_done_left_and_best(clock, capsys):
 )
 def test_time_left_is_a_time(clock, capsys, pace, shown):
     """Seconds are rounded before they are split: never 0:60."""
-    with plain(total=2) as bar:
-        clock.now += pace
+    with plain(total=3) as bar:
         bar.trial_ended(finished(0))
+        clock.now += pace
+        bar.trial_ended(finished(1))
         bar.show()
     assert f"time left {shown}  " in capsys.readouterr().err
 
@@ -70,7 +116,7 @@ def test_lines_are_few_and_the_last_is_there(clock, capsys):
             bar.trial_ended(finished(number))
             bar.show()
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("trial 1/100 ")
+    assert lines[0].startswith("trial 1/100  best")
     assert lines[-1].startswith("trial 100/100  time left 0:00")
     assert 10 <= len(lines) <= 12
 
@@ -78,6 +124,7 @@ def test_lines_are_few_and_the_last_is_there(clock, capsys):
 def test_trials_that_end_together_are_shown_together(clock, capsys):
     """The time of a stack is not that of its first trial; nothing new is no line."""
     with plain(total=64) as bar:
+        bar.begin(at_once=16)
         for number in range(64):
             clock.now += 10 * (number % 16 == 0)
             bar.trial_ended(finished(number))
@@ -85,17 +132,20 @@ def test_trials_that_end_together_are_shown_together(clock, capsys):
                 bar.show()
                 bar.show()
     lines = [line.partition("  best")[0] for line in capsys.readouterr().err.splitlines()]
-    left = ["0:30", "0:20", "0:10", "0:00"]
-    assert lines == [f"trial {16 * (i + 1)}/64  time left {at}" for i, at in enumerate(left)]
+    left = ["", "  time left 0:20", "  time left 0:10", "  time left 0:00"]
+    assert lines == [f"trial {16 * (i + 1)}/64{at}" for i, at in enumerate(left)]
 
 
 def test_earlier_trials_do_not_count_into_the_pace(clock):
     """A resumed sweep's time left is by the trials of this process."""
-    bar = counted(plain(total=10), 8)
+    bar = counted(plain(total=11), 8)
     clock.now += 1000  # between the start of the process and that of the training
     with bar:
-        clock.now += 3
+        clock.now += 9
         bar.trial_ended(finished(8))
+        assert bar.seconds_left() is None
+        clock.now += 3
+        bar.trial_ended(finished(9))
         assert bar.seconds_left() == 3.0
 
 
@@ -114,7 +164,7 @@ def test_the_best_of_before_is_known(clock, capsys):
         clock.now += 1
         bar.trial_ended(finished(2, rmse=2.0, shortfall=1.0))
     line = capsys.readouterr().err
-    assert line == "trial 3/4  time left 0:01  best rmse 0.5, shortfall 1  1 diverged\n"
+    assert line == "trial 3/4  best rmse 0.5, shortfall 1  1 diverged\n"
 
 
 def test_weights_that_are_tried_again_are_not_done(clock, capsys):
@@ -124,7 +174,7 @@ def test_weights_that_are_tried_again_are_not_done(clock, capsys):
         bar.trial_ended(replace(finished(0, outcome=Outcome.FAILED), again=True))
         clock.now += 1
         bar.trial_ended(finished(1))
-    assert capsys.readouterr().err.splitlines()[-1].startswith("trial 1/2  time left 0:02  best")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("trial 1/2  best")
 
 
 def test_maximised_objectives_and_trials_that_did_not_complete(clock, capsys):

@@ -35,10 +35,11 @@ def test_a_sweep_that_runs_tells_pace_time_left_and_workers(root, folder, monkey
     monkeypatch.setattr(status_module.time, "monotonic", lambda: now[0])
     board = StatusBoard(folder, wanted=12)
     board.trial_ended(finished(0))
-    board.begin()
-    now[0] += 10.0
+    board.begin(at_once=2)
+    now[0] += 100.0  # in which two workers loaded the data
     for number in range(1, 6):
         board.trial_ended(finished(number))
+        now[0] += {2: 4.0, 4: 2.0}.get(number, 0.0)
     workers = [Worker(41, (6,)), Worker(42, (7, 8)), Worker(43, ())]
     board.write(workers, {"waiting": 2, "offline_since": None, "error": None})
     with exclusive_lock(folder / "lock", "The sweep"):
@@ -55,6 +56,18 @@ def test_a_sweep_that_runs_tells_pace_time_left_and_workers(root, folder, monkey
     assert "42: 2 trials from 7 on" in text
     assert "43: waiting" in text
     assert "online, 2 trials waiting" in text
+
+
+def test_row_16_a_pace_that_cannot_be_told_yet_is_not_told(root, folder):
+    """After the first trial, whose time has in it what came before."""
+    board = StatusBoard(folder, wanted=3)
+    board.begin(at_once=1)
+    board.trial_ended(finished(0))
+    board.write([], {}, last=True)
+    with exclusive_lock(folder / "lock", "The sweep"):
+        status = read_status(root, "demand")
+    assert (status.trials_an_hour, status.seconds_left) == (0.0, None)
+    assert "pace      not known yet" in status.describe()
 
 
 def test_trials_to_be_tried_again_are_not_done(root, folder):
