@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lossweights.loss.scales import reference_scales as reference_scales
     from lossweights.loss.weight_set import WeightSet as WeightSet
     from lossweights.results.result import SweepResult as SweepResult
-    from lossweights.results.result import load as load
+    from lossweights.results.weights import load as load
     from lossweights.search.space import Fixed as Fixed
     from lossweights.search.space import LogUniform as LogUniform
     from lossweights.search.space import Simplex as Simplex
@@ -69,7 +69,7 @@ _HOMES = {
     "Uniform": "lossweights.search.space",
     "Verdict": "lossweights.dominance.verdict",
     "WeightSet": "lossweights.loss.weight_set",
-    "load": "lossweights.results.result",
+    "load": "lossweights.results.weights",
     "reference_scales": "lossweights.loss.scales",
 }
 

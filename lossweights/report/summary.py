@@ -15,7 +15,8 @@ from rich.table import Table
 
 from lossweights.base.commands import from_here, program
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
-from lossweights.results.result import SweepResult, pick_path, promoted_path
+from lossweights.results.result import SweepResult
+from lossweights.results.weights import pick_path, promoted_path
 
 ROWS = 16  # of a long front, evenly spread; the report has them all
 

@@ -4,7 +4,8 @@ Doors:
 
 - `folder`: the files of a sweep folder, manifest and one result a trial;
 - `constants`: what each objective is for the best constant prediction;
-- `result`: `SweepResult` with table, front, picks and verdict, and `load` for weight sets;
+- `result`: `SweepResult` with table, front, picks and verdict;
+- `weights`: the weight sets that sweeps saved, and `load`;
 - `status`: how a sweep goes on;
 - `locks`: one process at a time writes a sweep, and others can ask whether it does;
 - `pace`: how fast its trials end.

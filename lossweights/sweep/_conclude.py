@@ -18,7 +18,8 @@ from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.records import Outcome
 from lossweights.report.page import write_report
 from lossweights.results.folder import sweep_folder, write_importance, write_test
-from lossweights.results.result import SweepResult, model_path
+from lossweights.results.result import SweepResult
+from lossweights.results.weights import model_path
 from lossweights.search.importance import importances
 from lossweights.sweep._winner import Winner, train_winner
 from lossweights.tracking import Ending

@@ -5,8 +5,8 @@ import pytest
 from lossweights.base.errors import InvalidName, LossweightsError, StoreError
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.folder import sweep_folder
-from lossweights.results.result import load, model_path, pick_path, promoted_path
 from lossweights.results.status import read_status
+from lossweights.results.weights import load, model_path, pick_path, promoted_path
 from lossweights.search.space import Space, Uniform
 from lossweights.testing import FakeSweep
 from lossweights.tracking import sync_sweep

@@ -31,7 +31,8 @@ from lossweights.base.errors import (
 )
 from lossweights.report.summary import print_summary
 from lossweights.results.folder import tracking_uri
-from lossweights.results.result import SweepResult, model_path
+from lossweights.results.result import SweepResult
+from lossweights.results.weights import model_path
 
 from . import tiny
 from .tiny import arguments

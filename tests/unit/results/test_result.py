@@ -15,7 +15,8 @@ from lossweights.base.errors import (
     WeightSetError,
 )
 from lossweights.records import Outcome
-from lossweights.results.result import SweepResult, load, model_path, pick_path, promoted_path
+from lossweights.results.result import SweepResult
+from lossweights.results.weights import load, model_path, pick_path, promoted_path
 
 from ..samples import finished, save_sweep
 
