@@ -90,3 +90,7 @@ class TrackingError(LossweightsError, RuntimeError):
 
 class SweepFailed(LossweightsError, RuntimeError):
     """A sweep that stopped because its trials kept failing for one reason."""
+
+
+class NoneComplete(SweepFailed):
+    """A sweep that ended without one complete trial: there is nothing to return."""

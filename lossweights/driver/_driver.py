@@ -13,13 +13,14 @@ from typing import Protocol
 from lossweights.base.commands import command
 from lossweights.base.errors import SweepFailed
 from lossweights.base.signals import Interrupted, Signals
+from lossweights.driver._divergence import Divergence
 from lossweights.driver._flight import Flight
 from lossweights.driver._policy import Policy
 from lossweights.driver._recorder import Recorder
 from lossweights.driver._streak import LONGEST, Streak
 from lossweights.driver._turns import Turn, Turns
 from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported, Started
-from lossweights.records import EpochReport, Failure
+from lossweights.records import EpochReport, Failure, Outcome
 from lossweights.results.folder import Asked, Finished
 from lossweights.results.status import Worker
 from lossweights.store import Store
@@ -80,7 +81,7 @@ class Driver:
         self._keys = itertools.count()
         self._sizes: deque[int] = deque()
         self._fits: int | None = None  # members of a stack, since a larger one lacked memory
-        self._streak = Streak()
+        self._streak, self._divergence = Streak(), Divergence()
         self._deadline = math.inf if deadline is None else deadline
         self.out_of_time = False
 
@@ -88,7 +89,8 @@ class Driver:
         """Train until so many weight sets have been tried, counting those from before.
 
         At the deadline it ends in order: what has not ended is given up, and the sweep can be
-        resumed.
+        resumed. It ends before, too, if the first 16 have all diverged since the sweep last
+        changed.
 
         Raises:
             SweepFailed: Three batches in a row failed for the same reason.
@@ -103,13 +105,15 @@ class Driver:
                 self._go_on_from_history()
                 self._sizes.extend(self._batches(trials))
                 self._advance()
-                while self._flights:
+                while self._flights and not self._divergence.is_all:
                     self._executor.poll(POLL_SECONDS, self._hear)
                     if self._stopping:
                         self._stop()
                         break
                     self._recorder.wait()
                     self._advance()
+                if self._flights:
+                    self._give_up()
             if self._recorder.error is not None:
                 raise self._recorder.error
         except BaseException:
@@ -148,6 +152,11 @@ class Driver:
         """
         history, due = self._store.take_history(), self._store.take_due()
         place = self._store.place
+        for finished in history:
+            outcome = finished.result.outcome
+            # What diverged before the sweep was changed might not do so any more.
+            if outcome is not Outcome.DIVERGED or place(finished.asked) >= self._store.changed_at:
+                self._divergence.add(outcome)
         first = min((place(asked) for asked in due), default=self._store.places)
         learned_until = min(first, self._store.places - self._depth + 1)
         waiting: dict[int, Finished | Asked] = {}
@@ -176,7 +185,7 @@ class Driver:
     def _advance(self) -> None:
         """Ask for what there is room for, learn from whose turn it is, and so on in turns."""
         while True:
-            while self._sizes and self._turns.room and self._recorder.error is None:
+            while self._sizes and self._turns.room and self._may_ask():
                 trials = [self._store.propose() for _ in range(self._next_size())]
                 places = [self._store.place(asked) for asked in trials]
                 self._submit(trials, self._turns.begin(places))
@@ -186,6 +195,9 @@ class Driver:
             for place in turn.places:
                 self._store.learn(turn.results[place])
         self._recorder.wake()
+
+    def _may_ask(self) -> bool:
+        return self._recorder.error is None and not self._divergence.is_all
 
     def _next_size(self) -> int:
         size = self._sizes.popleft()
@@ -274,6 +286,7 @@ class Driver:
             self._store.keep(finished)
             if not finished.again:
                 flight.turn.results[self._store.place(finished.asked)] = finished
+                self._divergence.add(finished.result.outcome)
         self._recorder.wake()
 
     def _count(self, flight: Flight, failure: Failure | None, reason: str) -> None:
@@ -311,7 +324,7 @@ class Driver:
             self._give_up()
 
     def _give_up(self) -> None:
-        """End what trains at once."""
+        """End now what is still training; it is tried again when the sweep is resumed."""
         self._executor.kill()
         for key in list(self._flights):
             self._abandon(key)

@@ -18,6 +18,7 @@ from lossweights.dominance.sweep_verdict import SweepVerdict, judge_sweep_result
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
+from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._learned import why_nothing_learned
 from lossweights.results._table import trial_row
 from lossweights.results.constants import Constants, read_constants
@@ -220,11 +221,18 @@ class SweepResult:
             tried=len(self.verdicts) + diverged,
         )
 
+    @cached_property
+    def none_complete(self) -> Incomplete | None:
+        """How the trials ended and what to change, if none of those that ended is complete."""
+        ended = [finished.result for finished in self.finished.values() if not finished.again]
+        return why_none_complete(ended, self.recipe)
+
     @property
     def verdict(self) -> str:
         """One sentence: which term drove training in how many trials, and in the best one.
 
-        Where the sweep learned nothing, another one that says so comes first.
+        Where the sweep learned nothing, or no trial is complete, another one that says so comes
+        first.
         """
         return self.sweep_verdict.sentence
 
@@ -235,6 +243,9 @@ class SweepResult:
         Where drawing it fails it says so, and why: all else that a sweep found can still be read.
         """
         verdict = self._judged()
+        if self.none_complete is not None:
+            judged = f" {verdict.sentence}" if verdict.judged else ""
+            return replace(verdict, sentence=f"{self.none_complete}{judged}")
         if not self.learned_nothing:
             return verdict
         return replace(verdict, sentence=f"{self.learned_nothing} {verdict.sentence}")

@@ -163,6 +163,12 @@ class Store:
         """How many weight sets have been asked for."""
         return self._place_count
 
+    @property
+    def changed_at(self) -> int:
+        """At which place the sweep was last gone on with after a change; 0 if it never was."""
+        accepted = [change.get("trials") for change in self.manifest.get("accepted", ())]
+        return max((at for at in accepted if isinstance(at, int)), default=0)
+
     def finished(self) -> int:
         """How many of them have ended, in whatever way; those to be tried again have not."""
         return self._finished

@@ -63,8 +63,8 @@ def conclude_sweep(result: SweepResult, root: Path, trainer: FitTrainer, data: D
         measured = {f"test/{name}": value for name, value in winner.test.items()}
     tags = {"lossweights.verdict": verdict.sentence}
     if not result.has_best:
-        note = f"No trial is complete. {verdict.paragraph}"
-        return Ending("FAILED", drawing.added_to(note, result.name, root), files, tags=tags)
+        note = drawing.added_to(verdict.paragraph, result.name, root)
+        return Ending("FAILED", note, files, tags=tags)
     best = result.finished[result.best_number("knee")].result.metrics
     return Ending(
         status="FINISHED",

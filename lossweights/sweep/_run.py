@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from lossweights.base.autologging import autologging_off
 from lossweights.base.commands import command
-from lossweights.base.errors import StoreError
+from lossweights.base.errors import NoneComplete, StoreError
 from lossweights.base.names import check_name
 from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
@@ -74,7 +74,31 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
                 telemetry.end(prepared.conclude(result, options.root))
-    return SweepResult.read(name, options.root)
+    # 7. What there is, is returned.
+    result = SweepResult.read(name, options.root)
+    refuse_nothing(result, options)
+    return result
+
+
+def refuse_nothing(result: SweepResult, options: RunOptions) -> None:
+    """Raise where there is nothing to return.
+
+    Raises:
+        NoneComplete: No trial is complete. Says how they ended, what to change, and the way on.
+    """
+    why = result.none_complete
+    if why is None:
+        return
+    stopped = ", and there the sweep stopped" if why.trials < options.trials else ""
+    more = {} if stopped else {"trials": why.trials + options.trials}
+    change = f"{why.change[0].upper()}{why.change[1:]}"
+    report = command("report", result.name, options.root)
+    go_on = command("resume", result.name, options.root, **more, accept_change=why.field)
+    raise NoneComplete(
+        f"Expected at least one complete trial of {options.trials}. Found none: {why.found}"
+        f"{stopped}. {change}. `{report}` shows what there is. After the change go on with "
+        f"`{go_on}`; with another range, start another sweep."
+    )
 
 
 @contextmanager

@@ -90,7 +90,8 @@ class AbstractSweep(Declaration):
             DataError, ModelError, TermError, MetricError: What is to be trained does not fit.
             StoreError: The root cannot be written.
             WorkerError: Worker processes cannot load the sweep.
-            SweepFailed: Three trials in a row failed for one reason.
+            SweepFailed: Three trials in a row failed for one reason; as `NoneComplete`, no trial is
+                complete, or the first 16 have all diverged.
             KeyboardInterrupt: A signal stopped it; it can be resumed.
         """
         from lossweights.sweep._run import run_sweep  # what drives a sweep, workers do not need

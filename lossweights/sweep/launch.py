@@ -15,6 +15,7 @@ from lossweights.base.commands import command
 from lossweights.base.errors import (
     LossweightsError,
     ModelError,
+    NoneComplete,
     StoreError,
     SweepFailed,
     WorkerError,
@@ -68,7 +69,10 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
     Raises:
         typer.Exit: The run failed or was stopped, or no trial is complete.
     """
-    from lossweights.sweep._run import run_sweep  # all that --help does not need
+    # All that --help does not need.
+    from lossweights.report.summary import print_summary
+    from lossweights.results.result import SweepResult
+    from lossweights.sweep._run import run_sweep
 
     root, known = flags.root, flags.name or sweep.name
     try:
@@ -76,6 +80,9 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
         if trials is None:
             trials = read_manifest(root, known).get("trials", TRIALS) if flags.resume else TRIALS
         result = run_sweep(sweep, flags.options(trials, script))
+    except NoneComplete as error:
+        print_summary(SweepResult.read(known, root), root)
+        fail(error)
     except LossweightsError as error:
         fail(error)
     except KeyboardInterrupt as error:
@@ -84,11 +91,7 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
-    from lossweights.report.summary import print_summary  # pandas, likewise
-
     print_summary(result, root)
-    if not result.has_best:
-        raise typer.Exit(SOFTWARE)
 
 
 def _go_on(name: str, flags: Flags) -> str:

@@ -169,4 +169,5 @@ class _PreparedFake(Prepared):
     def conclude(self, result: SweepResult, root: Path) -> Ending:
         """Save the picks."""
         picks = result.save_picks(root)
-        return Ending("FINISHED", f"{len(result.finished)} trials", list(picks.values()))
+        status = "FINISHED" if result.has_best else "FAILED"
+        return Ending(status, f"{len(result.finished)} trials", list(picks.values()))

@@ -17,6 +17,7 @@ from lossweights.base.errors import (
     LossweightsError,
     MetricError,
     ModelError,
+    NoneComplete,
     ObjectiveError,
     PickError,
     RecipeError,
@@ -704,8 +705,10 @@ def test_interrupted_sweep_is_resumed_to_the_same_numbers(tracked_root, failing)
 
 
 def test_sweep_that_only_diverges_has_no_winner(root, capsys):
-    """Where every trial explodes, that is the result: a report, no weight set, no silence."""
-    result = run(root, trials=2, optimizer=keras.optimizers.SGD(1e30))
+    """Where every trial explodes, that is the end: an error, a report, and no weight set."""
+    with pytest.raises(NoneComplete, match="2 of 2 trials diverged"):
+        run(root, trials=2, optimizer=keras.optimizers.SGD(1e30))
+    result = SweepResult.read("tiny", root)
     assert result.trials["outcome"].tolist() == ["DIVERGED", "DIVERGED"]
     assert all("not finite" in reason for reason in result.trials["reason"])
     assert not (root / "weights").exists()

@@ -143,5 +143,5 @@ def test_f36_no_complete_trial_is_no_winner(root, monkeypatch):
     monkeypatch.setattr(_conclude, "train_winner", fail)
     ending = conclude(root)
     assert ending.status == "FAILED"
-    assert ending.note.startswith("No trial is complete.")
+    assert ending.note.startswith("No trial is complete (3 of 3 trials diverged), so train with")
     assert "Not drawn" not in ending.note
