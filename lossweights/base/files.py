@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Mapping
@@ -27,6 +28,16 @@ def inside(root: Path, *parts: str) -> Path:
             f"Remove the link or choose another root."
         )
     return path
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that nothing more can be written, here or elsewhere on the disk.
+
+    >>> is_full(OSError(errno.ENOSPC, "no space left")), is_full(FileNotFoundError("bert.h5"))
+    (True, False)
+    """
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+    return isinstance(error, StoreError) or (isinstance(error, OSError) and error.errno in full)
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:

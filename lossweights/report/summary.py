@@ -152,6 +152,8 @@ def _print_picks(
     if result.test:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
         _plain(console, f"  knee on test data: {measured}")
+    if result.remark:
+        _plain(console, f"  {result.remark}")
     promoted = promoted_path(root, result.name)
     no_promotion = "none, since the sweep learned nothing; loading one of these warns"
     shown = no_promotion if result.learned_nothing else from_here(promoted)

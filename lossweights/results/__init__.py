@@ -4,6 +4,7 @@ Doors:
 
 - `folder`: the files of a sweep folder, manifest and one result a trial;
 - `constants`: what each objective is for the best constant prediction;
+- `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;
 - `weights`: the weight sets that sweeps saved, and `load`;
 - `status`: how a sweep goes on;

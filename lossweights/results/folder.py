@@ -7,7 +7,7 @@ Layout of ``<root>/studies/<name>/``::
     study.db         the Optuna study (SQLite)
     trials/0012.json the result of trial 12: written before Optuna is told
     spool/0013.jsonl the reports so far of trial 13, which is still training
-    test.json        what the winner measured on test data
+    test.json        what the winner measured on test data, and what is to be known of it
     importance.json  how much each weight matters for each metric
     constants.json   what each objective is for the best constant prediction
     status.json      how the sweep goes on, for ``lossweights status``
@@ -18,7 +18,6 @@ A file that cannot be read is renamed to ``*.corrupt`` by the next writer, never
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,23 +206,6 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
         and all(isinstance(v, dict) and "field" in v for v in of["accepted"])
     ),
 }
-
-
-def write_test(folder: Path, trial: int, metrics: Mapping[str, float]) -> None:
-    """Keep what the winner measured on test data."""
-    finite = {key: value for key, value in metrics.items() if math.isfinite(value)}
-    write_atomic(folder / "test.json", dump_json({"trial": trial, "metrics": finite}))
-
-
-def read_test(folder: Path) -> dict[str, float]:
-    """What the winner measured on test data, empty if there were none."""
-    path = folder / "test.json"
-    if not path.exists():
-        return {}
-    try:
-        return {str(k): float(v) for k, v in parse_json(path.read_bytes())["metrics"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise StoreError(f"Expected test metrics in {path}. Found: {error}.") from error
 
 
 def write_importance(folder: Path, importance: Mapping[str, Mapping[str, float]]) -> None:

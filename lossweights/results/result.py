@@ -27,10 +27,10 @@ from lossweights.results.folder import (
     list_results,
     read_importance,
     read_manifest,
-    read_test,
     sweep_folder,
 )
 from lossweights.results.weights import WARNING, pick_path, promoted_path
+from lossweights.results.winner import read_winner
 from lossweights.search.selection import Knee, costs, knee_in, pareto_mask, pick_index
 
 log = logging.getLogger("lossweights")
@@ -55,6 +55,8 @@ class SweepResult:
         constants: For each objective its ``value`` for the best constant prediction of the
             validation targets, and for a ``perfect`` one, as far as they are known.
         recipe: How the trials were trained, as the manifest says it.
+        remark: What whoever uses the saved winner must know, such as that its numbers are not those
+            of its trial, or why its parameters alone could be saved; empty if nothing.
     """
 
     name: str
@@ -67,6 +69,7 @@ class SweepResult:
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     constants: Constants = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
@@ -84,6 +87,7 @@ class SweepResult:
                 f"Expected {error} in the manifest of {folder}. Found none. The file was edited; "
                 f"bring it back, or start a new sweep."
             ) from None
+        winner = read_winner(folder)
         return cls(
             name,
             objectives,
@@ -91,7 +95,8 @@ class SweepResult:
             scales,
             terms,
             baseline=manifest.get("baseline"),
-            test=read_test(folder),
+            test=winner.test,
+            remark=winner.remark,
             importance=read_importance(folder),
             constants=read_constants(folder),
             recipe=manifest.get("recipe") or {},

@@ -4,50 +4,51 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from lossweights.base.commands import command
-from lossweights.base.errors import StoreError
-from lossweights.base.files import write_atomic
+from lossweights.base.files import is_full, write_atomic
 from lossweights.base.strict_json import dump_json
 from lossweights.data import Data
 from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.records import Outcome
 from lossweights.report.page import write_report
-from lossweights.results.folder import sweep_folder, write_importance, write_test
+from lossweights.results.folder import read_manifest, sweep_folder, write_importance
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import model_path
+from lossweights.results.winner import WinnerRecord, write_winner
 from lossweights.search.importance import importances
 from lossweights.sweep._winner import Winner, train_winner
 from lossweights.tracking import Ending
-from lossweights.training import FitTrainer
+from lossweights.training import Trainers, TrainingSetup
 
 log = logging.getLogger("lossweights")
 
 T = TypeVar("T")
 
 
-def conclude_sweep(result: SweepResult, root: Path, trainer: FitTrainer, data: Data) -> Ending:
+def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Data) -> Ending:
     """Write all that a sweep leaves when its trials have ended.
 
-    Weight sets come first. After them whatever fails costs that conclusion alone: it is named in
-    the log and in the ending, and resuming the sweep draws it again.
+    Weight sets come first. Whatever fails costs that conclusion alone: it is named in the log and
+    in the ending, and resuming the sweep draws it again.
 
     Args:
         result: The result, with all trials.
         root: Folder of the sweeps.
-        trainer: Trains the winner once more.
+        trainers: Train the winner once more.
         data: The data; those for testing are looked at here alone.
 
     Raises:
         StoreError, OSError: The disk takes no more.
     """
     folder = sweep_folder(root, result.name)
-    files = list(result.save_picks(root).values())
     drawing = _Drawing()
+    saved = drawing.draw("weight sets", lambda: list(result.save_picks(root).values()))
+    files = saved or []
 
     importance = drawing.draw("importance", lambda: _importance(result)) or {}
     drawing.draw("importance", lambda: write_importance(folder, importance))
@@ -56,22 +57,24 @@ def conclude_sweep(result: SweepResult, root: Path, trainer: FitTrainer, data: D
     drawing.failed.update(verdict.failed)
     files += drawing.draw("verdict", lambda: [_write_verdict(verdict, folder)]) or []
     files += drawing.draw("report", lambda: [write_report(result, folder / "report.html")]) or []
-    winner = drawing.draw("winner", lambda: _train_best(result, root, trainer, data))
-    measured: dict[str, float] = {}
+    winner = drawing.draw("winner", lambda: _train_best(result, root, trainers, data))
+    metrics: dict[str, float] = {}
+    remark = ""
     if winner is not None:
         files += [winner.path] if winner.path else []
-        measured = {f"test/{name}": value for name, value in winner.test.items()}
-    tags = {"lossweights.verdict": verdict.sentence}
-    if not result.has_best:
-        note = drawing.added_to(verdict.paragraph, result.name, root)
-        return Ending("FAILED", note, files, tags=tags)
-    best = result.finished[result.best_number("knee")].result.metrics
+        metrics = {f"test/{name}": value for name, value in winner.test.items()}
+        remark = winner.remark
+    if remark:
+        log.warning("%s", remark)
+    if result.has_best:
+        best = drawing.draw("knee", lambda: result.best("knee").metrics) or {}
+        metrics.update({f"best/{name}": value for name, value in best.items()})
     return Ending(
-        status="FINISHED",
-        note=drawing.added_to(verdict.paragraph, result.name, root),
+        status="FINISHED" if result.has_best else "FAILED",
+        note=drawing.added_to(f"{verdict.paragraph} {remark}".rstrip(), result.name, root),
         artifacts=files,
-        metrics={**{f"best/{name}": value for name, value in best.items()}, **measured},
-        tags=tags,
+        metrics=metrics,
+        tags={"lossweights.verdict": verdict.sentence},
     )
 
 
@@ -89,9 +92,9 @@ class _Drawing:
         """A conclusion, or ``None`` if it could not be drawn."""
         try:
             return make()
-        except (StoreError, OSError):
-            raise  # where nothing can be written, nothing else can be either
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # the winner is trained by code of the user's
+            if is_full(error):
+                raise  # nothing else can be written either
             log.warning("the %s could not be drawn: %s", what, error)
             log.debug("why", exc_info=True)
             self.failed[what] = f"{type(error).__name__}: {error}"
@@ -111,14 +114,23 @@ def _write_verdict(verdict: SweepVerdict, folder: Path) -> Path:
     return path
 
 
-def _train_best(result: SweepResult, root: Path, trainer: FitTrainer, data: Data) -> Winner | None:
+def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data) -> Winner | None:
     """The knee trained once more and tested; ``None`` if no trial is complete."""
     if not result.has_best:
         return None
-    best = result.best_number("knee")
-    winner = train_winner(trainer, data, result.finished[best], model_path(root, result.name))
-    write_test(sweep_folder(root, result.name), best, winner.test)
+    number, name = result.best_number("knee"), result.name
+    best, path, at_once = result.finished[number], model_path(root, name), _at_once(root, name)
+    winner = train_winner(trainers, data, best, path, result.objectives, at_once)
+    record = WinnerRecord(winner.test, winner.val, winner.remark)
+    write_winner(sweep_folder(root, name), number, record)
     return winner
+
+
+def _at_once(root: Path, name: str) -> int:
+    """How many members were trained at once, as the manifest has it."""
+    choice = read_manifest(root, name).get("choice")
+    made = TrainingSetup.from_json(choice.get("made")) if isinstance(choice, Mapping) else None
+    return (made and made.members) or 1
 
 
 def _importance(result: SweepResult) -> dict[str, dict[str, float]]:

@@ -47,7 +47,7 @@ class PreparedSweep(Prepared):
 
     def conclude(self, result: SweepResult, root: Path) -> Ending:
         """Write verdict, weight sets and report, and train the winner."""
-        return conclude_sweep(result, root, self.trainers.fit, self.data)
+        return conclude_sweep(result, root, self.trainers, self.data)
 
 
 def prepare_sweep(

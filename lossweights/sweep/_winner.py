@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from lossweights.base.files import write_atomic
+from lossweights.base.files import is_full, write_atomic
 from lossweights.data import Data
+from lossweights.records import TrialResult
 from lossweights.results.folder import Finished
-from lossweights.training import FitTrainer, Member
+from lossweights.training import TRAINERS, Member, NotStackable, Trainers
 
 log = logging.getLogger("lossweights")
+
+RELATIVE = 1e-5  # that the saved model's numbers may differ from the trial's: beyond is another one
+ABSOLUTE = 1e-8  # where a number is 0
+PARAMETERS = ".weights.h5"  # what Keras asks the file's name to end with
 
 
 @dataclass(frozen=True)
@@ -23,48 +29,135 @@ class Winner:
     """The trained winner.
 
     Attributes:
-        path: The saved model, or ``None`` if its architecture cannot be written.
-        test: Metrics on the test data, empty if there are none.
+        path: The saved model, or its parameters alone, or ``None`` if nothing could be saved.
+        test: Metrics of that model on the test data, empty if there are none.
+        val: The same on the validation data.
+        remark: What whoever uses it must know: that its numbers are not those of its trial, or that
+            it could not be saved whole; empty if nothing.
     """
 
     path: Path | None
     test: Mapping[str, float]
+    val: Mapping[str, float]
+    remark: str = ""
 
 
-def train_winner(trainer: FitTrainer, data: Data, best: Finished, path: Path) -> Winner:
+def train_winner(
+    trainers: Trainers,
+    data: Data,
+    best: Finished,
+    path: Path,
+    objectives: Iterable[str],
+    at_once: int = 1,
+) -> Winner:
     """Train the weights of a trial again, from its seed, save the model and test it.
 
-    The file holds architecture and parameters alone, uncompiled, so that
-    ``keras.models.load_model(path)`` needs nothing of this package. The test data are looked at
-    here and nowhere else in a sweep.
+    The model is made by ``build_model`` and given the parameters, so that a layer that Keras cannot
+    make from a description costs nothing. The file holds architecture and parameters alone,
+    uncompiled, so that ``keras.models.load_model(path)`` needs nothing of this package. The test
+    data are looked at here and nowhere else in a sweep.
+
+    It is trained by `model.fit`. Where that does not give the trial's numbers, since rounding has
+    moved a sample over a kink, it is trained again just as the trial was.
 
     Args:
-        trainer: Trains the problem.
+        trainers: Train the problem.
         data: The data of the problem.
         best: The trial that the sweep picked.
         path: File to write, ending in ``.keras``.
+        objectives: The metrics in which the saved model must have the trial's numbers.
+        at_once: How many members were trained at once.
     """
-    trainer.train([Member(best.result.weights, best.result.seed)], lambda *_: True)
-    plain = _uncompiled(trainer.model)
-    if plain is not None:
-        _save(plain, path)
-    test = {} if data.test is None else trainer.measure_on(data.test).metrics
-    return Winner(None if plain is None else path, test)
+    number, wanted = best.asked.number, _measured(best.result)
+    kept = _trained_again(trainers, data, best.result, list(objectives), at_once)
+    if kept is None:
+        return Winner(None, {}, {}, f"No winner is saved: trial {number} could not be repeated.")
+    saved, remark = _save(kept.model, path)
+    if kept.off:
+        shown = [f"{name} {kept.val[name]:.6g} instead of {wanted[name]:.6g}" for name in kept.off]
+        remark = (
+            f"The saved winner is not what trial {number} was: trained again from the same seed it "
+            f"has {', '.join(shown)}, since something in the training is not the same each time, "
+            f"such as random numbers without a seed, or was changed meanwhile. {remark}"
+        ).rstrip()
+    test = {} if data.test is None else trainers.fit.measure_on(data.test, kept.model).metrics
+    return Winner(saved, test, kept.val, remark)
 
 
-def _uncompiled(model: keras.Model) -> keras.Model | None:
-    """A copy without optimizer and loss, or ``None`` for a model that has no configuration."""
+@dataclass(frozen=True)
+class _Trained:
+    """A model, its metrics on validation data, and the objectives that are not the trial's."""
+
+    model: keras.Model
+    val: Mapping[str, float]
+    off: list[str]
+
+
+def _trained_again(
+    trainers: Trainers, data: Data, result: TrialResult, objectives: list[str], at_once: int
+) -> _Trained | None:
+    """The model of a trial, at best with its numbers; ``None`` if no training came to an end."""
+    kept: _Trained | None = None
+    member, wanted = Member(result.weights, result.seed), _measured(result)
+    for name, copies in dict.fromkeys([("fit", 1), (result.trainer, at_once)]):
+        if name not in TRAINERS:
+            continue
+        try:
+            model = trainers.trained(name, member, copies)
+        except (LookupError, NotStackable) as error:
+            log.debug("the winner could not be trained by %s: %s", name, error)
+            continue
+        val = trainers.fit.measure_on(data.val, model).metrics
+        off = [key for key in objectives if not _are_alike(val[key], wanted[key])]
+        if kept is None or not off:
+            kept = _Trained(model, val, off)
+        if not off:
+            break
+    return kept
+
+
+def _measured(result: TrialResult) -> Mapping[str, float]:
+    """What was measured of the training from the trial's own seed; a trial may have several."""
+    of_seed = [replica.metrics for replica in result.replicas if replica.seed == result.seed]
+    return of_seed[0] if of_seed else result.metrics
+
+
+def _are_alike(found: float, wanted: float) -> bool:
+    return math.isclose(found, wanted, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _save(model: keras.Model, path: Path) -> tuple[Path | None, str]:
+    """Save a model, or else its parameters: the file, and what is to be said of it.
+
+    Raises:
+        OSError: The disk takes no more.
+    """
+    parameters = path.with_name(path.stem + PARAMETERS)
+    saved, why = _written(model.save, path)
+    if saved:
+        parameters.unlink(missing_ok=True)  # of an earlier winner
+        return path, ""
+    path.unlink(missing_ok=True)
+    saved, deeper = _written(model.save_weights, parameters)
+    if saved:
+        return parameters, (
+            f"The winner's model cannot be written ({why}), so its parameters alone are saved, for "
+            f"build_model() and load_weights({parameters.name!r})."
+        )
+    parameters.unlink(missing_ok=True)
+    return None, f"The winner cannot be saved ({why}; its parameters alone: {deeper})."
+
+
+def _written(write: Callable[[Path], None], path: Path) -> tuple[bool, str]:
+    """Whether Keras could write a file, which is then whole, and why not."""
     try:
-        copy = type(model).from_config(model.get_config())
-        copy.set_weights(model.get_weights())
-    except Exception as error:  # subclassed models may raise anything here
-        log.warning("the winner is not saved, its model cannot be copied: %s", error)
-        return None
-    return copy
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder) / path.name
-        model.save(temporary)
-        write_atomic(path, temporary.read_bytes())
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / path.name
+            write(temporary)
+            write_atomic(path, temporary.read_bytes())
+    except Exception as error:  # layers may raise anything where they are described
+        if is_full(error):
+            raise
+        log.debug("%s cannot be written", path, exc_info=True)
+        return False, f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+    return True, ""

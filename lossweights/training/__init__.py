@@ -4,7 +4,8 @@ Light, and there at once: `Trainer`, the contract of every trainer, with `Member
 `ReportFunction`; `TrainingSetup`, how the trials of a sweep are trained, and `SetupRequest`, what
 that depends on. They bring TensorFlow, and are imported when first named: `Trainers`, which builds
 the trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for
-several seeds, `ReplicatedTrainer`; `TRAINERS`, their names. Other doors:
+several seeds, `ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would
+not train rightly. Other doors:
 
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
 - `optimizer`: a fresh optimizer, set as another one, and its description;
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lossweights.training._fit import FitTrainer
     from lossweights.training._replicas import ReplicatedTrainer
     from lossweights.training._serial import SerialTrainer
+    from lossweights.training._stackable import NotStackable
     from lossweights.training._stacked import StackedTrainer
     from lossweights.training._trainers import Trainers
 
@@ -33,6 +35,7 @@ __all__ = [
     "TRAINERS",
     "FitTrainer",
     "Member",
+    "NotStackable",
     "ReplicatedTrainer",
     "ReportFunction",
     "SerialTrainer",
@@ -46,6 +49,7 @@ __all__ = [
 _MODULES = {
     "TRAINERS": "_candidates",
     "FitTrainer": "_fit",
+    "NotStackable": "_stackable",
     "ReplicatedTrainer": "_replicas",
     "SerialTrainer": "_serial",
     "StackedTrainer": "_stacked",

@@ -67,7 +67,7 @@ class FitTrainer(Trainer):
             for split in (probe, data.val)
             if own.exist
         ]
-        self._val_probe = self._metrics_probe(data.val)
+        self._val_probe = self._metrics_probe(data.val, self._model)
         self._rows_of_gradients = gradient_rows(problem, data.train)
         rows = self._rows_of_gradients
         self._gradients = GradientProbe(
@@ -76,14 +76,13 @@ class FitTrainer(Trainer):
         self._gradient_epochs = gradient_epochs(problem.epochs)
         self._parameters: dict[int, list[NDArray[Any]]] = {}
 
-    def _metrics_probe(self, split: Split) -> Probe:
-        return Probe(
-            self._model, self._loss, split.x, split.y, split.sample_weight, self._problem.metrics
-        )
+    def _metrics_probe(self, split: Split, model: keras.Model) -> Probe:
+        metrics = self._problem.metrics
+        return Probe(model, self._loss, split.x, split.y, split.sample_weight, metrics)
 
-    def measure_on(self, split: Split) -> Measurement:
-        """Magnitudes and metrics of the model as it is, on other data than it was made with."""
-        return self._metrics_probe(split).measure()
+    def measure_on(self, split: Split, model: keras.Model | None = None) -> Measurement:
+        """Magnitudes and metrics of a model as it is, by default the one that was trained."""
+        return self._metrics_probe(split, self._model if model is None else model).measure()
 
     @property
     def capacity(self) -> int:

@@ -14,7 +14,7 @@ from lossweights.data import Data, Stream
 from lossweights.foreign.keras_names import layers_of
 from lossweights.training._auto import choose_trainer, most_at_once
 from lossweights.training._candidates import Candidates
-from lossweights.training._contract import Trainer
+from lossweights.training._contract import Member, Trainer
 from lossweights.training._fit import FitTrainer
 from lossweights.training._kept_rates import KeptRates
 from lossweights.training._replicas import ReplicatedTrainer
@@ -59,6 +59,26 @@ class Trainers:
     def fit(self) -> FitTrainer:
         """The reference trainer, which trains the winner too."""
         return self._candidates.fit
+
+    def trained(self, name: str, member: Member, copies: int = 1) -> keras.Model:
+        """A model as one training ends with it, made by ``build_model`` and not compiled.
+
+        Args:
+            name: Name of the trainer.
+            member: What is trained, from its own seed alone.
+            copies: How many of it are trained side by side where the trainer stacks: rounding
+                depends on that.
+
+        Raises:
+            NotStackable: Only `model.fit` trains the problem rightly.
+            LookupError: The training came to no end.
+        """
+        trainer = self._candidates.get(name, max(copies, 1) if name == "stacked" else None)
+        trainer.train([member] * trainer.capacity, lambda *_: True)
+        problem, example = self._candidates.problem, self._data.train.head(1).x
+        model = problem.make_model(member.seed, x=example)
+        model.set_weights(trainer.parameters(0))
+        return model
 
     def choose(self, request: SetupRequest) -> TrainingSetup:
         """What trains the trials of a sweep fastest: which trainer, where, and how many at once.

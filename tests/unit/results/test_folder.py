@@ -11,12 +11,10 @@ from lossweights.results.folder import (
     list_results,
     list_sweeps,
     read_manifest,
-    read_test,
     refuse_existing,
     sweep_folder,
     tracking_uri,
     write_results,
-    write_test,
 )
 
 from ..samples import finished, manifest, save_sweep
@@ -133,23 +131,6 @@ def test_linked_sweep_folder_is_refused(root, tmp_path):
     (root / "studies" / "demand").symlink_to(tmp_path)
     with pytest.raises(StoreError, match="Expected a path inside"):
         read_manifest(root, "demand")
-
-
-def test_test_metrics_survive_and_what_is_not_finite_is_left_out(root):
-    """The winner's test metrics are read back; without a file there are none."""
-    folder = save_sweep(root, [])
-    assert read_test(folder) == {}
-    write_test(folder, 3, {"rmse": 1.5, "hd95": float("nan"), "bias": float("-inf")})
-    assert read_test(folder) == {"rmse": 1.5}
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"metrics": 3}', '{"metrics": {"a": "x"}}', "{}"])
-def test_damaged_test_metrics_are_named(root, content):
-    """A damaged test.json is a StoreError with its path."""
-    folder = save_sweep(root, [])
-    (folder / "test.json").write_text(content)
-    with pytest.raises(StoreError, match=r"test\.json"):
-        read_test(folder)
 
 
 def test_tracking_address_is_absolute(root, monkeypatch):

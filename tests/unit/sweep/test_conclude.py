@@ -37,7 +37,7 @@ class Trainer:
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch):
     """The winner is not trained, which is not the point here."""
-    monkeypatch.setattr(_conclude, "train_winner", lambda *_: Winner(None, {"rmse": 3.0}))
+    monkeypatch.setattr(_conclude, "train_winner", lambda *_: Winner(None, {"rmse": 3.0}, {}))
 
 
 @pytest.fixture
@@ -134,6 +134,20 @@ def test_f36_a_full_disk_still_ends_the_sweep(root, sweep, monkeypatch):
     monkeypatch.setattr(_conclude, "write_report", full)
     with pytest.raises(StoreError, match="no space left"):
         conclude(root)
+    assert lw.load("demand", root).weights
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("bert.h5"), SystemExit(3), MemoryError()])
+def test_row_10_code_of_the_users_own_loses_no_finished_sweep(root, sweep, monkeypatch, error):
+    """What build_model needs may be gone when the winner is made: that is no full disk."""
+
+    def build_model(*_):
+        raise error
+
+    monkeypatch.setattr(_conclude, "train_winner", build_model)
+    ending = conclude(root)
+    assert ending.status == "FINISHED"
+    assert f"Not drawn: winner ({type(error).__name__}" in ending.note
     assert lw.load("demand", root).weights
 
 
