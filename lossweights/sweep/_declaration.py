@@ -29,6 +29,16 @@ class Declaration(Protocol):
     baselines: Sequence[Mapping[str, float]]
     trainers: ClassVar[Sequence[str]]
 
+    def check_trainer(self, name: str) -> None:
+        """Refuse a trainer that cannot train this sweep as it was declared; by default none.
+
+        Args:
+            name: One of `trainers`.
+
+        Raises:
+            RecipeError: Says why, and what to do.
+        """
+
     @abstractmethod
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Load the data and, for the driver, try every part once, so that mistakes show at once."""

@@ -24,9 +24,10 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
     """Everything of a problem that decides its numbers.
 
     Terms and metrics that a description can build are described; those that are code of the user's
-    own are hashed, as is `build_model`. Data are hashed value by value.
+    own are hashed, as are `build_model` and what makes callbacks. Data are hashed value by value.
     """
     terms = {name: describe_term(term) for name, term in problem.terms.items()}
+    callbacks = {} if problem.callbacks is None else {"callbacks": code_hash(problem.callbacks)}
     return {
         "terms": terms,
         "metrics": {name: _describe_metric(metric) for name, metric in problem.metrics.items()},
@@ -41,6 +42,7 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
             "build_model": code_hash(problem.build_model),
             "terms": {k: _term_code(v) for k, v in problem.terms.items() if terms[k] is None},
             "metrics": {k: code_hash(type(v)) for k, v in problem.metrics.items() if _is_own(v)},
+            **callbacks,
         },
         "data": data.fingerprint(),
         "keras": settings(),

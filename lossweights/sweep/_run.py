@@ -29,6 +29,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     refuse_in_worker(sweep.name)
     options = options.check(sweep.trainers)
     deadline = None if options.time_limit is None else time.monotonic() + float(options.time_limit)
+    sweep.check_trainer(options.trainer)
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)

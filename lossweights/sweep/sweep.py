@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import keras
 
-from lossweights.base.errors import ObjectiveError, TermError
+from lossweights.base.errors import ObjectiveError, RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import whole_number
 from lossweights.data import Data
@@ -58,6 +58,8 @@ class Sweep(AbstractSweep):
             Magnitudes and metrics are then means over them, with standard errors.
         early_stopping: When a training ends before its last epoch, such as
             ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
+        callbacks: Gives a list of new Keras callbacks, once for each training: a function. They
+            need the trainer ``fit``.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -85,6 +87,7 @@ class Sweep(AbstractSweep):
         probe_size: int = 1024,
         seeds: int = 1,
         early_stopping: EarlyStopping | None = None,
+        callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -98,6 +101,7 @@ class Sweep(AbstractSweep):
             batch_size=whole_number("batch_size", batch_size, 1),
             probe_size=whole_number("probe_size", probe_size, 1),
             early_stopping=early_stopping,
+            callbacks=callbacks,
         )
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
@@ -107,6 +111,15 @@ class Sweep(AbstractSweep):
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = baselines_of(self.space, baselines)
+
+    def check_trainer(self, name: str) -> None:
+        """Refuse trainers that would not call the callbacks."""
+        if self.problem.callbacks is not None and name not in ("auto", "fit"):
+            raise RecipeError(
+                f"Expected the trainer 'fit', or 'auto', which then chooses it, since callbacks "
+                f"are given, which only model.fit calls. Found {name!r}. Leave out trainer= or "
+                f"callbacks=."
+            )
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Load the data, try every part once, and find the reference scales."""

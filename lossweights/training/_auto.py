@@ -154,6 +154,8 @@ class _Choice:
 
     def _why_not_stacked(self) -> str | None:
         model, problem = self._candidates.model, self._candidates.problem
+        if problem.callbacks is not None:
+            return why_not_stackable(problem, model)
         over_images = any(layer.rank > 1 for layer in convolutions(model))
         most = MOST_PATCH_BYTES if self.in_doubt or not over_images else 0
         if patch_bytes(model, problem.batch_size) > most:

@@ -35,28 +35,40 @@ class FitTrainer(Trainer):
     Compiling a Keras model costs more than training a small one for an epoch, so the graph is
     traced once. For each member the parameters, random states and optimizer variables are put
     back in place; the weights of the loss are variables. The numbers are those of a fresh model.
+    Where the user's own callbacks may change anything of a model, each member has a fresh one.
     """
 
     name = "fit"
 
     def __init__(self, problem: Problem, data: Data) -> None:
-        self._problem = problem
+        self._problem, self._data = problem, data
         self._rows = len(data.train)
-        self._loss = problem.make_loss()
         self._example = data.train.head(1).x  # for models that learn their shapes from data
+        self._epochs = epochs_of(problem, data.train)
+        self._is_streamed = isinstance(data.train, Stream)
+        self._gradient_epochs = gradient_epochs(problem.epochs)
+        self._parameters: dict[int, list[NDArray[Any]]] = {}
+        self._compile()
+
+    def _compile(self) -> None:
+        """Make the one model that is trained, and what measures it."""
+        problem, data = self._problem, self._data
+        self._is_used = False
+        self._loss = problem.make_loss()
         self._model = problem.make_model(seed=0, x=self._example)
         self._model.compile(
             optimizer=problem.make_optimizer(),
             loss=keras_loss(self._loss, self._model),
-            # A whole epoch in one graph call: the batches, and so the numbers, are the same.
-            steps_per_execution=problem.steps_per_epoch(self._rows),
+            # A whole epoch in one graph call: the batches, and so the numbers, are the same. Only
+            # callbacks want to hear of each batch.
+            steps_per_execution=(
+                problem.steps_per_epoch(self._rows) if problem.callbacks is None else 1
+            ),
             jit_compile=False,  # XLA compiles longer than most small models train
         )
         optimizer = self._model.optimizer
         optimizer.build(self._model.trainable_variables)
         self._optimizer_start = [np.array(variable) for variable in optimizer.variables]
-        self._epochs = epochs_of(problem, data.train)
-        self._is_streamed = isinstance(data.train, Stream)
         probe = data.train.spread(problem.probe_size)
         self._train_probe = Probe(
             self._model, self._loss, probe.x, probe.y, probe.sample_weight, as_trained=True
@@ -73,8 +85,6 @@ class FitTrainer(Trainer):
         self._gradients = GradientProbe(
             self._model, self._loss, rows.x, rows.y, rows.sample_weight, own=own
         )
-        self._gradient_epochs = gradient_epochs(problem.epochs)
-        self._parameters: dict[int, list[NDArray[Any]]] = {}
 
     def _metrics_probe(self, split: Split, model: keras.Model) -> Probe:
         metrics = self._problem.metrics
@@ -131,12 +141,17 @@ class FitTrainer(Trainer):
         self._restart(member)
         history = MemberHistory(position, member, self._problem, report)
         self._parameters.clear()
+
+        def look(epoch: int, is_last: bool) -> bool:
+            return self._look(history, epoch, is_last=is_last)
+
         if self._look(history, epoch=0):
             self._model.fit(
                 self._epochs(member.seed),
                 epochs=self._problem.epochs,
                 steps_per_epoch=self._problem.steps_per_epoch(self._rows),
-                callbacks=[_Watch(lambda epoch: self._look(history, epoch))],
+                # Ours is last, so that what the others do to the model is measured.
+                callbacks=[*self._problem.make_callbacks(), _Watch(look)],
                 shuffle=False,  # the batches come in the documented order
                 verbose=0,
             )
@@ -145,12 +160,12 @@ class FitTrainer(Trainer):
         history.seconds = time.monotonic() - started
         return history.result(self.name)
 
-    def _look(self, history: MemberHistory, epoch: int) -> bool:
-        """Measure and report; False if the training is to stop."""
-        if epoch == self._problem.epochs:
+    def _look(self, history: MemberHistory, epoch: int, *, is_last: bool = False) -> bool:
+        """Measure and report; False if the training is to stop, or has been stopped."""
+        if is_last or epoch == self._problem.epochs:
             # As `fit` does when it ends: moving averages of the parameters become the parameters.
             self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
-        go_on = history.add(self.measure(epoch))
+        go_on = history.add(self.measure(epoch), is_last=is_last)
         if history.is_kept:
             self._parameters[history.position] = self._model.get_weights()
         elif history.has_failed:
@@ -159,6 +174,9 @@ class FitTrainer(Trainer):
 
     def _restart(self, member: Member) -> None:
         """Put parameters, random states, optimizer and weights where a fresh model has them."""
+        if self._is_used and self._problem.callbacks is not None:
+            self._compile()  # callbacks may have changed anything: a rate, what is trained
+        self._is_used = True
         fresh = self._problem.make_model(member.seed, x=self._example)
         for variable, start in zip(self._model.variables, fresh.variables, strict=True):
             variable.assign(start)
@@ -207,10 +225,11 @@ class FitTrainer(Trainer):
 class _Watch(keras.callbacks.Callback):
     """Looks at the member after each epoch, and stops the training if told to."""
 
-    def __init__(self, look: Callable[[int], bool]) -> None:
+    def __init__(self, look: Callable[[int, bool], bool]) -> None:
         super().__init__()
         self._look = look
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if not self._look(epoch + 1):
+        stopped = bool(self.model.stop_training)  # by a callback before this one
+        if not self._look(epoch + 1, stopped):
             self.model.stop_training = True

@@ -38,8 +38,13 @@ class MemberHistory:
         """Whether the training ended in another way than it should."""
         return self._outcome is not Outcome.COMPLETE
 
-    def add(self, report: EpochReport) -> bool:
-        """Take up the report of an epoch; False if the training ends with it."""
+    def add(self, report: EpochReport, *, is_last: bool = False) -> bool:
+        """Take up the report of an epoch; False if the training ends with it.
+
+        Args:
+            report: The report.
+            is_last: Whether the training ends here by itself, before the usual number of epochs.
+        """
         self._reports.append(report)
         go_on = self._report(self.position, report)
         self.is_kept = False
@@ -47,7 +52,7 @@ class MemberHistory:
             self._outcome = Outcome.DIVERGED
             self._reason = f"{report.bad} was not finite after epoch {report.epoch}"
             return False
-        is_last = report.epoch >= self._epochs
+        is_last = is_last or report.epoch >= self._epochs
         if self._best is not None:
             self.is_kept = self._best.add(report)
             is_last = is_last or self._best.is_over

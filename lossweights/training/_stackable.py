@@ -7,6 +7,7 @@ import keras
 from lossweights.base.errors import ModelError
 from lossweights.foreign.keras_names import is_random_state, layers_of
 from lossweights.foreign.known import missing
+from lossweights.training._callbacks import NEED_FIT
 from lossweights.training._stacked_gradients import Form
 from lossweights.training._stacked_optimizers import unsupported
 from lossweights.training.problem import Problem
@@ -57,6 +58,8 @@ def why_not_stackable(problem: Problem, model: keras.Model) -> str | None:
     """
     for moved in missing(in_stacks=True):
         return str(moved)
+    if problem.callbacks is not None:
+        return NEED_FIT
     for name in _TRAINING:
         if getattr(type(model), name) is not getattr(keras.Model, name):
             return f"the model has a {name} of its own"

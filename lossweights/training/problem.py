@@ -17,6 +17,12 @@ from lossweights.foreign.keras_names import layers_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms import Term
+from lossweights.training._callbacks import (
+    MakeCallbacks,
+    check_callbacks,
+    check_function,
+    made_callbacks,
+)
 from lossweights.training._shared import refuse_shared
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.optimizer import fresh_optimizer
@@ -44,10 +50,12 @@ class Problem:
         batch_size: Rows a step.
         probe_size: Most rows of the training data on which magnitudes are measured.
         early_stopping: When a training ends before its last epoch, or ``None`` for never.
+        callbacks: Makes the Keras callbacks of one training, or ``None`` for none.
 
     Raises:
         RecipeError: Early stopping watches what is no metric, or has no better end, or in the wrong
-            direction; or the optimizer ends with moving averages of the parameters.
+            direction; or the optimizer ends with moving averages of the parameters; or callbacks
+            are given that no function makes.
     """
 
     build_model: Callable[[], keras.Model]
@@ -58,8 +66,10 @@ class Problem:
     batch_size: int = 64
     probe_size: int = 1024
     early_stopping: EarlyStopping | None = None
+    callbacks: MakeCallbacks | None = None
 
     def __post_init__(self) -> None:
+        check_function(self.callbacks)
         if self.early_stopping is None:
             return
         if getattr(self.optimizer, "use_ema", False):
@@ -121,6 +131,10 @@ class Problem:
         """A fresh optimizer, set as the problem's; see `fresh_optimizer`."""
         return fresh_optimizer(self.optimizer)
 
+    def make_callbacks(self) -> list[keras.callbacks.Callback]:
+        """New callbacks of the user's own for one training."""
+        return made_callbacks(self.callbacks)
+
     def make_loss(self) -> CombinedLoss:
         """A combined loss of the terms, with all weights 1 until a trial sets them."""
         return CombinedLoss(terms=dict(self.terms))
@@ -160,7 +174,9 @@ def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ())
             what changes in training with the next one, or its output does not fit the targets.
         TermError: A term does not give one finite value per sample.
         MetricError: A metric cannot be computed on the validation or test data.
+        RecipeError: The callbacks are not made anew, or would do nothing.
     """
+    check_callbacks(problem.callbacks)
     model = problem.make_model(seed)
     shape: Any = None
     for name in ("train", "val", "test"):

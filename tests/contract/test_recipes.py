@@ -20,7 +20,7 @@ from .parity import BATCH, EPOCHS, SEED, assert_parity, data, problem, train
 ADAMW = keras.optimizers.AdamW
 
 
-def plain_parameters(make_optimizer, given):
+def plain_parameters(make_optimizer, given, callbacks=()):
     """What Keras' own ``compile`` and ``fit`` end with, on the documented batches."""
     made = problem()
     model = made.make_model(SEED)
@@ -38,7 +38,8 @@ def plain_parameters(make_optimizer, given):
         output_signature=tuple(tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in (x, y)),
     )  # fmt: skip
     steps = -(-len(x) // BATCH)
-    model.fit(batches, epochs=EPOCHS, steps_per_epoch=steps, shuffle=False, verbose=0)
+    model.fit(batches, epochs=EPOCHS, steps_per_epoch=steps, shuffle=False, verbose=0,
+              callbacks=list(callbacks))  # fmt: skip
     return model.get_weights()
 
 
@@ -239,3 +240,107 @@ def test_a_word_that_no_table_has_is_refused_before_training(part):
     with pytest.raises(ModelError, match=rf"all inputs of {part}.*{models.WORDS + 3}"):
         rehearse(problem(models.embedding), Data(**parts), seed=0)
     rehearse(problem(models.embedding), good, seed=0)
+
+
+class Warming(keras.callbacks.Callback):
+    """Raises the learning rate with every batch, and counts them."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """One more."""
+        self.batches += 1
+        self.model.optimizer.learning_rate = 0.002 * self.batches
+
+
+class Meddling(keras.callbacks.Callback):
+    """Changes in a training what no variable holds."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """No dropout any more, and nothing but the last layer is trained."""
+        for layer in self.model.layers[:-1]:
+            layer.trainable = False
+            layer.rate = 0.0
+        self.model.make_train_function(force=True)
+
+
+class Stopping(keras.callbacks.Callback):
+    """Ends a training after its first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Enough."""
+        self.model.stop_training = True
+
+
+def halving():
+    """Two callbacks that change the learning rate."""
+    return [Warming(), keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)]
+
+
+def test_callbacks_run_as_in_plain_keras():
+    """They hear of every batch and epoch, and the training is that of plain Keras."""
+    given = data()
+    trainer = FitTrainer(problem(optimizer=OPTIMIZERS["function"](), callbacks=None), given)
+    without = train(trainer, [Member({"mse": 1.0, "log_cosh": 0.3}, SEED)])
+    make = lambda: keras.optimizers.Adam(0.01)  # noqa: E731
+    trainer = FitTrainer(problem(optimizer=make(), callbacks=halving), given)
+    (result,) = train(trainer, [Member({"mse": 1.0, "log_cosh": 0.3}, SEED)])
+    expected = plain_parameters(make, given, halving())
+    for mine, theirs in zip(trainer.parameters(0), expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+    assert result.metrics != without[0].metrics
+
+
+def test_callbacks_leave_nothing_to_the_next_training():
+    """Neither what they keep nor what they do to the model: the same member again is the same."""
+
+    def build_model():
+        return models.sequential(
+            (models.FEATURES,), layers.Dense(4), layers.Dropout(0.5), layers.Dense(2)
+        )
+
+    made = problem(build_model, callbacks=lambda: [Meddling(), Warming()])
+    first, again = train(FitTrainer(made, data()), [Member({"mse": 1.0, "log_cosh": 1.0}, 1)] * 2)
+    assert first.reports == again.reports
+
+
+def test_a_callback_may_end_a_training():
+    """It is complete with the epoch that it came to, whose parameters are kept."""
+    trainer = FitTrainer(problem(callbacks=lambda: [Stopping()]), data())
+    (result,) = train(trainer, [Member({"mse": 1.0, "log_cosh": 1.0}, SEED)])
+    assert result.outcome.name == "COMPLETE"
+    assert [report.epoch for report in result.reports] == [0, 1]
+    rmse = trainer.measure_on(data().val).metrics["rmse"]
+    assert rmse == pytest.approx(result.metrics["rmse"], rel=1e-6)
+    assert trainer.parameters(0)
+
+
+@pytest.mark.parametrize("make", [SerialTrainer, StackedTrainer])
+def test_callbacks_are_refused_where_nothing_calls_them(make):
+    """With the reason."""
+    with pytest.raises(NotStackable, match=r"callbacks are given, which only model\.fit calls"):
+        make(problem(callbacks=halving), data())
+
+
+ONE = keras.callbacks.LambdaCallback()
+BAD_CALLBACKS = {
+    "a list": ([ONE], "as a function that makes them anew.*Found list"),
+    "a callback": (ONE, "as a function.*LambdaCallback"),
+    "no list": (lambda: ONE, "return a list of Keras callbacks"),
+    "something else": (lambda: ["early"], "return a list of Keras callbacks"),
+    "shared": (lambda: [ONE], "two trainings share LambdaCallback"),
+    "unwatched": (lambda: [keras.callbacks.EarlyStopping()], "'val_loss', which would do nothing"),
+    "backup": (
+        lambda: [keras.callbacks.BackupAndRestore("/nowhere")],
+        "would restore another trial",
+    ),
+}
+
+
+@pytest.mark.parametrize(("callbacks", "says"), BAD_CALLBACKS.values(), ids=BAD_CALLBACKS)
+def test_callbacks_that_would_not_do_what_they_say_are_refused(callbacks, says):
+    """Before training, with what to write."""
+    with pytest.raises(RecipeError, match=says):
+        rehearse(problem(callbacks=callbacks), data(), seed=0)
