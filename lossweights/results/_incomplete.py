@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lossweights.records import Outcome, TrialResult
+from lossweights.records import Failure, Outcome, TrialResult
 
 _HOW = {
     Outcome.DIVERGED: "diverged",
@@ -24,7 +24,7 @@ class Incomplete:
         trials: How many trials have ended.
         found: How the trials ended, as a part of a sentence.
         change: What to change, as an imperative.
-        field: The field of the manifest in which that is a change.
+        field: The field of the manifest in which that is a change, or ``None`` for none of them.
 
     >>> print(Incomplete(1, "1 of 1 trials failed", "mend the cause", "code"))
     No trial is complete (1 of 1 trials failed), so mend the cause.
@@ -33,7 +33,7 @@ class Incomplete:
     trials: int
     found: str
     change: str
-    field: str
+    field: str | None
 
     def __str__(self) -> str:
         return f"No trial is complete ({self.found}), so {self.change}."
@@ -57,11 +57,14 @@ def why_none_complete(
         said = [r.reason.splitlines()[0] for r in ended if r.outcome is outcome and r.reason]
         why = f": {Counter(said).most_common(1)[0][0].rstrip('.')}" if said else ""
         parts.append(f"{count} of {len(ended)} trials {_HOW[outcome]}{why}")
+    field: str | None
     worst = outcomes.most_common(1)[0][0]
     if worst is Outcome.DIVERGED:
         change, field = _smaller(recipe), "recipe"
     else:
-        change, field = "mend the cause, which the results of the trials tell in full", "code"
+        change = "mend the cause, which the results of the trials tell in full"
+        own = any(result.failure is Failure.EXCEPTION for result in ended)
+        field = "code" if own else None
     return Incomplete(len(ended), "; ".join(parts), change, field)
 
 

@@ -91,10 +91,12 @@ def refuse_nothing(result: SweepResult, options: RunOptions) -> None:
     if why is None:
         return
     stopped = ", and there the sweep stopped" if why.trials < options.trials else ""
-    more = {} if stopped else {"trials": why.trials + options.trials}
+    said: dict[str, object] = {} if stopped else {"trials": why.trials + options.trials}
+    if why.field is not None:
+        said["accept_change"] = why.field
     change = f"{why.change[0].upper()}{why.change[1:]}"
     report = command("report", result.name, options.root)
-    go_on = command("resume", result.name, options.root, **more, accept_change=why.field)
+    go_on = command("resume", result.name, options.root, **said)
     raise NoneComplete(
         f"Expected at least one complete trial of {options.trials}. Found none: {why.found}"
         f"{stopped}. {change}. `{report}` shows what there is. After the change go on with "
