@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lossweights.base.errors import StoreError, SweepLocked
 from lossweights.results.folder import read_manifest, sweep_folder
-from lossweights.results.result import model_path, promoted_path
 from lossweights.results.status import is_running
+from lossweights.results.weights import model_path, promoted_path
 from lossweights.store import Claim
 from lossweights.tracking import Record, find_record, with_password
 
