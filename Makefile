@@ -7,9 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 FRESH := .venv-fresh
 ISLP := ISLP==0.6.0
-# Two processes: most tests keep one core busy. A file's tests share what takes long to make.
-IN_TWO := --numprocesses 2 --dist loadfile
-PYTEST := $(BIN)/python -m pytest $(IN_TWO)
+# Three processes: most tests keep one core busy, and some wait. A file's tests share what takes long to make.
+IN_THREE := --numprocesses 3 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(IN_THREE)
 # A test belongs to `make check` if it gets by without Keras: tests/conftest.py asks the imports.
 QUICK := --without-keras tests/unit
 
@@ -62,8 +62,8 @@ test-lowest: ## The tests of `check`, all examples and a sweep, with the lowest 
 	$(FRESH)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	$(FRESH)/bin/python .ci/lowest.py > $(FRESH)/lowest.txt
 	$(FRESH)/bin/python -m pip install --quiet --editable '.[test]' --requirement $(FRESH)/lowest.txt
-	$(FRESH)/bin/python -m pytest $(IN_TWO) $(QUICK)
-	$(FRESH)/bin/python -m pytest $(IN_TWO) tests/unit/test_docs.py
+	$(FRESH)/bin/python -m pytest $(IN_THREE) $(QUICK)
+	$(FRESH)/bin/python -m pytest $(IN_THREE) tests/unit/test_docs.py
 	FRESH_PYTHON=$(abspath $(FRESH))/bin/python \
 	  $(FRESH)/bin/python -m pytest tests/wheel -k first_sweep
 

@@ -88,9 +88,8 @@ class Driver:
     def run(self, trials: int) -> None:
         """Train until so many weight sets have been tried, counting those from before.
 
-        At the deadline it ends in order: what has not ended is given up, and the sweep can be
-        resumed. It ends before, too, if the first 16 have all diverged since the sweep last
-        changed.
+        At the deadline it ends in order, and if the first 16 since the sweep last changed have all
+        diverged: what has not ended is given up, and the sweep can be resumed.
 
         Raises:
             SweepFailed: Three batches in a row failed for the same reason.
@@ -320,8 +319,6 @@ class Driver:
             self._executor.poll(POLL_SECONDS, self._hear)
         if self._signals.received is not None:
             raise Interrupted(self._signals.received)
-        if self._flights:
-            self._give_up()
 
     def _give_up(self) -> None:
         """End now what is still training; it is tried again when the sweep is resumed."""
