@@ -88,8 +88,14 @@ def refuse_nothing(result: SweepResult, options: RunOptions) -> None:
         NoneComplete: No trial is complete. Says how they ended, what to change, and the way on.
     """
     why = result.none_complete
-    if why is None:
+    if why is None and result.has_best:
         return
+    if why is None:  # not one has ended: the time was up before
+        go_on = command("resume", result.name, options.root)
+        raise NoneComplete(
+            f"Expected at least one complete trial of {options.trials}. Found that none had ended "
+            f"when the time limit was reached. Allow more time: `{go_on}` goes on without a limit."
+        )
     stopped = ", and there the sweep stopped" if why.trials < options.trials else ""
     said: dict[str, object] = {} if stopped else {"trials": why.trials + options.trials}
     if why.field is not None:

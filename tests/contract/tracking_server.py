@@ -3,6 +3,7 @@
 import base64
 import http.client
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -47,7 +48,7 @@ class MlflowServer:
         while not answers(port):
             assert time.monotonic() < deadline, "the server never answered"
             assert self._process.poll() is None, "the server ended"
-            time.sleep(0.1)
+            select.select([], [], [], 0.1)
 
     def close(self):
         """End it, with what it has started."""

@@ -194,7 +194,7 @@ def during(member, epoch):
     for number in (1, 2):  # until both have loaded the sweep
         log = HERE / f"mlruns/studies/fake/logs/worker-{number}.log"
         while not (log.exists() and log.stat().st_size):
-            time.sleep(0.01)
+            threading.Event().wait(0.01)
 
 sweep = FakeSweep("fake", during=during)
 """

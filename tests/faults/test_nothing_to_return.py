@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from lossweights.base.errors import NoneComplete, SweepFailed
 from lossweights.cli._app import app
+from lossweights.driver._driver import AHEAD
 from lossweights.records import Outcome
 from lossweights.report.summary import print_summary
 from lossweights.results.result import SweepResult
@@ -50,7 +51,8 @@ def test_row_17_a_sweep_whose_first_16_trials_diverge_stops(scripted, workers):
         script.run(64, workers=workers)
     text = str(raised.value)
     diverged = script.outcomes()["DIVERGED"]
-    assert diverged == 16 or (workers and diverged <= 18)  # two may end in one moment
+    # What had been handed out to workers may end before they hear of it.
+    assert diverged == 16 or (workers and diverged <= 16 + AHEAD)
     said = f"{diverged} of {diverged} trials diverged"
     assert f"of 64. Found none: {said}: term a was not finite" in text
     assert "and there the sweep stopped" in text
