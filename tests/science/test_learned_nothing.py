@@ -43,7 +43,7 @@ def sweep_of(name, objectives=BOTH, **changes):
 def run(root, sweep, trials=4, **options):
     """Run it in this process."""
     options = {"tracking": False, **options}
-    return sweep.run(trials, root=root, trainer="serial", workers=0, quiet=True, **options)
+    return sweep.run(trials, root=root, trainer="fit", workers=0, quiet=True, **options)
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,8 @@ def test_workers_train_what_the_driver_chose(root, tmp_path, monkeypatch, capsys
     assert "trainer: stacked, 2 members at once in each of 2 worker processes" in (
         capsys.readouterr().err
     )
-    assert sizes == [2] * 8
+    assert len(sizes) >= 8
+    assert set(sizes) == {2}
 
 
 def spy(sizes):

