@@ -123,7 +123,7 @@ def along_constants(
                 size = sum(array.size for array in data.y.values())
                 most = _WORK / max(size * len(metrics), 1) if metric.in_graph else 3
                 levels = np.linspace(0.0, 1.0, int(np.clip(most, 3, _ALONG)))
-                found[name] = [data.measure(metric, data.at_level(level)) for level in levels]
+                found[name] = [data.measure(metric, each) for each in data.at_levels(levels)]
     except Exception:  # metrics and targets may be anybody's
         log.debug("metrics have no values along constants", exc_info=True)
         return {}
@@ -184,6 +184,10 @@ class _Outputs:
         """That quantile of the targets, for each channel."""
         return self._each(lambda table: np.quantile(table, level, axis=0))
 
+    def at_levels(self, levels: Floats) -> Floats:
+        """Those quantiles, a row each; the targets are sorted once."""
+        return self._each(lambda table: np.quantile(table, levels, axis=0))
+
     def candidates(self) -> Iterator[Floats]:
         """Constants to begin with: means, quantiles, one channel alone."""
         yield self._each(lambda table: table.mean(axis=0))
@@ -197,8 +201,9 @@ class _Outputs:
             y = self.y[name].astype(np.float64)
             fits = y.ndim == len(shape) and y.shape[-1] == shape[-1]
             table = y.reshape(-1, shape[-1] if fits else 1)
-            parts.append(np.broadcast_to(of(table), (shape[-1],)))
-        return np.concatenate(parts)
+            found = of(table)
+            parts.append(np.broadcast_to(found, (*found.shape[:-1], shape[-1])))
+        return np.concatenate(parts, axis=-1)
 
 
 def _search(metric: Metric, sign: float, data: _Outputs) -> Floats | None:

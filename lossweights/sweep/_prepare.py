@@ -155,9 +155,10 @@ def _constants(
         name: best_constant(metrics[name], direction, y, weight, output_shape=output_shape)
         for name, direction in objectives.items()
     }
-    along = along_constants(metrics, y, weight, output_shape=output_shape)
+    several = len(metrics) > 1  # one objective alone has its best constant to be compared with
+    along = along_constants(metrics, y, weight, output_shape=output_shape) if several else {}
     return {
-        name: {**asdict(constant), "along": along.get(name, [])}
+        name: {**asdict(constant), **({"along": along[name]} if name in along else {})}
         for name, constant in found.items()
         if constant is not None
     }

@@ -123,15 +123,11 @@ def remove_sweep(name: str, root: str | Path = "mlruns", tracking: bool | str = 
     'Deleted the sweep bike-demand: 64 trials, 3 weight sets, 65 MLflow runs.'
 
     Args:
-        name: Name of the sweep.
-        root: Folder of the sweeps.
-        tracking: ``True`` for the store below the root and the server that the sweep recorded to;
-            the address of another one; ``False`` leaves alone what MLflow has.
+        name: As for `find_removal`.
+        root: As for `find_removal`.
+        tracking: As for `find_removal`.
 
     Raises:
-        SweepNotFound: There is no sweep of this name.
-        SweepLocked: It is running.
-        TrackingError: MLflow cannot be read or written: the folder and the weight sets are kept.
-        StoreError: A file cannot be removed.
+        LossweightsError: As `find_removal` and `Removal.carry_out` raise.
     """
     return find_removal(name, root, tracking).carry_out()

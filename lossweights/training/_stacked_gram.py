@@ -87,12 +87,18 @@ class StackedGram:
         residual = tf.math.divide_no_nan(tf.abs(tf.reduce_mean(total, axis=1)), spread)
         if self.is_calibrated:
 
-            def cost(shift: float) -> Tensor:
-                shifted = tree.map_structure(lambda output: output + shift, y_pred)
-                values = map_members(mean, shifted, members)
-                return tf.einsum("kt,kt->k", w, tf.where(w == 0, tf.zeros_like(values), values))
+            def shifted(y_pred: Any, shift: float) -> Tensor:
+                return mean(tree.map_structure(lambda output: output + shift, y_pred))
 
-            lowers = tf.minimum(cost(self._shift), cost(-self._shift)) < cost(0.0)
+            def shifted_means(y_pred: Any) -> Tensor:
+                return tf.stack([shifted(y_pred, s) for s in (-self._shift, 0.0, self._shift)])
+
+            values = map_members(shifted_means, y_pred, members)
+            off = (w == 0)[:, tf.newaxis]  # and may be undefined
+            down, still, up = tf.unstack(
+                tf.einsum("kt,kst->sk", w, tf.where(off, tf.zeros_like(values), values))
+            )
+            lowers = tf.minimum(down, up) < still
             residual = tf.where((residual < KINKS_FROM) | lowers, residual, 0.0)
         return tf.linalg.matmul(slopes, slopes, transpose_b=True), residual
 

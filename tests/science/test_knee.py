@@ -139,6 +139,27 @@ def test_trials_beyond_the_ends_of_an_exact_sweep_leave_its_pick(front, count):
                 assert knee_index(np.concatenate([values, added])) == pick
 
 
+@pytest.mark.parametrize(("count", "left", "factor"), [(12, 0.5, 2.0), (60, 0.9, 1.35)])
+def test_a_knee_next_to_an_end_may_move_to_a_neighbour(count, left, factor):
+    """A search up to weight 10 hardly reaches the knee at 4.3: trials beyond show where it is."""
+    tried = ratios(count, 0.01, 10.0)
+    values = constant_prediction(tried)
+    pick, stays, moves = tried[knee_index(values)], [], [1.0]
+    for more in range(1, 6):
+        for side in ("low", "high", "both"):
+            for far in (False, True):
+                steps = 10.0 ** np.arange(1, more + 1) if far else 1.15 ** np.arange(1, more + 1)
+                ends = {"low": 0.01 / steps, "high": 10.0 * steps}
+                added = np.concatenate([ends[s] for s in ends if side in (s, "both")])
+                all_tried = np.concatenate([tried, added])
+                found = all_tried[knee_index(constant_prediction(all_tried))]
+                stays.append(found == pick)
+                moves.append(max(found / pick, pick / found))
+    print(f"{count} trials up to 10: {np.mean(stays):.0%} stay, moved by {max(moves):.2f} at most")
+    assert np.mean(stays) >= left
+    assert max(moves) <= factor
+
+
 @pytest.mark.parametrize("front", [*FRONTS, constant_prediction, three_measures])
 def test_other_units_leave_the_pick(front):
     """Scaling or shifting any objective changes nothing."""
