@@ -7,7 +7,8 @@ Doors:
 - `files`, `strict_json`: files that are whole or not there, JSON from anyone;
 - `arguments`: what a class takes and an instance keeps;
 - `code_hash`: a fingerprint of code, so that a changed script is found out;
-- `machine`: cores, memory and processor of this machine; `versions` of the packages;
+- `machine`: cores, caches and processor of this machine; `versions` of the packages;
+- `memory`: how much there is, is free, and is held; amounts of it in words;
 - `signals`: the first asks to stop, the second insists;
 - `logs`: how much libraries log;
 - `commands`: command lines that a person can paste;

@@ -129,5 +129,6 @@ class InlineExecutor(Executor):
         """Nothing to end: the caller is the worker."""
 
     def close(self) -> None:
-        """Forget what is queued."""
+        """Forget what is queued, and the trainer with all the memory that it holds."""
         self._pending.clear()
+        self._built = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from lossweights.base.machine import held_bytes
+from lossweights.base.memory import held_bytes
 from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
 from lossweights.executors._limit import ReportLimit

@@ -9,7 +9,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lossweights.base.errors import SweepChanged, WorkerError
-from lossweights.base.machine import available_cores, total_bytes
+from lossweights.base.machine import available_cores
+from lossweights.base.memory import held_bytes, total_bytes
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
@@ -69,8 +70,12 @@ class Crew:
         """
         options = self._options
         least = 0 if options.trial_timeout is None else 1  # only a process can be ended in time
-        request = SetupRequest(options.trainer, options.trials, options.workers, least)
+        request = SetupRequest(
+            options.trainer, options.trials, options.workers, least, options.memory_bytes
+        )
         question = {**asdict(request), "cores": available_cores()}
+        if request.memory is None:
+            del question["memory"]  # as manifests had it before there was a limit
         setup = _kept_setup(kept, question) or self._prepared.choose(request)
         if setup.workers:
             try:
@@ -101,7 +106,7 @@ class Crew:
             setup.trainer,
             fingerprint=self._prepared.fingerprint,
             members=setup.members,
-            memory=_memory_limit(setup.workers),
+            memory=_memory_limit(setup.workers, self._options.memory_bytes),
             settings=self._prepared.settings,
         )
 
@@ -125,7 +130,14 @@ def _kept_setup(kept: object, question: Mapping[str, Any]) -> TrainingSetup | No
     return None
 
 
-def _memory_limit(workers: int) -> int | None:
-    """What a worker may hold: beyond, memory that earlier trials have left behind is given back."""
+def _memory_limit(workers: int, limit: int | None) -> int | None:
+    """What a worker may hold: beyond, memory that earlier trials have left behind is given back.
+
+    Args:
+        workers: How many there are.
+        limit: What all processes may hold together, if that was said.
+    """
     total = total_bytes()
-    return None if total is None else int(MEMORY_SHARE * total / workers)
+    shares = [] if total is None else [MEMORY_SHARE * total]
+    shares += [] if limit is None else [max(limit - held_bytes(), 0)]
+    return int(min(shares) / workers) if shares else None

@@ -10,6 +10,7 @@ from typing import Any
 from lossweights.base.durations import seconds_of
 from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
+from lossweights.base.memory import bytes_of
 from lossweights.base.numbers import whole_number
 
 
@@ -27,9 +28,15 @@ class RunOptions:
     tracking: bool | str = True
     trial_timeout: float | None = None
     time_limit: float | str | None = None
+    memory: int | str | None = None
     max_retries: int = 1
     quiet: bool = False
     script: Path | None = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit in bytes."""
+        return None if self.memory is None else bytes_of("memory", self.memory)
 
     def check(self, trainers: Sequence[str]) -> RunOptions:
         """Refuse what cannot be; otherwise the options with plain numbers, as a manifest has them.
@@ -48,7 +55,7 @@ class RunOptions:
             raise RecipeError(
                 f"Expected a trial_timeout above 0 seconds. Found {self.trial_timeout!r}."
             )
-        limit = self.time_limit
+        limit, memory = self.time_limit, self.memory
         return replace(
             self,
             trials=whole_number("trials", self.trials, 1),
@@ -56,6 +63,7 @@ class RunOptions:
             workers=None if self.workers is None else _checked_workers(self.workers),
             trial_timeout=None if self.trial_timeout is None else float(self.trial_timeout),
             time_limit=None if limit is None else seconds_of("time_limit", limit),
+            memory=None if memory is None else bytes_of("memory", memory),
         )
 
 

@@ -80,7 +80,7 @@ def train_winner(
             f"has {', '.join(shown)}, since something in the training is not the same each time, "
             f"such as random numbers without a seed, or was changed meanwhile. {remark}"
         ).rstrip()
-    test = {} if data.test is None else trainers.fit.measure_on(data.test, kept.model).metrics
+    test = {} if data.test is None else trainers.measure_on(data.test, kept.model).metrics
     return Winner(saved, test, kept.val, remark)
 
 
@@ -107,7 +107,7 @@ def _trained_again(
         except (LookupError, NotStackable) as error:
             log.debug("the winner could not be trained by %s: %s", name, error)
             continue
-        val = trainers.fit.measure_on(data.val, model).metrics
+        val = trainers.measure_on(data.val, model).metrics
         off = [key for key in objectives if not _are_alike(val[key], wanted[key])]
         if kept is None or not off:
             kept = _Trained(model, val, off)

@@ -54,6 +54,7 @@ class AbstractSweep(Declaration):
         tracking: bool | str = True,
         trial_timeout: float | None = None,
         time_limit: float | str | None = None,
+        memory: int | str | None = None,
         max_retries: int = 1,
         quiet: bool = False,
         script: str | Path | None = None,
@@ -77,6 +78,9 @@ class AbstractSweep(Declaration):
             time_limit: Seconds, or ``"2h"`` or ``"30m"``, after which the sweep ends in order: no
                 trial begins, those that train have a few seconds, and what has ended counts. It
                 can be gone on with.
+            memory: Bytes, or ``"8G"`` or ``"800M"``, that all processes of the sweep may hold
+                together; by default what is free. It bounds stacks and workers, and a worker
+                beyond its share makes room for a new one after its batch.
             max_retries: How often weights are tried again whose worker died or ran out of time.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
@@ -86,7 +90,8 @@ class AbstractSweep(Declaration):
             SweepNotFound: ``resume`` is true and there is no sweep of this name.
             SweepLocked: Another process is driving the sweep.
             SweepChanged: The resumed sweep is not the one that was started.
-            RecipeError: A number or a choice here cannot be, such as a file store to record to.
+            RecipeError: A number or a choice here cannot be, such as a file store to record to, or
+                less memory than one training takes.
             DataError, ModelError, TermError, MetricError: What is to be trained does not fit.
             StoreError: The root cannot be written.
             WorkerError: Worker processes cannot load the sweep.
@@ -107,6 +112,7 @@ class AbstractSweep(Declaration):
             tracking=tracking,
             trial_timeout=trial_timeout,
             time_limit=time_limit,
+            memory=memory,
             max_retries=max_retries,
             quiet=quiet,
             script=None if script is None else Path(script),

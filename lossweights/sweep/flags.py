@@ -49,6 +49,12 @@ class Flags:
     time_limit: Annotated[
         str | None, typer.Option(help="End the sweep in order after so long: 2h, 30m, 90s.")
     ] = None
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Memory that all processes may hold together: 8G, 800M.  [default: free]"
+        ),
+    ] = None
     max_retries: Annotated[
         int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
     ] = 1
@@ -82,6 +88,7 @@ class Flags:
             tracking=False if self.no_tracking else self.tracking_uri or True,
             trial_timeout=self.trial_timeout,
             time_limit=self.time_limit,
+            memory=self.memory,
             max_retries=self.max_retries,
             quiet=self.quiet,
             script=script,

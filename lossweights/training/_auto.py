@@ -74,6 +74,7 @@ def choose_trainer(
     name: str = "auto",
     trials: int = 0,
     find_kept: Callable[[], Kept] | None = None,
+    memory: int | None = None,
 ) -> Chosen:
     """The trainer that trains a problem fastest, of those that train it as `model.fit` does.
 
@@ -88,13 +89,14 @@ def choose_trainer(
         trials: How many trials there will be; 0 for few.
         find_kept: Gives what was measured for as many trials of this problem; nothing is timed
             again then. Not called where nothing is timed.
+        memory: Bytes that may be held, or ``None`` for what is free.
 
     Raises:
         NotStackable: ``"stacked"`` was named, and would not train rightly.
     """
     if name in ("fit", "serial"):
         return Chosen(name)
-    choice = _Choice(candidates, name, trials)
+    choice = _Choice(candidates, name, trials, memory)
     kept = find_kept() if find_kept is not None and choice.in_doubt else None
     rates = kept.load() if kept is not None and choice.may_be_stacked else None
     if rates is None:
@@ -112,11 +114,12 @@ def choose_trainer(
 class _Choice:
     """What a choice is made of: the sizes in question, the trainers that can, their rates."""
 
-    def __init__(self, candidates: Candidates, name: str, trials: int) -> None:
+    def __init__(self, candidates: Candidates, name: str, trials: int, memory: int | None) -> None:
         self._candidates, self._name = candidates, name
         model, problem = candidates.model, candidates.problem
-        self._cached = cached_members(model, problem)
-        self.most = min(most_members(model, problem), most_at_once(trials))
+        room = most_members(model, problem, memory)
+        self._cached = min(cached_members(model, problem), room)
+        self.most = min(room, most_at_once(trials))
         self.usual = min(self._cached, self.most)
         # A stack of one is what `serial` trains.
         self._stack_size = min(max(self.usual, 2), self.most)
@@ -218,7 +221,14 @@ class _Choice:
         return 2 <= size <= self.most
 
     def _time(self, ways: Iterable[Way]) -> dict[Way, float]:
-        return time_in_turns({way: self._seconds_a_step(way) for way in ways})
+        if not self._candidates.are_large:
+            return time_in_turns({way: self._seconds_a_step(way) for way in ways})
+        found: dict[Way, float] = {}
+        for way in ways:  # one at a time: what they hold together would be too much
+            found.update(time_in_turns({way: self._seconds_a_step(way)}))
+            if isinstance(way, int):
+                self._candidates.stacked.give_up_stacks()
+        return found
 
     def _seconds_a_step(self, way: Way) -> SecondsAStep:
         if isinstance(way, int):

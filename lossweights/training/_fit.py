@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lossweights.base.names import MODEL
 from lossweights.data import Data, Split, Stream
 from lossweights.dominance.gram import gram_table
+from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training._compiled import keras_loss
 from lossweights.training._contract import Member, ReportFunction, Trainer
@@ -27,6 +28,11 @@ from lossweights.training.problem import Problem
 from lossweights.watch.gradients import GradientProbe, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
 from lossweights.watch.probe import Measurement, OwnProbe, Probe
+
+
+def metrics_probe(problem: Problem, loss: CombinedLoss, split: Split, model: keras.Model) -> Probe:
+    """What measures magnitudes and metrics of a model on a split."""
+    return Probe(model, loss, split.x, split.y, split.sample_weight, problem.metrics)
 
 
 class FitTrainer(Trainer):
@@ -68,7 +74,7 @@ class FitTrainer(Trainer):
         )
         optimizer = self._model.optimizer
         optimizer.build(self._model.trainable_variables)
-        self._optimizer_start = [np.array(variable) for variable in optimizer.variables]
+        self._optimizer_start = [_values(variable) for variable in optimizer.variables]
         probe = data.train.spread(problem.probe_size)
         self._train_probe = Probe(
             self._model, self._loss, probe.x, probe.y, probe.sample_weight, as_trained=True
@@ -79,20 +85,16 @@ class FitTrainer(Trainer):
             for split in (probe, data.val)
             if own.exist
         ]
-        self._val_probe = self._metrics_probe(data.val, self._model)
+        self._val_probe = metrics_probe(problem, self._loss, data.val, self._model)
         self._rows_of_gradients = gradient_rows(problem, data.train)
         rows = self._rows_of_gradients
         self._gradients = GradientProbe(
             self._model, self._loss, rows.x, rows.y, rows.sample_weight, own=own
         )
 
-    def _metrics_probe(self, split: Split, model: keras.Model) -> Probe:
-        metrics = self._problem.metrics
-        return Probe(model, self._loss, split.x, split.y, split.sample_weight, metrics)
-
-    def measure_on(self, split: Split, model: keras.Model | None = None) -> Measurement:
-        """Magnitudes and metrics of a model as it is, by default the one that was trained."""
-        return self._metrics_probe(split, self._model if model is None else model).measure()
+    def measure_on(self, split: Split) -> Measurement:
+        """Magnitudes and metrics of the model as it is."""
+        return metrics_probe(self._problem, self._loss, split, self._model).measure()
 
     @property
     def capacity(self) -> int:
@@ -220,6 +222,15 @@ class FitTrainer(Trainer):
             bool(keras.ops.all(keras.ops.isfinite(variable)))
             for variable in self._model.trainable_variables
         )
+
+
+def _values(variable: keras.Variable) -> NDArray[Any]:
+    """A copy of the values of a variable; if all are one number, as of most, of that alone."""
+    values = np.asarray(variable)
+    first = values.reshape(-1)[:1].copy()
+    if values.size and (values == first).all():
+        return np.broadcast_to(first.reshape(()), values.shape)
+    return values.copy()
 
 
 class _Watch(keras.callbacks.Callback):

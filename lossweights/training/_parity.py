@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -30,6 +31,7 @@ TOLERANCE = 1e-3  # of the length of all gradients: rounding is far below, mista
 # Of the length of a step. Where gradients are nothing but rounding, as those of a bias before a
 # normalisation are, Adam makes a step of them.
 STEP_TOLERANCE = 0.1
+NUMBERS = 1 << 20  # numbers that are compared at once: in double precision they take room
 
 
 class GradientRecorder(keras.optimizers.Optimizer):
@@ -62,24 +64,28 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     batch = feed.first(len(feed) % problem.batch_size or problem.batch_size)  # an epoch's last
     model = problem.make_model(seed, x=batch[0])
     start = model_values(model)
+    places = sorted({0, stack.size - 1})
     try:
-        # TensorFlow would print pages on every operation that it cannot vectorise.
-        with log_level("tensorflow", logging.CRITICAL):
-            found = _of_stack(problem, stack, start, batch)
+        with _quiet():
+            found = _of_stack(problem, stack, start, batch, places)
             impure = stack.why_impure(batch)
-            moved = [] if impure else _step_of_stack(problem, stack, start, batch)
     except Exception as error:  # a model's code may raise anything when it is traced
-        log.debug("the gradients of a stack cannot be traced", exc_info=True)
-        return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+        return _said(error)
     if impure is not None:
         return impure
-    for place in {0, stack.size - 1}:
+    for place in places:
         expected = _of_keras(problem, model, start, _weights(problem, place), batch)
         for step in range(STEPS):
-            mine = [value[place] for value in tree.flatten(found[step])]
-            difference = _difference(mine, tree.flatten(expected[step]))
+            difference = _difference(found[place][step], expected[step])
             if not difference <= TOLERANCE:
                 return f"gradients differ by {difference:.2g} of their length in step {step + 1}"
+    del found, expected  # of a large model they take much memory
+    try:
+        with _quiet():
+            moved = _step_of_stack(problem, stack, start, batch, places)
+    except Exception as error:
+        return _said(error)
+    for place in places:
         by_keras = _step_of_keras(problem, model, start, _weights(problem, place), batch)
         difference = _difference(moved[place], by_keras)
         if not difference <= STEP_TOLERANCE:
@@ -87,36 +93,54 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     return None
 
 
+def _quiet() -> AbstractContextManager[None]:
+    """TensorFlow would print pages on every operation that it cannot vectorise."""
+    return log_level("tensorflow", logging.CRITICAL)
+
+
+def _said(error: Exception) -> str:
+    log.debug("a stack cannot be traced", exc_info=True)
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+
+
 def _weights(problem: Problem, place: int) -> dict[str, float]:
     """Weights that differ from term to term and from place to place."""
     return {name: 1.0 + ((i + place) % 3) / 2 for i, name in enumerate(problem.terms)}
 
 
-def _of_stack(problem: Problem, stack: Stack, start: ModelValues, batch: Any) -> list[Any]:
-    """The gradients of all members in each step; parameters stay where they are."""
+def _of_stack(
+    problem: Problem, stack: Stack, start: ModelValues, batch: Any, places: Sequence[int]
+) -> dict[int, list[list[NDArray[Any]]]]:
+    """The gradients at these places in each step; parameters stay where they are."""
     weights = [_weights(problem, place) for place in range(stack.size)]
     stack.start([start] * stack.size, weights)
-    variables, steps = stack.variables, []
+    variables = stack.variables
+    found: dict[int, list[list[NDArray[Any]]]] = {place: [] for place in places}
     for _ in range(STEPS):
         gradients, state = stack.plain_gradients(
             variables.trainable, variables.state, variables.weights, batch
         )
         variables.set_state(state)
-        steps.append([tree.map_structure(ops.convert_to_numpy, g) for g in gradients])
-    return steps
+        arrays = [ops.convert_to_numpy(value) for value in tree.flatten(list(gradients))]
+        for place in places:
+            found[place].append([array[place].copy() for array in arrays])
+    return found
 
 
 def _step_of_stack(
-    problem: Problem, stack: Stack, start: ModelValues, batch: Any
-) -> list[list[NDArray[Any]]]:
-    """How far one step of the optimizer moves the parameters of each member."""
+    problem: Problem, stack: Stack, start: ModelValues, batch: Any, places: Sequence[int]
+) -> dict[int, list[NDArray[Any]]]:
+    """How far one step of the optimizer moves the parameters at these places."""
     weights = [_weights(problem, place) for place in range(stack.size)]
     stack.start([start] * stack.size, weights)
     stack.step_once(batch)
-    return [
-        [end - begin for end, begin in zip(stack.variables.of_member(k)[0], start[0], strict=True)]
-        for k in range(stack.size)
-    ]
+    ends = {place: stack.variables.of_member(place)[0] for place in places}
+    return {
+        place: [
+            np.subtract(end, begin, out=end) for end, begin in zip(values, start[0], strict=True)
+        ]
+        for place, values in ends.items()
+    }
 
 
 def _step_of_keras(
@@ -153,7 +177,7 @@ def _of_keras(
     start: ModelValues,
     weights: Mapping[str, float],
     batch: Any,
-) -> list[Any]:
+) -> list[list[NDArray[Any]]]:
     """The gradients of one member in each step, from Keras' own training step."""
     _put(model, start)
     recorder, loss = GradientRecorder(), problem.make_loss()
@@ -163,7 +187,8 @@ def _of_keras(
     for _ in range(STEPS):
         recorder.gradients = []
         model.train_step(batch)
-        steps.append([_plain(gradient) for gradient in recorder.gradients])
+        steps.append(tree.flatten([_plain(gradient) for gradient in recorder.gradients]))
+    recorder.gradients = []  # the model holds on to its optimizer
     return steps
 
 
@@ -177,10 +202,14 @@ def _difference(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]])
     """The distance of two lists of gradients, over the length of the second."""
     if [g.shape for g in found] != [g.shape for g in expected]:
         return float("inf")
-    pairs = [(np.float64(a), np.float64(b)) for a, b in zip(found, expected, strict=True)]
+    distance = length = 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # what explodes is told below
-        distance = sum(float(np.sum((a - b) ** 2.0)) for a, b in pairs)
-        length = sum(float(np.sum(b**2.0)) for _, b in pairs)
+        for mine, theirs in zip(found, expected, strict=True):
+            mine, theirs = mine.reshape(-1), theirs.reshape(-1)
+            for first in range(0, mine.size, NUMBERS):
+                a, b = (np.float64(part[first : first + NUMBERS]) for part in (mine, theirs))
+                distance += float(np.sum((a - b) ** 2.0))
+                length += float(np.sum(b**2.0))
     if not np.isfinite(length):
         return float("inf") if np.isfinite(distance) else 0.0  # one is lost, or both are
     return float(np.sqrt(distance / length)) if length > 0 else float(distance > 0)

@@ -28,6 +28,7 @@ class SerialTrainer(Trainer):
         problem: What is trained.
         data: The data.
         placed: The data on the device, if they are there already.
+        form: The form of the graph, if it is known which one agrees with Keras.
 
     Raises:
         NotStackable: Only `model.fit` trains the model rightly; the message says why.
@@ -35,8 +36,15 @@ class SerialTrainer(Trainer):
 
     name = "serial"
 
-    def __init__(self, problem: Problem, data: Data, *, placed: Placed | None = None) -> None:
-        self._single = StackedTrainer(problem, data, size=1, placed=placed)
+    def __init__(
+        self,
+        problem: Problem,
+        data: Data,
+        *,
+        placed: Placed | None = None,
+        form: Form | None = None,
+    ) -> None:
+        self._single = StackedTrainer(problem, data, size=1, placed=placed, form=form)
 
     @property
     def capacity(self) -> int:

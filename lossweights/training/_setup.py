@@ -16,12 +16,15 @@ class SetupRequest:
             on as one that never stopped.
         workers: How many processes are to train; ``None`` for the best number.
         least: The least number that is the best one.
+        memory: Bytes that all processes of the sweep may hold together, or ``None`` for what is
+            free.
     """
 
     trainer: str
     trials: int
     workers: int | None = None
     least: int = 0
+    memory: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,17 @@ import math
 import keras
 import numpy as np
 
-from lossweights.base.machine import cache_bytes, free_bytes
+from lossweights.base.machine import cache_bytes
+from lossweights.base.memory import free_bytes, held_bytes
 from lossweights.foreign.keras_names import layers_of
 from lossweights.training.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them
 CACHE_SHARE = 0.5  # of the last-level cache: the data and other processes need the rest
-MEMORY_SHARE = 0.25  # of the memory that is free
+MEMORY_SHARE = 0.25  # of the memory that is free: a stack needs more than its members' steps
+# A trainer of larger members is given up before another one is made. Below, holding all of them
+# costs little, and timing them in turns tells more.
+HELD_BYTES = 64 << 20
 
 
 def bucket(members: int, size: int) -> int:
@@ -42,14 +46,16 @@ def cached_members(model: keras.Model, problem: Problem) -> int:
     return min(power_of_two(cached), most_members(model, problem))
 
 
-def most_members(model: keras.Model, problem: Problem) -> int:
+def most_members(model: keras.Model, problem: Problem, limit: int | None = None) -> int:
     """The number of members that the free memory has room for, a power of two.
 
     Args:
         model: A built model of the problem.
         problem: What is trained.
+        limit: Bytes that this process may hold, or ``None`` for what is free.
     """
-    return power_of_two(MEMORY_SHARE * free_bytes() / member_bytes(model, problem.batch_size))
+    room = free_bytes() if limit is None else min(free_bytes(), limit - held_bytes())
+    return power_of_two(MEMORY_SHARE * room / member_bytes(model, problem.batch_size))
 
 
 def power_of_two(number: float) -> int:

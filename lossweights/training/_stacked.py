@@ -17,12 +17,13 @@ from lossweights.training._contract import Member, ReportFunction, Trainer
 from lossweights.training._history import MemberHistory
 from lossweights.training._parity import check_parity
 from lossweights.training._placed import Placed
-from lossweights.training._sizes import bucket, cached_members
+from lossweights.training._sizes import HELD_BYTES, bucket, cached_members
 from lossweights.training._stack import Stack
 from lossweights.training._stackable import NotStackable, forms, why_not_stackable
 from lossweights.training._stacked_convolution import vectorize_convolutions
 from lossweights.training._stacked_gradients import Form
-from lossweights.training._stacked_variables import ModelValues, model_values
+from lossweights.training._stacked_variables import ModelValues
+from lossweights.training._start import start_values
 from lossweights.training.problem import Problem
 
 log = logging.getLogger("lossweights")
@@ -127,6 +128,11 @@ class StackedTrainer(Trainer):
         self._size = size
         self._stacks = {key: stack for key, stack in self._stacks.items() if key[0] == size}
 
+    def give_up_stacks(self) -> None:
+        """Free what stacks hold; they are made and compiled again when they are needed."""
+        self._stacks.clear()
+        self._starts.clear()
+
     def seconds_a_step(self, steps: int, size: int | None = None) -> float:
         """How long a training step takes a stack, measured in at most so many steps.
 
@@ -230,6 +236,8 @@ class StackedTrainer(Trainer):
                 self._do_without_xla(error)
                 return self._started(histories, own_order)
         stack.start(values, weights)
+        if sum(array.nbytes for part in values[0] for array in part) > HELD_BYTES:
+            self._starts.clear()  # to make a model again is little, beside its training
         return stack
 
     def _do_without_xla(self, error: tf.errors.OpError) -> None:
@@ -260,7 +268,7 @@ class StackedTrainer(Trainer):
     def _start(self, seed: int) -> ModelValues:
         """Where a fresh model of this seed starts."""
         if seed not in self._starts:
-            self._starts[seed] = model_values(self._problem.make_model(seed, x=self._example))
+            self._starts[seed] = start_values(self._problem, seed, self._example)
         return self._starts[seed]
 
     def _stack(self, members: int, own_order: bool = False) -> Stack:

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lossweights.base.machine import available_cores, free_bytes
+from lossweights.base.errors import RecipeError
+from lossweights.base.machine import available_cores
+from lossweights.base.memory import free_bytes, held_bytes, said
 from lossweights.base.versions import versions
-from lossweights.data import Data, Stream
+from lossweights.data import Data, Split, Stream
 from lossweights.foreign.keras_names import layers_of
 from lossweights.training._auto import choose_trainer, most_at_once
 from lossweights.training._candidates import Candidates
 from lossweights.training._contract import Member, Trainer
-from lossweights.training._fit import FitTrainer
+from lossweights.training._fit import metrics_probe
 from lossweights.training._kept_rates import KeptRates
 from lossweights.training._replicas import ReplicatedTrainer
 from lossweights.training._setup import SetupRequest, TrainingSetup
 from lossweights.training._sizes import power_of_two
 from lossweights.training.problem import Problem
+from lossweights.watch.probe import Measurement
+
+log = logging.getLogger("lossweights")
 
 # Below these, importing TensorFlow again costs more than a worker saves.
 TRIALS_A_WORKER = 16
 STACKS_TO_TRAIN = 4
-# What a worker takes of the memory: TensorFlow with a small model, and the data.
+# What a worker takes of the memory: TensorFlow with a small model, the data, and training.
 WORKER_BYTES = 1 << 30
 DATA_COPIES = 2  # as loaded, and as tensors
+# What training takes one at a time at most, in steps of a member: checks and the winner included.
+# Measured with 200 MB of Dense parameters under Adam.
+ALONE = 4
 
 
 class Trainers:
@@ -55,10 +64,10 @@ class Trainers:
         trainer = self._candidates.get(name, members)
         return trainer if self._seeds == 1 else ReplicatedTrainer(trainer, self._seeds)
 
-    @property
-    def fit(self) -> FitTrainer:
-        """The reference trainer, which trains the winner too."""
-        return self._candidates.fit
+    def measure_on(self, split: Split, model: keras.Model) -> Measurement:
+        """Magnitudes and metrics of a model as it is."""
+        problem = self._candidates.problem
+        return metrics_probe(problem, problem.make_loss(), split, model).measure()
 
     def trained(self, name: str, member: Member, copies: int = 1) -> keras.Model:
         """A model as one training ends with it, made by ``build_model`` and not compiled.
@@ -75,9 +84,13 @@ class Trainers:
         """
         trainer = self._candidates.get(name, max(copies, 1) if name == "stacked" else None)
         trainer.train([member] * trainer.capacity, lambda *_: True)
+        parameters = trainer.parameters(0)
+        del trainer
+        if self._candidates.are_large:
+            self._candidates.keep()
         problem, example = self._candidates.problem, self._data.train.head(1).x
         model = problem.make_model(member.seed, x=example)
-        model.set_weights(trainer.parameters(0))
+        model.set_weights(parameters)
         return model
 
     def choose(self, request: SetupRequest) -> TrainingSetup:
@@ -89,11 +102,16 @@ class Trainers:
         share its cache.
         """
         candidates, workers = self._candidates, request.workers
+        self._check_memory(request.memory)
         chosen = choose_trainer(
-            candidates, request.trainer, request.trials, lambda: KeptRates(self._subject(request))
+            candidates,
+            request.trainer,
+            request.trials,
+            lambda: KeptRates(self._subject(request)),
+            request.memory,
         )
         if workers is None:
-            workers = max(self._workers(chosen.cached, request.trials), request.least)
+            workers = max(self._workers(chosen.cached, request), request.least)
         # The winner is trained here; what workers train takes memory there.
         candidates.keep("fit", *([] if workers else [chosen.name]))
         return TrainingSetup(
@@ -103,19 +121,38 @@ class Trainers:
             why=chosen.why,
         )
 
-    def _workers(self, cached: int, trials: int) -> int:
-        """How many worker processes train so many trials faster than this process, or 0.
+    def _check_memory(self, limit: int | None) -> None:
+        """Refuse a limit below what training one at a time takes; warn where that is not free."""
+        training, held = ALONE * self._candidates.member_bytes, held_bytes()
+        if limit is not None and limit < held + training:
+            raise RecipeError(
+                f"Expected memory of at least {said(held + training)}, what this sweep takes with "
+                f"one training at a time. Found {said(limit)}. Allow more, or make batch_size or "
+                f"the model smaller."
+            )
+        if training > free_bytes():
+            log.warning(
+                "One training at a time takes about %s of memory, of which %s is free. If it runs "
+                "out, make batch_size or the model smaller.", said(training), said(free_bytes())
+            )  # fmt: skip
+
+    def _workers(self, cached: int, request: SetupRequest) -> int:
+        """How many worker processes train a sweep faster than this process, or 0.
 
         Args:
             cached: How many members the cache holds; 1 for a trainer of one after another.
-            trials: How many trials there are.
+            request: What was asked for.
         """
         if _gpus():
             return 0  # a process takes all of its memory
         needed = WORKER_BYTES + DATA_COPIES * self._data.nbytes
-        workers = min(available_cores(), free_bytes() // needed)
+        needed += ALONE * self._candidates.member_bytes
+        room = free_bytes()
+        if request.memory is not None:
+            room = min(room, request.memory - held_bytes())
+        workers = max(min(available_cores(), room // needed), 0)
         enough = TRIALS_A_WORKER * workers if cached == 1 else STACKS_TO_TRAIN * cached
-        return workers if workers > 1 and trials * self._seeds >= enough else 0
+        return workers if workers > 1 and request.trials * self._seeds >= enough else 0
 
     def _subject(self, request: SetupRequest) -> dict[str, Any]:
         """All that decides what is timed and how long it takes, but for the processor."""

@@ -28,7 +28,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(SerialTrainer, "seconds_a_step", lambda self, steps: serial)
         monkeypatch.setattr(FitTrainer, "seconds_a_step", lambda self, steps: fit)
         monkeypatch.setattr(auto, "cached_members", lambda model, problem: cached)
-        monkeypatch.setattr(auto, "most_members", lambda model, problem: room)
+        monkeypatch.setattr(auto, "most_members", lambda model, problem, limit: room)
         return timed
 
     return seems

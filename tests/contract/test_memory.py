@@ -1,12 +1,15 @@
 """Memory: many weight sets take that of one stack, and data that are read take none."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 
-from lossweights.base.machine import held_bytes
+from lossweights.base.memory import held_bytes
 from lossweights.data import Data
 from lossweights.training import FitTrainer, Member, StackedTrainer
 from lossweights.training._sizes import member_bytes
@@ -68,3 +71,61 @@ def test_a_stream_is_never_in_memory(make):
                    epochs=1, batch_size=4096)  # fmt: skip
     grown = most_memory(make(made, given), [Member({"mse": 1.0, "log_cosh": 1.0}, SEED)]) - before
     assert grown < size / 5
+
+
+PLAIN = """
+import resource
+import keras, numpy as np
+from script import build_model, load_data
+
+data, model = load_data(), build_model()
+model.compile("adam", loss="mse")
+split = data.train
+model.fit(split.x, split.y, batch_size=64, epochs=2, verbose=0,
+          validation_data=(data.val.x, data.val.y))
+print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+SWEPT = """
+import resource
+from script import sweep
+
+sweep.run(trials=3, workers=0, tracking=False, quiet=True)
+print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+SCRIPT = """
+import keras, numpy as np
+import lossweights as lw
+
+
+def build_model():
+    hidden = keras.layers.Dense(5000, activation="relu")  # 100 MB
+    return keras.Sequential([keras.Input((5000,)), hidden, keras.layers.Dense(1)])
+
+
+def load_data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(128, 5000)).astype("float32")
+    y = x[:, :1] + rng.normal(size=(128, 1)).astype("float32")
+    return lw.Data(train=(x, y), val=(x[:32], y[:32]))
+
+
+sweep = lw.Sweep(
+    name="large", build_model=build_model, load_data=load_data,
+    terms={"mse": "mse", "under": lw.terms.Underestimation()},
+    space={"mse": lw.Fixed(1.0), "under": lw.LogUniform(1e-2, 1e2)},
+    metrics={"rmse": lw.metrics.RMSE()}, objectives={"rmse": "minimize"},
+    optimizer=keras.optimizers.Adam(1e-5), epochs=2, batch_size=64,
+)
+"""
+
+
+def test_row_9_one_training_at_a_time_takes_at_most_twice_what_keras_takes(tmp_path):
+    """With 100 MB of parameters: checks, choice, trials and winner, from start to end."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    peaks = []
+    for code in (PLAIN, SWEPT):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout.split("PEAK")[1]))
+    assert peaks[1] <= 2 * peaks[0]
