@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lossweights.search.space import LogUniform as LogUniform
     from lossweights.search.space import Simplex as Simplex
     from lossweights.search.space import Uniform as Uniform
+    from lossweights.sweep.plan import plan as plan
     from lossweights.sweep.sweep import Sweep as Sweep
     from lossweights.training.early_stopping import EarlyStopping as EarlyStopping
     from lossweights.watch.monitor import TermMonitor as TermMonitor
@@ -70,6 +71,7 @@ _HOMES = {
     "Verdict": "lossweights.dominance.verdict",
     "WeightSet": "lossweights.loss.weight_set",
     "load": "lossweights.results.weights",
+    "plan": "lossweights.sweep.plan",
     "reference_scales": "lossweights.loss.scales",
 }
 

@@ -111,6 +111,24 @@ def choose_trainer(
     return choice.chosen(best, members, f"a training step takes each member {rates}", rates)
 
 
+def likely_trainer(candidates: Candidates, trials: int, kept: Kept) -> Chosen:
+    """The trainer that `choose_trainer` would take as far as looking tells; nothing is timed.
+
+    Args:
+        candidates: The trainers.
+        trials: How many trials there will be.
+        kept: What was measured for as many trials of this problem counts, if there is anything.
+    """
+    choice = _Choice(candidates, "auto", trials)
+    rates = kept.load() if choice.in_doubt and choice.may_be_stacked else None
+    if rates is not None:
+        best, members = rates.best(choice.usual, choice.most)
+        return choice.chosen(best, members, "", rates)
+    choice.in_doubt = False
+    ways, _ = choice.ways()
+    return choice.chosen(ways[0], choice.usual, "")
+
+
 class _Choice:
     """What a choice is made of: the sizes in question, the trainers that can, their rates."""
 

@@ -15,15 +15,19 @@ from lossweights.base.memory import free_bytes, held_bytes, said
 from lossweights.base.versions import versions
 from lossweights.data import Data, Split, Stream
 from lossweights.foreign.keras_names import layers_of
-from lossweights.training._auto import choose_trainer, most_at_once
+from lossweights.training._auto import choose_trainer, likely_trainer, most_at_once
 from lossweights.training._candidates import Candidates
 from lossweights.training._contract import Member, Trainer
-from lossweights.training._fit import metrics_probe
+from lossweights.training._fit import FitTrainer, metrics_probe
 from lossweights.training._kept_rates import KeptRates
 from lossweights.training._replicas import ReplicatedTrainer
+from lossweights.training._serial import SerialTrainer
 from lossweights.training._setup import SetupRequest, TrainingSetup
 from lossweights.training._sizes import power_of_two
+from lossweights.training._stacked import StackedTrainer
+from lossweights.training.estimate import TimeEstimate
 from lossweights.training.problem import Problem
+from lossweights.training.timing import seconds_a_step
 from lossweights.watch.probe import Measurement
 
 log = logging.getLogger("lossweights")
@@ -135,6 +139,34 @@ class Trainers:
                 "One training at a time takes about %s of memory, of which %s is free. If it runs "
                 "out, make batch_size or the model smaller.", said(training), said(free_bytes())
             )  # fmt: skip
+
+    def estimate(self, trials: int, epochs: int | None = None) -> TimeEstimate:
+        """How long so many trials train in this process, from timing a few steps of a trainer.
+
+        It is the trainer that a sweep would take as far as looking tells, or that which was the
+        fastest when an earlier sweep timed them all; nothing is kept.
+
+        Args:
+            trials: How many trials.
+            epochs: Passes of each over the training data; by default those of the problem.
+
+        Raises:
+            RecipeError: No step can be timed.
+        """
+        candidates, problem = self._candidates, self._candidates.problem
+        kept = KeptRates(self._subject(SetupRequest("auto", trials)))
+        chosen = likely_trainer(candidates, trials, kept)
+        trainer = candidates.get(chosen.name, chosen.members if chosen.name == "stacked" else None)
+        assert isinstance(trainer, FitTrainer | SerialTrainer | StackedTrainer)
+        several = f", {chosen.members} members at once" if chosen.members > 1 else ""
+        return TimeEstimate(
+            trials=trials,
+            epochs=problem.epochs if epochs is None else epochs,
+            steps_per_epoch=problem.steps_per_epoch(len(self._data.train)),
+            seconds_a_step=seconds_a_step(trainer.seconds_a_step) / chosen.members,
+            seeds=self._seeds,
+            how=f"{chosen.name}{several}",
+        )
 
     def _workers(self, cached: int, request: SetupRequest) -> int:
         """How many worker processes train a sweep faster than this process, or 0.

@@ -221,6 +221,15 @@ class OwnLosses:
             return list(self._model.losses)
 
 
+def own_training(model: keras.Model) -> list[str]:
+    """What a model class overrides of how `model.fit` computes and lowers a loss, by name."""
+    return [
+        name
+        for name in ("compute_loss", "train_step")
+        if getattr(type(model), name) is not getattr(keras.Model, name)
+    ]
+
+
 def refuse_carried_state(model: keras.Model) -> None:
     """Refuse models whose outputs depend on the rows that they saw before.
 

@@ -22,7 +22,7 @@ from lossweights.watch._figure import draw
 from lossweights.watch._instruments import Instruments, Settings
 from lossweights.watch._training_record import TrainingRecord
 from lossweights.watch.gradients import KINDS, Wrt, require_tensorflow
-from lossweights.watch.inference import build
+from lossweights.watch.inference import build, own_training
 from lossweights.watch.probe import as_arrays
 from lossweights.watch.reading import Reading
 
@@ -199,11 +199,7 @@ class TermMonitor(keras.callbacks.Callback):
         """A sentence on what the model may be trained on beside what is measured, or nothing."""
         if self._instruments is None:
             return ""
-        own = [
-            name
-            for name in ("compute_loss", "train_step")
-            if getattr(type(self.model), name) is not getattr(keras.Model, name)
-        ]
+        own = own_training(self.model)
         if not own:
             return ""
         return (

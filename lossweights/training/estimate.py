@@ -1,0 +1,69 @@
+"""How long a sweep will take: seconds of a training step, times the steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeEstimate:
+    """Training time of a sweep, from what a step took.
+
+    Start-up, compiling, measuring after each epoch and recording are not in it; worker processes
+    may shorten it. What a step takes was measured while the machine did what it did then.
+
+    Attributes:
+        trials: Weight sets to be tried.
+        epochs: Passes over the training data in each.
+        steps_per_epoch: Optimizer steps in a pass.
+        seconds_a_step: Seconds that a step takes each member, as it was measured.
+        seeds: Trainings of each weight set.
+        how: How trials are trained, such as ``"stacked, 16 members at once"``.
+
+    >>> time = TimeEstimate(trials=64, epochs=20, steps_per_epoch=95, seconds_a_step=1e-3, how="fit")
+    >>> time.seconds
+    121.6
+    >>> print(time)
+    about 2:02 min of training: 64 trials x 20 epochs x 95 steps x 1 ms (measured; fit)
+    """
+
+    trials: int
+    epochs: int
+    steps_per_epoch: int
+    seconds_a_step: float
+    seeds: int = 1
+    how: str
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training in all."""
+        trainings = self.trials * self.seeds
+        return trainings * self.epochs * self.steps_per_epoch * self.seconds_a_step
+
+    def __str__(self) -> str:
+        seeds = f" x {self.seeds} seeds" if self.seeds > 1 else ""
+        return (
+            f"about {_as_time(self.seconds)} of training: {self.trials} trials{seeds} x "
+            f"{self.epochs} epochs x {self.steps_per_epoch} steps x "
+            f"{_short(self.seconds_a_step)} (measured; {self.how})"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**vars(self), "seconds": self.seconds}
+
+
+def _as_time(seconds: float) -> str:
+    """A duration in the two largest units that it has."""
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    if round(seconds) < 3600:
+        return "{}:{:02d} min".format(*divmod(round(seconds), 60))
+    return "{}:{:02d} h".format(*divmod(round(seconds / 60), 60))
+
+
+def _short(seconds: float) -> str:
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.3g} us"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
