@@ -1,4 +1,4 @@
-"""The command line: ``lossweights run | resume | status | list | best | export | ...``."""
+"""The command line: ``lossweights run | plan | resume | status | list | best | export | ...``."""
 
 from __future__ import annotations
 
@@ -75,6 +75,28 @@ def run(
 
         sweep = load_sweep(script)
     run_and_print(sweep, flags, script)
+
+
+@app.command()
+def plan(
+    script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
+    trials: Annotated[
+        int | None, typer.Option(help="Tell how long so many trials train, from timed steps.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of each, for the time.  [default: the sweep's]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Look at a sweep before it runs: terms, gradients, who would drive, ranges, time.
+
+    Nothing is written. For example: lossweights plan sweeps/bike_demand.py --trials 128
+    """
+    with _sentences():
+        from lossweights.cli._script import load_sweep
+
+        found = load_sweep(script).plan(trials, epochs)
+    typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else str(found))
 
 
 @app.command()

@@ -62,14 +62,15 @@ def _of_tensorflow() -> Callable[[], None]:
         return lambda: None
     context, generators = found
     seed, drawn_from = context._seed, context._rng
-    state = None if drawn_from is None else drawn_from.getstate()
+    # Kernels keep a count for each seed that was drawn. Those that are made meanwhile get seeds
+    # from elsewhere, so that the seeds to come have none.
+    if drawn_from is not None:
+        context._rng = random.Random(__name__)
     generator = generators.global_generator
     reached = None if generator is None else np.array(generator.state)
 
     def put_back() -> None:
         context._seed, context._rng = seed, drawn_from
-        if drawn_from is not None:
-            drawn_from.setstate(state)
         generators.global_generator = generator
         if generator is not None:
             generator.state.assign(reached)

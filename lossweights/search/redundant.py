@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lossweights.search.space import Fixed, Space
+from lossweights.search.space import Space
 
 
 def free_factor(space: Space) -> str | None:
@@ -10,7 +10,7 @@ def free_factor(space: Space) -> str | None:
 
     It is free if no weight is fixed above 0, and the weights do not share a total.
 
-    >>> from lossweights.search.space import LogUniform, Simplex
+    >>> from lossweights.search.space import Fixed, LogUniform, Simplex
     >>> both = {"mse": LogUniform(0.01, 100.0), "under": LogUniform(0.01, 100.0)}
     >>> free_factor(Space(["mse", "under"], both))
     'mse'

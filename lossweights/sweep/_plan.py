@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -26,14 +26,13 @@ FORMAT = "lossweights/plan"
 VERSION = 1
 
 MOMENTS = ("start", "after")  # of the measurements: before the steps, and after them
-# What the table holds of each measurement, with the heading under which it is printed.
-MEASURED = {
-    "magnitude": "magnitude",
-    "share": "of the sum",
-    "gradient": "gradient",
-    "pull": "of the lengths",
-    "contribution": "drives",
-}
+# What is printed of each, in parts of 1 or as it is.
+COLUMNS = {"magnitude": False, "share": True, "gradient": False, "pull": True, "drives": True}
+LEGEND = (
+    "magnitude: unweighted mean; share: of the weighted sum; gradient: length, unweighted; pull: "
+    "of the\nweighted lengths; drives: of what a gradient step takes off. Each before -> after the "
+    "steps."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,8 @@ class Plan:
             f"{self.steps} steps of {self.optimizer}, {self.batch_size} of {self.rows} rows each, "
             f"made aside; the model is as it was.\n",
             _aligned(self._lines()),
-            f"\nAngles between gradients, degrees: {self._angles_text()}" if self.angles else "",
+            LEGEND,
+            f"\nDegrees between gradients: {self._angles_text()}." if self.angles else "",
             f"\n{self.verdict}",
             f"\nSuggested ranges:\n{self.space_text}" if self.space else "",
             f"\nTime: {self.time}." if self.time else "",
@@ -138,7 +138,7 @@ class Plan:
 
         ``magnitude``, unweighted; ``share``, its part of the weighted sum; ``gradient``, the length
         of the unweighted gradient; ``pull``, its part of the lengths of all weighted ones;
-        ``contribution``, its part of the first-order decrease of a gradient step.
+        ``drives``, its part of the first-order decrease of a gradient step.
         """
         sizes = np.array(list(self.magnitudes.values()), dtype=np.float64).T
         found = {
@@ -146,7 +146,7 @@ class Plan:
             "share": shares(self._w, sizes),
             "gradient": np.array([gradient_norms(gram) for gram in self.grams]),
             "pull": np.array([norm_shares(self._w, gram) for gram in self.grams]),
-            "contribution": np.array([contributions(self._w, gram) for gram in self.grams]),
+            "drives": np.array([contributions(self._w, gram) for gram in self.grams]),
         }
         return {
             quantity: {
@@ -239,15 +239,12 @@ class Plan:
 
     def _lines(self) -> list[list[str]]:
         """The table as texts, headings first."""
-        heads = [text for heading in MEASURED.values() for text in (heading, "after")]
-        lines = [["", "weight", "scale", *heads]]
+        lines = [["", "weight", "scale", *COLUMNS]]
         for name, weight in self.weights.items():
-            scale = self.scales.get(name)
-            line = [name, f"{weight:.4g}", "-" if scale is None else f"{scale:.4g}"]
-            for quantity in MEASURED:
-                of_parts = quantity in ("share", "pull", "contribution")
-                line += [_number(v, percent if of_parts else "{:.4g}".format)
-                         for v in self.measured[quantity][name]]  # fmt: skip
+            line = [name, f"{weight:.4g}", _number(self.scales.get(name, math.nan))]
+            for quantity, is_part in COLUMNS.items():
+                pair = self.measured[quantity][name]
+                line.append(" -> ".join(_number(v, percent if is_part else _plain) for v in pair))
             lines.append(line)
         return lines
 
@@ -256,11 +253,15 @@ class Plan:
             names.replace("/", " and "): [_number(v, "{:.0f}".format) for v in pair]
             for names, pair in self.angles.items()
         }
-        return "; ".join(f"{names} {a}, then {b}" for names, (a, b) in told.items())
+        return ", ".join(f"{names} {a} -> {b}" for names, (a, b) in told.items())
 
 
-def _number(value: float, written: Any) -> str:
-    return str(written(value)) if math.isfinite(value) else "-"
+def _plain(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _number(value: float, written: Callable[[float], str] = _plain) -> str:
+    return written(value) if math.isfinite(value) else "-"
 
 
 def _spelled(part: Fixed | LogUniform) -> str:

@@ -15,8 +15,10 @@ from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.metrics.constant import along_constants, best_constant
 from lossweights.results.result import SweepResult
+from lossweights.search.space import Space
 from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
+from lossweights.sweep._factor import redundancy
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
 from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
@@ -60,7 +62,7 @@ def prepare_sweep(
     objectives: Mapping[str, str],
     shown: Mapping[str, Any],
     rehearsed: bool,
-    off: Collection[str] = (),
+    space: Space,
 ) -> PreparedSweep:
     """Load the data of a problem and get its trainers ready.
 
@@ -73,19 +75,22 @@ def prepare_sweep(
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         shown: What the tracker shows of the sweep.
         rehearsed: Whether every part is tried once, and scales are found; workers need neither.
-        off: Terms that every trial switches off: they may be undefined, and need no scale.
+        space: What is sampled. Terms that every trial switches off may be undefined, and need no
+            scale.
 
     Raises:
         DataError, ModelError, TermError, MetricError, WeightError: Something does not fit.
     """
-    data = _loaded(load_data)
+    data, off = _loaded(load_data), space.switched_off
     divisors = baseline = None
+    note = ""
     constants: dict[str, dict[str, Any]] = {}
     if rehearsed:
         rehearsal = rehearse(problem, data, seed, off)
         divisors = _scales(scales, problem, data, rehearsal, off)
         baseline = _baseline(problem, data, rehearsal)
         constants = _constants(problem, data, rehearsal.output_shape, objectives)
+        note = redundancy(space, problem.make_optimizer(), sees_more=rehearsal.sees_more)
     description = describe_problem(problem, data)
     description["recipe"]["seeds"] = seeds
     return PreparedSweep(
@@ -95,6 +100,7 @@ def prepare_sweep(
         constants=constants,
         shown=shown,
         settings=description["keras"],
+        notes=(note,) if note else (),
         data=data,
         trainers=Trainers(problem, data, seeds, description),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,8 @@ from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
 
+log = logging.getLogger("lossweights")
+
 
 def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     """Run a sweep to its end; see `lossweights.sweep.abstract.AbstractSweep.run`."""
@@ -38,6 +41,8 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     with Signals() as signals, autologging_off():
         # 2. The data are loaded, and every part is tried once.
         prepared = sweep.prepare(rehearse=True)
+        for note in prepared.notes:
+            log.warning(note)
         with ExitStack() as run:
             # 3. How trials are trained is chosen, perhaps by timing, and a first worker has loaded
             #    the sweep, before anything of a new sweep is written. One that is gone on with is

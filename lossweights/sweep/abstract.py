@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Self
 
+from lossweights.base.errors import RecipeError
 from lossweights.results.result import SweepResult
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._options import RunOptions
@@ -118,6 +119,17 @@ class AbstractSweep(Declaration):
             script=None if script is None else Path(script),
         )
         return run_sweep(self, options)
+
+    def plan(self, trials: int | None = None, epochs: int | None = None) -> Any:
+        """Look at the sweep before it runs; see `lossweights.sweep.sweep.Sweep.plan`.
+
+        Raises:
+            RecipeError: It has no Keras model to look at.
+        """
+        raise RecipeError(
+            f"Expected a sweep of Keras models, lw.Sweep, to look at. Found "
+            f"{type(self).__name__}. Run it: sweep.run(trials=...)."
+        )
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Launch the sweep from the command line: the last line of a script in ``sweeps/``."""

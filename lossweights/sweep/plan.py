@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,14 +19,13 @@ from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.masks import with_masks
 from lossweights.loss.scales import reference_scales
-from lossweights.search.redundant import redundant_scale
 from lossweights.search.space import Space, SpaceLike
 from lossweights.search.suggest import suggested_space
+from lossweights.sweep._factor import redundancy
 from lossweights.sweep._plan import Plan
 from lossweights.terms import Huber, KerasLoss, MeanAbsoluteError, MeanSquaredError, Term
 from lossweights.training.aside import Aside, put_back
 from lossweights.training.estimate import TimeEstimate
-from lossweights.training.factor import is_blind_to_factor
 from lossweights.training.timing import seconds_a_step
 from lossweights.watch.inference import output_masks, outputs_of, own_training
 from lossweights.watch.look import Look
@@ -139,6 +138,7 @@ class View:
     Attributes:
         units: What the weights of the sweep's space are divided by: ``None`` leaves it to us, an
             empty mapping means by nothing.
+        notes: Sentences that the plan begins its notes with.
     """
 
     loss: CombinedLoss
@@ -150,6 +150,7 @@ class View:
     space: Space | None = None
     units: Mapping[str, float] | None = None
     seed: int = 0
+    notes: Sequence[str] = ()
 
     def plan(self, timed: Callable[[Aside], TimeEstimate] | None = None) -> Plan:
         """Measure, train aside, measure again, put back.
@@ -173,7 +174,7 @@ class View:
             if report.bad is not None:
                 notes.append(f"{report.bad} is not finite {when}.")
         optimizer = getattr(aside.optimizer, "inner_optimizer", aside.optimizer)
-        notes += self._notes(MODEL in names, aside.optimizer)
+        notes = [*self.notes, *notes, *self._notes(MODEL in names, aside.optimizer)]
         found = Plan(
             weights=look.weights,
             magnitudes={name: (start.train[name], after.train[name]) for name in names},
@@ -198,7 +199,9 @@ class View:
             reading.of_terms(weight), None if masks is None else reading.of_terms(masks)
         )
         shape = tree.map_structure(lambda output: (None, *output.shape[1:]), outputs)
-        targets, found, notes = reading.of_terms(y), {}, []
+        targets = reading.of_terms(y)
+        found: dict[str, float] = {}
+        notes = []
         try:
             return reference_scales(terms, targets, weights, output_shape=shape), []
         except LossweightsError as error:
@@ -218,8 +221,8 @@ class View:
             notes.append(
                 f"The model has a {' and '.join(own)} of its own, which is not what made the steps."
             )
-        if self.space is not None and is_blind_to_factor(optimizer) and not (has_own or own):
-            notes.append(redundant_scale(self.space, type(optimizer).__name__))
+        if self.space is not None:
+            notes.append(redundancy(self.space, optimizer, sees_more=has_own or bool(own)))
         return [note for note in notes if note]
 
     def _with_ranges(self, found: Plan) -> Plan:
@@ -280,9 +283,7 @@ def _arrays(x: Any, y: Any, sample_weight: Any) -> Rows:
     return as_arrays("data", (x, y) if sample_weight is None else (x, y, sample_weight))
 
 
-def _anchor(
-    terms: Mapping[str, Term], weights: Mapping[str, float], space: Space | None
-) -> str:
+def _anchor(terms: Mapping[str, Term], weights: Mapping[str, float], space: Space | None) -> str:
     """The term that the others are measured against: the one that is fixed, or the accuracy.
 
     Accuracy is the first squared or absolute error or loss of Keras' own; or the first term.

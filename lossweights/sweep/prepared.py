@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class Prepared(ABC):
         shown: What the tracker shows of the sweep.
         settings: What this process is set to, and a worker has to be before it loads the data; as
             plain JSON values.
+        notes: Sentences that whoever runs it should read, such as a dimension that does nothing.
     """
 
     description: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Prepared(ABC):
     constants: Constants = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -11,14 +11,15 @@ from lossweights.base.errors import ObjectiveError, RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import whole_number
 from lossweights.data import Data
+from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
 from lossweights.search.space import Space, SpaceLike
-from lossweights.sweep._prepare import prepare_sweep
+from lossweights.sweep._plan import Plan
+from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
-from lossweights.sweep.prepared import Prepared
 from lossweights.terms import as_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
@@ -121,7 +122,7 @@ class Sweep(AbstractSweep):
                 f"callbacks=."
             )
 
-    def prepare(self, *, rehearse: bool) -> Prepared:
+    def prepare(self, *, rehearse: bool) -> PreparedSweep:
         """Load the data, try every part once, and find the reference scales."""
         prepared = prepare_sweep(
             self.problem,
@@ -132,11 +133,40 @@ class Sweep(AbstractSweep):
             objectives=self.objectives,
             shown=self._tracked_params(),
             rehearsed=rehearse,
-            off=self.space.switched_off,
+            space=self.space,
         )
         if prepared.scales is not None:
             self.space.check_scales(prepared.scales)
         return prepared
+
+    def plan(self, trials: int | None = None, epochs: int | None = None) -> Plan:
+        """Look at the sweep before it runs, with the weights that it tries first.
+
+        See `lossweights.plan`; model, data, optimizer and batch size are those of the sweep, and
+        the ranges are in the units of its space. Nothing is written.
+
+        Args:
+            trials: For how many trials to tell the time of training, or ``None``.
+            epochs: Passes over the training data in each; by default those of the sweep.
+
+        Raises:
+            RecipeError, DataError, ModelError, TermError, MetricError, WeightError: Something
+                cannot be or does not fit.
+        """
+        from lossweights.sweep._plan_sweep import plan_sweep  # what runs a sweep does not need it
+
+        epochs = None if epochs is None else whole_number("epochs", epochs, 1)
+        with kept_random_states():
+            prepared = self.prepare(rehearse=True)
+            return plan_sweep(
+                self.problem,
+                prepared,
+                self.space,
+                self.baselines[0],
+                seed=self.seed,
+                trials=trials,
+                epochs=epochs,
+            )
 
     def _tracked_params(self) -> dict[str, Any]:
         stopping = self.problem.early_stopping

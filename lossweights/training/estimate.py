@@ -21,7 +21,8 @@ class TimeEstimate:
         seeds: Trainings of each weight set.
         how: How trials are trained, such as ``"stacked, 16 members at once"``.
 
-    >>> time = TimeEstimate(trials=64, epochs=20, steps_per_epoch=95, seconds_a_step=1e-3, how="fit")
+    >>> steps = {"epochs": 20, "steps_per_epoch": 95, "seconds_a_step": 1e-3}
+    >>> time = TimeEstimate(trials=64, how="fit", **steps)
     >>> time.seconds
     121.6
     >>> print(time)

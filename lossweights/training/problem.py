@@ -30,6 +30,7 @@ from lossweights.watch.inference import (
     OwnLosses,
     output_masks,
     outputs_of,
+    own_training,
     refuse_carried_state,
 )
 from lossweights.watch.reading import values_by_output
@@ -153,11 +154,18 @@ class Rehearsal:
         has_own_losses: Whether the model adds losses by itself, such as regularisers.
         masks: Gives for inputs which elements of the outputs count; see
             `lossweights.watch.inference.output_masks`.
+        has_own_training: Whether its class computes or lowers a loss in a way of its own.
     """
 
     output_shape: Any
     has_own_losses: bool
     masks: Callable[[Any], Any] = lambda x: None
+    has_own_training: bool = False
+
+    @property
+    def sees_more(self) -> bool:
+        """Whether the model is, or may be, trained on more than the terms."""
+        return self.has_own_losses or self.has_own_training
 
 
 def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ()) -> Rehearsal:
@@ -193,7 +201,7 @@ def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ())
     refuse_carried_state(model)
     refuse_shared(model, problem.make_model(seed), data.train.sample.head(2).x)
     own = OwnLosses(model, data.train.sample.head(2).x)
-    return Rehearsal(shape, own.exist, partial(output_masks, model))
+    return Rehearsal(shape, own.exist, partial(output_masks, model), bool(own_training(model)))
 
 
 def _looks_up(model: keras.Model) -> bool:
