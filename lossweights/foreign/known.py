@@ -26,6 +26,7 @@ from lossweights.foreign.keras_names import (
     without_decay,
 )
 from lossweights.foreign.mlflow_names import COLUMNS, LOCATIONS
+from lossweights.foreign.random_states import KERAS_GENERATOR, keras_states, tensorflow_states
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,14 @@ def _has_repositories() -> bool:
     return callable(get_artifact_repository)
 
 
+def _keeps_generator() -> bool:
+    import keras
+
+    keras.random.normal((1,))
+    states = keras_states()
+    return states is not None and states[0](KERAS_GENERATOR) is not None
+
+
 NAMES = (
     ForeignName(
         "keras", "Layer._flatten_layers", "it lists the layers inside layers of any kind",
@@ -227,6 +236,15 @@ NAMES = (
     ForeignName(
         "tensorflow", "OwnedIterator._iterator_resource", "no public way restarts a shuffle",
         "a dataset's shuffle goes on from trial to trial", _has_handle,
+    ),
+    ForeignName(
+        "keras", "global_state.global_seed_generator", "no public name gives the generator that "
+        "is drawn from without a seed", "a plan moves that generator", _keeps_generator,
+    ),
+    ForeignName(
+        "tensorflow", "Context._rng and stateful_random_ops.global_generator", "no public name "
+        "gives what seeds of operations are drawn from, or tells whether there is a generator",
+        "a plan moves them", lambda: tensorflow_states() is not None,
     ),
     ForeignName(
         "mlflow", "tables of its database", "no public way writes a whole run at once, says that "

@@ -4,6 +4,8 @@ Doors:
 
 - `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Simplex`;
 - `baselines`: the weight sets that every sweep tries first;
+- `suggest`: ranges for the weights, from one look at a model;
+- `redundant`: a common factor that is searched for nothing;
 - `sampler`: Optuna's sampler, asked in turns;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
 - `importance`: how much each weight matters for each metric.

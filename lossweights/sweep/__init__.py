@@ -3,6 +3,7 @@
 Doors:
 
 - `sweep`: `Sweep`, which trains Keras models;
+- `plan`: `plan`, one look at a loss and a model before a sweep;
 - `abstract`: `AbstractSweep`, what can be run, launched and loaded by a worker;
 - `prepared`: `Prepared`, a sweep whose data are loaded, as driver and workers see it;
 - `flags`, `launch`: the options of a run on the command line, and launching with them;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,7 @@ from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.masks import with_masks
 from lossweights.loss.scales import reference_scales
-from lossweights.search.space import Space, SpaceLike
+from lossweights.search.space import Fixed, Space, SpaceLike
 from lossweights.search.suggest import suggested_space
 from lossweights.sweep._factor import redundancy
 from lossweights.sweep._plan import Plan
@@ -163,7 +164,15 @@ class View:
             look = Look(model, self.loss, *data, batch_rows=self.batch_size)
             scales, notes = self._scales(look.reading)
             start = look.measure()
-            aside = Aside(model, look.reading, self.optimizer, data, self.batch_size, self.seed)
+            aside = Aside(
+                model,
+                look.reading,
+                self.optimizer,
+                data,
+                self.batch_size,
+                self.seed,
+                summed=self.loss.reduction == "sum",
+            )
             aside.train(self.steps)
             after = look.measure(self.steps)
             time = None if timed is None else timed(aside)
@@ -227,7 +236,9 @@ class View:
 
     def _with_ranges(self, found: Plan) -> Plan:
         """The plan with ranges for the weights; see `suggested_space`."""
-        names, scales = list(self.loss.terms), found.scales
+        scales = found.scales
+        off = [name for name in self.loss.terms if not math.isfinite(found.magnitudes[name][0])]
+        names = [name for name in self.loss.terms if name not in off]
         if len(names) < 2:
             return found
         every = set(scales) == set(names)
@@ -236,7 +247,8 @@ class View:
             dict(zip(found.weights, gradient_norms(gram).tolist(), strict=True))
             for gram in found.grams
         ]
-        anchor = _anchor(self.loss.terms, self.loss.weights, self.space)
+        terms = {name: self.loss.terms[name] for name in names}
+        anchor = _anchor(terms, self.loss.weights, self.space)
 
         def even(sizes: Mapping[str, float]) -> dict[str, float]:
             """The weights at which what has these sizes counts as much as the anchor at 1."""
@@ -246,7 +258,8 @@ class View:
 
         by_length = [even(each) for each in lengths]
         balances = {name: [each[name] for each in by_length if name in each] for name in names}
-        space = suggested_space(names, anchor, even(scales), balances)
+        ranges = suggested_space(names, anchor, even(scales), balances)
+        space = {name: ranges.get(name, Fixed(0.0)) for name in self.loss.terms}
         return replace(found, space=space, unscaled=not units)
 
 
@@ -288,7 +301,7 @@ def _anchor(terms: Mapping[str, Term], weights: Mapping[str, float], space: Spac
 
     Accuracy is the first squared or absolute error or loss of Keras' own; or the first term.
     """
-    on = [name for name in terms if weights[name] > 0]
+    on = [name for name in terms if weights[name] > 0] or list(terms)
     if space is not None and space.simplex is None:
         fixed = [name for name in terms if name not in space.parameters]
         on = [name for name in fixed if name not in space.switched_off] or on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
@@ -17,13 +17,15 @@ from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
 from lossweights.search.space import Space, SpaceLike
-from lossweights.sweep._plan import Plan
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.terms import as_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
+
+if TYPE_CHECKING:
+    from lossweights.sweep._plan import Plan
 
 # Keras' names for the weighted total: smaller weights would win.
 _WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")

@@ -50,6 +50,7 @@ class Aside:
         data: ``(x, y, sample_weight)``, arrays or ``None``.
         batch_size: Rows a step.
         seed: Of the order in which the rows are visited; it is that of `batch_order`.
+        summed: Whether the loss is the sum over the rows of a batch, and not their mean.
 
     Raises:
         RecipeError: The optimizer cannot be made anew.
@@ -63,8 +64,11 @@ class Aside:
         data: tuple[Any, Any, Any],
         batch_size: int,
         seed: int = 0,
+        *,
+        summed: bool = False,
     ) -> None:
         self._model, self._reading, self._weights = model, reading, reading.weights()
+        self._factor = float(min(batch_size, count_rows(data[0]))) if summed else 1.0
         self.optimizer = fresh_optimizer(optimizer)
         self.optimizer.build(model.trainable_variables)
         _take_over(self.optimizer, optimizer)
@@ -97,7 +101,7 @@ class Aside:
             means = self._reading.components(y, outputs, sample_weight)
             # 0 times what is not defined would be that
             parts = [
-                self._weights[name] * ops.cast(mean, "float32")
+                self._factor * self._weights[name] * ops.cast(mean, "float32")
                 for name, mean in means.items()
                 if self._weights[name]
             ]

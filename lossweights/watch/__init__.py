@@ -3,6 +3,7 @@
 Doors:
 
 - `monitor`: `TermMonitor`, the Keras callback;
+- `look`: `Look`, one measurement of a model, now and again;
 - `probe`: the magnitude of every term on a fixed set of samples;
 - `inference`: how a model is measured without being changed, and the losses that it adds itself;
 - `reading`: where the terms read in a compiled model, and what else it is trained on;

@@ -11,7 +11,7 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport
 from lossweights.watch._instruments import Instruments, Settings
 from lossweights.watch.gradients import require_tensorflow
-from lossweights.watch.inference import outputs_of
+from lossweights.watch.inference import outputs_of, refuse_carried_state
 from lossweights.watch.probe import placed, rows
 from lossweights.watch.reading import Reading
 
@@ -51,6 +51,12 @@ class Look:
         batch_rows: int,
     ) -> None:
         require_tensorflow()
+        refuse_carried_state(model)
+        if not model.trainable_variables:
+            raise ModelError(
+                "Expected a model with trainable parameters. Found none, so that no term can drive "
+                "anything. Set trainable = True where it is to learn."
+            )
         self.reading = Reading(model, loss)
         self.reading.refuse_other_weights()
         _try(model, self.reading, rows((x, y, sample_weight), slice(2)))

@@ -231,6 +231,28 @@ def test_a_used_optimizer_goes_on_where_it_is():
     assert found.magnitudes["mse"][1] == pytest.approx(float(means["mse"]), rel=1e-5)
 
 
+def test_a_sum_over_the_batch_is_stepped_as_one():
+    """As `fit` does, whose steps are then longer by the rows of a batch."""
+    loss, optimizer = lw.CombinedLoss({"mse": "mse"}, reduction="sum"), keras.optimizers.SGD(1e-3)
+    found = lw.plan(loss, make_line(), X, Y, optimizer=optimizer, batch_size=64, steps=2)
+    model = make_line()
+    model.compile(optimizer, loss=loss)
+    model.fit(X, Y, batch_size=64, epochs=2, verbose=0)
+    mse = loss.components(Y, model(X))["mse"]
+    assert found.magnitudes["mse"][1] == pytest.approx(float(mse), rel=1e-5)
+
+
+def test_a_term_that_is_off_and_undefined_stays_off():
+    """It is no anchor, and gets no range; all else is told."""
+    terms = {"log": lambda y, p: keras.ops.log(p - 1e3), "mse": "mse", "mae": "mae"}
+    loss = lw.CombinedLoss(terms, {"log": 0.0, "mse": 1.0, "mae": 1.0})
+    found = lw.plan(loss, make_line(), X, Y)
+    assert found.space["log"] == lw.Fixed(0.0)
+    assert found.space["mse"] == lw.Fixed(1.0)
+    assert found.to_dict()["parts"]["log"]["magnitude"] == {"start": None, "after": None}
+    assert found.driver == "mse"
+
+
 def test_several_inputs_and_outputs():
     """Terms on outputs by name, targets as a dict or a list, compiled or not."""
     one, two = keras.Input((3,), name="one"), keras.Input((2,), name="two")
@@ -280,6 +302,25 @@ def unbuilt():
     return keras.Sequential([keras.layers.Dense(1)])
 
 
+def carrying():
+    """A model that carries its state from batch to batch."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(batch_shape=(4, 3)),
+            layers.Reshape((3, 1)),
+            layers.SimpleRNN(1, stateful=True),
+        ]
+    )
+
+
+def frozen():
+    """A model with nothing to train."""
+    model = make_line()
+    model.trainable = False
+    return model
+
+
 def other():
     """A model compiled with another combined loss."""
     model = make_line()
@@ -292,6 +333,8 @@ REFUSED = {
     "no model": (lambda: (make_loss(), len, X, Y), {}, ModelError, "keras.Model. Found"),
     "not built": (lambda: (make_loss(), unbuilt(), X, Y), {}, ModelError, "Expected a built"),
     "another loss": (lambda: (make_loss(), other(), X, Y), {}, ModelError, "another CombinedLoss"),
+    "carries state": (lambda: (make_loss(), carrying(), X, Y), {}, ModelError, "stateful=False"),
+    "frozen": (lambda: (make_loss(), frozen(), X, Y), {}, ModelError, "trainable = True"),
     "other inputs": (lambda: (make_loss(), make_line(), X.T, Y[:3]), {}, ModelError, "inputs"),
     "other targets": (
         lambda: (lw.CombinedLoss({"a": lw.terms.Boundary(axes=1)}), make_line(), X, Y),
