@@ -21,12 +21,12 @@ class TimeEstimate:
         seeds: Trainings of each weight set.
         how: How trials are trained, such as ``"stacked, 16 members at once"``.
 
-    >>> steps = {"epochs": 20, "steps_per_epoch": 95, "seconds_a_step": 1e-3}
+    >>> steps = {"epochs": 20, "steps_per_epoch": 95, "seconds_a_step": 0.25}
     >>> time = TimeEstimate(trials=64, how="fit", **steps)
     >>> time.seconds
-    121.6
+    30400.0
     >>> print(time)
-    about 2:02 min of training: 64 trials x 20 epochs x 95 steps x 1 ms (measured; fit)
+    about 8:27 h of training: 64 trials x 20 epochs x 95 steps x 250 ms (measured; fit)
     """
 
     trials: int
