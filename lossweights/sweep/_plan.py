@@ -35,7 +35,7 @@ LEGEND = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # arrays have no single answer to ==
 class Plan:
     """One look at a loss and a model, without a sweep: what `lossweights.plan` gives.
 

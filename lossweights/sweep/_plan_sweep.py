@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from lossweights.base.numbers import whole_number
 from lossweights.loss.combined import CombinedLoss
 from lossweights.search.space import Space
 from lossweights.sweep._plan import Plan
 from lossweights.sweep._prepare import PreparedSweep
 from lossweights.sweep.plan import View
-from lossweights.training.aside import Aside
-from lossweights.training.estimate import TimeEstimate
 from lossweights.training.problem import Problem
 
 
@@ -52,12 +48,7 @@ def plan_sweep(
     )
     if trials is None:
         return view.plan()
-    counts: dict[str, Any] = {"trials": whole_number("trials", trials, 1), "epochs": epochs}
-
-    def timed(_: Aside) -> TimeEstimate:
-        return prepared.trainers.estimate(**counts)
-
-    return view.plan(timed)
+    return view.plan(lambda _: prepared.trainers.estimate(trials, epochs))
 
 
 def _which(weights: Mapping[str, float], scaled: bool) -> str:

@@ -30,10 +30,12 @@ from lossweights.training.estimate import TimeEstimate
 from lossweights.training.timing import seconds_a_step
 from lossweights.watch.inference import output_masks, outputs_of, own_training
 from lossweights.watch.look import Look
-from lossweights.watch.probe import as_arrays, count_rows, placed, rows
+from lossweights.watch.probe import as_arrays, count_rows, placed, rows, spread
 from lossweights.watch.reading import Reading
 
 STEPS = 10  # between the two measurements
+# Rows and elements of the targets that reference scales are taken from: seconds at most.
+FEWEST_SCALED, MOST_SCALED = 1024, 1 << 24
 _ACCURACY = (MeanSquaredError, MeanAbsoluteError, Huber, KerasLoss)
 
 Rows = tuple[Any, Any, Any]  # x, y, sample_weight
@@ -201,7 +203,9 @@ class View:
 
     def _scales(self, reading: Reading) -> tuple[dict[str, float], list[str]]:
         """The reference scales that there are, and why others are not."""
-        terms, (x, y, weight) = dict(self.loss.terms), self.data
+        elements = sum(math.prod(array.shape[1:]) for array in tree.flatten(self.data[1]))
+        most = max(FEWEST_SCALED, MOST_SCALED // max(elements, 1))
+        terms, (x, y, weight) = dict(self.loss.terms), spread(self.data, most)
         outputs = reading.of_terms(outputs_of(self.model, placed(rows(x, slice(2)))))
         masks = output_masks(self.model, x)
         weights = with_masks(

@@ -157,7 +157,13 @@ class Sweep(AbstractSweep):
         """
         from lossweights.sweep._plan_sweep import plan_sweep  # what runs a sweep does not need it
 
+        trials = None if trials is None else whole_number("trials", trials, 1)
         epochs = None if epochs is None else whole_number("epochs", epochs, 1)
+        if trials is None and epochs is not None:
+            raise RecipeError(
+                f"Expected trials= with epochs=, as the time follows from both. Found "
+                f"epochs={epochs} alone. Say how many trials, or leave it out."
+            )
         with kept_random_states():
             prepared = self.prepare(rehearse=True)
             return plan_sweep(

@@ -11,7 +11,7 @@ class TimeEstimate:
     """Training time of a sweep, from what a step took.
 
     Start-up, compiling, measuring after each epoch and recording are not in it; worker processes
-    may shorten it. What a step takes was measured while the machine did what it did then.
+    and early stopping may shorten it. A step was measured while the machine did what it did then.
 
     Attributes:
         trials: Weight sets to be tried.

@@ -81,8 +81,9 @@ def test_a_script_is_looked_at_for_a_program():
         ("x = 1\n", (), "SweepNotFound: Expected one lw.Sweep"),
         (SCRIPT % '"sgd"', ("--trials", "0"), "RecipeError: Expected trials"),
         (SCRIPT % '"sgd"', ("--epochs", "-1"), "RecipeError: Expected epochs"),
+        (SCRIPT % '"sgd"', ("--epochs", "9"), "RecipeError: Expected trials= with epochs="),
     ],
-    ids=["fake", "no sweep", "trials", "epochs"],
+    ids=["fake", "no sweep", "trials", "epochs", "epochs alone"],
 )
 def test_what_cannot_be_looked_at_is_a_sentence(text, options, said):
     """And an exit code, as of the other commands."""

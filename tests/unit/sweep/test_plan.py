@@ -11,6 +11,10 @@ import tensorflow as tf
 import lossweights as lw
 from lossweights.base.errors import DataError, ModelError, RecipeError, TermError
 from lossweights.search.space import Space
+from lossweights.sweep.plan import View
+from lossweights.terms import as_term
+from lossweights.training import FitTrainer, Member
+from lossweights.training.problem import Problem
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 3))
@@ -151,7 +155,8 @@ def make_restless():
     )
     model.get_layer("frozen").trainable = False
     loss = make_loss()
-    model.compile(keras.optimizers.Adam(1e-2), loss=loss, metrics=["mae"], jit_compile=False)
+    # Without graphs each step draws anew, and the test is fast.
+    model.compile(keras.optimizers.Adam(1e-2), loss=loss, metrics=["mae"], run_eagerly=True)
     model.fit(X[:32], Y[:32], batch_size=16, epochs=1, verbose=0)
     return model, loss
 
@@ -186,7 +191,7 @@ def trained_on(look):
     tf.random.set_global_generator(tf.random.Generator.from_seed(5))
     before = state(model)
     if look:
-        found = lw.plan(loss, model, X, Y, batch_size=16, steps=3, trials=2, epochs=1)
+        found = lw.plan(loss, model, X, Y, batch_size=16, steps=3)
         assert list(found.weights) == ["mse", "under", "model"]
         assert state(model) == before
     numbers = drawn()
@@ -229,6 +234,50 @@ def test_a_used_optimizer_goes_on_where_it_is():
     goes_on.fit(X, Y, batch_size=64, epochs=2, verbose=0)
     means = loss.components(Y, goes_on(X))
     assert found.magnitudes["mse"][1] == pytest.approx(float(means["mse"]), rel=1e-5)
+
+
+def make_dropped():
+    """A model whose training draws numbers."""
+    layers = [keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(0.4)]
+    return keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(1)])
+
+
+def test_the_steps_of_a_sweep_are_the_first_of_its_trials():
+    """The rows in the same order, the same numbers drawn: here they are an epoch."""
+    terms = {name: as_term(term, name) for name, term in make_loss().terms.items()}
+    problem = Problem(
+        build_model=make_dropped, terms=terms, metrics={}, optimizer="adam", epochs=1, batch_size=16
+    )
+    data = lw.Data(train=(X, Y), val=(X, Y))
+    weights = {"mse": 2.0, "under": 0.5}
+    view = View(
+        loss=make_loss(**weights), model=problem.make_model(3), batch_size=16, steps=4, seed=3,
+        data=(data.train.x, data.train.y, None), optimizer=problem.make_optimizer(),
+    )  # fmt: skip
+    found = view.plan()
+    (trial,) = FitTrainer(problem, data).train([Member(weights, seed=3)], lambda *_: True)
+    for i, report in enumerate(trial.reports):
+        measured = {name: pair[i] for name, pair in found.magnitudes.items()}
+        assert report.train == pytest.approx(measured, rel=1e-5)
+
+
+def test_a_plan_of_a_sweep_leaves_all_generators():
+    """Though building its models sets them."""
+    sweep = lw.Sweep(
+        name="looked-at", build_model=make_dropped, load_data=lambda: lw.Data((X, Y), (X, Y)),
+        terms={"mse": "mse", "under": lw.terms.Underestimation()}, space=FREE,
+        metrics={"rmse": lw.metrics.RMSE()}, objectives={"rmse": "minimize"}, seed=5,
+    )  # fmt: skip
+    numbers = []
+    for look in (True, False):
+        keras.utils.set_random_seed(11)
+        tf.random.set_global_generator(tf.random.Generator.from_seed(5))
+        drawn()
+        if look:
+            found = sweep.plan()
+        numbers.append(drawn())
+    assert numbers[0] == numbers[1]
+    assert found.magnitudes == sweep.plan().magnitudes  # one seed, one model
 
 
 def test_a_sum_over_the_batch_is_stepped_as_one():
