@@ -84,7 +84,7 @@ def plan(
         int | None, typer.Option(help="Tell how long so many trials train, from timed steps.")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs of each, for the time.  [default: the sweep's]")
+        int | None, typer.Option(help="Epochs of each, for the time; the sweep's if left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:

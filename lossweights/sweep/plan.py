@@ -245,7 +245,7 @@ class View:
         names = [name for name in self.loss.terms if name not in off]
         if len(names) < 2:
             return found
-        every = set(scales) == set(names)
+        every = set(names) <= set(scales)
         units = self.units if self.units is not None else scales if every else {}
         lengths = [
             dict(zip(found.weights, gradient_norms(gram).tolist(), strict=True))
