@@ -119,7 +119,7 @@ def likely_trainer(candidates: Candidates, trials: int, kept: Kept) -> Chosen:
         trials: How many trials there will be.
         kept: What was measured for as many trials of this problem counts, if there is anything.
     """
-    choice = _Choice(candidates, "auto", trials)
+    choice = _Choice(candidates, "auto", trials, memory=None)
     rates = kept.load() if choice.in_doubt and choice.may_be_stacked else None
     if rates is not None:
         best, members = rates.best(choice.usual, choice.most)
