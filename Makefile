@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest $(IN_THREE)
 QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui check test test-slow wheel test-lowest test-newest test-pythons lint types unit quick clean
+.PHONY: help venv sweep ui check test soak test-slow wheel test-lowest test-newest test-pythons lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -40,6 +40,9 @@ check: venv ## Lint, types and the tests that need no Keras, for every save
 	@$(MAKE) --no-print-directory --jobs 2 lint types quick  # side by side: one keeps a core busy
 
 test: lint types unit ## Lint, types and all tests but the slow ones
+
+soak: venv ## Kill sweeps of ten kinds of models for half an hour; called again it goes on
+	$(BIN)/python -m tests.soak $(ARGS)
 
 test-slow: venv ## The slow tests: chaos, long traces
 	$(PYTEST) -m slow

@@ -15,6 +15,7 @@ from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
 from lossweights.executors._limit import ReportLimit
 from lossweights.executors._messages import check_report, receive, received_batch, send
+from lossweights.foreign.generated_files import remove_generated_files
 from lossweights.records import EpochReport
 from lossweights.training import Trainer
 
@@ -58,6 +59,8 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None
                 _print_to(message["path"])
     except (EOFError, OSError):
         return  # the driver has gone, or wants no more
+    finally:
+        remove_generated_files()  # the end of TensorFlow may be cut short
 
 
 def _print_to(path: str) -> None:
@@ -86,6 +89,7 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
                 if message["say"] == "stop" and message["batch"] == batch.key:
                     stopped.update(message["positions"])
         except (EOFError, OSError):
+            remove_generated_files()
             os._exit(0)  # the driver has gone: whatever the user's code would catch, this ends
         return position not in stopped
 

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+from lossweights.foreign.generated_files import GENERATED, generated_files
 from lossweights.foreign.keras_names import (
     RANDOM_STATE,
     call_arguments,
@@ -136,6 +137,14 @@ def _names_random_state() -> bool:
     return is_random_state(keras.random.SeedGenerator(0).state)
 
 
+def _writes_files() -> bool:
+    import tensorflow as tf
+
+    before = len(generated_files())
+    tf.autograph.to_graph(_writes_files)
+    return len(generated_files()) > before
+
+
 def _knows_operations() -> bool:
     from tensorflow.python.framework import op_def_registry
 
@@ -236,6 +245,10 @@ NAMES = (
     ForeignName(
         "tensorflow", "OwnedIterator._iterator_resource", "no public way restarts a shuffle",
         "a dataset's shuffle goes on from trial to trial", _has_handle,
+    ),
+    ForeignName(
+        "tensorflow", f"modules called {GENERATED}...", "nothing else says which files are whose",
+        "a worker whose driver was killed leaves a few small temporary files", _writes_files,
     ),
     ForeignName(
         "keras", "global_state.global_seed_generator", "no public name gives the generator that "

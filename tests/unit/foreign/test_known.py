@@ -6,9 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import lossweights as lw
-from lossweights.foreign import keras_names, known
+from lossweights.foreign import generated_files, keras_names, known
 from lossweights.training.problem import Problem
 
 PACKAGE = Path(lw.__file__).parent
@@ -145,3 +146,14 @@ def test_loss_weights_of_losses_that_cannot_be_described(monkeypatch):
     model.compile(loss="mse", loss_weights=[0.5])
     monkeypatch.setattr(model, "_compile_loss", None)
     assert list(keras_names.compiled_loss_weights(model)) == [0.5]
+
+
+def test_generated_files_are_removed_before_python_ends():
+    """The module stays; TensorFlow, which removes its files at the end, finds nothing to remove."""
+    before = set(generated_files.generated_files())
+    doubled = tf.autograph.to_graph(lambda x: 2 * x)
+    (made,) = set(generated_files.generated_files()) - before
+    assert made.exists()
+    generated_files.remove_generated_files()
+    assert not made.exists()
+    assert doubled(2) == 4
