@@ -23,6 +23,7 @@ from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported,
 from lossweights.records import EpochReport, Failure, Outcome
 from lossweights.results.folder import Asked, Finished
 from lossweights.results.status import Worker
+from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
 
 log = logging.getLogger("lossweights")
@@ -54,6 +55,7 @@ class Driver:
         policy: What to do with trials that go wrong.
         tracker: Hears of reports while trials train, or ``None``.
         deadline: When to end in order, on the clock of `time.monotonic`; ``None`` for never.
+        stagnation: Says when nothing new is to be asked for; ``None`` for never.
 
     Attributes:
         out_of_time: Whether it ended at the deadline, before enough trials had.
@@ -68,6 +70,7 @@ class Driver:
         policy: Policy,
         tracker: LiveTracker | None = None,
         deadline: float | None = None,
+        stagnation: Stagnation | None = None,
     ) -> None:
         self._store, self._executor, self._recorder = store, executor, recorder
         self._signals, self._policy, self._tracker = signals, policy, tracker
@@ -83,6 +86,7 @@ class Driver:
         self._fits: int | None = None  # members of a stack, since a larger one lacked memory
         self._streak, self._divergence = Streak(), Divergence()
         self._deadline = math.inf if deadline is None else deadline
+        self._stagnation = stagnation
         self.out_of_time = False
 
     def run(self, trials: int) -> None:
@@ -118,7 +122,8 @@ class Driver:
         except BaseException:
             self._give_up()
             raise
-        self.out_of_time = self._store.finished() < trials
+        stagnated = self._stagnation is not None and self._stagnation.is_reached
+        self.out_of_time = self._store.finished() < trials and not stagnated
 
     @property
     def _stopping(self) -> bool:
@@ -161,7 +166,7 @@ class Driver:
         waiting: dict[int, Finished | Asked] = {}
         for finished in history:
             if not self._single or place(finished.asked) < learned_until:
-                self._store.learn(finished)
+                self._learn(finished)
             else:
                 self._store.expect(finished.asked)
                 waiting[place(finished.asked)] = finished
@@ -192,10 +197,19 @@ class Driver:
             if turn is None:
                 break
             for place in turn.places:
-                self._store.learn(turn.results[place])
+                self._learn(turn.results[place])
         self._recorder.wake()
 
+    def _learn(self, finished: Finished) -> None:
+        """Let the sampler learn of a trial, and whatever else goes by the order of places."""
+        self._store.learn(finished)
+        if self._stagnation is not None:
+            result = finished.result
+            self._stagnation.add(result.metrics if result.outcome is Outcome.COMPLETE else None)
+
     def _may_ask(self) -> bool:
+        if self._stagnation is not None and self._stagnation.is_reached:
+            return False
         return self._recorder.error is None and not self._divergence.is_all
 
     def _next_size(self) -> int:

@@ -11,7 +11,7 @@ from lossweights.base.durations import seconds_of
 from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import bytes_of
-from lossweights.base.numbers import whole_number
+from lossweights.base.numbers import as_number, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class RunOptions:
     trial_timeout: float | None = None
     time_limit: float | str | None = None
     memory: int | str | None = None
+    patience: int | None = None
+    min_growth: float = 0.01
     max_retries: int = 1
     quiet: bool = False
     script: Path | None = None
@@ -64,7 +66,16 @@ class RunOptions:
             trial_timeout=None if self.trial_timeout is None else float(self.trial_timeout),
             time_limit=None if limit is None else seconds_of("time_limit", limit),
             memory=None if memory is None else bytes_of("memory", memory),
+            patience=None if self.patience is None else whole_number("patience", self.patience, 1),
+            min_growth=_checked_growth(self.min_growth),
         )
+
+
+def _checked_growth(growth: Any) -> float:
+    number = as_number(growth)
+    if not 0 < number < 1:
+        raise RecipeError(f"Expected min_growth as a part from 0 to 1. Found {growth!r}.")
+    return number
 
 
 def _checked_workers(workers: Any) -> int:

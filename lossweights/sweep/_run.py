@@ -16,6 +16,7 @@ from lossweights.driver import Driver, Policy, Recorder
 from lossweights.executors import refuse_in_worker
 from lossweights.results.folder import refuse_existing
 from lossweights.results.result import SweepResult
+from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
 from lossweights.sweep._choose import Crew
 from lossweights.sweep._declaration import Declaration
@@ -68,14 +69,18 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     crew.executor.log_to(store.folder / "logs")
                     recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
                     policy = Policy(options.max_retries, options.trial_timeout)
+                    stagnation = _stagnation(store, options)
                     driver = Driver(
-                        store, crew.executor, recorder, signals, policy, telemetry.tracker, deadline
-                    )
+                        store, crew.executor, recorder, signals, policy, telemetry.tracker,
+                        deadline, stagnation,
+                    )  # fmt: skip
                     telemetry.follow(driver, driver.at_once(options.trials))
                     with recorder:
                         driver.run(options.trials)
                 if driver.out_of_time:
                     telemetry.out_of_time()
+                elif stagnation is not None and stagnation.is_reached:
+                    telemetry.stagnated(stagnation)
             # 6. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
@@ -84,6 +89,12 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     result = SweepResult.read(name, options.root)
     refuse_nothing(result, options)
     return result
+
+
+def _stagnation(store: Store, options: RunOptions) -> Stagnation | None:
+    if options.patience is None:
+        return None
+    return Stagnation(store.objectives, options.patience, options.min_growth)
 
 
 def refuse_nothing(result: SweepResult, options: RunOptions) -> None:

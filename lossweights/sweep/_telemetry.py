@@ -13,6 +13,7 @@ from lossweights.base.errors import StoreError
 from lossweights.driver import Driver, SweepProgress
 from lossweights.results.folder import Finished, list_results
 from lossweights.results.status import StatusBoard
+from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
 from lossweights.sweep._options import RunOptions
 from lossweights.tracking import STOPPED, Ending, Tracker
@@ -38,7 +39,7 @@ class Telemetry:
         self.progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
         self.tracker = _tracker(store, options)
         self._ending = Ending("KILLED", STOPPED)  # by a signal, unless an error or `end` says else
-        self._out_of_time = ""
+        self._why_early = ""
         self._driver: Driver | None = None
 
     def __enter__(self) -> Telemetry:
@@ -79,15 +80,26 @@ class Telemetry:
 
     def out_of_time(self) -> None:
         """Say that the time limit ended the sweep before enough trials had ended."""
-        self._out_of_time = (
-            f"The time limit was reached after {self._store.finished()} of {self._trials} trials. "
-            f"Go on with: {command('resume', self._store.name, self._store.root)}"
+        self._ended_early("The time limit was reached")
+
+    def stagnated(self, stagnation: Stagnation) -> None:
+        """Say that the front does not grow any more, and by what it grew last."""
+        self._ended_early(
+            f"The front's hypervolume grew by {stagnation.growth:.2%} in the last "
+            f"{stagnation.patience} trials, less than {stagnation.min_growth:.2%}, so the sweep is "
+            f"done"
         )
-        log.warning("%s", self._out_of_time)
+
+    def _ended_early(self, why: str) -> None:
+        go_on = command("resume", self._store.name, self._store.root)
+        self._why_early = (
+            f"{why} after {self._store.finished()} of {self._trials} trials. Go on with: {go_on}"
+        )
+        log.warning("%s", self._why_early)
 
     def end(self, ending: Ending) -> None:
         """Say how the sweep ends."""
-        note = f"{ending.note} {self._out_of_time}".rstrip()
+        note = f"{ending.note} {self._why_early}".rstrip()
         self._ending = replace(ending, note=note)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

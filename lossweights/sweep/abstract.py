@@ -56,6 +56,8 @@ class AbstractSweep(Declaration):
         trial_timeout: float | None = None,
         time_limit: float | str | None = None,
         memory: int | str | None = None,
+        patience: int | None = None,
+        min_growth: float = 0.01,
         max_retries: int = 1,
         quiet: bool = False,
         script: str | Path | None = None,
@@ -82,6 +84,10 @@ class AbstractSweep(Declaration):
             memory: Bytes, or ``"8G"`` or ``"800M"``, that all processes of the sweep may hold
                 together; by default what is free. It bounds stacks and workers, and a worker
                 beyond its share makes room for a new one after its batch.
+            patience: Trials after which the sweep ends if the front's hypervolume has not grown by
+                ``min_growth`` in them; see `lossweights.search.stagnation.Stagnation`. ``None``
+                tries all ``trials``.
+            min_growth: By which part of itself it has to grow.
             max_retries: How often weights are tried again whose worker died or ran out of time.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
@@ -114,6 +120,8 @@ class AbstractSweep(Declaration):
             trial_timeout=trial_timeout,
             time_limit=time_limit,
             memory=memory,
+            patience=patience,
+            min_growth=min_growth,
             max_retries=max_retries,
             quiet=quiet,
             script=None if script is None else Path(script),

@@ -55,6 +55,14 @@ class Flags:
             help="Memory that all processes may hold together: 8G, 800M.  [default: free]"
         ),
     ] = None
+    patience: Annotated[
+        int | None,
+        typer.Option(help="End when the front has not grown in so many trials."),
+    ] = None
+    min_growth: Annotated[
+        float,
+        typer.Option(help="Part by which its hypervolume grows, or it has not.", show_default=True),
+    ] = 0.01
     max_retries: Annotated[
         int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
     ] = 1
@@ -89,6 +97,8 @@ class Flags:
             trial_timeout=self.trial_timeout,
             time_limit=self.time_limit,
             memory=self.memory,
+            patience=self.patience,
+            min_growth=self.min_growth,
             max_retries=self.max_retries,
             quiet=self.quiet,
             script=script,
