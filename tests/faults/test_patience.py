@@ -64,6 +64,6 @@ def test_patience_ends_at_the_same_trial_whoever_trains(scripted):
 )
 def test_patience_that_cannot_be_is_refused(tmp_path, options):
     """Before anything is made."""
-    with pytest.raises(RecipeError, match="Expected (patience|min_growth)"):
+    with pytest.raises(RecipeError, match=r"Expected (patience|min_growth)"):
         FakeSweep("fake").run(trials=4, root=tmp_path / "runs", **{"patience": 9, **options})
     assert not (tmp_path / "runs").exists()
