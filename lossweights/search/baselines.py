@@ -27,7 +27,7 @@ def baselines(space: Space, given: Sequence[Mapping[str, float]] = ()) -> list[d
     [{'under': 1.0}, {'under': 0.1}, {'under': 10.0}]
     """
     found = [space.parameters_of(weights) for weights in given]
-    found.append(_equal(space))
+    found.append(equal_weights(space))
     found.extend(_corner(space, name) for name in space.names)
     unique: list[dict[str, float]] = []
     for parameters in found:
@@ -45,7 +45,8 @@ def _makes_a_loss(space: Space, parameters: Mapping[str, float]) -> bool:
     return True
 
 
-def _equal(space: Space) -> dict[str, float]:
+def equal_weights(space: Space) -> dict[str, float]:
+    """Parameter values at which all weights are equal, as near as the bounds allow."""
     if space.simplex is not None:
         return dict.fromkeys(space.parameters, 0.5)
     return {name: min(max(1.0, part.low), part.high) for name, part in space.parameters.items()}
