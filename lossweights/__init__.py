@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lossweights.search.space import LogUniform as LogUniform
     from lossweights.search.space import Simplex as Simplex
     from lossweights.search.space import Uniform as Uniform
+    from lossweights.search.wish import Wish as Wish
     from lossweights.sweep.plan import plan as plan
     from lossweights.sweep.sweep import Sweep as Sweep
     from lossweights.training.early_stopping import EarlyStopping as EarlyStopping
@@ -70,6 +71,7 @@ _HOMES = {
     "Uniform": "lossweights.search.space",
     "Verdict": "lossweights.dominance.verdict",
     "WeightSet": "lossweights.loss.weight_set",
+    "Wish": "lossweights.search.wish",
     "load": "lossweights.results.weights",
     "plan": "lossweights.sweep.plan",
     "reference_scales": "lossweights.loss.scales",

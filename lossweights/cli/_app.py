@@ -29,7 +29,11 @@ app = typer.Typer(
 
 SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
 Pick = Annotated[
-    str, typer.Option(help="knee, min:METRIC, max:METRIC, or 'min:rmse where shortfall<=0.1'.")
+    str,
+    typer.Option(
+        help="knee, min:METRIC, max:METRIC, 'min:rmse where shortfall<=0.1', "
+        "or what is wished for: wish:rmse=55,shortfall=3."
+    ),
 ]
 
 
@@ -168,7 +172,9 @@ def best(name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT) -> Non
         from lossweights.results.result import SweepResult
 
         result = SweepResult.read(name, root)
-        typer.echo(result.best(pick).to_json(), nl=False)
+        weights = result.best(pick)
+        typer.echo(weights.to_json(), nl=False)
+        _warn(str(weights.origin.get("note", "")))
         _warn(result.learned_nothing)
 
 
@@ -184,7 +190,9 @@ def export(
         from lossweights.results.result import SweepResult
 
         result = SweepResult.read(name, root)
-        typer.echo(result.best(pick).save(to))
+        weights = result.best(pick)
+        typer.echo(weights.save(to))
+        _warn(str(weights.origin.get("note", "")))
         _warn(result.learned_nothing)
 
 

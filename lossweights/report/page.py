@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from lossweights.base.files import write_atomic
 from lossweights.report._figures import figures
+from lossweights.report._front import front_note
 from lossweights.report.summary import pareto_rows, scale_note
 from lossweights.results.result import SweepResult
 
@@ -66,7 +67,7 @@ def render(result: SweepResult) -> str:
 {_flip_table(result)}
 <h2>Pareto front</h2>
 {_front_table(result)}
-{_knee_note(result)}
+{_notes(result)}
 <p>{html.escape(scale_note(result))}</p>
 {charts}
 </body>
@@ -85,10 +86,10 @@ def _front_table(result: SweepResult) -> str:
     return _table(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
 
 
-def _knee_note(result: SweepResult) -> str:
-    """What is to be said of a knee that is no proper one."""
-    note = result.knee.note if result.has_best else ""
-    return f"<p>{html.escape(note)}</p>" if note else ""
+def _notes(result: SweepResult) -> str:
+    """What is to be said of the picks, and of what the front may hide."""
+    notes = filter(None, [*result.notes, front_note(result)])
+    return "\n".join(f"<p>{html.escape(note)}</p>" for note in notes)
 
 
 def _flip_table(result: SweepResult) -> str:

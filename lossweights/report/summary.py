@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lossweights.base.commands import from_here, program
+from lossweights.report._front import front_note
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import pick_path, promoted_path
@@ -59,7 +60,7 @@ def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
 
 def _row(result: SweepResult, alike: Sequence[Mapping[Hashable, Any]]) -> dict[str, str]:
     """One row for trials whose objectives are equal to four digits."""
-    shown = min(alike, key=lambda row: (row["number"] != result.knee.row, row["number"]))
+    shown = min(alike, key=lambda row: (row["number"] != result.knee.number, row["number"]))
     others = f" and {len(alike) - 1} alike" if len(alike) > 1 else ""
     return {
         "trial": f"{shown['number']}{others}",
@@ -147,11 +148,11 @@ def _print_picks(
         measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
         where = f"trial {weights.origin['trial']}, {measured}"
         _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
-    if result.knee.note:
-        _plain(console, f"  {result.knee.note}")
+    for note in filter(None, [*result.notes, front_note(result)]):
+        _plain(console, f"  {note}")
     if result.test:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
-        _plain(console, f"  knee on test data: {measured}")
+        _plain(console, f"  {result.first_pick} on test data: {measured}")
     if result.remark:
         _plain(console, f"  {result.remark}")
     promoted = promoted_path(root, result.name)

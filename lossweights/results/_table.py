@@ -10,6 +10,7 @@ import numpy as np
 from lossweights.dominance.verdict import Verdict
 from lossweights.records import Outcome
 from lossweights.results.folder import Finished
+from lossweights.search.aims import Aims
 
 
 def trial_row(
@@ -17,6 +18,7 @@ def trial_row(
     verdict: Verdict | None,
     objectives: Iterable[str],
     scales: Mapping[str, float],
+    aims: Aims,
 ) -> dict[str, Any]:
     """The row of a trial; `lossweights.results.result.SweepResult.trials` names its columns.
 
@@ -25,6 +27,7 @@ def trial_row(
         verdict: What drove it, if it was judged.
         objectives: Names of the objectives, which have a column in any case.
         scales: What sampled weights were divided by, empty if by nothing.
+        aims: What the sweep aims at besides.
     """
     asked, result = finished.asked, finished.result
     row: dict[str, Any] = {
@@ -39,6 +42,8 @@ def trial_row(
     complete = result.outcome is Outcome.COMPLETE
     metrics = result.metrics if complete else dict.fromkeys(result.metrics, np.nan)
     row.update({**dict.fromkeys(objectives, np.nan), **metrics})
+    if aims.constraints:
+        row["violation"] = aims.violation(result.metrics) if complete else np.nan
     row.update({f"stderr/{n}": v for n, v in result.standard_errors.items() if complete})
     for name, weight in result.weights.items():
         row[f"weight/{name}"] = weight

@@ -20,6 +20,7 @@ from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._learned import why_nothing_learned
+from lossweights.results._picks import WISH, Picked, Picks, directions_of
 from lossweights.results._table import trial_row
 from lossweights.results.constants import Constants, read_constants
 from lossweights.results.folder import (
@@ -31,11 +32,15 @@ from lossweights.results.folder import (
 )
 from lossweights.results.weights import WARNING, pick_path, promoted_path
 from lossweights.results.winner import read_winner
-from lossweights.search.selection import Knee, costs, knee_in, pareto_mask, pick_index
+from lossweights.search.aims import Aims
+from lossweights.search.selection import costs, pareto_mask
+from lossweights.search.wish import Wish
 
 log = logging.getLogger("lossweights")
 
-RESERVED_COLUMNS = ("number", "kind", "outcome", "driver", "seed", "seconds", "reason")
+RESERVED_COLUMNS = (
+    *("number", "kind", "outcome", "driver", "seed", "seconds", "reason", "violation"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ class SweepResult:
         constants: For each objective its ``value`` for the best constant prediction of the
             validation targets, and for a ``perfect`` one, as far as they are known.
         recipe: How the trials were trained, as the manifest says it.
+        aims: Wish and constraints of the sweep.
+        directions: Which way each metric is better, or ``None`` where neither end is; those of
+            objectives are always known.
         remark: What whoever uses the saved winner must know, such as that its numbers are not those
             of its trial, or why its parameters alone could be saved; empty if nothing.
     """
@@ -69,6 +77,8 @@ class SweepResult:
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     constants: Constants = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    aims: Aims = field(default_factory=Aims)
+    directions: Mapping[str, str | None] = field(default_factory=dict)
     remark: str = ""
 
     @classmethod
@@ -100,6 +110,8 @@ class SweepResult:
             importance=read_importance(folder),
             constants=read_constants(folder),
             recipe=manifest.get("recipe") or {},
+            aims=Aims.of_manifest(manifest),
+            directions=directions_of(manifest),
         )
 
     @cached_property
@@ -120,10 +132,17 @@ class SweepResult:
         ``weight`` multiplied the term in training; ``relative`` is that times the term's scale.
         Losses that the model adds by itself have ``share/model`` and ``decrease/model``.
         With several seeds also ``stderr/`` and the name of each metric: its standard error.
+        With constraints also violation: in sum, in parts of their bounds; 0 for a feasible trial.
         """
         return pd.DataFrame(
             [
-                trial_row(finished, self.verdicts.get(number), self.objectives, self.scales or {})
+                trial_row(
+                    finished,
+                    self.verdicts.get(number),
+                    self.objectives,
+                    self.scales or {},
+                    self.aims,
+                )
                 for number, finished in sorted(self.finished.items())
             ]
         )
@@ -145,20 +164,40 @@ class SweepResult:
         """Whether any trial is complete, so that there is one to pick."""
         return any(f.result.outcome is Outcome.COMPLETE for f in self.finished.values())
 
-    def best_number(self, pick: str = "knee") -> int:
+    def best_number(self, pick: str | Wish = "knee") -> int:
         """The number of the trial that a pick names; see `best`."""
-        complete = self._complete
-        return int(complete["number"].iloc[pick_index(complete, self.objectives, pick)])
+        return self._picked(pick).number
 
     @cached_property
-    def knee(self) -> Knee:
+    def knee(self) -> Picked:
         """The number of the trial at the knee, and a note if it is no proper one.
 
         Raises:
             PickError: No trial is complete.
         """
-        found = knee_in(self._complete, self.objectives)
-        return found._replace(row=int(self._complete["number"].iloc[found.row]))
+        return self._picked("knee")
+
+    @property
+    def first_pick(self) -> str:
+        """The pick that is promoted and trained once more: the wish, if any, or the knee."""
+        return WISH if self.aims.wish else "knee"
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the first pick and of the knee, a paragraph each."""
+        if not self.has_best:
+            return []
+        picked = (self._picked(pick).note for pick in (self.first_pick, "knee"))
+        infeasible = self._picks.infeasible  # said once
+        parts = [infeasible, *(note.removeprefix(infeasible).strip() for note in picked)]
+        return list(dict.fromkeys(filter(None, parts)))
+
+    def _picked(self, pick: str | Wish) -> Picked:
+        return self._picks.pick(pick.pick if isinstance(pick, Wish) else pick)
+
+    @cached_property
+    def _picks(self) -> Picks:
+        return Picks(self._complete, self.objectives, self.aims, self.directions)
 
     @cached_property
     def _complete(self) -> pd.DataFrame:
@@ -173,17 +212,21 @@ class SweepResult:
             )
         return complete
 
-    def best(self, pick: str = "knee") -> WeightSet:
-        """The weight set that a pick names.
+    def best(self, pick: str | Wish = "knee") -> WeightSet:
+        """The weight set that a pick names, of those that satisfy the constraints of the sweep.
 
         Args:
             pick: ``"knee"``, the best compromise; ``"min:rmse"`` or ``"max:dice"``; or with
-                conditions, ``"min:rmse where shortfall<=0.1"``.
+                conditions, ``"min:rmse where shortfall<=0.1"``; or a wish, ``lw.Wish(rmse=55)`` or
+                ``"wish:rmse=55"``, of which the nearest is taken; ``"wish"`` is that of the sweep.
+                The origin of the set has a note that says whether it was reached.
 
         Raises:
             PickError: The pick cannot be read or satisfied, or no trial is complete.
         """
-        number = self.best_number(pick)
+        if isinstance(pick, Wish):
+            pick = pick.pick
+        number, note = self._picked(pick)
         result = self.finished[number].result
         return WeightSet(
             weights=result.weights,
@@ -196,14 +239,13 @@ class SweepResult:
                 "trial": number,
                 "pick": pick,
                 "seed": result.seed,
-                **self._remarks(pick),
+                **self._remarks(note),
             },
             recorded=True,
         )
 
-    def _remarks(self, pick: str) -> dict[str, str]:
-        """What whoever uses a pick must know: a note on the knee, and a warning."""
-        note = self.knee.note if pick == "knee" else ""
+    def _remarks(self, note: str) -> dict[str, str]:
+        """What whoever uses a pick must know: the note on it, and a warning."""
         remarks = {"note": note, WARNING: self.learned_nothing}
         return {key: text for key, text in remarks.items() if text}
 
@@ -261,7 +303,7 @@ class SweepResult:
                 self._results,
                 scales=self.scales,
                 baseline=self.baseline,
-                best=self.best_number("knee") if self.has_best else None,
+                best=self.best_number(self.first_pick) if self.has_best else None,
                 importance=self.importance,
             )
         except Exception as error:
@@ -270,17 +312,18 @@ class SweepResult:
 
     @property
     def standard_picks(self) -> list[str]:
-        """The picks that are saved at the end: the knee and the best of each objective.
+        """The picks that are saved at the end: wish, if any, knee and the best of each objective.
 
         None if no trial is complete.
         """
         if not self.has_best:
             return []
         goals = {"minimize": "min", "maximize": "max"}
-        return ["knee", *(f"{goals[d]}:{name}" for name, d in self.objectives.items())]
+        best_of_each = [f"{goals[d]}:{name}" for name, d in self.objectives.items()]
+        return [*dict.fromkeys([self.first_pick, "knee"]), *best_of_each]
 
     def save_picks(self, root: str | Path = "mlruns") -> dict[str, Path]:
-        """Save the standard picks as weight sets, and promote the knee; paths by pick.
+        """Save the standard picks as weight sets, and promote the first of them; paths by pick.
 
         A sweep that learned nothing promotes nothing, and no earlier set stays promoted.
         """
@@ -291,5 +334,5 @@ class SweepResult:
         if self.learned_nothing:
             promoted.unlink(missing_ok=True)
         elif paths:
-            self.best("knee").save(promoted)
+            self.best(self.first_pick).save(promoted)
         return paths

@@ -24,9 +24,9 @@ def pick_path(root: Path, name: str, pick: str) -> Path:
     return inside(root, "weights", check_name(name, "sweep"), f"{slug}.json")
 
 
-def model_path(root: Path, name: str) -> Path:
-    """The file of the winner's trained model."""
-    return inside(root, "weights", check_name(name, "sweep"), "knee.keras")
+def model_path(root: Path, name: str, pick: str = "knee") -> Path:
+    """The file of the winner's trained model; of a sweep with a wish it is ``wish.keras``."""
+    return pick_path(root, name, pick).with_suffix(".keras")
 
 
 def load(name: str | Path, root: str | Path = "mlruns") -> WeightSet:

@@ -8,7 +8,12 @@ Doors:
 - `redundant`: a common factor that is searched for nothing;
 - `sampler`: Optuna's sampler, asked in turns;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
+- `conditions`: bounds on metrics, such as ``shortfall<=5``;
+- `wish`: `Wish`, what is wanted in outcomes, and the trial nearest to it;
+- `aims`: wish and constraints of a sweep, and how far a trial misses them;
+- `feasibility`: that as Optuna writes it;
 - `importance`: how much each weight matters for each metric.
 
-A new sampler is a class beside `sampler`; `space` and `selection` need no Optuna.
+A new sampler is a class beside `sampler`; `space`, `selection`, `conditions`, `wish` and
+`aims` need no Optuna.
 """

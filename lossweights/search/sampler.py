@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lossweights.search.feasibility import constraint_attributes
 from lossweights.search.space import LogUniform, Space
 
 STARTUP_TRIALS = 16  # random weight sets before TPE models anything; baselines count among them
@@ -67,6 +68,8 @@ class Sampler:
         state: TrialState,
         values: Sequence[float] | None = None,
         last: float | None = None,
+        *,
+        constraints: Sequence[float] | None = None,
     ) -> None:
         """How the trial at a place ended.
 
@@ -76,6 +79,7 @@ class Sampler:
             state: Complete, pruned or failed; of failures nothing is learned.
             values: The objectives of a complete trial.
             last: The last finite value of the only objective, for one that is not complete.
+            constraints: One number for each constraint, at most 0 where it is satisfied.
         """
         steps = {} if last is None else {0: last}
         opened = self._open.pop(place, None) is not None
@@ -85,9 +89,11 @@ class Sampler:
             )
             for step, value in steps.items():
                 self._storage.set_trial_intermediate_value(trial_id, step, value)
+            for key, number in constraint_attributes(_by_place(constraints)).items():
+                self._storage.set_trial_system_attr(trial_id, key, number)
             self._storage.set_trial_state_values(trial_id, state, values)
         if state is not TrialState.FAIL and self._known(parameters):
-            self._learned.append(self._frozen(parameters, state, values, steps))
+            self._learned.append(self._frozen(parameters, state, values, steps, constraints))
             if not opened:
                 self._add(self._learned[-1])
         if len(self._learned) >= FORGET_AT:
@@ -111,7 +117,8 @@ class Sampler:
         """The latest trials, and of the others the best, in their order."""
         old = self._learned[: BEST - REMEMBERED]
         beaten = times_beaten([self._costs(trial) for trial in old])
-        best = np.sort(np.argsort(beaten, kind="stable")[:BEST])
+        violated = [sum(max(n, 0.0) for n in trial.constraints.values()) for trial in old]
+        best = np.sort(np.lexsort((beaten, violated))[:BEST])
         return [old[i] for i in best] + self._learned[BEST - REMEMBERED :]
 
     def _costs(self, trial: FrozenTrial) -> list[float]:
@@ -134,6 +141,7 @@ class Sampler:
         state: TrialState,
         values: Sequence[float] | None = None,
         steps: Mapping[int, float] | None = None,
+        constraints: Sequence[float] | None = None,
     ) -> FrozenTrial:
         return create_trial(
             state=state,
@@ -141,7 +149,13 @@ class Sampler:
             params=dict(parameters),
             distributions=self._distributions,
             intermediate_values=dict(steps or {}),
+            constraints=_by_place(constraints),
         )
+
+
+def _by_place(constraints: Sequence[float] | None) -> dict[str, float]:
+    """The numbers of constraints by the names that Optuna gives those without one."""
+    return {str(index): number for index, number in enumerate(constraints or ())}
 
 
 def distributions(space: Space) -> dict[str, FloatDistribution]:

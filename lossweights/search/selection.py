@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from lossweights.base.errors import PickError
 from lossweights.search._knee import knee_of
 from lossweights.search._unbeaten import unbeaten
+from lossweights.search.conditions import WEIGHTED, parse_condition, split_conditions
 
-_CONDITION = re.compile(r"\s*(?P<metric>[^<>=\s]+)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>\S+)\s*")
 _PICK = re.compile(r"(?P<goal>min|max):(?P<metric>\S+?)(\s+where\s+(?P<conditions>.+))?")
 
 
@@ -161,9 +161,8 @@ def pick_index(table: pd.DataFrame, objectives: Mapping[str, str], pick: str) ->
         )
     values = _column(table, match["metric"], pick)
     allowed = np.isfinite(values)
-    for condition in re.split(r"\s+and\s+", match["conditions"] or ""):
-        if condition:
-            allowed &= _satisfied(table, condition, pick)
+    for condition in split_conditions(match["conditions"] or ""):
+        allowed &= _satisfied(table, condition, pick)
     if not allowed.any():
         raise PickError(
             f"Expected a trial that satisfies {pick!r}. Found none of {len(table)}. "
@@ -173,24 +172,21 @@ def pick_index(table: pd.DataFrame, objectives: Mapping[str, str], pick: str) ->
     return int(np.argmin(np.where(allowed, signed, np.inf)))
 
 
-def _satisfied(table: pd.DataFrame, condition: str, pick: str) -> NDArray[np.bool_]:
-    match = _CONDITION.fullmatch(condition)
-    try:
-        bound = float(match["bound"]) if match else np.nan
-    except ValueError:
-        bound = np.nan
-    if match is None or not np.isfinite(bound):
-        raise PickError(
-            f"Expected a condition like 'shortfall<=0.1' in {pick!r}. Found {condition!r}."
-        )
-    values = _column(table, match["metric"], pick)
-    compare = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
-    result: NDArray[np.bool_] = compare[match["sign"]](values, bound)
-    return result
+def _satisfied(table: pd.DataFrame, text: str, pick: str) -> NDArray[np.bool_]:
+    condition = parse_condition(text)
+    if condition is None:
+        raise PickError(f"Expected a condition like 'shortfall<=0.1' in {pick!r}. Found {text!r}.")
+    return condition.holds(_column(table, condition.metric, pick))
 
 
 def _column(table: pd.DataFrame, metric: str, pick: str) -> NDArray[np.float64]:
     numeric = list(table.select_dtypes("number").columns)
+    if metric in WEIGHTED and metric not in numeric:
+        raise PickError(
+            f"Expected a metric among {numeric} in {pick!r}. Found {metric!r}, a weighted sum: it "
+            f"gets smaller when the weights do, so the smallest weights would win. Pick by a "
+            f"metric that no weight enters."
+        )
     if metric not in numeric:
         raise PickError(f"Expected a metric among {numeric} in {pick!r}. Found {metric!r}.")
     return table[metric].to_numpy(dtype=np.float64)

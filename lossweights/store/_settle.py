@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from lossweights.base.errors import StoreError
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished, list_results, quarantine
+from lossweights.search.aims import Aims
 from lossweights.search.sampler import distributions
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
@@ -30,6 +31,7 @@ from lossweights.store._study import (
     DamagedStudy,
     Study,
     attributes,
+    constraints_of,
     end_attributes,
     last_of,
     objective_values,
@@ -130,7 +132,7 @@ def _cut_short(
 
 
 def open_study(
-    path: Path, folder: Path, name: str, objectives: Mapping[str, str], space: Space
+    path: Path, folder: Path, name: str, objectives: Mapping[str, str], space: Space, aims: Aims
 ) -> tuple[Study, dict[int, Finished]]:
     """The study and the result files of a sweep; what is damaged is set aside.
 
@@ -140,6 +142,7 @@ def open_study(
         name: Name of the sweep.
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         space: What is sampled.
+        aims: What the sweep aims at besides.
 
     Raises:
         StoreError: A file cannot be read or written for reasons other than damage.
@@ -159,7 +162,7 @@ def open_study(
         for file in (path, path.with_name(f"{path.name}-journal")):
             if file.exists():
                 quarantine(file)
-    return _rebuilt(path, name, objectives, space, results), results
+    return _rebuilt(path, name, objectives, space, aims, results), results
 
 
 def _set_aside(path: Path, error: StoreError) -> None:
@@ -171,6 +174,7 @@ def _rebuilt(
     name: str,
     objectives: Mapping[str, str],
     space: Space,
+    aims: Aims,
     results: Mapping[int, Finished],
 ) -> Study:
     """A study with a row for each result; a number without one has a failure in its place."""
@@ -178,13 +182,15 @@ def _rebuilt(
     with study.grouped():
         for number in range(1 + max(results, default=-1)):
             if number in results:
-                study.add(number, _row(results[number], objectives, space))
+                study.add(number, _row(results[number], objectives, space, aims))
             else:
                 study.add(number, create_trial(state=TrialState.FAIL))
     return study
 
 
-def _row(finished: Finished, objectives: Mapping[str, str], space: Space) -> FrozenTrial:
+def _row(
+    finished: Finished, objectives: Mapping[str, str], space: Space, aims: Aims
+) -> FrozenTrial:
     result, last = finished.result, last_of(finished.result, objectives)
     begun = attributes(finished.asked, result.weights)
     return create_trial(
@@ -194,4 +200,5 @@ def _row(finished: Finished, objectives: Mapping[str, str], space: Space) -> Fro
         distributions=distributions(space),
         user_attrs={**begun, **end_attributes(result.outcome)},
         intermediate_values={} if last is None else {0: last},
+        constraints=constraints_of(result, aims),
     )

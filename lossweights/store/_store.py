@@ -18,12 +18,13 @@ from lossweights.results.folder import (
     refuse_existing,
     sweep_folder,
 )
+from lossweights.search.aims import Aims
 from lossweights.search.sampler import Sampler
 from lossweights.search.space import Space
 from lossweights.store._claim import Claim
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
-from lossweights.store._study import STATES, Study, last_of, objective_values
+from lossweights.store._study import STATES, Study, constraints_of, last_of, objective_values
 from lossweights.store._writer import Writer
 from lossweights.training import Member
 
@@ -55,6 +56,7 @@ class Store:
         self._objectives = dict(manifest["objectives"])
         self._baselines = list(manifest.get("baselines", ()))
         self._seed = int(manifest.get("seed", 0))
+        self._aims = Aims.of_manifest(manifest)
         self._closing = ExitStack()
         self._writer: Writer | None = None
         self._sampler = Sampler(space, list(self._objectives.values()), self._seed)
@@ -117,7 +119,7 @@ class Store:
         store._claim()
         try:
             study, results = open_study(
-                store._database, store.folder, store.name, store._objectives, space
+                store._database, store.folder, store.name, store._objectives, space, store._aims
             )
             store._hold(study)
             store._take(settle(study, results, store.spool, store.member))
@@ -192,6 +194,7 @@ class Store:
         write_atomic(self.folder / "manifest.json", dump_json(dict(manifest)))
         self.manifest = dict(manifest)
         self._baselines = list(manifest.get("baselines", ()))
+        self._aims = self._open_writer.aims = Aims.of_manifest(manifest)
 
     def take_history(self) -> list[Finished]:
         """What ended before, in order of places, for a caller that will `learn` it in its turn."""
@@ -274,12 +277,15 @@ class Store:
     def learn(self, finished: Finished) -> None:
         """Let the sampler learn from a trial."""
         asked, result = finished.asked, finished.result
+        # Of a trial without an end nothing says that it would satisfy anything: it comes last.
+        violations = constraints_of(result, self._aims) or self._aims.worst
         self._sampler.learn(
             self._places[asked.number],
             asked.parameters,
             STATES[result.outcome],
             objective_values(result, self._objectives),
             last_of(result, self._objectives),
+            constraints=list(violations.values()) or None,
         )
 
     def tell(self, asked: Asked, result: TrialResult) -> None:
@@ -322,5 +328,5 @@ class Store:
     def _hold(self, study: Study) -> None:
         self._closing.callback(study.close)
         self._writer = Writer(
-            self.folder, study, self.spool, self._space, self._objectives, self.member
+            self.folder, study, self.spool, self._space, self._objectives, self._aims, self.member
         )

@@ -23,6 +23,8 @@ from sqlalchemy.pool import StaticPool
 from lossweights.base.errors import StoreError
 from lossweights.records import Outcome, TrialResult
 from lossweights.results.folder import Asked
+from lossweights.search.aims import Aims
+from lossweights.search.feasibility import constraint_attributes
 from lossweights.search.sampler import distributions
 from lossweights.search.space import Space
 
@@ -160,6 +162,7 @@ class Study:
         outcome: Outcome,
         values: Sequence[float] | None,
         last: float | None = None,
+        constraints: Mapping[str, float] | None = None,
     ) -> None:
         """A running trial has ended; one that had ended before is left as it is."""
         trial_id = self._ids.pop(number, None)
@@ -170,6 +173,8 @@ class Study:
                 self._storage.set_trial_user_attr(trial_id, key, value)
             if last is not None:
                 self._storage.set_trial_intermediate_value(trial_id, 0, last)
+            for key, number in constraint_attributes(constraints or {}).items():
+                self._storage.set_trial_system_attr(trial_id, key, number)
             self._storage.set_trial_state_values(trial_id, STATES[outcome], values)
 
     @contextmanager
@@ -248,6 +253,11 @@ def objective_values(result: TrialResult, objectives: Iterable[str]) -> list[flo
     if result.outcome is not Outcome.COMPLETE:
         return None
     return [result.metrics[name] for name in objectives]
+
+
+def constraints_of(result: TrialResult, aims: Aims) -> dict[str, float]:
+    """What Optuna takes for the constraints of a completed trial, which alone has any."""
+    return aims.violations(result.metrics) if result.outcome is Outcome.COMPLETE else {}
 
 
 def last_of(result: TrialResult, objectives: Iterable[str]) -> float | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from lossweights.base.errors import StoreError
 from lossweights.results.folder import Asked, Finished, write_results
+from lossweights.search.aims import Aims
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
-from lossweights.store._study import Study, last_of, objective_values
+from lossweights.store._study import Study, constraints_of, last_of, objective_values
 from lossweights.training import Member
 
 MAX_GROUP = 128  # writes in one transaction; more of them cost each no less
@@ -30,6 +31,7 @@ class Writer:
         spool: Reports of running trials, which are forgotten once the result is kept.
         space: What is sampled.
         objectives: Names of the objectives.
+        aims: What the sweep aims at besides.
         member: What is trained for a trial.
     """
 
@@ -40,10 +42,12 @@ class Writer:
         spool: Spool,
         space: Space,
         objectives: Iterable[str],
+        aims: Aims,
         member: Callable[[Asked], Member],
     ) -> None:
         self._folder, self._study, self._spool = folder, study, spool
         self._space, self._objectives, self._member = space, list(objectives), member
+        self.aims = aims  # those of a sweep that goes on after a change are others
         self._waiting: deque[Asked | Finished] = deque()
 
     def __len__(self) -> int:
@@ -101,4 +105,5 @@ class Writer:
     def _write_end(self, finished: Finished) -> None:
         result, names = finished.result, self._objectives
         values, last = objective_values(result, names), last_of(result, names)
-        self._study.end(finished.asked.number, result.outcome, values, last)
+        constraints = constraints_of(result, self.aims)
+        self._study.end(finished.asked.number, result.outcome, values, last, constraints)

@@ -9,6 +9,7 @@ from typing import Any
 from lossweights.base.errors import SweepChanged, TermError
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION
+from lossweights.search.aims import Aims
 from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
@@ -40,6 +41,7 @@ def make_manifest(
     module: str | None = None,
     root: str | None = None,
     baseline: Mapping[str, float] | None = None,
+    aims: Aims | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -59,6 +61,7 @@ def make_manifest(
         module: Name of the module that the script was run as, or ``None``.
         root: Whole path of the root, from which the script is found where both were moved.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
+        aims: Wish and constraints of the sweep; a field of those that were declared.
     """
     return {
         "format": FORMAT,
@@ -72,6 +75,7 @@ def make_manifest(
         "trials": trials,
         "tracking": tracking,
         "objectives": dict(objectives),
+        **(Aims() if aims is None else aims).to_json(),
         "space": space.describe(),
         "baselines": [dict(parameters) for parameters in baselines],
         "scales": None if scales is None else dict(scales),

@@ -67,7 +67,7 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
     if remark:
         log.warning("%s", remark)
     if result.has_best:
-        best = drawing.draw("knee", lambda: result.best("knee").metrics) or {}
+        best = drawing.draw("pick", lambda: result.best(result.first_pick).metrics) or {}
         metrics.update({f"best/{name}": value for name, value in best.items()})
     return Ending(
         status="FINISHED" if result.has_best else "FAILED",
@@ -115,11 +115,12 @@ def _write_verdict(verdict: SweepVerdict, folder: Path) -> Path:
 
 
 def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data) -> Winner | None:
-    """The knee trained once more and tested; ``None`` if no trial is complete."""
+    """The first pick trained once more and tested; ``None`` if no trial is complete."""
     if not result.has_best:
         return None
-    number, name = result.best_number("knee"), result.name
-    best, path, at_once = result.finished[number], model_path(root, name), _at_once(root, name)
+    pick, name = result.first_pick, result.name
+    number, path = result.best_number(pick), model_path(root, name, pick)
+    best, at_once = result.finished[number], _at_once(root, name)
     winner = train_winner(trainers, data, best, path, result.objectives, at_once)
     record = WinnerRecord(winner.test, winner.val, winner.remark)
     write_winner(sweep_folder(root, name), number, record)

@@ -43,6 +43,7 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         name=name,
         space=sweep.space,
         objectives=sweep.objectives,
+        aims=sweep.aims,
         baselines=sweep.baselines,
         scales=prepared.scales,
         baseline=prepared.baseline,

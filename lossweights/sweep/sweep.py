@@ -17,6 +17,8 @@ from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
 from lossweights.search.space import Space, SpaceLike
+from lossweights.search.wish import Wish, refuse_weighted
+from lossweights.sweep._aims import declared_aims
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.terms import as_term
@@ -27,8 +29,6 @@ from lossweights.training.problem import Problem
 if TYPE_CHECKING:
     from lossweights.sweep._plan import Plan
 
-# Keras' names for the weighted total: smaller weights would win.
-_WEIGHTED = ("loss", "val_loss", "total", "total_loss", "weighted_loss")
 MAX_SEED = 2**32 - 1  # of NumPy's generator, which Keras seeds too
 
 
@@ -63,6 +63,12 @@ class Sweep(AbstractSweep):
             ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
         callbacks: Gives a list of new Keras callbacks, once for each training: a function. They
             need the trainer ``fit``.
+        wish: What is wanted in outcomes, such as ``lw.Wish(rmse=55, shortfall=3)``: the search
+            concentrates where it is fulfilled, or nearly so, and the promoted weights are those
+            that come nearest.
+        constraints: What must hold for metrics on validation data, such as
+            ``{"shortfall": "<=5"}`` or ``{"bias": ">=-1 and <=1"}``: the search concentrates where
+            it does, and picks are made there.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -91,6 +97,8 @@ class Sweep(AbstractSweep):
         seeds: int = 1,
         early_stopping: EarlyStopping | None = None,
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
+        wish: Wish | None = None,
+        constraints: Mapping[str, str] | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -108,6 +116,7 @@ class Sweep(AbstractSweep):
         )
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
+        self.aims = declared_aims(wish, constraints, self.problem.metrics)
         self.load_data = load_data
         self.seed = whole_number("seed", seed, 0, MAX_SEED)
         self.seeds = whole_number("seeds", seeds, 1)
@@ -186,6 +195,7 @@ class Sweep(AbstractSweep):
             "seeds": self.seeds,
             **({} if stopping is None else {"early_stopping": str(stopping)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
+            **{field: str(said) for field, said in self.aims.to_json().items()},
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }
 
@@ -212,12 +222,7 @@ def _checked_objectives(
             f"Found {objectives!r}."
         )
     for name, direction in objectives.items():
-        if name in _WEIGHTED:
-            raise ObjectiveError(
-                f"Expected objectives that do not depend on the searched weights. Found {name!r}: "
-                f"a weighted sum gets smaller when the weights do, so the smallest weights would "
-                f"win. Use a metric such as lw.metrics.RMSE()."
-            )
+        refuse_weighted(name, "objectives")
         if name not in metrics:
             raise ObjectiveError(
                 f"Expected objectives among the metrics {list(metrics)}. Found {name!r}. "

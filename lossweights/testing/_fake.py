@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lossweights.base.code_hash import code_hash
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
+from lossweights.search.aims import Aims
 from lossweights.search.space import LogUniform, Space, SpaceLike
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
@@ -116,6 +117,7 @@ class FakeSweep(AbstractSweep):
         baselines: Parameter values to try first; by default none.
         space: What is sampled; by default ``b`` in 0.01 to 100, with ``a`` fixed at 1.
         objectives: Of ``miss`` and ``cost``; by default both.
+        aims: Wish and constraints on them; by default none.
         seed: Seed of the sampler.
         data: Stands for the data; another value is another data set.
     """
@@ -132,6 +134,7 @@ class FakeSweep(AbstractSweep):
         baselines: Sequence[Mapping[str, float]] = (),
         space: SpaceLike | None = None,
         objectives: Mapping[str, str] | None = None,
+        aims: Aims | None = None,
         seed: int = 0,
         data: str = "data",
     ) -> None:
@@ -139,6 +142,7 @@ class FakeSweep(AbstractSweep):
         self.name, self.seed, self.baselines = name, seed, list(baselines)
         self.space = Space(["a", "b"], spec)
         self.objectives = dict(objectives or {"miss": "minimize", "cost": "minimize"})
+        self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
 

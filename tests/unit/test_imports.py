@@ -58,7 +58,10 @@ ONLY = {
     "typer": ["cli", "sweep"],
 }
 # Plain values: they work where no framework is installed.
-PLAIN = ("base", "dominance", "records", "results", "search.space", "search.selection")
+PLAIN = (
+    *("base", "dominance", "records", "results"),
+    *("search.space", "search.selection", "search.conditions", "search.wish", "search.aims"),
+)
 FRAMEWORKS = {"keras", "tensorflow", "optuna", "mlflow", "plotly", "rich", "typer"}
 
 

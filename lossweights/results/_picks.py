@@ -1,0 +1,114 @@
+"""Which trial a pick names, and what is to be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lossweights.base.errors import ObjectiveError, PickError
+from lossweights.search.aims import Aims
+from lossweights.search.conditions import Condition
+from lossweights.search.selection import costs, knee_in, pareto_mask, pick_index
+from lossweights.search.wish import PREFIX, Wish, nearest, told
+
+WISH = "wish"  # the pick of a sweep that was declared with one
+
+
+class Picked(NamedTuple):
+    """A trial that was picked.
+
+    Attributes:
+        number: Its number.
+        note: What is to be known of it; empty if nothing.
+    """
+
+    number: int
+    note: str = ""
+
+
+class Picks:
+    """Picks among the completed trials of a sweep.
+
+    Where the sweep has constraints, only trials that satisfy them are picked. If none does, those
+    are left that violate them least, and a note says so: a sweep has something to show even then.
+
+    Args:
+        complete: The rows of the completed trials, one at least.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        aims: Wish and constraints of the sweep.
+        directions: Which way each metric is better, or ``None`` where neither end is.
+    """
+
+    def __init__(
+        self,
+        complete: pd.DataFrame,
+        objectives: Mapping[str, str],
+        aims: Aims,
+        directions: Mapping[str, str | None],
+    ) -> None:
+        self._objectives, self._aims, self._directions = objectives, aims, directions
+        self._rows = complete
+        if aims.constraints:
+            self._rows = complete[complete["violation"] == complete["violation"].min()]
+        self.infeasible = self._none_feasible(len(complete))
+
+    def pick(self, pick: str) -> Picked:
+        """The trial that a pick names.
+
+        Raises:
+            PickError: The pick cannot be read or satisfied.
+        """
+        text = pick.strip()
+        if text == WISH or text.startswith(PREFIX):
+            return self._wished(self._wish(text))
+        if text == "knee":
+            knee = knee_in(self._rows, self._objectives)
+            # What stands in for a knee means nothing among trials left for another reason.
+            return self._picked(knee.row, "" if self.infeasible else knee.note)
+        return self._picked(pick_index(self._rows, self._objectives, pick))
+
+    def _picked(self, row: int, note: str = "") -> Picked:
+        said = " ".join(filter(None, [self.infeasible, note]))
+        return Picked(int(self._rows["number"].iloc[row]), said)
+
+    def _wish(self, pick: str) -> tuple[Condition, ...]:
+        if pick != WISH:
+            try:
+                return Wish.of_pick(pick).conditions(self._directions)
+            except ObjectiveError as error:
+                raise PickError(f"{error} It was found in {pick!r}.") from error
+        if not self._aims.wish:
+            raise PickError(
+                "Expected a sweep with a wish for the pick 'wish'. Found none. Say the wish: "
+                "'wish:rmse=55'."
+            )
+        return self._aims.wish
+
+    def _wished(self, wish: tuple[Condition, ...]) -> Picked:
+        front = pareto_mask(costs(self._rows, self._objectives))
+        found = nearest(self._rows, wish, self._objectives, front)
+        return self._picked(found.row, told(self._rows, wish, found))
+
+    def _none_feasible(self, complete: int) -> str:
+        """That no trial satisfies the constraints, with the one that violates them least."""
+        constraints = self._aims.constraints
+        if not constraints or self._rows["violation"].min() <= 0:
+            return ""
+        wanted = " and ".join(map(str, constraints))
+        number = self._rows["number"].iloc[0]
+        named = dict.fromkeys(each.metric for each in constraints)
+        values = ", ".join(f"{name} {self._rows[name].iloc[0]:.4g}" for name in named)
+        return (
+            f"None of {complete} complete trials has {wanted}; nearest is {values} "
+            f"(trial {number})."
+        )
+
+
+def directions_of(manifest: Mapping[str, Any]) -> dict[str, str | None]:
+    """Which way each metric of a manifest is better."""
+    metrics = manifest.get("metrics")
+    found = dict(metrics) if isinstance(metrics, Mapping) else {}
+    known = {name: m.get("direction") for name, m in found.items() if isinstance(m, Mapping)}
+    return {**known, **manifest["objectives"]}
