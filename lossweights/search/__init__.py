@@ -8,6 +8,7 @@ Doors:
 - `redundant`: a common factor that is searched for nothing;
 - `sampler`: Optuna's sampler, asked in turns;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
+- `front_shape`: where a front bulges or breaks, which weighted sums do not reach;
 - `conditions`: bounds on metrics, such as ``shortfall<=5``;
 - `wish`: `Wish`, what is wanted in outcomes, and the trial nearest to it;
 - `aims`: wish and constraints of a sweep, and how far a trial misses them;

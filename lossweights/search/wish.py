@@ -22,6 +22,7 @@ _PART = re.compile(r"\s*(?P<metric>[^=<>,\s]+)\s*=\s*(?P<value>[^=<>,\s]+)\s*")
 # What every wished metric adds to the worst one: enough to choose among trials whose worst is the
 # same, and too little to outweigh it.
 _AUGMENTATION = 1e-3
+_MOST = 1e300  # of a miss: beyond, numbers are so large that their sum might be none
 
 
 @dataclass(frozen=True, init=False)
@@ -217,7 +218,7 @@ def nearest(
     Nearest(row=1, reached=False)
     """
     missed = np.column_stack([_missed(table, each, front) for each in wish])
-    usable = np.isfinite(missed).all(axis=1)
+    usable = np.isfinite([table[each.metric].to_numpy(np.float64) for each in wish]).all(axis=0)
     if not usable.any():
         named = ", ".join(each.metric for each in wish)
         raise PickError(
@@ -247,12 +248,11 @@ def _missed(
     """
     values = table[wished.metric].to_numpy(dtype=np.float64)
     beyond = values - wished.bound if wished.is_upper else wished.bound - values
-    for rows in (values[front], values):
-        finite = rows[np.isfinite(rows)]
-        if finite.size and np.ptp(finite) > 0:
-            scaled: NDArray[np.float64] = beyond / np.ptp(finite)
-            return scaled
-    return beyond / (abs(wished.bound) or 1.0)
+    ranges = [_range(rows) for rows in (values[front], values)]
+    unit = next((r for r in (*ranges, abs(wished.bound)) if r > 0), 1.0)
+    with np.errstate(over="ignore"):
+        missed: NDArray[np.float64] = np.clip(beyond / unit, -_MOST, _MOST)
+    return missed
 
 
 def _best_on(table: pd.DataFrame, name: str, direction: str, front: NDArray[np.bool_]) -> Condition:
@@ -293,3 +293,8 @@ def _digits(value: float, wished: Condition) -> str:
         if bool(wished.holds(float(shown))) == bool(wished.holds(value)):
             return shown
     return short(value)
+
+
+def _range(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.ptp(finite)) if finite.size else 0.0

@@ -1,0 +1,76 @@
+"""Aims: one number for each constraint and one for the wish, as Optuna orders trials by them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lossweights.base.errors import StoreError
+from lossweights.search.aims import Aims
+from lossweights.search.conditions import FAR, Condition
+
+SHORTFALL, DICE = Condition("shortfall", "<=", 5.0), Condition("dice", ">=", 0.8)
+WISH = (Condition("rmse", "<=", 50.0), Condition("bias", "<=", 0.0))
+AIMS = Aims(WISH, (SHORTFALL, DICE))
+METRICS = st.fixed_dictionaries(
+    {name: st.floats() for name in ("rmse", "bias", "shortfall", "dice")}
+)
+
+
+def order(metrics):
+    """What Optuna's samplers order trials by that are not feasible: the sum of what is above 0."""
+    return sum(number for number in AIMS.violations(metrics).values() if number > 0)
+
+
+def satisfies(metrics):
+    """Whether the constraints hold."""
+    return all(bool(each.holds(metrics[each.metric])) for each in AIMS.constraints)
+
+
+def test_violations_by_hand():
+    """Constraints by their texts; the wish last, squeezed below 1."""
+    found = AIMS.violations({"rmse": 75.0, "bias": 0.2, "shortfall": 4.0, "dice": 0.8})
+    assert found == pytest.approx(
+        {"shortfall<=5": -0.2, "dice>=0.8": 0.0, "wish: rmse<=50, bias<=0": 0.5 / 1.5}
+    )
+    reached = AIMS.violations({"rmse": 49.0, "bias": -1.0, "shortfall": 4.0, "dice": 0.9})
+    assert all(number <= 0 for number in reached.values())
+    assert Aims().violations({"rmse": 1.0}) == {}
+
+
+def test_what_violates_a_constraint_comes_last():
+    """However good it is otherwise."""
+    poor = {"rmse": 1e9, "bias": 1e9, "shortfall": 5.0, "dice": 0.8}
+    good = {"rmse": 1.0, "bias": -1.0, "shortfall": 5.01, "dice": 1.0}
+    assert order(poor) < 1 < order(good)
+
+
+@given(METRICS, METRICS)
+def test_the_order_is_constraints_first_then_the_wish(one, other):
+    """Feasible trials before others; among those the smaller violation; then the wish."""
+    if satisfies(one) and not satisfies(other):
+        assert order(one) < order(other)
+    if not satisfies(one) and not satisfies(other) and AIMS.violation(one) < AIMS.violation(other):
+        assert order(one) <= order(other)
+    assert (AIMS.violation(one) == 0) == satisfies(one)
+    assert (order(one) == 0) == (satisfies(one) and all(w.holds(one[w.metric]) for w in WISH))
+
+
+@given(METRICS)
+def test_no_number_is_anything_but_finite(metrics):
+    """Whatever was measured, or nothing."""
+    for numbers in (AIMS.violations(metrics), AIMS.violations({}), AIMS.worst):
+        assert all(math.isfinite(number) for number in numbers.values())
+    assert order(metrics) <= sum(AIMS.worst.values())
+    assert set(AIMS.worst.values()) == {FAR}
+
+
+def test_aims_come_back_from_a_manifest():
+    """A manifest of before there were any has none."""
+    assert Aims.of_manifest(AIMS.to_json()) == AIMS
+    assert Aims().to_json() == {}
+    assert not Aims.of_manifest({"name": "earlier"})
+    for said in ("<=5", ["<=5"], {"rmse": 5}, {"rmse": "=5"}, None):
+        with pytest.raises(StoreError, match="was edited"):
+            Aims.of_manifest({"name": "edited", "wish": said})
