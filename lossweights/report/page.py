@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from lossweights.base.files import write_atomic
 from lossweights.report._figures import figures
 from lossweights.report._front import front_note
-from lossweights.report.summary import pareto_rows, scale_note
+from lossweights.report.summary import front_title, pareto_rows, scale_note
 from lossweights.results.result import SweepResult
 
 _STYLE = """
@@ -65,7 +65,7 @@ def render(result: SweepResult) -> str:
 <p>{html.escape(result.sweep_verdict.details)}</p>
 {_sensitivity_table(result)}
 {_flip_table(result)}
-<h2>Pareto front</h2>
+<h2>{html.escape(front_title(result, len(pareto_rows(result))))}</h2>
 {_front_table(result)}
 {_notes(result)}
 <p>{html.escape(scale_note(result))}</p>

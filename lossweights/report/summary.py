@@ -103,8 +103,12 @@ def pareto_table(result: SweepResult) -> Table:
 
 
 def front_title(result: SweepResult, rows: int) -> str:
-    """How many trials are on the front, and in how many rows, where some are alike."""
+    """How many trials are on the front, in how many rows, and how many satisfy constraints."""
     title = f"Pareto front: {len(result.pareto)} of {len(result.trials)} trials"
+    constraints = result.aims.constraints
+    if constraints and len(result.pareto):
+        feasible = int((result.pareto["violation"] <= 0).sum())
+        title += f", {feasible} with {' and '.join(map(str, constraints))}"
     if rows == len(result.pareto):
         return title
     return f"{title}, {'all alike' if rows == 1 else f'{rows} of them different'} to four digits"

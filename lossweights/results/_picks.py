@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -39,6 +39,11 @@ class Picks:
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         aims: Wish and constraints of the sweep.
         directions: Which way each metric is better, or ``None`` where neither end is.
+
+    Attributes:
+        infeasible: That no trial satisfies the constraints; empty if some does.
+        first: The pick to promote.
+        unwished: Why that is not the wish of the sweep; empty if it is, or if there is none.
     """
 
     def __init__(
@@ -53,6 +58,17 @@ class Picks:
         if aims.constraints:
             self._rows = complete[complete["violation"] == complete["violation"].min()]
         self.infeasible = self._none_feasible(len(complete))
+        self.first, self.unwished = self._first()
+
+    def _first(self) -> tuple[str, str]:
+        """The wish, if there is one, or the knee; and why it is not the wish, if there is one."""
+        if not self._aims.wish:
+            return "knee", ""
+        try:
+            self.pick(WISH)
+        except PickError as error:  # no trial measured what was wished for
+            return "knee", f"The wish names no trial. {error}"
+        return WISH, ""
 
     def pick(self, pick: str) -> Picked:
         """The trial that a pick names.
@@ -88,8 +104,13 @@ class Picks:
 
     def _wished(self, wish: tuple[Condition, ...]) -> Picked:
         front = pareto_mask(costs(self._rows, self._objectives))
-        found = nearest(self._rows, wish, self._objectives, front)
-        return self._picked(found.row, told(self._rows, wish, found))
+        rows = self._with(each.metric for each in wish)
+        found = nearest(rows, wish, self._objectives, front)
+        return self._picked(found.row, told(rows, wish, found))
+
+    def _with(self, metrics: Iterable[str]) -> pd.DataFrame:
+        """The rows with a column for each metric, also for one that no trial has measured."""
+        return self._rows.reindex(columns=[*dict.fromkeys([*self._rows.columns, *metrics])])
 
     def _none_feasible(self, complete: int) -> str:
         """That no trial satisfies the constraints, with the one that violates them least."""
@@ -99,7 +120,8 @@ class Picks:
         wanted = " and ".join(map(str, constraints))
         number = self._rows["number"].iloc[0]
         named = dict.fromkeys(each.metric for each in constraints)
-        values = ", ".join(f"{name} {self._rows[name].iloc[0]:.4g}" for name in named)
+        rows = self._with(named)
+        values = ", ".join(f"{name} {rows[name].iloc[0]:.4g}" for name in named)
         return (
             f"None of {complete} complete trials has {wanted}; nearest is {values} "
             f"(trial {number})."

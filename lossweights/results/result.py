@@ -20,7 +20,7 @@ from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._learned import why_nothing_learned
-from lossweights.results._picks import WISH, Picked, Picks, directions_of
+from lossweights.results._picks import Picked, Picks, directions_of
 from lossweights.results._table import trial_row
 from lossweights.results.constants import Constants, read_constants
 from lossweights.results.folder import (
@@ -177,10 +177,10 @@ class SweepResult:
         """
         return self._picked("knee")
 
-    @property
+    @cached_property
     def first_pick(self) -> str:
         """The pick that is promoted and trained once more: the wish, if any, or the knee."""
-        return WISH if self.aims.wish else "knee"
+        return self._picks.first if self.has_best else "knee"
 
     @property
     def notes(self) -> list[str]:
@@ -190,7 +190,7 @@ class SweepResult:
         picked = (self._picked(pick).note for pick in (self.first_pick, "knee"))
         infeasible = self._picks.infeasible  # said once
         parts = [infeasible, *(note.removeprefix(infeasible).strip() for note in picked)]
-        return list(dict.fromkeys(filter(None, parts)))
+        return list(dict.fromkeys(filter(None, [*parts, self._picks.unwished])))
 
     def _picked(self, pick: str | Wish) -> Picked:
         return self._picks.pick(pick.pick if isinstance(pick, Wish) else pick)

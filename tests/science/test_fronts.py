@@ -78,7 +78,7 @@ def test_nothing_is_said_after_few_trials(front):
 
 
 def test_the_stretch_is_named_by_its_ends():
-    """The last trial before the gap and the first one behind it, in order of the first objective."""
+    """The last trial before the gap and the first one behind it, by the first objective."""
     values, weights = swept(HIDING["bulge"], 128, seed=1)
     found = hidden_stretch(values, weights)
     first, last = values[found.first, 0], values[found.last, 0]

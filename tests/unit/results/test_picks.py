@@ -148,3 +148,13 @@ def test_no_column_of_the_table_is_a_weighted_loss(root):
     for column in result.trials.select_dtypes("number"):
         for total in totals:
             assert result.trials[column].tolist() != pytest.approx(total), column
+
+
+def test_a_wish_that_no_trial_has_measured_costs_itself_alone(root):
+    """The knee is promoted then, all else is there, and it is said why."""
+    result = read(root, wish={"dice": ">=0.9"}, constraints={"iou": ">=0.5"})
+    assert result.first_pick == "knee"
+    assert set(result.save_picks(root)) == {"knee", "min:rmse", "min:shortfall"}
+    assert "nearest is iou nan (trial 0)" in result.notes[0]
+    assert result.notes[-1].startswith("The wish names no trial. Expected a trial with finite dice")
+    assert "in the best trial" in result.verdict
