@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json
-from lossweights.records import TrialResult
+from lossweights.records import Outcome, TrialResult
 from lossweights.results.folder import (
     Asked,
     Finished,
@@ -277,8 +277,12 @@ class Store:
     def learn(self, finished: Finished) -> None:
         """Let the sampler learn from a trial."""
         asked, result = finished.asked, finished.result
-        # Of a trial without an end nothing says that it would satisfy anything: it comes last.
-        violations = constraints_of(result, self._aims) or self._aims.worst
+        # A trial that was stopped counts by what it had reached; of one that broke off nothing says
+        # that it would satisfy anything, so it comes last.
+        stopped = result.outcome is Outcome.PRUNED
+        violations = constraints_of(result, self._aims) or (
+            self._aims.violations(result.metrics) if stopped else self._aims.worst
+        )
         self._sampler.learn(
             self._places[asked.number],
             asked.parameters,

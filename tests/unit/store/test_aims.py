@@ -70,6 +70,17 @@ def test_a_trial_without_an_end_has_none_on_disk_and_comes_last(root):
     assert max(learned[1].constraints.values()) < FAR
 
 
+def test_a_trial_that_was_stopped_counts_by_what_it_had_reached(root):
+    """For the sampler; the study on disk has constraints of complete trials alone."""
+    with create(root) as store:
+        asked = store.ask()
+        store.tell(asked, trained(asked, Outcome.PRUNED))
+        learned = store._sampler._learned[0]
+    expected = AIMS.violations(trained(asked).metrics)
+    assert list(learned.constraints.values()) == pytest.approx(list(expected.values()))
+    assert study(root).trials[0].constraints == {}
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_resumed_sweep_samples_the_same(root, tmp_path, damaged):
     """What is learned again follows from result files and manifest, also if the study is lost."""
