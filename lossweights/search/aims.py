@@ -5,14 +5,17 @@ Feasible trials come first, and the others in the order of what they violate in 
 rule of Deb ("An efficient constraint handling method for genetic algorithms", 2000), and it is all
 that makes the search concentrate where constraints hold.
 
-A wish concentrates the search in the same way, as one more number: the largest part by which a
-metric misses its wish, the achievement of Wierzbicki (1980). So a wish that can be reached makes
-the search spread over the part of the front that fulfils it; and one that cannot makes it gather
-around the nearest trials, without anybody having to relax it. Two rules keep the order right:
+A wish concentrates the search in the same way, by one more number for each metric. So a wish that
+can be reached makes the search spread over the part of the front that fulfils it; and one that
+cannot makes it gather around the nearest trials, without anybody having to relax it.
 
-- the number is squeezed below 1 (``m / (1 + m)``), and is 1 where a constraint is violated, so that
-  whatever satisfies the constraints comes before whatever does not;
-- misses are in parts of what was wished, which no trial changes: a number that moved with the front
+- A metric that misses its wish by a part ``m`` counts as ``m (1 + m) / 10``. The square keeps what
+  is nearest in balance: by plain sums, all of a straight front would be as near. The tenth is for
+  constraints, which come first: a little of a violation outweighs much of a miss.
+- The numbers are smooth where a wish begins to be fulfilled, and one a metric, since samplers that
+  model constraints find such a border best. (With the largest miss as the only number, a Gaussian
+  process met a box in the middle of a front in 35 % of its trials, instead of 83 %.)
+- Misses are in parts of what was wished, which no trial changes: a number that moved with the front
   would have to be found anew for every trial at every step, and a resumed sweep would not sample
   what it would have.
 """
@@ -26,6 +29,8 @@ from typing import Any
 
 from lossweights.base.errors import StoreError
 from lossweights.search.conditions import FAR, Condition, as_json, from_json
+
+_WISH = 0.1  # what a wish counts beside a constraint
 
 
 @dataclass(frozen=True)
@@ -83,15 +88,14 @@ class Aims:
 
         >>> wish = (Condition("rmse", "<=", 50.0), Condition("dice", ">=", 0.8))
         >>> Aims(wish).violations({"rmse": 75.0, "dice": 0.9})
-        {'wish: rmse<=50, dice>=0.8': 0.3333333333333333}
+        {'wish rmse<=50': 0.07500000000000001, 'wish dice>=0.8': -0.012499999999999997}
         """
         found = {str(each): _excess(each, metrics) for each in self.constraints}
-        if self.wish:
-            name = f"wish: {', '.join(map(str, self.wish))}"
-            missed = max(_excess(each, metrics) for each in self.wish)
-            violated = any(number > 0 for number in found.values())
-            reached = missed if missed <= 0 else missed / (1 + missed)
-            found[name] = 1.0 if violated else reached
+        for each in self.wish:
+            missed = _excess(each, metrics)
+            counted = max(missed * (1 + max(missed, 0.0)) * _WISH, -FAR)
+            # Tiny numbers must not be rounded to 0, which would be fulfilled.
+            found[f"wish {each}"] = min(max(counted, math.ulp(0.0)), FAR) if missed > 0 else counted
         return found
 
     @property

@@ -120,4 +120,4 @@ def test_other_aims_count_from_when_they_are_changed(root):
         asked = store.ask()
         store.keep(Finished(asked, trained(asked)))
     names = [list(trial.constraints) for trial in study(root).trials]
-    assert names == [[str(AIMS.constraints[0]), "wish: rmse<=0.5"]] * 2 + [["shortfall<=2"]]
+    assert names == [[str(AIMS.constraints[0]), "wish rmse<=0.5"]] * 2 + [["shortfall<=2"]]
