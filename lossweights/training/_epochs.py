@@ -12,6 +12,10 @@ from lossweights.data import Split, Stream
 from lossweights.training.order import batch_order
 from lossweights.training.problem import Problem
 
+# There is nothing to translate from Python, and a process that is killed would leave the temporary
+# files that TensorFlow translates into.
+_plain = tf.autograph.experimental.do_not_convert
+
 
 def epochs_of(problem: Problem, train: Split | Stream) -> Callable[[int], tf.data.Dataset]:
     """A function from a seed to the batches of all epochs, one epoch after another.
@@ -26,13 +30,16 @@ def epochs_of(problem: Problem, train: Split | Stream) -> Callable[[int], tf.dat
     arrays, length = _placed(train), len(train)
 
     def epochs(seed: int) -> tf.data.Dataset:
+        @_plain
         def order(epoch: tf.Tensor) -> tf.Tensor:
             rows = tf.numpy_function(lambda e: batch_order(length, seed, int(e)), [epoch], tf.int64)
             return tf.ensure_shape(rows, (length,))
 
+        @_plain
         def batches(rows: tf.Tensor) -> tf.data.Dataset:
             return tf.data.Dataset.from_tensor_slices(rows).batch(problem.batch_size)
 
+        @_plain
         def gather(rows: tf.Tensor) -> Any:
             return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 

@@ -15,6 +15,10 @@ from lossweights.training._stacked_loss import Batch, Gradient, MemberLoss, Tens
 # embedding that were looked up, ``(members, lookups, ...)`` and ``(members, lookups)``.
 StackedGradient: TypeAlias = "Tensor | tuple[Tensor, Tensor]"
 
+# TensorFlow would write what it maps, translated, into temporary files. There is nothing to
+# translate, and a process that is killed leaves them.
+_vectorized_map = tf.autograph.experimental.do_not_convert(tf.vectorized_map)
+
 
 @dataclass(frozen=True)
 class Form:
@@ -167,7 +171,7 @@ def map_members(function: Callable[[Any], Any], values: Any, members: int) -> An
     if members == 1:
         result = function(tf.nest.map_structure(lambda value: value[0], values))
         return tf.nest.map_structure(lambda value: tf.expand_dims(value, 0), result)
-    return tf.vectorized_map(function, values, fallback_to_while_loop=False)
+    return _vectorized_map(function, values, fallback_to_while_loop=False)
 
 
 def split(values: Sequence[Tensor], is_common: Sequence[bool]) -> tuple[list[Tensor], list[Tensor]]:
