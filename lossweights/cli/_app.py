@@ -78,7 +78,7 @@ def run(
 
 
 @app.command()
-@takes_flags(without=("name", "resume"))
+@takes_flags(without=("name", "resume", "prune"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
     with _sentences():

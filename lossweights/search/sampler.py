@@ -8,6 +8,7 @@ say little that the others do not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -67,6 +68,8 @@ class Sampler:
         state: TrialState,
         values: Sequence[float] | None = None,
         last: float | None = None,
+        *,
+        rungs: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         """How the trial at a place ended.
 
@@ -76,8 +79,11 @@ class Sampler:
             state: Complete, pruned or failed; of failures nothing is learned.
             values: The objectives of a complete trial.
             last: The last finite value of the only objective, for one that is not complete.
+            rungs: The objectives at each rung, for one that was stopped at one.
         """
         steps = {} if last is None else {0: last}
+        at = {str(epoch): list(found) for epoch, found in (rungs or {}).items()}
+        notes = {"rungs": at} if at else {}
         opened = self._open.pop(place, None) is not None
         if opened:
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(
@@ -85,9 +91,11 @@ class Sampler:
             )
             for step, value in steps.items():
                 self._storage.set_trial_intermediate_value(trial_id, step, value)
+            for key, note in notes.items():
+                self._storage.set_trial_user_attr(trial_id, key, note)
             self._storage.set_trial_state_values(trial_id, state, values)
         if state is not TrialState.FAIL and self._known(parameters):
-            self._learned.append(self._frozen(parameters, state, values, steps))
+            self._learned.append(self._frozen(parameters, state, values, steps, notes))
             if not opened:
                 self._add(self._learned[-1])
         if len(self._learned) >= FORGET_AT:
@@ -134,6 +142,7 @@ class Sampler:
         state: TrialState,
         values: Sequence[float] | None = None,
         steps: Mapping[int, float] | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> FrozenTrial:
         return create_trial(
             state=state,
@@ -141,6 +150,7 @@ class Sampler:
             params=dict(parameters),
             distributions=self._distributions,
             intermediate_values=dict(steps or {}),
+            user_attrs=dict(notes or {}),
         )
 
 

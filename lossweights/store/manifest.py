@@ -40,6 +40,7 @@ def make_manifest(
     module: str | None = None,
     root: str | None = None,
     baseline: Mapping[str, float] | None = None,
+    prune: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -59,6 +60,7 @@ def make_manifest(
         module: Name of the module that the script was run as, or ``None``.
         root: Whole path of the root, from which the script is found where both were moved.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
+        prune: What decides which trials stop early, or ``None``.
     """
     return {
         "format": FORMAT,
@@ -77,6 +79,7 @@ def make_manifest(
         "scales": None if scales is None else dict(scales),
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
+        **({} if prune is None else {"prune": dict(prune)}),
         **parts,
         "versions": versions(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lossweights.search.space import Space
 from lossweights.sweep.prepared import Prepared
@@ -20,6 +20,8 @@ class Declaration(Protocol):
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
         trainers: Names of the trainers that it can build.
+        epochs: Passes over the training data in each trial.
+        prune: `lossweights.Rungs`, a pruner of Optuna, or ``None`` for training all to the end.
     """
 
     name: str
@@ -28,12 +30,25 @@ class Declaration(Protocol):
     seed: int
     baselines: Sequence[Mapping[str, float]]
     trainers: ClassVar[Sequence[str]]
+    prune: Any
+
+    @property
+    @abstractmethod
+    def epochs(self) -> int:
+        """Passes over the training data in each trial."""
 
     def check_trainer(self, name: str) -> None:
         """Refuse a trainer that cannot train this sweep as it was declared; by default none.
 
         Args:
             name: One of `trainers`.
+
+        Raises:
+            RecipeError: Says why, and what to do.
+        """
+
+    def check_prune(self) -> None:
+        """Refuse to stop trials early where they could not wait for each other; by default nowhere.
 
         Raises:
             RecipeError: Says why, and what to do.

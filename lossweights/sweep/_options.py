@@ -27,6 +27,7 @@ class RunOptions:
     tracking: bool | str = True
     trial_timeout: float | None = None
     time_limit: float | str | None = None
+    prune: bool = False
     max_retries: int = 1
     quiet: bool = False
     script: Path | None = None

@@ -13,7 +13,7 @@ from lossweights.base.names import check_name
 from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.executors import refuse_in_worker
-from lossweights.results.folder import refuse_existing
+from lossweights.results.folder import read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
 from lossweights.store import Store
 from lossweights.sweep._choose import Crew
@@ -21,6 +21,7 @@ from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
+from lossweights.sweep.prune import pruning_of
 
 
 def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
@@ -33,6 +34,8 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)
+    manifest = read_manifest(options.root, name) if options.resume else None
+    pruning = pruning_of(sweep, options, manifest)
     refuse_full_disk(options.root)
     options = placed(name, options)
     with Signals() as signals, autologging_off():
@@ -47,7 +50,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                 crew.start()
             # 4. The sweep folder is made or reopened; from here on it is ours alone. MLflow starts
             #    after the choice: its start takes all of a core.
-            store = run.enter_context(open_store(sweep, prepared, name, options))
+            store = run.enter_context(open_store(sweep, prepared, name, options, pruning))
             telemetry = run.enter_context(Telemetry(store, options))
             left = store.finished() < options.trials
             try:
@@ -64,7 +67,14 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
                     policy = Policy(options.max_retries, options.trial_timeout)
                     driver = Driver(
-                        store, crew.executor, recorder, signals, policy, telemetry.tracker, deadline
+                        store,
+                        crew.executor,
+                        recorder,
+                        signals,
+                        policy,
+                        telemetry.tracker,
+                        deadline,
+                        pruning,
                     )
                     telemetry.follow(driver, driver.at_once(options.trials))
                     with recorder:

@@ -55,6 +55,7 @@ class AbstractSweep(Declaration):
         trial_timeout: float | None = None,
         time_limit: float | str | None = None,
         max_retries: int = 1,
+        prune: bool = False,
         quiet: bool = False,
         script: str | Path | None = None,
     ) -> SweepResult:
@@ -78,6 +79,8 @@ class AbstractSweep(Declaration):
                 trial begins, those that train have a few seconds, and what has ended counts. It
                 can be gone on with.
             max_retries: How often weights are tried again whose worker died or ran out of time.
+            prune: Stop the worst trials early, as if the sweep had been declared with
+                ``prune=True``; one that declares how, or did so before, does it in its own way.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
 
@@ -108,6 +111,7 @@ class AbstractSweep(Declaration):
             trial_timeout=trial_timeout,
             time_limit=time_limit,
             max_retries=max_retries,
+            prune=prune,
             quiet=quiet,
             script=None if script is None else Path(script),
         )

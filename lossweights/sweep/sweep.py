@@ -15,10 +15,12 @@ from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
+from lossweights.search.rungs import Prune
 from lossweights.search.space import Space, SpaceLike
 from lossweights.sweep._prepare import prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
+from lossweights.sweep.prune import checked_prune
 from lossweights.terms import as_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
@@ -60,6 +62,9 @@ class Sweep(AbstractSweep):
             ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
         callbacks: Gives a list of new Keras callbacks, once for each training: a function. They
             need the trainer ``fit``.
+        prune: Stops the worst trials early: ``lw.Rungs(at=(3, 7), keep=0.5)`` says after which
+            epochs and which part goes on, ``True`` means a half after a quarter and after a half of
+            the epochs. With one objective also a pruner of ``optuna.pruners``.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -88,6 +93,7 @@ class Sweep(AbstractSweep):
         seeds: int = 1,
         early_stopping: EarlyStopping | None = None,
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
+        prune: Prune = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -111,6 +117,23 @@ class Sweep(AbstractSweep):
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = baselines_of(self.space, baselines)
+        self.prune = checked_prune(prune, self.objectives, self.problem.epochs)
+        if self.prune is not None:
+            self.check_prune()
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training data in each trial."""
+        return self.problem.epochs
+
+    def check_prune(self) -> None:
+        """Refuse callbacks: a training that waits in between would be several to them."""
+        if self.problem.callbacks is not None:
+            raise RecipeError(
+                "Expected no callbacks in a sweep that stops trials early, since its trainings "
+                "wait for each other in between, which callbacks would take for an end. Found "
+                "both. Leave out callbacks= or prune=."
+            )
 
     def check_trainer(self, name: str) -> None:
         """Refuse trainers that would not call the callbacks."""
@@ -147,6 +170,7 @@ class Sweep(AbstractSweep):
             "seed": self.seed,
             "seeds": self.seeds,
             **({} if stopping is None else {"early_stopping": str(stopping)}),
+            **({} if self.prune is None else {"prune": str(self.prune)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }

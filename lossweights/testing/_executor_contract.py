@@ -17,6 +17,7 @@ from lossweights.executors import (
     Lost,
     Reported,
     Started,
+    Waiting,
 )
 from lossweights.records import Failure, Outcome
 from lossweights.testing._fake import FakeTrainer
@@ -142,9 +143,8 @@ class ExecutorContract:
 
     def test_members_stop_alone(self, tmp_path: Path) -> None:
         """A member that is told to stop ends early; its neighbour trains to the end."""
-        rungs = frozenset(range(100_000))
-        batch = Batch(0, (_member(1.0), _member(2.0)), rungs=rungs)
-        with self.make(tmp_path, epochs=2000) as executor:
+        batch = Batch(0, (_member(1.0), _member(2.0)))
+        with self.make(tmp_path, epochs=20_000) as executor:
             executor.start()
             told = False
 
@@ -157,16 +157,87 @@ class ExecutorContract:
             ended = _train(executor, [batch], listen)[-1]
         assert isinstance(ended, Ended)
         first, second = ended.results
-        assert (first.outcome, len(first.reports)) == (Outcome.COMPLETE, 2001)
+        assert (first.outcome, len(first.reports)) == (Outcome.COMPLETE, 20_001)
         assert second.outcome is Outcome.PRUNED
-        assert 3 < len(second.reports) < 2001
+        assert 3 < len(second.reports) < 20_001
+
+    def test_a_batch_waits_at_its_rungs(self, tmp_path: Path) -> None:
+        """Until it is told who goes on; those that do not end there, and are told of no more."""
+        batch = Batch(0, tuple(_member(b) for b in (1.0, 2.0, 3.0)), rungs=frozenset({1, 3}))
+        stops = {1: [2], 3: [0]}
+        with self.make(tmp_path, epochs=5) as executor:
+            executor.start()
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    executor.go_on(7, event.epoch, [0, 1, 2])  # another batch, or none
+                    executor.go_on(0, event.epoch, stops[event.epoch])
+
+            *events, ended = _train(executor, [batch], listen)
+        waits = [event for event in events if isinstance(event, Waiting)]
+        assert [(event.epoch, sorted(event.standings)) for event in waits] == [
+            (1, [0, 1, 2]),
+            (3, [0, 1]),
+        ]
+        assert isinstance(ended, Ended)
+        assert [result.outcome for result in ended.results] == [
+            Outcome.PRUNED,
+            Outcome.COMPLETE,
+            Outcome.PRUNED,
+        ]
+        assert [len(result.reports) for result in ended.results] == [4, 6, 2]
+        for event in waits:
+            for position, metrics in event.standings.items():
+                assert metrics == ended.results[position].reports[event.epoch].metrics
+        for wait in waits:  # nobody trains beyond a rung before it is decided
+            before = events[: events.index(wait)]
+            epochs = [event.report.epoch for event in before if isinstance(event, Reported)]
+            assert max(epochs) <= wait.epoch
+
+    def test_how_members_stand_tells_what_diverged(self, tmp_path: Path) -> None:
+        """It has no metrics to be compared by."""
+        batch = Batch(0, (_member(1.0), _member(seed=INFINITE)), rungs=frozenset({2}))
+        with self.make(tmp_path) as executor:
+            executor.start()
+            found = []
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    found.append(event.standings)
+                    executor.go_on(0, event.epoch, [])
+
+            _train(executor, [batch], listen)
+        (standings,) = found
+        assert standings[0] is not None
+        assert standings[1] is None
+
+    def test_a_batch_that_waits_can_be_stopped(self, tmp_path: Path) -> None:
+        """As one that trains: the sweep may end while it waits."""
+        batch = Batch(0, (_member(1.0), _member(2.0)), rungs=frozenset({1}))
+        with self.make(tmp_path) as executor:
+            executor.start()
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    executor.stop(0, [0, 1])
+
+            ended = _train(executor, [batch], listen)[-1]
+        assert isinstance(ended, Ended)
+        assert [result.outcome for result in ended.results] == [Outcome.PRUNED] * 2
+        assert [len(result.reports) for result in ended.results] == [2, 2]
 
     def test_a_flood_of_reports_drowns_nobody(self, tmp_path: Path) -> None:
         """Results hold all reports; of live ones few arrive, but at rungs every one."""
         rungs = frozenset({10_000, 20_000})
         with self.make(tmp_path, epochs=20_000) as executor:
             executor.start()
-            *events, ended = _train(executor, [Batch(0, (_member(1.0),), rungs=rungs)])
+            batch = Batch(0, (_member(1.0),), rungs=rungs)
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    executor.go_on(0, event.epoch, [])
+
+            *events, ended = _train(executor, [batch], listen)
         assert isinstance(ended, Ended)
         assert len(ended.results[0].reports) == 20_001
         seen = [event.report.epoch for event in events if isinstance(event, Reported)]
@@ -227,6 +298,38 @@ class IsolatedExecutorContract(ExecutorContract):
         assert isinstance(lost, Lost)
         assert lost.failure is Failure.WORKER_KILLED
         assert took < 1.0
+
+    def test_a_worker_that_dies_while_it_waits_is_found(self, tmp_path: Path) -> None:
+        """Its batch is lost, and nobody waits for it."""
+        with self.make(tmp_path) as executor:
+            executor.start()
+            pids: list[int] = []
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Started):
+                    pids.append(event.pid)
+                if isinstance(event, Waiting):
+                    os.kill(pids[-1], signal.SIGKILL)
+
+            batch = Batch(0, (_member(1.0),), rungs=frozenset({1}))
+            lost = _train(executor, [batch], listen)[-1]
+        assert isinstance(lost, Lost)
+        assert lost.failure is Failure.WORKER_KILLED
+
+    def test_waiting_takes_no_time_of_its_own(self, tmp_path: Path) -> None:
+        """A batch may wait for longer than its time limit."""
+        members = (_member(1.0), _member(2.0))
+        batch = Batch(0, members, seconds=0.5, rungs=frozenset({1}))
+        with self.make(tmp_path) as executor:
+            executor.start()
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    time.sleep(1.0)
+                    executor.go_on(0, event.epoch, [])
+
+            ended = _train(executor, [batch], listen)[-1]
+        assert isinstance(ended, Ended)
 
     def test_a_time_limit_ends_what_hangs(self, tmp_path: Path) -> None:
         """The batch is lost for that reason, the next one is trained."""

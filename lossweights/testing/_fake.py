@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from lossweights.base.code_hash import code_hash
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
+from lossweights.search.rungs import Prune
 from lossweights.search.space import LogUniform, Space, SpaceLike
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
+from lossweights.sweep.prune import checked_prune
 from lossweights.tracking import Ending
-from lossweights.training import Member, ReportFunction, Trainer
+from lossweights.training import NO_HALTS, Halts, Member, ReportFunction, Trainer
 
 During = Callable[[Member, int], EpochReport | None]
 
@@ -49,18 +51,30 @@ class FakeTrainer(Trainer):
         """As it was told."""
         return self._capacity
 
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
         """Report every epoch of every member, epoch by epoch as a stack does."""
         reports: list[list[EpochReport]] = [[] for _ in members]
         stopped: set[int] = set()
+        told: set[int] = set()
         for epoch in range(self._epochs + 1):
             if len(stopped) == len(members):
                 break
+            if epoch - 1 in halts.at:
+                standings = {
+                    position: made[-1].metrics if made[-1].finite else None
+                    for position, made in enumerate(reports)
+                    if position not in told
+                }
+                told |= set(halts.wait(epoch - 1, standings)) - stopped
+                stopped |= told
             for position, member in enumerate(members):
                 if position not in stopped:
                     reports[position].append(self._report(member, epoch))
                     if not report(position, reports[position][-1]) and epoch < self._epochs:
                         stopped.add(position)
+                        told.add(position)
                     if not reports[position][-1].finite:
                         stopped.add(position)
         return [
@@ -118,6 +132,7 @@ class FakeSweep(AbstractSweep):
         objectives: Of ``miss`` and ``cost``; by default both.
         seed: Seed of the sampler.
         data: Stands for the data; another value is another data set.
+        prune: Stops the worst trials early, as in `lossweights.Sweep`.
     """
 
     trainers = ("auto", "fake")
@@ -134,6 +149,7 @@ class FakeSweep(AbstractSweep):
         objectives: Mapping[str, str] | None = None,
         seed: int = 0,
         data: str = "data",
+        prune: Prune = None,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
         self.name, self.seed, self.baselines = name, seed, list(baselines)
@@ -141,6 +157,12 @@ class FakeSweep(AbstractSweep):
         self.objectives = dict(objectives or {"miss": "minimize", "cost": "minimize"})
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
+        self.prune = checked_prune(prune, self.objectives, epochs)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of each trial."""
+        return self._epochs
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Nothing to load."""
