@@ -91,7 +91,9 @@ def growth(points: Points, ideal: Points, worst: Points) -> NDArray[np.float64]:
     """The hypervolume after each trial, over the box between two corners."""
     scaled = (points - ideal) / (worst - ideal)
     scaled = np.where(np.isnan(scaled), np.inf, scaled)
-    return np.array([hypervolume(scaled[: n + 1]) for n in range(len(scaled))])
+    inside = (scaled < 1.0).all(axis=1)
+    parts = [scaled[: n + 1][inside[: n + 1]] for n in range(len(scaled))]
+    return np.array([hypervolume(part) if len(part) else 0.0 for part in parts])
 
 
 def seconds_until(volume: float, volumes: NDArray[np.float64], seconds: Any) -> float:

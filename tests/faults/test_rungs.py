@@ -35,8 +35,15 @@ def ends(script):
     return found
 
 
-@pytest.mark.parametrize("capacity", [1, 4])
-@pytest.mark.parametrize("victim", ["driver", "worker"])
+@pytest.mark.parametrize(
+    ("victim", "capacity"),
+    [
+        ("driver", 4),
+        ("worker", 1),
+        pytest.param("driver", 1, marks=pytest.mark.slow),
+        pytest.param("worker", 4, marks=pytest.mark.slow),
+    ],
+)
 def test_a_kill_in_the_middle_of_a_rung_loses_nothing(scripted, victim, capacity):
     """The sweep goes on as one that nobody disturbed: the same trials stop at the same rungs."""
     whole = scripted(body(capacity, None))
