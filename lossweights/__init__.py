@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lossweights.loss.weight_set import WeightSet as WeightSet
     from lossweights.results.result import SweepResult as SweepResult
     from lossweights.results.weights import load as load
+    from lossweights.search.rungs import Rungs as Rungs
     from lossweights.search.space import Fixed as Fixed
     from lossweights.search.space import LogUniform as LogUniform
     from lossweights.search.space import Simplex as Simplex
@@ -63,6 +64,7 @@ _HOMES = {
     "EarlyStopping": "lossweights.training.early_stopping",
     "Fixed": "lossweights.search.space",
     "LogUniform": "lossweights.search.space",
+    "Rungs": "lossweights.search.rungs",
     "Simplex": "lossweights.search.space",
     "Sweep": "lossweights.sweep.sweep",
     "SweepResult": "lossweights.results.result",

@@ -104,18 +104,23 @@ class Stream:
         """The first rows: to gather a few from everywhere, all would have to be read."""
         return self.head(rows)
 
-    def epochs(self, epochs: int, batch_size: int) -> tf.data.Dataset:
+    def epochs(self, epochs: int, batch_size: int, *, done: int = 0) -> tf.data.Dataset:
         """The batches of so many passes; the last one of a pass may be smaller.
 
         The dataset is put back to its start, so that only the latest of these may be read.
+
+        Args:
+            epochs: How many passes.
+            batch_size: Rows a batch.
+            done: How many of the passes are left out. They are read all the same: what a shuffle
+                gives depends on what it gave before.
         """
         self._restart()
         steps = -(-self._rows // batch_size)
         one = self._dataset.rebatch(batch_size)
         one = one.apply(tf.data.experimental.assert_cardinality(steps))  # in every pass
-        return (
-            tf.data.Dataset.range(epochs).flat_map(_plain(lambda _: one)).prefetch(tf.data.AUTOTUNE)
-        )
+        passes = tf.data.Dataset.range(epochs).flat_map(_plain(lambda _: one))
+        return (passes.skip(done * steps) if done else passes).prefetch(tf.data.AUTOTUNE)
 
     def _restart(self) -> None:
         """Put the dataset back to its start: shuffles, which count iterations, count anew."""

@@ -6,42 +6,41 @@ import itertools
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-from lossweights.base.commands import command
-from lossweights.base.errors import SweepFailed
 from lossweights.base.signals import Interrupted, Signals
-from lossweights.driver._divergence import Divergence
+from lossweights.driver._enough import Enough
 from lossweights.driver._flight import Flight
+from lossweights.driver._halts import Halts
+from lossweights.driver._history import open_turns, open_waves
+from lossweights.driver._live import LiveTracker
+from lossweights.driver._plan import AHEAD, Plan
 from lossweights.driver._policy import Policy
 from lossweights.driver._recorder import Recorder
-from lossweights.driver._streak import LONGEST, Streak
+from lossweights.driver._streak import Streak
 from lossweights.driver._turns import Turn, Turns
-from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported, Started
-from lossweights.records import EpochReport, Failure, Outcome
+from lossweights.driver._wave import Wave
+from lossweights.executors import (
+    Batch,
+    Ended,
+    Event,
+    Executor,
+    Lost,
+    Reported,
+    Started,
+    Waiting,
+)
+from lossweights.records import Failure, Outcome
 from lossweights.results.folder import Asked, Finished
 from lossweights.results.status import Worker
+from lossweights.search.rungs import Pruning
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
 
 log = logging.getLogger("lossweights")
 
-# Single trials under way at once. The sampler then knows the same whether one process trains or
-# four, and so the sweep is the same; what it lacks are the last few trials.
-AHEAD = 8
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0  # that batches have to end by themselves after a signal
-
-
-class LiveTracker(Protocol):
-    """Hears of reports while trials train."""
-
-    def reported(
-        self, asked: Asked, weights: Mapping[str, float], report: EpochReport, time: int
-    ) -> None:
-        """A trial that is training has finished an epoch, at that time in milliseconds."""
 
 
 class Driver:
@@ -55,7 +54,8 @@ class Driver:
         policy: What to do with trials that go wrong.
         tracker: Hears of reports while trials train, or ``None``.
         deadline: When to end in order, on the clock of `time.monotonic`; ``None`` for never.
-        stagnation: Says when nothing new is to be asked for; ``None`` for never.
+        pruning: Decides which trials are not worth going on with, or ``None`` for none.
+        stagnation: Says when the front does not grow any more; ``None`` for never.
 
     Attributes:
         out_of_time: Whether it ended at the deadline, before enough trials had.
@@ -70,23 +70,26 @@ class Driver:
         policy: Policy,
         tracker: LiveTracker | None = None,
         deadline: float | None = None,
+        pruning: Pruning | None = None,
         stagnation: Stagnation | None = None,
     ) -> None:
         self._store, self._executor, self._recorder = store, executor, recorder
         self._signals, self._policy, self._tracker = signals, policy, tracker
+        self._pruning = pruning
         # Single trials are asked for ahead, so that no worker ever waits; stacks are not, since the
-        # sampler would have learned nothing of one before it makes up the next.
-        self._single = executor.capacity == 1
+        # sampler would have learned nothing of one before it makes up the next. Waves neither: a
+        # worker idles until its wave is over.
         ahead = max(executor.slots + executor.ahead, AHEAD)
-        self._depth = ahead if self._single else executor.slots
-        self._turns = Turns(self._depth, executor.slots)
+        self._depth = ahead if executor.capacity == 1 else executor.slots
+        if pruning is not None:
+            self._depth = 1
+        self._turns = Turns(self._depth, executor.slots if pruning is None else 1)
         self._flights: dict[int, Flight] = {}
         self._keys = itertools.count()
-        self._sizes: deque[int] = deque()
-        self._fits: int | None = None  # members of a stack, since a larger one lacked memory
-        self._streak, self._divergence = Streak(), Divergence()
+        self._plan = Plan(executor.capacity, executor.slots, waves=pruning is not None)
+        self._halts = Halts(executor, self._flights, store, pruning)
+        self._streak, self._enough = Streak(), Enough(stagnation)
         self._deadline = math.inf if deadline is None else deadline
-        self._stagnation = stagnation
         self.out_of_time = False
 
     def run(self, trials: int) -> None:
@@ -105,10 +108,10 @@ class Driver:
             return
         try:
             with self._signals.patiently():
-                self._go_on_from_history()
-                self._sizes.extend(self._batches(trials))
+                self._go_on_from_history(trials)
+                self._plan.fill(self._new(trials), trials)
                 self._advance()
-                while self._flights and not self._divergence.is_all:
+                while self._flights and not self._enough.diverged:
                     self._executor.poll(POLL_SECONDS, self._hear)
                     if self._stopping:
                         self._stop()
@@ -122,8 +125,7 @@ class Driver:
         except BaseException:
             self._give_up()
             raise
-        stagnated = self._stagnation is not None and self._stagnation.is_reached
-        self.out_of_time = self._store.finished() < trials and not stagnated
+        self.out_of_time = self._store.finished() < trials and not self._enough.stagnated
 
     @property
     def _stopping(self) -> bool:
@@ -132,12 +134,11 @@ class Driver:
 
     def at_once(self, trials: int) -> int:
         """How many of so many trials are under way at once."""
-        return self._executor.slots * max(self._batches(trials), default=1)
+        return self._plan.at_once(self._new(trials), trials)
 
-    def _batches(self, trials: int) -> list[int]:
-        """How many trials each batch gets of those that are still to be asked for."""
-        new = max(trials - self._store.places, 0)
-        return batch_sizes(new, self._executor.capacity, self._executor.slots)
+    def _new(self, trials: int) -> int:
+        """How many trials are still to be asked for."""
+        return max(trials - self._store.places, 0)
 
     def workers(self) -> list[Worker]:
         """The workers at this moment, and what they train; from any thread."""
@@ -149,86 +150,69 @@ class Driver:
             found.append(Worker(state.pid, trials))
         return found
 
-    def _go_on_from_history(self) -> None:
-        """Let the sampler learn of what was before as if the sweep had never stopped.
-
-        Trials ended out of turn before the stop wait for theirs again.
-        """
-        history, due = self._store.take_history(), self._store.take_due()
-        place = self._store.place
+    def _go_on_from_history(self, trials: int) -> None:
+        """Let the sampler learn of what was before as if the sweep had never stopped."""
+        history = self._store.take_history()
         for finished in history:
-            outcome = finished.result.outcome
+            outcome, at = finished.result.outcome, self._store.place(finished.asked)
             # What diverged before the sweep was changed might not do so any more.
-            if outcome is not Outcome.DIVERGED or place(finished.asked) >= self._store.changed_at:
-                self._divergence.add(outcome)
-        first = min((place(asked) for asked in due), default=self._store.places)
-        learned_until = min(first, self._store.places - self._depth + 1)
-        waiting: dict[int, Finished | Asked] = {}
-        for finished in history:
-            if not self._single or place(finished.asked) < learned_until:
-                self._learn(finished)
-            else:
-                self._store.expect(finished.asked)
-                waiting[place(finished.asked)] = finished
-        if self._single:
-            waiting.update({place(asked): asked for asked in due})
-            for at in sorted(waiting):
-                self._wait_again(at, waiting[at])
+            if outcome is not Outcome.DIVERGED or at >= self._store.changed_at:
+                self._enough.ended(outcome)
+        capacity, pruning = self._executor.capacity, self._pruning
+        if pruning is not None:
+            found = open_waves(self._store, history, pruning, trials, self._learn)
         else:
-            for start in range(0, len(due), self._executor.capacity):
-                batch = due[start : start + self._executor.capacity]
-                self._submit(batch, self._turns.begin([place(asked) for asked in batch]))
-
-    def _wait_again(self, place: int, item: Finished | Asked) -> None:
-        turn = self._turns.begin([place])
-        if isinstance(item, Finished):
-            turn.results[place] = item
-        else:
-            self._submit([item], turn)
+            found = open_turns(self._store, history, capacity, self._depth, self._learn)
+        for each in found:
+            turn, wave = self._turns.begin(each.places), self._halts.wave(each.record)
+            turn.results.update(each.results)
+            if wave is not None:
+                wave.ended_before(each.results)
+            for batch in each.batches(1 if wave is None else self._executor.slots):
+                self._submit(batch, turn, wave=wave)
 
     def _advance(self) -> None:
         """Ask for what there is room for, learn from whose turn it is, and so on in turns."""
         while True:
-            while self._sizes and self._turns.room and self._may_ask():
-                trials = [self._store.propose() for _ in range(self._next_size())]
-                places = [self._store.place(asked) for asked in trials]
-                self._submit(trials, self._turns.begin(places))
+            while self._plan and self._turns.room and self._may_ask():
+                self._ask()
             turn = self._turns.next_over()
             if turn is None:
                 break
             for place in turn.places:
                 self._learn(turn.results[place])
+                self._halts.learn(place, turn.results[place])
         self._recorder.wake()
 
     def _learn(self, finished: Finished) -> None:
-        """Let the sampler learn of a trial, and whatever else goes by the order of places."""
         self._store.learn(finished)
-        if self._stagnation is not None:
-            result = finished.result
-            self._stagnation.add(result.metrics if result.outcome is Outcome.COMPLETE else None)
+        self._enough.learned(finished)
+
+    def _ask(self) -> None:
+        """Ask for the trials of a turn, and have them trained."""
+        batches = [[self._store.propose() for _ in range(size)] for size in self._plan.next()]
+        places = [self._store.place(asked) for batch in batches for asked in batch]
+        turn, wave = self._turns.begin(places), self._halts.begin(places)
+        for batch in batches:
+            self._submit(batch, turn, wave=wave)
 
     def _may_ask(self) -> bool:
-        if self._stagnation is not None and self._stagnation.is_reached:
-            return False
-        return self._recorder.error is None and not self._divergence.is_all
+        enough = self._enough.diverged or self._enough.stagnated
+        return self._recorder.error is None and not enough
 
-    def _next_size(self) -> int:
-        size = self._sizes.popleft()
-        if self._fits is not None and size > self._fits:
-            self._sizes.appendleft(size - self._fits)
-            return self._fits
-        return size
-
-    def _submit(self, trials: Sequence[Asked], turn: Turn, attempt: int = 0) -> None:
+    def _submit(
+        self, trials: Sequence[Asked], turn: Turn, attempt: int = 0, wave: Wave | None = None
+    ) -> Flight:
         policy = self._policy
         batch = Batch(
             key=next(self._keys),
             members=tuple(self._store.member(asked) for asked in trials),
             seconds=policy.trial_timeout and policy.trial_timeout * len(trials),
-            rungs=frozenset() if policy.stop_rule is None else policy.stop_rule.rungs,
+            rungs=frozenset() if self._pruning is None else frozenset(self._pruning.at),
         )
-        self._flights[batch.key] = Flight(batch, trials, turn, attempt)
+        flight = self._flights[batch.key] = Flight(batch, trials, turn, attempt, wave)
         self._executor.submit(batch)
+        return flight
 
     def _hear(self, event: Event) -> None:
         flight = self._flights.get(event.batch)
@@ -240,34 +224,51 @@ class Driver:
             self._recorder.wake()
         elif isinstance(event, Reported):
             self._reported(flight, event)
+        elif isinstance(event, Waiting):
+            self._halts.wait(flight, event, stopping=self._stopping)
+            self._settle(flight)
         elif isinstance(event, Ended):
             self._ended(flight, event)
         else:
             self._lost(flight, event)
 
     def _reported(self, flight: Flight, event: Reported) -> None:
-        asked, rule = flight.trials[event.position], self._policy.stop_rule
+        asked = flight.trials[event.position]
         at = flight.note(event)
         if at is not None:
             self._store.spool.add(asked.number, event.report, at)
-            if self._tracker is not None:
+            if self._tracker is not None and not flight.is_ahead:
                 weights = flight.batch.members[event.position].weights
                 self._tracker.reported(asked, weights, event.report, at)
-        if (
-            rule is not None
-            and event.report.epoch in rule.rungs
-            and rule.stops(asked, event.report)
-        ):
-            flight.pruned.add(event.position)
-            self._executor.stop(event.batch, [event.position])
         if self._stopping:
             self._executor.stop(event.batch, range(len(flight.trials)))
 
+    def _settle(self, flight: Flight) -> None:
+        """Go on with the wave of a batch, if there is one."""
+        if flight.wave is not None:
+            for each in self._halts.settle(flight.wave):
+                self._finish(each)
+
     def _ended(self, flight: Flight, event: Ended) -> None:
-        del self._flights[event.batch]
         if event.dropped:
             log.debug("batch %d: %d live reports left out", event.batch, event.dropped)
-        found = flight.ended(event, self._store.objectives, stopping=self._stopping)
+        self._halts.end(flight, event)
+        if flight.wave is None:
+            self._finish(flight)
+        self._settle(flight)
+        if event.batch in self._flights and self._stopping:
+            self._abandon(event.batch)  # nobody is left to decide what of it counts
+
+    def _finish(self, flight: Flight) -> None:
+        """Keep what came of a batch."""
+        event = flight.end
+        if event is None:
+            return
+        del self._flights[event.batch]
+        stopped = self._halts.stopped(flight)
+        found = flight.ended(
+            event, self._store.objectives, stopping=self._stopping, stopped=stopped
+        )
         self._keep(flight, found)
         failures = {finished.result.failure for finished in found}
         alike = failures.pop() if len(failures) == 1 else None
@@ -289,17 +290,22 @@ class Driver:
             trials = [self._store.retry(finished.asked) for finished in found]
             attempt = flight.attempt if shrinks else flight.attempt + 1
             for start in range(0, members, half):
-                self._submit(trials[start : start + half], flight.turn, attempt)
+                part = trials[start : start + half]
+                self._submit(part, flight.turn, attempt, flight.wave).origin = flight.origin
         if failure is Failure.OUT_OF_MEMORY and shrinks:
-            self._fits = half
+            self._plan.fit(half)
         self._count(flight, failure, event.reason)
+        self._settle(flight)
 
     def _keep(self, flight: Flight, found: Sequence[Finished]) -> None:
         for finished in found:
             self._store.keep(finished)
             if not finished.again:
-                flight.turn.results[self._store.place(finished.asked)] = finished
-                self._divergence.add(finished.result.outcome)
+                place = self._store.place(finished.asked)
+                flight.turn.results[place] = finished
+                self._enough.ended(finished.result.outcome)
+                if flight.wave is not None:
+                    flight.wave.end(place, finished)
         self._recorder.wake()
 
     def _count(self, flight: Flight, failure: Failure | None, reason: str) -> None:
@@ -308,14 +314,10 @@ class Driver:
             self._streak.clear()
             return
         alone = len(flight.trials) == 1
-        places = [self._store.place(flight.trials[0])] if alone else flight.turn.places
-        if (found := self._streak.add(failure, places)) >= LONGEST:
-            go_on = command("resume", self._store.name, self._store.root)
-            raise SweepFailed(
-                f"Expected trials that train. Found {found} failures in a row, since "
-                f"{failure.value}. The last one: {reason.rstrip('.')}. The sweep is kept; mend the "
-                f"cause, then `{go_on}`."
-            )
+        places = [self._store.place(flight.trials[0])] if alone else flight.origin
+        self._streak.add(failure, places)
+        if self._streak.is_too_long:
+            raise self._streak.error(failure, reason, self._store.name, self._store.root)
 
     def _stop(self) -> None:
         """End in order: what is training may end within a few seconds, nothing new begins.
@@ -323,8 +325,9 @@ class Driver:
         Raises:
             Interrupted: A signal asked for it, not the deadline.
         """
-        self._sizes.clear()
-        for key in self._executor.withdraw():
+        self._plan.clear()
+        ended = [key for key, flight in self._flights.items() if flight.end is not None]
+        for key in [*self._executor.withdraw(), *ended]:
             self._abandon(key)
         for key, flight in self._flights.items():
             self._executor.stop(key, range(len(flight.trials)))
@@ -348,16 +351,3 @@ class Driver:
         if self._store.begun(flight.trials[-1]):
             event = Lost(key, Failure.INTERRUPTED, Failure.INTERRUPTED.value)
             self._keep(flight, flight.lost(event, self._executor.trainer, again=True))
-
-
-def batch_sizes(trials: int, capacity: int, slots: int) -> list[int]:
-    """How many trials each batch gets: even, as few batches as the slots can share equally.
-
-    >>> batch_sizes(100, capacity=64, slots=1), batch_sizes(64, capacity=64, slots=2)
-    ([50, 50], [32, 32])
-    >>> batch_sizes(3, capacity=1, slots=2)
-    [1, 1, 1]
-    """
-    rounds = -(-trials // (capacity * slots))
-    count = min(trials, rounds * slots)
-    return [trials // count + (index < trials % count) for index in range(count)] if count else []

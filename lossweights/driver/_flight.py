@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from lossweights.driver._turns import Turn
+from lossweights.driver._wave import Wave
 from lossweights.executors import Batch, Ended, Lost, Reported, ReportLimit
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished
@@ -22,20 +23,38 @@ class Flight:
         batch: The batch.
         trials: The trial of each member.
         turn: The turn that they belong to.
+        wave: The wave that they belong to, where there are rungs.
         attempt: How often these weights have been tried before.
-        pruned: Positions of members that were told to stop for good reason.
+        has_started: Whether it is training, or was.
+        waits_at: The rung at which it waits.
+        is_ahead: Whether it went on from a rung before that was decided. What it reports from there
+            on may not count.
+        origin: The numbers of the trials that were lost together with these, or these.
+        end: How it ended, if that waits for a decision.
     """
 
-    def __init__(self, batch: Batch, trials: Sequence[Asked], turn: Turn, attempt: int = 0) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        trials: Sequence[Asked],
+        turn: Turn,
+        attempt: int = 0,
+        wave: Wave | None = None,
+    ) -> None:
         self.batch, self.trials = batch, tuple(trials)
-        self.turn, self.attempt = turn, attempt
-        self.pruned: set[int] = set()
+        self.turn, self.attempt, self.wave = turn, attempt, wave
+        self.waits_at: int | None = None
+        self.is_ahead = self.has_started = False
+        self.origin = tuple(asked.number for asked in trials)
+        self.end: Ended | None = None
         self._limit = ReportLimit(batch)
         self._reports: dict[int, dict[int, tuple[EpochReport, int]]] = {}
         self.start()
+        self.has_started = False
 
     def start(self) -> None:
         """The training begins: now."""
+        self.has_started = True
         # The clock on the wall is read once; it may jump, and the times in between must not.
         self._wall, self._started = time.time(), time.monotonic()
 
@@ -50,17 +69,27 @@ class Flight:
         reports[event.report.epoch] = (event.report, at)
         return at if self._limit.passes(event.position, event.report.epoch) else None
 
-    def ended(self, event: Ended, objectives: Iterable[str], *, stopping: bool) -> list[Finished]:
+    def ended(
+        self,
+        event: Ended,
+        objectives: Iterable[str],
+        *,
+        stopping: bool,
+        stopped: Mapping[int, int],
+    ) -> list[Finished]:
         """The trials of a batch that was trained.
 
         Args:
             event: How it ended.
             objectives: What a complete trial must have measured.
             stopping: Whether the sweep is; members that stopped for that are to be tried again.
+            stopped: The rung at which a member was to stop, by position.
         """
         objectives, found = list(objectives), []
         for position, result in enumerate(event.results):
-            if stopping and result.outcome is Outcome.PRUNED and position not in self.pruned:
+            if position in stopped:
+                result = ended_at(result, stopped[position])
+            if stopping and result.outcome is Outcome.PRUNED and position not in stopped:
                 found.append(self._finished(position, interrupted(result), again=True))
             else:
                 found.append(self._finished(position, checked(result, objectives)))
@@ -94,6 +123,25 @@ class Flight:
         return Finished(
             self.trials[position], result, report_times(epochs, times, began, self.now()), again
         )
+
+
+def ended_at(result: TrialResult, rung: int) -> TrialResult:
+    """The result of a trial that was to stop at a rung, unless it had ended there by itself.
+
+    Where the decision came late, what was trained beyond does not count: the result is the one that
+    it would have been in time.
+    """
+    last = result.reports[-1].epoch if result.reports else -1
+    if last < rung or (last == rung and result.outcome is not Outcome.PRUNED):
+        return result
+    return replace(
+        result,
+        outcome=Outcome.PRUNED,
+        reason=f"stopped at the rung after epoch {rung}",
+        reports=tuple(report for report in result.reports if report.epoch <= rung),
+        best_epoch=None,
+        replicas=result.replicas if last == rung else (),
+    )
 
 
 def interrupted(result: TrialResult) -> TrialResult:

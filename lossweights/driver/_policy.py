@@ -1,23 +1,10 @@
-"""What is done with trials that go wrong, or are not worth going on with."""
+"""What is done with trials that go wrong."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from lossweights.records import EpochReport, Failure
-from lossweights.results.folder import Asked
-
-
-class StopRule(Protocol):
-    """Decides which trials are not worth going on with."""
-
-    @property
-    def rungs(self) -> frozenset[int]:
-        """The epochs after which it decides."""
-
-    def stops(self, asked: Asked, report: EpochReport) -> bool:
-        """Whether a trial is to stop after this report."""
+from lossweights.records import Failure
 
 
 @dataclass(frozen=True)
@@ -29,12 +16,10 @@ class Policy:
             their own: a killed worker, a time limit. An exception or a lack of memory would only
             come again, and is not retried.
         trial_timeout: Seconds that a trial may train, or ``None``.
-        stop_rule: Which trials to stop early, or ``None`` for none.
     """
 
     max_retries: int = 1
     trial_timeout: float | None = None
-    stop_rule: StopRule | None = None
 
     def shrinks(self, failure: Failure, members: int) -> bool:
         """Whether a lost stack is tried again in halves, which counts against none of its members.

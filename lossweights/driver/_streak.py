@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from lossweights.base.commands import command
+from lossweights.base.errors import SweepFailed
 from lossweights.records import Failure
 
 LONGEST = 3  # failures in a row that a sweep bears
@@ -37,3 +40,23 @@ class Streak:
             self._places.clear()
         self._places.add(tuple(places))
         return len(self._places)
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the sweep is to stop."""
+        return len(self._places) >= LONGEST
+
+    def error(self, reason: Failure, last: str, name: str, root: Path) -> SweepFailed:
+        """What is said of a streak that is too long.
+
+        Args:
+            reason: The one reason.
+            last: The sentence of the last failure.
+            name: Name of the sweep.
+            root: Folder of the sweeps.
+        """
+        return SweepFailed(
+            f"Expected trials that train. Found {len(self._places)} failures in a row, since "
+            f"{reason.value}. The last one: {last.rstrip('.')}. The sweep is kept; mend the "
+            f"cause, then `{command('resume', name, root)}`."
+        )

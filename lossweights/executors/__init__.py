@@ -1,7 +1,8 @@
 """Executors: where trainers run. The driver hands them batches and hears what happens.
 
 `Executor` is the contract, with `Batch`, `WorkerState` and what a `Listener` hears: the `Event`
-`Started`, `Reported`, `Ended` or `Lost`; `lossweights.testing.ExecutorContract` is its test.
+`Started`, `Reported`, `Waiting`, `Ended` or `Lost`; `lossweights.testing.ExecutorContract` is the
+test.
 `InlineExecutor` trains in this process, `ProcessExecutor` in workers of this machine, whose side of
 the pipe is `serve`, with what they have `Loaded`. `ReportLimit` says how many live reports pass.
 `refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there.
@@ -17,6 +18,7 @@ from lossweights.executors._contract import (
     Lost,
     Reported,
     Started,
+    Waiting,
     WorkerState,
 )
 from lossweights.executors._inline import InlineExecutor
@@ -37,6 +39,7 @@ __all__ = [
     "ReportLimit",
     "Reported",
     "Started",
+    "Waiting",
     "WorkerState",
     "refuse_in_worker",
     "serve",

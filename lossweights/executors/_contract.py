@@ -7,13 +7,13 @@ clusters. `lossweights.testing.ExecutorContract` is the test that every executor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeAlias
 
 from lossweights.records import EpochReport, Failure, TrialResult
-from lossweights.training import Member
+from lossweights.training import Member, Standings
 
 REPORT_SECONDS = 0.1  # live reports of a batch are no denser than this; its results hold them all
 
@@ -26,7 +26,8 @@ class Batch:
         key: Names the batch in events; never used twice in a sweep.
         members: What to train.
         seconds: Time limit, or ``None``.
-        rungs: Epochs whose reports are always passed on, since a decision hangs on them.
+        rungs: Epochs at which the members wait to be told who goes on. Their reports are always
+            passed on.
     """
 
     key: int
@@ -50,6 +51,22 @@ class Reported:
     batch: int
     position: int
     report: EpochReport
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All members of a batch have got to a rung, or have ended; it waits for `Executor.go_on`.
+
+    Attributes:
+        batch: The batch's key.
+        epoch: The rung.
+        standings: The metrics that each member has got to, by position; ``None`` if it has
+            diverged. Those that were stopped before are left out.
+    """
+
+    batch: int
+    epoch: int
+    standings: Standings
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,7 @@ class Lost:
     details: str = ""
 
 
-Event: TypeAlias = Started | Reported | Ended | Lost
+Event: TypeAlias = Started | Reported | Waiting | Ended | Lost
 Listener: TypeAlias = Callable[[Event], None]
 
 
@@ -93,8 +110,9 @@ class Executor(ABC):
     """Trains batches somewhere and tells what happens to them; a context manager.
 
     For each submitted batch exactly one `Ended` or `Lost` is told, unless the executor is closed
-    before; `Started` and `Reported` come before it. A worker that dies is found within a second and
-    replaced. Batches start in the order of submission.
+    before; `Started`, `Reported` and `Waiting` come before it. A batch that waits keeps its slot. A
+    worker that dies is found within a second and replaced. Batches start in the order of
+    submission.
 
     Methods are called from one thread, except for `workers`, which may be called from any, and
     `kill`, which may be called from a signal handler.
@@ -151,6 +169,14 @@ class Executor(ABC):
     @abstractmethod
     def stop(self, batch: int, positions: Sequence[int]) -> None:
         """Ask members of a batch to stop after the epoch they are in; unknown ones are ignored."""
+
+    @abstractmethod
+    def go_on(self, batch: int, epoch: int, stopped: Collection[int]) -> None:
+        """Let a batch that waits at a rung go on, but for members that stop there.
+
+        What trains in the polling thread must hear it while it is told of `Waiting`; else all of
+        the batch goes on. `stop` ends waiting too. Where nothing waits it is ignored.
+        """
 
     @abstractmethod
     def withdraw(self) -> list[int]:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from lossweights.executors._contract import (
     Batch,
@@ -16,11 +16,12 @@ from lossweights.executors._contract import (
     Lost,
     Reported,
     Started,
+    Waiting,
     WorkerState,
 )
 from lossweights.executors._failures import failure_of
 from lossweights.records import EpochReport, Failure, Outcome
-from lossweights.training import Trainer
+from lossweights.training import Halts, Standings, Trainer
 
 log = logging.getLogger("lossweights")
 
@@ -42,6 +43,7 @@ class InlineExecutor(Executor):
         self._pending: deque[Batch] = deque()
         self._current: Batch | None = None
         self._stopped: set[int] = set()
+        self._told: dict[int, Collection[int]] = {}  # who stops at the rung of that epoch
 
     @property
     def slots(self) -> int:
@@ -96,9 +98,14 @@ class InlineExecutor(Executor):
             late = batch.seconds is not None and time.monotonic() - started > batch.seconds
             return not late and position not in self._stopped
 
+        def wait(epoch: int, standings: Standings) -> Collection[int]:
+            self._told.clear()
+            listener(Waiting(batch.key, epoch, standings))
+            return {*self._stopped, *self._told.pop(epoch, ())}
+
         listener(Started(batch.key, os.getpid()))
         try:
-            results = self._running.train(batch.members, report)
+            results = self._running.train(batch.members, report, Halts(batch.rungs, wait))
         except (Exception, SystemExit) as error:  # the user's code may raise anything at all
             log.debug("a batch failed", exc_info=True)
             listener(Lost(batch.key, *failure_of(error)))
@@ -113,6 +120,11 @@ class InlineExecutor(Executor):
         """Stop members of the batch in training at their next report."""
         if self._current is not None and self._current.key == batch:
             self._stopped.update(positions)
+
+    def go_on(self, batch: int, epoch: int, stopped: Collection[int]) -> None:
+        """Say who stops at the rung that the listener is being told of."""
+        if self._current is not None and self._current.key == batch:
+            self._told[epoch] = stopped
 
     def withdraw(self) -> list[int]:
         """Give up what is queued."""

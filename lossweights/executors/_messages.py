@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from lossweights.base.errors import WorkerError
 from lossweights.executors._contract import Batch
 from lossweights.records import EpochReport, TrialResult
-from lossweights.training import Member
+from lossweights.training import Member, Standings
 
 T = TypeVar("T")
 
@@ -101,6 +101,43 @@ def received_report(message: Mapping[str, Any], members: int) -> tuple[int, Epoc
     """
     position, report = _of_member(message, members, "report", EpochReport.from_json)
     return position, check_report(report)
+
+
+def standings_content(standings: Standings) -> list[Any]:
+    """How members stand at a rung, as the content of a message."""
+    return [
+        [position, metrics and {name: _plain(value) for name, value in metrics.items()}]
+        for position, metrics in standings.items()
+    ]
+
+
+def received_standings(message: Mapping[str, Any], members: int) -> tuple[int, Standings]:
+    """Epoch and standings of a message about a batch that waits at a rung.
+
+    Raises:
+        WorkerError: They are not those of so many members.
+    """
+    try:
+        epoch = int(message["epoch"])
+        standings = {
+            int(position): None if metrics is None else _metrics(metrics)
+            for position, metrics in message["standings"]
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise WorkerError(f"Expected how members stand. Found: {error!r}.") from error
+    if not all(0 <= position < members for position in standings):
+        raise WorkerError(f"Expected how {members} members stand. Found {sorted(standings)}.")
+    return epoch, standings
+
+
+def _metrics(value: Mapping[str, Any]) -> dict[str, float]:
+    if len(value) > MAX_KEYS or any(len(name) > MAX_TEXT for name in value):
+        raise ValueError(f"{len(value)} metrics")
+    return {name: math.nan if number is None else float(number) for name, number in value.items()}
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def received_result(message: Mapping[str, Any], members: int) -> tuple[int, TrialResult]:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -168,6 +168,11 @@ class ProcessExecutor(Executor):
         """Ask members to stop after their epoch."""
         for supervisor in self._supervisors:
             supervisor.stop(batch, list(positions))
+
+    def go_on(self, batch: int, epoch: int, stopped: Collection[int]) -> None:
+        """Tell the worker that trains it."""
+        for supervisor in self._supervisors:
+            supervisor.go_on(batch, epoch, sorted(stopped))
 
     def withdraw(self) -> list[int]:
         """Give up what no worker has taken."""

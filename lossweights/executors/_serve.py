@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -14,10 +14,16 @@ from lossweights.base.memory import held_bytes
 from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
 from lossweights.executors._limit import ReportLimit
-from lossweights.executors._messages import check_report, receive, received_batch, send
+from lossweights.executors._messages import (
+    check_report,
+    receive,
+    received_batch,
+    send,
+    standings_content,
+)
 from lossweights.foreign.generated_files import remove_generated_files
 from lossweights.records import EpochReport
-from lossweights.training import Trainer
+from lossweights.training import Halts, Standings, Trainer
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,29 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
             os._exit(0)  # the driver has gone: whatever the user's code would catch, this ends
         return position not in stopped
 
+    def wait(epoch: int, standings: Standings) -> Collection[int]:
+        content = {"batch": batch.key, "epoch": epoch}
+        try:
+            send(pipe, "waiting", **content, standings=standings_content(standings))
+            while True:
+                message = receive(pipe)
+                if message.get("batch") != batch.key:
+                    continue
+                if message["say"] == "stop":  # the driver ends the batch, or some of it
+                    stopped.update(message["positions"])
+                elif message["say"] == "go_on" and message["epoch"] == epoch:
+                    stopped.update(message["stopped"])
+                    break
+                if stopped >= standings.keys():
+                    break
+            send(pipe, "going_on", batch=batch.key)
+        except (EOFError, OSError):
+            os._exit(0)
+        return stopped
+
     send(pipe, "started", batch=batch.key)
     try:
-        results = trainer.train(batch.members, report)
+        results = trainer.train(batch.members, report, Halts(batch.rungs, wait))
     except (Exception, SystemExit) as error:  # the user's code may raise anything at all
         failure, reason, details = failure_of(error)
         print(details, file=sys.stderr, flush=True)

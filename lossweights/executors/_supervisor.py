@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from lossweights.executors._contract import (
     Lost,
     Reported,
     Started,
+    Waiting,
     WorkerState,
 )
 from lossweights.executors._failures import death
@@ -26,6 +28,7 @@ from lossweights.executors._messages import (
     receive,
     received_report,
     received_result,
+    received_standings,
 )
 from lossweights.records import Failure, TrialResult
 
@@ -100,6 +103,13 @@ class Supervisor(threading.Thread):
         if child is not None and current is not None and current.key == batch:
             with suppress(OSError):  # it is gone, and the thread is about to find out
                 child.send("stop", batch=batch, positions=positions)
+
+    def go_on(self, batch: int, epoch: int, stopped: list[int]) -> None:
+        """Pass on who stops at a rung, if the batch is the one in training."""
+        child, current = self._child, self._current
+        if child is not None and current is not None and current.key == batch:
+            with suppress(OSError):
+                child.send("go_on", batch=batch, epoch=epoch, stopped=stopped)
 
     def _log_in(self, folder: Path) -> Path:
         return folder / f"worker-{self._number}.log"
@@ -233,10 +243,11 @@ class _Attempt:
         self._batch, self._child = batch, child
         self._results: dict[int, TrialResult] = {}
         self._timer: threading.Timer | None = None
+        self._left, self._since = batch.seconds, 0.0  # of the time limit, and since when it runs
         self._late = False
 
     def read(self, message: Mapping[str, Any]) -> Event | None:
-        """What a message of the worker tells; ``None`` for a result, which is told at the end.
+        """What a message of the worker tells; ``None`` for what is told later, or not.
 
         Raises:
             WorkerError: It is nothing that a worker says about this batch.
@@ -247,6 +258,12 @@ class _Attempt:
         if say == "started":
             self._begin()
             return Started(batch.key, self._child.pid)
+        if say == "waiting":
+            self._pause()
+            return Waiting(batch.key, *received_standings(message, len(batch.members)))
+        if say == "going_on":
+            self._run_on()
+            return None
         if say == "report":
             return Reported(batch.key, *received_report(message, len(batch.members)))
         if say == "result":
@@ -282,10 +299,20 @@ class _Attempt:
 
     def _begin(self) -> None:
         self.started = True
-        if self._batch.seconds is not None:
-            self._timer = threading.Timer(self._batch.seconds, self._expire)
+        self._run_on()
+
+    def _run_on(self) -> None:
+        if self._left is not None:
+            self._since = time.monotonic()
+            self._timer = threading.Timer(max(self._left, 0.0), self._expire)
             self._timer.daemon = True
             self._timer.start()
+
+    def _pause(self) -> None:
+        """What waits for others takes no time of its own."""
+        self.over()
+        if self._left is not None:
+            self._left -= time.monotonic() - self._since
 
     def _expire(self) -> None:
         self._late = True

@@ -17,6 +17,7 @@ from lossweights.base.commands import from_here, program
 from lossweights.report._front import front_note
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
+from lossweights.results.stopped import stopped_early
 from lossweights.results.weights import pick_path, promoted_path
 
 ROWS = 16  # of a long front, evenly spread; the report has them all
@@ -28,6 +29,9 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
     ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
     console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
+    results = [finished.result for finished in result.finished.values() if not finished.again]
+    if stopped := stopped_early(results, result.recipe.get("epochs")):
+        _plain(console, stopped)
     _plain(console, f"Verdict: {result.verdict}")
     details = result.sweep_verdict.details
     _plain(console, f"{details}\n" if details else "")

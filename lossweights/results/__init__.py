@@ -6,6 +6,7 @@ Doors:
 - `constants`: what each objective is for the best constant prediction;
 - `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;
+- `stopped`: how many trials were stopped early, and where;
 - `weights`: the weight sets that sweeps saved, and `load`;
 - `status`: how a sweep goes on;
 - `locks`: one process at a time writes a sweep, and others can ask whether it does;

@@ -201,6 +201,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
         isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
     ),
     "recipe": lambda of: isinstance(of["recipe"], dict),
+    "prune": lambda of: isinstance(of["prune"], dict),
     "accepted": lambda of: (
         isinstance(of["accepted"], list)
         and all(isinstance(v, dict) and "field" in v for v in of["accepted"])

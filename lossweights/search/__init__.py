@@ -7,6 +7,8 @@ Doors:
 - `suggest`: ranges for the weights, from one look at a model;
 - `redundant`: a common factor that is searched for nothing;
 - `sampler`: Optuna's sampler, asked in turns;
+- `rungs`: `Rungs`, at which the worst part of what was asked for together stops;
+- `pruner`: a pruner of Optuna in their place;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
 - `front_shape`: where a front bulges or breaks, which weighted sums do not reach;
 - `conditions`: bounds on metrics, such as ``shortfall<=5``;

@@ -8,6 +8,7 @@ say little that the others do not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -70,6 +71,7 @@ class Sampler:
         last: float | None = None,
         *,
         constraints: Sequence[float] | None = None,
+        rungs: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         """How the trial at a place ended.
 
@@ -80,8 +82,11 @@ class Sampler:
             values: The objectives of a complete trial.
             last: The last finite value of the only objective, for one that is not complete.
             constraints: One number for each constraint, at most 0 where it is satisfied.
+            rungs: The objectives at each rung, for one that was stopped at one.
         """
         steps = {} if last is None else {0: last}
+        at = {str(epoch): list(found) for epoch, found in (rungs or {}).items()}
+        notes = {"rungs": at} if at else {}
         opened = self._open.pop(place, None) is not None
         if opened:
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(
@@ -89,11 +94,13 @@ class Sampler:
             )
             for step, value in steps.items():
                 self._storage.set_trial_intermediate_value(trial_id, step, value)
+            for key, note in notes.items():
+                self._storage.set_trial_user_attr(trial_id, key, note)
             for key, number in constraint_attributes(_by_place(constraints)).items():
                 self._storage.set_trial_system_attr(trial_id, key, number)
             self._storage.set_trial_state_values(trial_id, state, values)
         if state is not TrialState.FAIL and self._known(parameters):
-            self._learned.append(self._frozen(parameters, state, values, steps, constraints))
+            self._learned.append(self._frozen(parameters, state, values, steps, constraints, notes))
             if not opened:
                 self._add(self._learned[-1])
         if len(self._learned) >= FORGET_AT:
@@ -142,6 +149,7 @@ class Sampler:
         values: Sequence[float] | None = None,
         steps: Mapping[int, float] | None = None,
         constraints: Sequence[float] | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> FrozenTrial:
         return create_trial(
             state=state,
@@ -150,6 +158,7 @@ class Sampler:
             distributions=self._distributions,
             intermediate_values=dict(steps or {}),
             constraints=_by_place(constraints),
+            user_attrs=dict(notes or {}),
         )
 
 

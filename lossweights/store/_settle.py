@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -35,6 +36,7 @@ from lossweights.store._study import (
     end_attributes,
     last_of,
     objective_values,
+    rung_values,
 )
 from lossweights.training import Member
 
@@ -132,15 +134,14 @@ def _cut_short(
 
 
 def open_study(
-    path: Path, folder: Path, name: str, objectives: Mapping[str, str], space: Space, aims: Aims
+    path: Path, folder: Path, manifest: Mapping[str, Any], space: Space, aims: Aims
 ) -> tuple[Study, dict[int, Finished]]:
     """The study and the result files of a sweep; what is damaged is set aside.
 
     Args:
         path: File of the study.
         folder: The sweep folder.
-        name: Name of the sweep.
-        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        manifest: What is swept.
         space: What is sampled.
         aims: What the sweep aims at besides.
 
@@ -148,7 +149,7 @@ def open_study(
         StoreError: A file cannot be read or written for reasons other than damage.
     """
     results = list_results(folder, damaged=_set_aside)
-    directions = list(objectives.values())
+    name, directions = str(manifest["name"]), list(manifest["objectives"].values())
     try:
         if not path.exists():
             raise DamagedStudy(f"There is no {path}.")
@@ -162,7 +163,7 @@ def open_study(
         for file in (path, path.with_name(f"{path.name}-journal")):
             if file.exists():
                 quarantine(file)
-    return _rebuilt(path, name, objectives, space, aims, results), results
+    return _rebuilt(path, manifest, space, aims, results), results
 
 
 def _set_aside(path: Path, error: StoreError) -> None:
@@ -171,34 +172,33 @@ def _set_aside(path: Path, error: StoreError) -> None:
 
 def _rebuilt(
     path: Path,
-    name: str,
-    objectives: Mapping[str, str],
+    manifest: Mapping[str, Any],
     space: Space,
     aims: Aims,
     results: Mapping[int, Finished],
 ) -> Study:
     """A study with a row for each result; a number without one has a failure in its place."""
-    study = Study(path, name, list(objectives.values()), create=True)
+    directions = list(manifest["objectives"].values())
+    study = Study(path, str(manifest["name"]), directions, create=True)
     with study.grouped():
         for number in range(1 + max(results, default=-1)):
             if number in results:
-                study.add(number, _row(results[number], objectives, space, aims))
+                study.add(number, _row(results[number], manifest, space, aims))
             else:
                 study.add(number, create_trial(state=TrialState.FAIL))
     return study
 
 
-def _row(
-    finished: Finished, objectives: Mapping[str, str], space: Space, aims: Aims
-) -> FrozenTrial:
-    result, last = finished.result, last_of(finished.result, objectives)
+def _row(finished: Finished, manifest: Mapping[str, Any], space: Space, aims: Aims) -> FrozenTrial:
+    result, objectives = finished.result, list(manifest["objectives"])
+    last, rungs = last_of(result, objectives), rung_values(result, manifest)
     begun = attributes(finished.asked, result.weights)
     return create_trial(
         state=STATES[result.outcome],
         values=objective_values(result, objectives),
         params=dict(finished.asked.parameters),
         distributions=distributions(space),
-        user_attrs={**begun, **end_attributes(result.outcome)},
+        user_attrs={**begun, **end_attributes(result.outcome, rungs)},
         intermediate_values={} if last is None else {0: last},
         constraints=constraints_of(result, aims),
     )

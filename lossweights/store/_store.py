@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -22,9 +22,17 @@ from lossweights.search.aims import Aims
 from lossweights.search.sampler import Sampler
 from lossweights.search.space import Space
 from lossweights.store._claim import Claim
+from lossweights.store._rungs import RungJournal
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
-from lossweights.store._study import STATES, Study, constraints_of, last_of, objective_values
+from lossweights.store._study import (
+    STATES,
+    Study,
+    constraints_of,
+    last_of,
+    objective_values,
+    rung_values,
+)
 from lossweights.store._writer import Writer
 from lossweights.training import Member
 
@@ -44,13 +52,14 @@ class Store:
         name: Name of the sweep.
         manifest: What is swept.
         spool: Reports of the trials that are training.
+        journal: What was decided at rungs.
         behind: Whether writing waits for `flush`.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], space: Space) -> None:
         self.root, self.folder, self.manifest = folder.parents[1], folder, dict(manifest)
         self.name = str(manifest["name"])
-        self.spool = Spool(folder)
+        self.spool, self.journal = Spool(folder), RungJournal(folder)
         self.behind = False
         self._space = space
         self._objectives = dict(manifest["objectives"])
@@ -119,7 +128,7 @@ class Store:
         store._claim()
         try:
             study, results = open_study(
-                store._database, store.folder, store.name, store._objectives, space, store._aims
+                store._database, store.folder, store.manifest, space, store._aims
             )
             store._hold(study)
             store._take(settle(study, results, store.spool, store.member))
@@ -201,8 +210,20 @@ class Store:
         history, self._history = self._history, []
         return history
 
-    def take_due(self) -> list[Asked]:
-        """The trials to be tried again, each proposed; they come before anything new."""
+    @property
+    def due(self) -> list[Asked]:
+        """The trials to be tried again, as they were asked for before."""
+        return list(self._due)
+
+    def take_due(self, waiting: Sequence[Finished] = ()) -> list[Asked]:
+        """The trials to be tried again, each proposed; they come before anything new.
+
+        Args:
+            waiting: What ended before and is not learned yet. The sampler knows of both kinds in
+                the order of their places, as it did.
+        """
+        for asked in sorted([*(f.asked for f in waiting), *self._due], key=self.place):
+            self.expect(asked)
         due = [self._again(asked) for asked in self._due]
         self._due.clear()
         return due
@@ -289,6 +310,7 @@ class Store:
             STATES[result.outcome],
             objective_values(result, self._objectives),
             last_of(result, self._objectives),
+            rungs=rung_values(result, self.manifest) or None,
             constraints=list(violations.values()) or None,
         )
 
@@ -332,5 +354,5 @@ class Store:
     def _hold(self, study: Study) -> None:
         self._closing.callback(study.close)
         self._writer = Writer(
-            self.folder, study, self.spool, self._space, self._objectives, self._aims, self.member
+            self.folder, study, self.spool, self._space, self.manifest, self._aims, self.member
         )

@@ -162,6 +162,7 @@ class Study:
         outcome: Outcome,
         values: Sequence[float] | None,
         last: float | None = None,
+        rungs: Mapping[int, Sequence[float]] | None = None,
         constraints: Mapping[str, float] | None = None,
     ) -> None:
         """A running trial has ended; one that had ended before is left as it is."""
@@ -169,7 +170,7 @@ class Study:
         if trial_id is None:
             return
         with self._named():
-            for key, value in end_attributes(outcome).items():
+            for key, value in end_attributes(outcome, rungs or {}).items():
                 self._storage.set_trial_user_attr(trial_id, key, value)
             if last is not None:
                 self._storage.set_trial_intermediate_value(trial_id, 0, last)
@@ -243,9 +244,34 @@ def attributes(asked: Asked, weights: Mapping[str, float]) -> dict[str, Any]:
     return {"kind": asked.kind, "weights": dict(weights), **retry}
 
 
-def end_attributes(outcome: Outcome) -> dict[str, str]:
+def end_attributes(outcome: Outcome, rungs: Mapping[int, Sequence[float]]) -> dict[str, Any]:
     """What the study notes of a trial that ended as no state of Optuna's says."""
-    return {"outcome": outcome.name} if outcome is Outcome.DIVERGED else {}
+    at = {str(epoch): list(values) for epoch, values in rungs.items()}
+    ended = {"outcome": outcome.name} if outcome is Outcome.DIVERGED else {}
+    return {**ended, **({"rungs": at} if at else {})}
+
+
+def rung_values(result: TrialResult, manifest: Mapping[str, Any]) -> dict[int, list[float]]:
+    """The objectives of a trial that stopped at a rung, at each rung that it had got to.
+
+    Optuna takes no values with a pruned trial, and intermediate ones for single objectives alone.
+
+    Args:
+        result: The trial.
+        manifest: Says where the rungs are; where a pruner of Optuna decides after every epoch, the
+            one at which it stopped the trial counts.
+    """
+    pruning = manifest.get("prune")
+    if not pruning or result.outcome is not Outcome.PRUNED or not result.reports:
+        return {}
+    names = list(manifest["objectives"])
+    at = frozenset(pruning.get("at") or [result.reports[-1].epoch])
+    found = {
+        report.epoch: [float(report.metrics.get(name, math.nan)) for name in names]
+        for report in result.reports
+        if report.epoch in at
+    }
+    return {epoch: values for epoch, values in found.items() if all(map(math.isfinite, values))}
 
 
 def objective_values(result: TrialResult, objectives: Iterable[str]) -> list[float] | None:

@@ -6,15 +6,22 @@ A crash, or an error, between the two leaves what `lossweights.store._settle` se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lossweights.base.errors import StoreError
 from lossweights.results.folder import Asked, Finished, write_results
 from lossweights.search.aims import Aims
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
-from lossweights.store._study import Study, constraints_of, last_of, objective_values
+from lossweights.store._study import (
+    Study,
+    constraints_of,
+    last_of,
+    objective_values,
+    rung_values,
+)
 from lossweights.training import Member
 
 MAX_GROUP = 128  # writes in one transaction; more of them cost each no less
@@ -30,7 +37,7 @@ class Writer:
         study: The rows.
         spool: Reports of running trials, which are forgotten once the result is kept.
         space: What is sampled.
-        objectives: Names of the objectives.
+        manifest: What is swept.
         aims: What the sweep aims at besides.
         member: What is trained for a trial.
     """
@@ -41,12 +48,12 @@ class Writer:
         study: Study,
         spool: Spool,
         space: Space,
-        objectives: Iterable[str],
+        manifest: Mapping[str, Any],
         aims: Aims,
         member: Callable[[Asked], Member],
     ) -> None:
         self._folder, self._study, self._spool = folder, study, spool
-        self._space, self._objectives, self._member = space, list(objectives), member
+        self._space, self._manifest, self._member = space, manifest, member
         self.aims = aims  # those of a sweep that goes on after a change are others
         self._waiting: deque[Asked | Finished] = deque()
 
@@ -103,7 +110,8 @@ class Writer:
                     self._write_end(item)
 
     def _write_end(self, finished: Finished) -> None:
-        result, names = finished.result, self._objectives
+        result, names = finished.result, list(self._manifest["objectives"])
         values, last = objective_values(result, names), last_of(result, names)
+        rungs = rung_values(result, self._manifest)
         constraints = constraints_of(result, self.aims)
-        self._study.end(finished.asked.number, result.outcome, values, last, constraints)
+        self._study.end(finished.asked.number, result.outcome, values, last, rungs, constraints)

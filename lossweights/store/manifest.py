@@ -42,6 +42,7 @@ def make_manifest(
     root: str | None = None,
     baseline: Mapping[str, float] | None = None,
     aims: Aims | None = None,
+    prune: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -62,6 +63,7 @@ def make_manifest(
         root: Whole path of the root, from which the script is found where both were moved.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
         aims: Wish and constraints of the sweep; a field of those that were declared.
+        prune: What decides which trials stop early, or ``None``.
     """
     return {
         "format": FORMAT,
@@ -81,6 +83,7 @@ def make_manifest(
         "scales": None if scales is None else dict(scales),
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
+        **({} if prune is None else {"prune": dict(prune)}),
         **parts,
         "versions": versions(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lossweights.search.aims import Aims
 from lossweights.search.space import Space
@@ -22,6 +22,8 @@ class Declaration(Protocol):
         baselines: Parameter values to try first.
         aims: Wish and constraints; by default none.
         trainers: Names of the trainers that it can build.
+        epochs: Passes over the training data in each trial.
+        prune: `lossweights.Rungs`, a pruner of Optuna, or ``None`` for training all to the end.
     """
 
     name: str
@@ -31,12 +33,25 @@ class Declaration(Protocol):
     baselines: Sequence[Mapping[str, float]]
     aims: Aims = Aims()
     trainers: ClassVar[Sequence[str]]
+    prune: Any
+
+    @property
+    @abstractmethod
+    def epochs(self) -> int:
+        """Passes over the training data in each trial."""
 
     def check_trainer(self, name: str) -> None:
         """Refuse a trainer that cannot train this sweep as it was declared; by default none.
 
         Args:
             name: One of `trainers`.
+
+        Raises:
+            RecipeError: Says why, and what to do.
+        """
+
+    def check_prune(self) -> None:
+        """Refuse to stop trials early where they could not wait for each other; by default nowhere.
 
         Raises:
             RecipeError: Says why, and what to do.

@@ -14,6 +14,7 @@ from typing import Any
 from lossweights.base.errors import StoreError
 from lossweights.results.constants import write_constants
 from lossweights.results.folder import read_manifest
+from lossweights.search.rungs import Pruning
 from lossweights.store import Store
 from lossweights.store.manifest import check_same, make_manifest
 from lossweights.sweep._declaration import Declaration
@@ -27,8 +28,21 @@ log = logging.getLogger("lossweights")
 LEAST_FREE_BYTES = 64 << 20  # on the disk, before a sweep is begun
 
 
-def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOptions) -> Store:
+def open_store(
+    sweep: Declaration,
+    prepared: Prepared,
+    name: str,
+    options: RunOptions,
+    pruning: Pruning | None = None,
+) -> Store:
     """The sweep folder, held by this process alone.
+
+    Args:
+        sweep: The sweep.
+        prepared: The sweep, ready to run.
+        name: Its name in this run.
+        options: The options of the run.
+        pruning: What decides which trials stop early, if anything does.
 
     Raises:
         SweepExists: It is there, and is not to be gone on with.
@@ -55,6 +69,7 @@ def open_store(sweep: Declaration, prepared: Prepared, name: str, options: RunOp
         trials=options.trials,
         tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
         root=str(options.root.resolve()),
+        prune=None if pruning is None else pruning.describe(),
     )
     store = _held(sweep, manifest, name, options)
     if prepared.constants:

@@ -31,6 +31,7 @@ class RunOptions:
     memory: int | str | None = None
     patience: int | None = None
     min_growth: float = 0.01
+    prune: bool = False
     max_retries: int = 1
     quiet: bool = False
     script: Path | None = None

@@ -14,7 +14,7 @@ from lossweights.base.names import check_name
 from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.executors import refuse_in_worker
-from lossweights.results.folder import refuse_existing
+from lossweights.results.folder import read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
@@ -23,6 +23,7 @@ from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
+from lossweights.sweep.prune import pruning_of
 
 log = logging.getLogger("lossweights")
 
@@ -37,6 +38,8 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)
+    manifest = read_manifest(options.root, name) if options.resume else None
+    pruning = pruning_of(sweep, options, manifest)
     refuse_full_disk(options.root)
     options = placed(name, options)
     with Signals() as signals, autologging_off():
@@ -53,7 +56,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                 crew.start()
             # 4. The sweep folder is made or reopened; from here on it is ours alone. MLflow starts
             #    after the choice: its start takes all of a core.
-            store = run.enter_context(open_store(sweep, prepared, name, options))
+            store = run.enter_context(open_store(sweep, prepared, name, options, pruning))
             telemetry = run.enter_context(Telemetry(store, options))
             left = store.finished() < options.trials
             try:
@@ -71,9 +74,16 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     policy = Policy(options.max_retries, options.trial_timeout)
                     stagnation = _stagnation(store, options)
                     driver = Driver(
-                        store, crew.executor, recorder, signals, policy, telemetry.tracker,
-                        deadline, stagnation,
-                    )  # fmt: skip
+                        store,
+                        crew.executor,
+                        recorder,
+                        signals,
+                        policy,
+                        telemetry.tracker,
+                        deadline,
+                        pruning,
+                        stagnation,
+                    )
                     telemetry.follow(driver, driver.at_once(options.trials))
                     with recorder:
                         driver.run(options.trials)

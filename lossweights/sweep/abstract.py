@@ -59,6 +59,7 @@ class AbstractSweep(Declaration):
         patience: int | None = None,
         min_growth: float = 0.01,
         max_retries: int = 1,
+        prune: bool = False,
         quiet: bool = False,
         script: str | Path | None = None,
     ) -> SweepResult:
@@ -89,6 +90,8 @@ class AbstractSweep(Declaration):
                 tries all ``trials``.
             min_growth: By which part of itself it has to grow.
             max_retries: How often weights are tried again whose worker died or ran out of time.
+            prune: Stop the worst trials early, as if the sweep had been declared with
+                ``prune=True``; one that declares how, or did so before, does it in its own way.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
 
@@ -123,6 +126,7 @@ class AbstractSweep(Declaration):
             patience=patience,
             min_growth=min_growth,
             max_retries=max_retries,
+            prune=prune,
             quiet=quiet,
             script=None if script is None else Path(script),
         )

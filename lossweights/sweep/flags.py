@@ -66,6 +66,9 @@ class Flags:
     max_retries: Annotated[
         int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
     ] = 1
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Stop the worst trials early, so that others can be.")
+    ] = False
     tracking_uri: Annotated[
         str | None,
         typer.Option(
@@ -100,6 +103,7 @@ class Flags:
             patience=self.patience,
             min_growth=self.min_growth,
             max_retries=self.max_retries,
+            prune=self.prune,
             quiet=self.quiet,
             script=script,
         )

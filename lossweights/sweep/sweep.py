@@ -16,11 +16,13 @@ from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
+from lossweights.search.rungs import Prune
 from lossweights.search.space import Space, SpaceLike
 from lossweights.search.wish import Wish, refuse_weighted
 from lossweights.sweep._aims import declared_aims
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.prune import checked_prune
 from lossweights.terms import as_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
@@ -69,6 +71,9 @@ class Sweep(AbstractSweep):
         constraints: What must hold for metrics on validation data, such as
             ``{"shortfall": "<=5"}`` or ``{"bias": ">=-1 and <=1"}``: the search concentrates where
             it does, and picks are made there.
+        prune: Stops the worst trials early: ``lw.Rungs(at=(3, 7), keep=0.5)`` says after which
+            epochs and which part goes on, ``True`` means a half after a quarter and after a half of
+            the epochs. With one objective also a pruner of ``optuna.pruners``.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -99,6 +104,7 @@ class Sweep(AbstractSweep):
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
         wish: Wish | None = None,
         constraints: Mapping[str, str] | None = None,
+        prune: Prune = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -123,6 +129,23 @@ class Sweep(AbstractSweep):
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = baselines_of(self.space, baselines)
+        self.prune = checked_prune(prune, self.objectives, self.problem.epochs)
+        if self.prune is not None:
+            self.check_prune()
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training data in each trial."""
+        return self.problem.epochs
+
+    def check_prune(self) -> None:
+        """Refuse callbacks: a training that waits in between would be several to them."""
+        if self.problem.callbacks is not None:
+            raise RecipeError(
+                "Expected no callbacks in a sweep that stops trials early, since its trainings "
+                "wait for each other in between, which callbacks would take for an end. Found "
+                "both. Leave out callbacks= or prune=."
+            )
 
     def check_trainer(self, name: str) -> None:
         """Refuse trainers that would not call the callbacks."""
@@ -194,6 +217,7 @@ class Sweep(AbstractSweep):
             "seed": self.seed,
             "seeds": self.seeds,
             **({} if stopping is None else {"early_stopping": str(stopping)}),
+            **({} if self.prune is None else {"prune": str(self.prune)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{field: str(said) for field, said in self.aims.to_json().items()},
             **{f"space/{key}": value for key, value in self.space.describe().items()},

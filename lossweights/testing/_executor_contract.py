@@ -5,52 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lossweights.base.errors import WorkerError
-from lossweights.executors import (
-    Batch,
-    Ended,
-    Event,
-    Executor,
-    Lost,
-    Reported,
-    Started,
-)
+from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported, Started, Waiting
 from lossweights.records import Failure, Outcome
+from lossweights.testing._contract_tools import (
+    CONTRACT_SCRIPT,
+    DIE,
+    EXHAUST,
+    EXIT,
+    HANG,
+    INFINITE,
+    RAISE,
+    WELL,
+    member,
+    train,
+)
 from lossweights.testing._fake import FakeTrainer
-from lossweights.training import Member
-
-# What the members of the contract's batches do is told by their seed.
-WELL, RAISE, EXIT, EXHAUST, INFINITE, HANG, DIE = range(7)
-
-CONTRACT_SCRIPT = """
-import os, threading
-from lossweights.records import EpochReport
-from lossweights.testing import FakeSweep
-from lossweights.testing._executor_contract import *
-
-def during(member, epoch):
-    if epoch == 1 and member.seed == RAISE:
-        raise ValueError("no such thing")
-    if epoch == 1 and member.seed == EXIT:
-        raise SystemExit(3)
-    if epoch == 1 and member.seed == EXHAUST:
-        raise MemoryError("17 GB")
-    if epoch == 1 and member.seed == INFINITE:
-        bad = {"a": float("inf"), "b": float("nan")}
-        return EpochReport(epoch, bad, bad, {"miss": 1.0, "cost": 1.0})
-    if epoch == 1 and member.seed == HANG:
-        threading.Event().wait()
-    if epoch == 1 and member.seed == DIE:
-        os.kill(os.getpid(), 9)
-
-sweep = FakeSweep("contract", epochs=EPOCHS, during=during, capacity=4)
-"""
+from lossweights.testing._rung_contract import IsolatedRungContract, RungContract
 
 
-class ExecutorContract:
+class ExecutorContract(RungContract):
     """What every executor must do; subclass it in a test module and say how to make yours.
 
     Needs pytest to run, but not to import.
@@ -81,19 +57,19 @@ class ExecutorContract:
 
     def test_every_batch_ends_once_with_a_result_for_each_member(self, tmp_path: Path) -> None:
         """Start, reports in order of epochs, end; whatever the number of batches."""
-        batches = [Batch(key, (_member(key + 1.0), _member(0.1 + 0.2))) for key in range(5)]
+        batches = [Batch(key, (member(key + 1.0), member(0.1 + 0.2))) for key in range(5)]
         with self.make(tmp_path) as executor:
             executor.start()
-            events = _train(executor, batches)
+            events = train(executor, batches)
         for batch in batches:
             mine = [event for event in events if event.batch == batch.key]
             assert isinstance(mine[0], Started)
             assert isinstance(mine[-1], Ended)
             assert all(isinstance(event, Reported) for event in mine[1:-1])
-            for position, (member, result) in enumerate(
+            for position, (each, result) in enumerate(
                 zip(batch.members, mine[-1].results, strict=True)
             ):
-                alone = FakeTrainer().train([member], lambda *_: True)[0]
+                alone = FakeTrainer().train([each], lambda *_: True)[0]
                 assert result.to_json() == alone.to_json()  # to the last bit
                 seen = [
                     event.report.epoch
@@ -106,7 +82,7 @@ class ExecutorContract:
         """First come, first served."""
         with self.make(tmp_path) as executor:
             executor.start()
-            events = _train(executor, [Batch(key, (_member(1.0),)) for key in range(12)])
+            events = train(executor, [Batch(key, (member(1.0),)) for key in range(12)])
         starts: dict[int, list[int]] = {}
         for event in events:
             if isinstance(event, Started):
@@ -119,7 +95,7 @@ class ExecutorContract:
         """Infinity is no number in JSON, and must not become one on the way."""
         with self.make(tmp_path) as executor:
             executor.start()
-            (ended,) = _train(executor, [Batch(0, (_member(seed=INFINITE),))])[-1:]
+            (ended,) = train(executor, [Batch(0, (member(seed=INFINITE),))])[-1:]
         assert isinstance(ended, Ended)
         assert ended.results[0].outcome is Outcome.DIVERGED
         assert [report.finite for report in ended.results[0].reports] == [True, False]
@@ -127,10 +103,10 @@ class ExecutorContract:
     def test_exceptions_lose_their_batch_alone(self, tmp_path: Path) -> None:
         """Code that raises, exits or asks for too much memory ends one batch, with its reason."""
         seeds = (RAISE, EXIT, EXHAUST, WELL)
-        batches = [Batch(key, (_member(seed=seed),)) for key, seed in enumerate(seeds)]
+        batches = [Batch(key, (member(seed=seed),)) for key, seed in enumerate(seeds)]
         with self.make(tmp_path) as executor:
             executor.start()
-            ends = {e.batch: e for e in _train(executor, batches) if isinstance(e, Ended | Lost)}
+            ends = {e.batch: e for e in train(executor, batches) if isinstance(e, Ended | Lost)}
         lost = [ends[0], ends[1], ends[2]]
         assert all(isinstance(event, Lost) for event in lost)
         failures = [event.failure for event in lost if isinstance(event, Lost)]
@@ -142,9 +118,8 @@ class ExecutorContract:
 
     def test_members_stop_alone(self, tmp_path: Path) -> None:
         """A member that is told to stop ends early; its neighbour trains to the end."""
-        rungs = frozenset(range(100_000))
-        batch = Batch(0, (_member(1.0), _member(2.0)), rungs=rungs)
-        with self.make(tmp_path, epochs=2000) as executor:
+        batch = Batch(0, (member(1.0), member(2.0)))
+        with self.make(tmp_path, epochs=20_000) as executor:
             executor.start()
             told = False
 
@@ -154,19 +129,25 @@ class ExecutorContract:
                     executor.stop(0, [1])
                     told = True
 
-            ended = _train(executor, [batch], listen)[-1]
+            ended = train(executor, [batch], listen)[-1]
         assert isinstance(ended, Ended)
         first, second = ended.results
-        assert (first.outcome, len(first.reports)) == (Outcome.COMPLETE, 2001)
+        assert (first.outcome, len(first.reports)) == (Outcome.COMPLETE, 20_001)
         assert second.outcome is Outcome.PRUNED
-        assert 3 < len(second.reports) < 2001
+        assert 3 < len(second.reports) < 20_001
 
     def test_a_flood_of_reports_drowns_nobody(self, tmp_path: Path) -> None:
         """Results hold all reports; of live ones few arrive, but at rungs every one."""
         rungs = frozenset({10_000, 20_000})
         with self.make(tmp_path, epochs=20_000) as executor:
             executor.start()
-            *events, ended = _train(executor, [Batch(0, (_member(1.0),), rungs=rungs)])
+            batch = Batch(0, (member(1.0),), rungs=rungs)
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    executor.go_on(0, event.epoch, [])
+
+            *events, ended = train(executor, [batch], listen)
         assert isinstance(ended, Ended)
         assert len(ended.results[0].reports) == 20_001
         seen = [event.report.epoch for event in events if isinstance(event, Reported)]
@@ -178,10 +159,10 @@ class ExecutorContract:
         with self.make(tmp_path) as executor:
             executor.start()
             for key in range(50):
-                executor.submit(Batch(key, (_member(1.0),)))
+                executor.submit(Batch(key, (member(1.0),)))
             withdrawn = set(executor.withdraw())
             kept = set(range(50)) - withdrawn
-            events = _train(executor, [], wanted=len(kept))
+            events = train(executor, [], wanted=len(kept))
         assert withdrawn
         assert {event.batch for event in events} == kept
 
@@ -190,20 +171,20 @@ class ExecutorContract:
         executor = self.make(tmp_path)
         executor.start()
         for key in range(50):
-            executor.submit(Batch(key, (_member(1.0),)))
+            executor.submit(Batch(key, (member(1.0),)))
         executor.close()
         executor.close()
 
 
-class IsolatedExecutorContract(ExecutorContract):
+class IsolatedExecutorContract(ExecutorContract, IsolatedRungContract):
     """What an executor must do besides, if its workers can die without taking the driver along."""
 
     def test_a_worker_that_dies_is_found_and_replaced(self, tmp_path: Path) -> None:
         """Its batch is lost within a second, the next ones are trained."""
         with self.make(tmp_path) as executor:
             executor.start()
-            batches = [Batch(0, (_member(seed=DIE),)), Batch(1, (_member(1.0),))]
-            events = _train(executor, batches)
+            batches = [Batch(0, (member(seed=DIE),)), Batch(1, (member(1.0),))]
+            events = train(executor, batches)
         ends = {event.batch: event for event in events if isinstance(event, Ended | Lost)}
         assert isinstance(ends[0], Lost)
         assert ends[0].failure is Failure.WORKER_KILLED
@@ -222,7 +203,7 @@ class IsolatedExecutorContract(ExecutorContract):
                     killed = time.monotonic()
                     os.kill(event.pid, signal.SIGKILL)
 
-            lost = _train(executor, [Batch(0, (_member(seed=HANG),))], listen)[-1]
+            lost = train(executor, [Batch(0, (member(seed=HANG),))], listen)[-1]
             took = time.monotonic() - killed
         assert isinstance(lost, Lost)
         assert lost.failure is Failure.WORKER_KILLED
@@ -232,8 +213,8 @@ class IsolatedExecutorContract(ExecutorContract):
         """The batch is lost for that reason, the next one is trained."""
         with self.make(tmp_path) as executor:
             executor.start()
-            batches = [Batch(0, (_member(seed=HANG),), seconds=0.1), Batch(1, (_member(1.0),))]
-            events = _train(executor, batches)
+            batches = [Batch(0, (member(seed=HANG),), seconds=0.1), Batch(1, (member(1.0),))]
+            events = train(executor, batches)
         ends = {event.batch: event for event in events if isinstance(event, Ended | Lost)}
         assert isinstance(ends[0], Lost)
         assert ends[0].failure is Failure.TIMEOUT
@@ -256,7 +237,7 @@ class IsolatedExecutorContract(ExecutorContract):
         with self.make(tmp_path) as executor:
             executor.start()
             pids: list[int] = []
-            executor.submit(Batch(0, (_member(seed=HANG),)))
+            executor.submit(Batch(0, (member(seed=HANG),)))
             while not pids:
                 executor.poll(1.0, lambda e: pids.append(e.pid) if isinstance(e, Started) else None)
             executor.kill()
@@ -266,32 +247,3 @@ class IsolatedExecutorContract(ExecutorContract):
             except ProcessLookupError:
                 continue
             raise AssertionError(f"worker {pid} is left")
-
-
-def _member(b: float = 1.0, seed: int = WELL) -> Member:
-    return Member({"a": 1.0, "b": b}, seed)
-
-
-def _first(events: Sequence[Event], kind: type) -> list[int]:
-    return [event.batch for event in events if isinstance(event, kind)]
-
-
-def _train(
-    executor: Executor,
-    batches: Sequence[Batch],
-    listen: Callable[[Event], None] = lambda event: None,
-    wanted: int | None = None,
-) -> list[Event]:
-    """Submit batches and wait until they have ended; what was told, in order."""
-    events: list[Event] = []
-
-    def hear(event: Event) -> None:
-        events.append(event)
-        listen(event)
-
-    for batch in batches:
-        executor.submit(batch)
-    wanted = len(batches) if wanted is None else wanted
-    while sum(isinstance(event, Ended | Lost) for event in events) < wanted:
-        executor.poll(1.0, hear)
-    return events

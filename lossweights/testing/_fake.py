@@ -13,11 +13,13 @@ from lossweights.base.code_hash import code_hash
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
 from lossweights.search.aims import Aims
+from lossweights.search.rungs import Prune
 from lossweights.search.space import LogUniform, Space, SpaceLike
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
+from lossweights.sweep.prune import checked_prune
 from lossweights.tracking import Ending
-from lossweights.training import Member, ReportFunction, Trainer
+from lossweights.training import NO_HALTS, Halts, Member, ReportFunction, Trainer
 
 During = Callable[[Member, int], EpochReport | None]
 
@@ -50,18 +52,30 @@ class FakeTrainer(Trainer):
         """As it was told."""
         return self._capacity
 
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
         """Report every epoch of every member, epoch by epoch as a stack does."""
         reports: list[list[EpochReport]] = [[] for _ in members]
         stopped: set[int] = set()
+        told: set[int] = set()
         for epoch in range(self._epochs + 1):
             if len(stopped) == len(members):
                 break
+            if epoch - 1 in halts.at:
+                standings = {
+                    position: made[-1].metrics if made[-1].finite else None
+                    for position, made in enumerate(reports)
+                    if position not in told
+                }
+                told |= set(halts.wait(epoch - 1, standings)) - stopped
+                stopped |= told
             for position, member in enumerate(members):
                 if position not in stopped:
                     reports[position].append(self._report(member, epoch))
                     if not report(position, reports[position][-1]) and epoch < self._epochs:
                         stopped.add(position)
+                        told.add(position)
                     if not reports[position][-1].finite:
                         stopped.add(position)
         return [
@@ -120,6 +134,7 @@ class FakeSweep(AbstractSweep):
         aims: Wish and constraints on them; by default none.
         seed: Seed of the sampler.
         data: Stands for the data; another value is another data set.
+        prune: Stops the worst trials early, as in `lossweights.Sweep`.
     """
 
     trainers = ("auto", "fake")
@@ -137,6 +152,7 @@ class FakeSweep(AbstractSweep):
         aims: Aims | None = None,
         seed: int = 0,
         data: str = "data",
+        prune: Prune = None,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
         self.name, self.seed, self.baselines = name, seed, list(baselines)
@@ -145,6 +161,12 @@ class FakeSweep(AbstractSweep):
         self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
+        self.prune = checked_prune(prune, self.objectives, epochs)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of each trial."""
+        return self._epochs
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Nothing to load."""

@@ -1,8 +1,9 @@
 """Training: a problem, and the trainers that train a batch of weight sets and stream reports.
 
-Light, and there at once: `Trainer`, the contract of every trainer, with `Member` and
-`ReportFunction`; `TrainingSetup`, how the trials of a sweep are trained, and `SetupRequest`, what
-that depends on. They bring TensorFlow, and are imported when first named: `Trainers`, which builds
+Light, and there at once: `Trainer`, the contract of every trainer, with `Member`,
+`ReportFunction`, `Halts` (`NO_HALTS` is none) and `Standings`; `TrainingSetup`, how the trials of a
+sweep are trained, and `SetupRequest`, what that depends on. The others bring TensorFlow, and are
+imported when first named: `Trainers`, which builds
 the trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for
 several seeds, `ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would
 not train rightly. Other doors:
@@ -22,7 +23,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._contract import (
+    NO_HALTS,
+    Halts,
+    Member,
+    ReportFunction,
+    Standings,
+    Trainer,
+)
 from lossweights.training._setup import SetupRequest, TrainingSetup
 
 if TYPE_CHECKING:
@@ -35,8 +43,10 @@ if TYPE_CHECKING:
     from lossweights.training._trainers import Trainers
 
 __all__ = [
+    "NO_HALTS",
     "TRAINERS",
     "FitTrainer",
+    "Halts",
     "Member",
     "NotStackable",
     "ReplicatedTrainer",
@@ -44,6 +54,7 @@ __all__ = [
     "SerialTrainer",
     "SetupRequest",
     "StackedTrainer",
+    "Standings",
     "Trainer",
     "Trainers",
     "TrainingSetup",

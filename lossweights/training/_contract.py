@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -24,6 +25,43 @@ class Member:
 ReportFunction: TypeAlias = Callable[[int, EpochReport], bool]
 
 
+# The metrics of members that have got to an epoch, by position: those of the last report, or of the
+# best epoch if the member ended early by itself; `None` if it has diverged. Members that were
+# stopped before are not among them.
+Standings: TypeAlias = "Mapping[int, Mapping[str, float] | None]"
+
+
+def _stop_nobody(epoch: int, standings: Standings) -> Collection[int]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Halts:
+    """The epochs at which a training waits to be told who goes on.
+
+    Attributes:
+        at: The epochs.
+        wait: Called with the epoch and how the members stand once all have got there or have ended,
+            as long as one is still training. It may take its time, and gives the positions of the
+            members that stop there.
+    """
+
+    at: frozenset[int] = frozenset()
+    wait: Callable[[int, Standings], Collection[int]] = field(default=_stop_nobody, compare=False)
+
+    def legs(self, epochs: int) -> Iterator[tuple[int, int]]:
+        """A training of so many epochs in parts without a halt: the epochs each lies between.
+
+        >>> list(Halts(frozenset({5, 10})).legs(20)), list(Halts().legs(20))
+        ([(0, 5), (5, 10), (10, 20)], [(0, 20)])
+        """
+        stops = [0, *sorted(epoch for epoch in self.at if 0 < epoch < epochs), epochs]
+        yield from pairwise(stops)
+
+
+NO_HALTS = Halts()
+
+
 class Trainer(ABC):
     """Trains a batch of members of one problem.
 
@@ -33,6 +71,9 @@ class Trainer(ABC):
 
     A member whose terms, metrics or parameters stop being finite ends as ``DIVERGED``, with the
     last report naming what went; the others go on. Reports start with epoch 0, before training.
+
+    With halts no member trains beyond such an epoch before all others have got there or have ended,
+    however many are trained at once; what waits is kept, and goes on as if it had never waited.
     """
 
     name: str
@@ -43,8 +84,16 @@ class Trainer(ABC):
         """How many members it trains best at once."""
 
     @abstractmethod
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
-        """Train the members and give one result each, in their order."""
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
+        """Train the members and give one result each, in their order.
+
+        Args:
+            members: What to train.
+            report: Called after each epoch of each member; False stops it.
+            halts: Where all members wait for each other; by default nowhere.
+        """
 
     @abstractmethod
     def parameters(self, position: int) -> list[NDArray[Any]]:

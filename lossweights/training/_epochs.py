@@ -17,8 +17,8 @@ from lossweights.training.problem import Problem
 _plain = tf.autograph.experimental.do_not_convert
 
 
-def epochs_of(problem: Problem, train: Split | Stream) -> Callable[[int], tf.data.Dataset]:
-    """A function from a seed to the batches of all epochs, one epoch after another.
+def epochs_of(problem: Problem, train: Split | Stream) -> Callable[[int, int], tf.data.Dataset]:
+    """A function from a seed to the batches of all epochs, one after another, from some on.
 
     Args:
         problem: What is trained.
@@ -26,10 +26,10 @@ def epochs_of(problem: Problem, train: Split | Stream) -> Callable[[int], tf.dat
             in the stream's own.
     """
     if isinstance(train, Stream):
-        return lambda seed: train.epochs(problem.epochs, problem.batch_size)
+        return lambda seed, done: train.epochs(problem.epochs, problem.batch_size, done=done)
     arrays, length = _placed(train), len(train)
 
-    def epochs(seed: int) -> tf.data.Dataset:
+    def epochs(seed: int, done: int) -> tf.data.Dataset:
         @_plain
         def order(epoch: tf.Tensor) -> tf.Tensor:
             rows = tf.numpy_function(lambda e: batch_order(length, seed, int(e)), [epoch], tf.int64)
@@ -43,7 +43,7 @@ def epochs_of(problem: Problem, train: Split | Stream) -> Callable[[int], tf.dat
         def gather(rows: tf.Tensor) -> Any:
             return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 
-        orders = tf.data.Dataset.range(1, problem.epochs + 1).map(order)
+        orders = tf.data.Dataset.range(1 + done, problem.epochs + 1).map(order)
         return orders.flat_map(batches).map(gather).prefetch(tf.data.AUTOTUNE)
 
     return epochs

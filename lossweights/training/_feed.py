@@ -40,11 +40,12 @@ class Feed(ABC):
         """The first rows."""
 
     @abstractmethod
-    def begin(self, *, own_orders: bool = False) -> Epochs:
-        """Begin a training. Of several trainings only the latest may go on.
+    def begin(self, *, own_orders: bool = False, done: int = 0) -> Epochs:
+        """Begin a training, or go on with one. Of several trainings only the latest may go on.
 
         Args:
             own_orders: Whether each member gets an order of its own, where the feed has such.
+            done: How many epochs it has had before.
         """
 
     @abstractmethod
@@ -85,7 +86,7 @@ class ArrayFeed(Feed):
         """The first rows; see `Feed.first`."""
         return self._rows.at(tf.range(rows))
 
-    def begin(self, *, own_orders: bool = False) -> Epochs:
+    def begin(self, *, own_orders: bool = False, done: int = 0) -> Epochs:
         """The orders of the epochs; see `Feed.begin`."""
 
         def order(seeds: Sequence[int], epoch: int) -> Tensor:
@@ -134,9 +135,9 @@ class StreamFeed(Feed):
         """The first rows; see `Feed.first`."""
         return self._as_terms_read(*Rows(self._stream.head(rows)).whole())
 
-    def begin(self, *, own_orders: bool = False) -> Epochs:
+    def begin(self, *, own_orders: bool = False, done: int = 0) -> Epochs:
         """One iterator for all epochs; see `Feed.begin`."""
-        iterator = iter(self._stream.epochs(self._epochs, self._batch_size))
+        iterator = iter(self._stream.epochs(self._epochs, self._batch_size, done=done))
         return lambda seeds, epoch: iterator
 
     def sample(self, steps: int) -> Source:

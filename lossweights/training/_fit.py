@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,10 +19,10 @@ from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training._compiled import keras_loss
-from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._epochs import epochs_of
 from lossweights.training._feed import first_of
-from lossweights.training._history import MemberHistory
+from lossweights.training._history import MemberHistory, halt
 from lossweights.training._schedule import gradient_epochs, gradient_rows
 from lossweights.training.problem import Problem
 from lossweights.watch.gradients import GradientProbe, calibration_residual
@@ -106,9 +106,36 @@ class FitTrainer(Trainer):
         """The model as the last member left it: after its best epoch, with early stopping."""
         return self._model
 
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
-        """Train the members one after another; see `Trainer.train`."""
-        return [self._train_one(i, member, report) for i, member in enumerate(members)]
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
+        """Train the members one after another, from halt to halt; see `Trainer.train`.
+
+        Raises:
+            ValueError: There are halts, and callbacks, which would be told of several trainings.
+        """
+        if halts.at and self._problem.callbacks is not None:
+            raise ValueError("Expected no halts beside callbacks. Found both.")
+        runs = [
+            _Run(MemberHistory(position, member, self._problem, report))
+            for position, member in enumerate(members)
+        ]
+        histories = [run.history for run in runs]
+        self._parameters.clear()
+        for first, last in halts.legs(self._problem.epochs):
+            for run in runs:
+                if not run.history.is_over:
+                    # Only those of the last member to end, and the best so far of those that wait.
+                    for history in histories:
+                        if history.is_over:
+                            self._parameters.pop(history.position, None)
+                    self._train_one(run, first, last)
+            if all(history.is_over for history in histories):
+                break
+            for stopped in halt(histories, last, halts):
+                self._parameters.pop(stopped.position, None)
+                runs[stopped.position].state = []
+        return [history.result(self.name) for history in histories]
 
     def parameters(self, position: int) -> list[NDArray[Any]]:
         """The parameters that the last member ended with; see `Trainer.parameters`."""
@@ -126,7 +153,7 @@ class FitTrainer(Trainer):
         """
         steps = max(1, min(steps, self._rows // self._problem.batch_size))
         streamed = self._is_streamed
-        batches = self._first_batch.repeat(steps) if streamed else self._epochs(0).take(steps)
+        batches = self._first_batch.repeat(steps) if streamed else self._epochs(0, 0).take(steps)
         iterator = iter(batches)
         self._model.make_train_function()
         started = time.monotonic()
@@ -136,31 +163,36 @@ class FitTrainer(Trainer):
 
     @cached_property
     def _first_batch(self) -> tf.data.Dataset:
-        return first_of(self._epochs(0))
+        return first_of(self._epochs(0, 0))
 
-    def _train_one(self, position: int, member: Member, report: ReportFunction) -> TrialResult:
+    def _train_one(self, run: _Run, first: int, last: int) -> None:
+        """Train a member on from one epoch to another, or to its end."""
         started = time.monotonic()
-        self._restart(member)
-        history = MemberHistory(position, member, self._problem, report)
-        self._parameters.clear()
+        history, position = run.history, run.history.position
+        self._put(history.member, run.state)
+        run.state = []
 
         def look(epoch: int, is_last: bool) -> bool:
-            return self._look(history, epoch, is_last=is_last)
+            go_on = self._look(history, epoch, is_last=is_last)
+            if go_on and epoch == last:
+                # Before `fit` ends: it would put moving averages in the place of the parameters.
+                run.state = [np.array(variable) for variable in self._variables]
+            return go_on
 
-        if self._look(history, epoch=0):
+        if first or self._look(history, epoch=0):
             self._model.fit(
-                self._epochs(member.seed),
-                epochs=self._problem.epochs,
+                self._epochs(history.member.seed, first),
+                initial_epoch=first,
+                epochs=last,
                 steps_per_epoch=self._problem.steps_per_epoch(self._rows),
                 # Ours is last, so that what the others do to the model is measured.
                 callbacks=[*self._problem.make_callbacks(), _Watch(look)],
                 shuffle=False,  # the batches come in the documented order
                 verbose=0,
             )
-            if position in self._parameters:
+            if history.is_over and position in self._parameters:
                 self._model.set_weights(self._parameters[position])
-        history.seconds = time.monotonic() - started
-        return history.result(self.name)
+        history.seconds += time.monotonic() - started
 
     def _look(self, history: MemberHistory, epoch: int, *, is_last: bool = False) -> bool:
         """Measure and report; False if the training is to stop, or has been stopped."""
@@ -171,22 +203,27 @@ class FitTrainer(Trainer):
         if history.is_kept:
             self._parameters[history.position] = self._model.get_weights()
         elif history.has_failed:
-            self._parameters.clear()
+            self._parameters.pop(history.position, None)
         return go_on
 
-    def _restart(self, member: Member) -> None:
-        """Put parameters, random states, optimizer and weights where a fresh model has them."""
+    def _put(self, member: Member, state: Sequence[NDArray[Any]]) -> None:
+        """Put parameters, random states, optimizer and weights where a training waits, or, without
+        a state, where a fresh model has them.
+        """
         if self._is_used and self._problem.callbacks is not None:
             self._compile()  # callbacks may have changed anything: a rate, what is trained
         self._is_used = True
-        fresh = self._problem.make_model(member.seed, x=self._example)
-        for variable, start in zip(self._model.variables, fresh.variables, strict=True):
-            variable.assign(start)
-        for variable, start in zip(
-            self._model.optimizer.variables, self._optimizer_start, strict=True
-        ):
-            variable.assign(start)
+        if not state:
+            fresh = self._problem.make_model(member.seed, x=self._example)
+            state = [*fresh.variables, *self._optimizer_start]
+        for variable, value in zip(self._variables, state, strict=True):
+            variable.assign(value)
         self._loss.set_weights(dict(member.weights))
+
+    @property
+    def _variables(self) -> list[Any]:
+        """All that a training changes."""
+        return [*self._model.variables, *self._model.optimizer.variables]
 
     def measure(self, epoch: int) -> EpochReport:
         """Magnitudes on probe and validation data, metrics, and the first thing not finite."""
@@ -231,6 +268,14 @@ def _values(variable: keras.Variable) -> NDArray[Any]:
     if values.size and (values == first).all():
         return np.broadcast_to(first.reshape(()), values.shape)
     return values.copy()
+
+
+@dataclass
+class _Run:
+    """A member, and where its training waits: the values of all that the training changes."""
+
+    history: MemberHistory
+    state: list[NDArray[Any]] = field(default_factory=list)
 
 
 class _Watch(keras.callbacks.Callback):

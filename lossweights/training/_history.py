@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from lossweights.records import EpochReport, Outcome, TrialResult
-from lossweights.training._contract import Member, ReportFunction
+from lossweights.training._contract import Halts, Member, ReportFunction
 from lossweights.training.early_stopping import BestEpoch
 from lossweights.training.problem import Problem
 
@@ -32,11 +34,22 @@ class MemberHistory:
         self._best = None if stopping is None else BestEpoch(stopping)
         self._reports: list[EpochReport] = []
         self._outcome, self._reason = Outcome.COMPLETE, ""
+        self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the training has ended, in whatever way."""
+        return self._is_over
 
     @property
     def has_failed(self) -> bool:
         """Whether the training ended in another way than it should."""
         return self._outcome is not Outcome.COMPLETE
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody stopped it before its end."""
+        return self._outcome is Outcome.PRUNED
 
     def add(self, report: EpochReport, *, is_last: bool = False) -> bool:
         """Take up the report of an epoch; False if the training ends with it.
@@ -45,6 +58,10 @@ class MemberHistory:
             report: The report.
             is_last: Whether the training ends here by itself, before the usual number of epochs.
         """
+        self._is_over = not self._goes_on(report, is_last=is_last)
+        return not self._is_over
+
+    def _goes_on(self, report: EpochReport, *, is_last: bool) -> bool:
         self._reports.append(report)
         go_on = self._report(self.position, report)
         self.is_kept = False
@@ -59,9 +76,21 @@ class MemberHistory:
         else:
             self.is_kept = is_last
         if not go_on and not is_last:
-            self._outcome = Outcome.PRUNED
-            self._reason = f"stopped after epoch {report.epoch}"
+            self.stop()
         return go_on and not is_last
+
+    def stop(self) -> None:
+        """End the training here, since it is not worth going on with."""
+        self._outcome, self._is_over = Outcome.PRUNED, True
+        self._reason = f"stopped after epoch {self._reports[-1].epoch}"
+        self.is_kept = False
+
+    @property
+    def standing(self) -> Mapping[str, float] | None:
+        """The metrics that it has got to, or ``None`` if it has diverged."""
+        if self._outcome is not Outcome.COMPLETE:
+            return None
+        return self.result("").metrics if self._is_over else self._reports[-1].metrics
 
     def result(self, trainer: str) -> TrialResult:
         """The result of the member, trained by the trainer of this name."""
@@ -75,3 +104,24 @@ class MemberHistory:
             trainer=trainer,
             best_epoch=None if self._best is None or self.has_failed else self._best.epoch,
         )
+
+
+def halt(histories: Sequence[MemberHistory], epoch: int, halts: Halts) -> list[MemberHistory]:
+    """Let the members wait at an epoch, and end those that are told to stop there.
+
+    Args:
+        histories: All members of the training, those that have ended too.
+        epoch: One of the halts, to which all that go on have got.
+        halts: Says who stops.
+
+    Returns:
+        Those that were ended here.
+    """
+    standings = {
+        history.position: history.standing for history in histories if not history.was_stopped
+    }
+    stopped = frozenset(halts.wait(epoch, standings))
+    ended = [each for each in histories if each.position in stopped and not each.is_over]
+    for history in ended:
+        history.stop()
+    return ended

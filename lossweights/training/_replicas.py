@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.records import EpochReport, Outcome, Replica, TrialResult
-from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._contract import (
+    NO_HALTS,
+    Halts,
+    Member,
+    ReportFunction,
+    Standings,
+    Trainer,
+)
 
 MAX_SEED = 2**32
 
@@ -21,7 +28,8 @@ class ReplicatedTrainer(Trainer):
     The seeds are that of the member and the ones that follow it. A report is the mean of the
     replicas' reports of that epoch, once all of them have made theirs; a replica that ended early
     counts with its last one. When a member is stopped, its replicas stop with it. A replica that
-    diverges ends its member as diverged.
+    diverges ends its member as diverged. At a halt a member stands where its replicas do in the
+    mean.
 
     Args:
         trainer: Trains the replicas, as members of its own.
@@ -37,7 +45,9 @@ class ReplicatedTrainer(Trainer):
         """As many as the trainer's own: a stack has one seed, so that one read serves it all."""
         return self._trainer.capacity
 
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
         """Train all replicas of all members; see `Trainer.train`."""
         groups = [_Group(position) for position in range(len(members))]
         replicas = [
@@ -53,7 +63,15 @@ class ReplicatedTrainer(Trainer):
                 group.stopped = not report(group.position, mean)
             return not (group.stopped or group.has_diverged)
 
-        results = self._trainer.train(replicas, hear)
+        def wait(epoch: int, standings: Standings) -> Collection[int]:
+            going = [group for group in groups if not (group.stopped or group.halted)]
+            means = {each.position: each.standing(standings, self._seeds) for each in going}
+            stopped = frozenset(halts.wait(epoch, means))
+            for group in going:
+                group.halted = group.position in stopped
+            return [place for place in standings if place // self._seeds in stopped]
+
+        results = self._trainer.train(replicas, hear, Halts(halts.at, wait))
         found = []
         for group in groups:
             start = group.position * self._seeds
@@ -75,6 +93,7 @@ class _Group:
 
     position: int
     stopped: bool = False
+    halted: bool = False
     reports: dict[int, list[EpochReport]] = field(default_factory=dict)
     means: list[EpochReport] = field(default_factory=list)
 
@@ -100,6 +119,12 @@ class _Group:
         self.means.append(_mean([made[min(epoch, len(made) - 1)] for made in known], epoch))
         return self.means[-1]
 
+    def standing(self, standings: Standings, seeds: int) -> Mapping[str, float] | None:
+        """The mean of where the replicas stand, or ``None`` if one has diverged."""
+        known = [standings.get(self.position * seeds + replica) for replica in range(seeds)]
+        there = [metrics for metrics in known if metrics is not None]
+        return _means(there) if len(there) == seeds else None
+
     def result(self, results: Sequence[TrialResult]) -> TrialResult:
         """The member's result from those of its replicas."""
         first = results[0]
@@ -109,7 +134,7 @@ class _Group:
             worst = next((r for r in unwell if r.outcome is not Outcome.PRUNED), unwell[0])
             outcome = worst.outcome
             reason = f"{worst.reason} (seed {worst.seed})"
-        if self.stopped and outcome in (Outcome.COMPLETE, Outcome.PRUNED):
+        if outcome is Outcome.PRUNED or (self.stopped and outcome is Outcome.COMPLETE):
             outcome, reason = Outcome.PRUNED, f"stopped after epoch {self.means[-1].epoch}"
         return replace(
             first,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lossweights.data import Data
 from lossweights.records import TrialResult
-from lossweights.training._contract import Member, ReportFunction, Trainer
+from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._placed import Placed
 from lossweights.training._stacked import StackedTrainer
 from lossweights.training._stacked_gradients import Form
@@ -56,9 +56,11 @@ class SerialTrainer(Trainer):
         """The form of the graph."""
         return self._single.form
 
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
-        """Train the members one after another; see `Trainer.train`."""
-        results = self._single.train(members, report)
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
+        """Train the members one after another, from halt to halt; see `Trainer.train`."""
+        results = self._single.train(members, report, halts)
         return [replace(result, trainer=self.name) for result in results]
 
     def parameters(self, position: int) -> list[NDArray[Any]]:

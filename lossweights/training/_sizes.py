@@ -18,6 +18,10 @@ MEMORY_SHARE = 0.25  # of the memory that is free: a stack needs more than its m
 # A trainer of larger members is given up before another one is made. Below, holding all of them
 # costs little, and timing them in turns tells more.
 HELD_BYTES = 64 << 20
+# What a smaller stack must save of `member_bytes`, over all its steps, to be worth compiling: a
+# compilation takes as long as a core reads and writes four times this, and a sweep has some waves.
+# No clock is asked: two runs of a sweep move alike, whatever else the machine does.
+WORTH_COMPILING = 3e9
 
 
 def bucket(members: int, size: int) -> int:
@@ -31,6 +35,28 @@ def bucket(members: int, size: int) -> int:
     """
     rounded = 1 << (members - 1).bit_length() if members < 8 else -(-members // 8) * 8
     return min(rounded, size)
+
+
+def smaller_size(members: int, now: int, most: int, bytes_left: float, compiled: set[int]) -> int:
+    """The size of the stack in which so many members go on.
+
+    Args:
+        members: How many go on.
+        now: The size of the stack that they come from.
+        most: The largest size.
+        bytes_left: What a member reads and writes until its end, about.
+        compiled: Sizes that cost nothing. Only multiples of 8 are taken for that, in which numbers
+            are the same to the last bit: what is compiled depends on what was trained before.
+
+    >>> smaller_size(5, 16, 16, 1e9, set()), smaller_size(5, 16, 16, 1e3, set())
+    (8, 16)
+    >>> smaller_size(5, 16, 16, 1e3, {8}), smaller_size(2, 4, 16, 1e3, {2})
+    (8, 4)
+    """
+    size = bucket(members, most)
+    if size >= now or (size in compiled and size % 8 == 0):
+        return size
+    return size if size <= now // 2 and (now - size) * bytes_left >= WORTH_COMPILING else now
 
 
 def cached_members(model: keras.Model, problem: Problem) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -12,17 +13,23 @@ from numpy.typing import NDArray
 
 from lossweights.data import Data
 from lossweights.foreign.keras_names import is_random_state
-from lossweights.records import TrialResult
-from lossweights.training._contract import Member, ReportFunction, Trainer
-from lossweights.training._history import MemberHistory
+from lossweights.records import EpochReport, TrialResult
+from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
+from lossweights.training._history import MemberHistory, halt
 from lossweights.training._parity import check_parity
 from lossweights.training._placed import Placed
-from lossweights.training._sizes import HELD_BYTES, bucket, cached_members
+from lossweights.training._sizes import (
+    HELD_BYTES,
+    bucket,
+    cached_members,
+    member_bytes,
+    smaller_size,
+)
 from lossweights.training._stack import Stack
 from lossweights.training._stackable import NotStackable, forms, why_not_stackable
 from lossweights.training._stacked_convolution import vectorize_convolutions
 from lossweights.training._stacked_gradients import Form
-from lossweights.training._stacked_variables import ModelValues
+from lossweights.training._stacked_variables import MemberValues, ModelValues
 from lossweights.training._start import start_values
 from lossweights.training.problem import Problem
 
@@ -31,7 +38,20 @@ log = logging.getLogger("lossweights")
 # What TensorFlow says of an operation that XLA does not know.
 XLA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 
-Slots: TypeAlias = "list[MemberHistory | None]"  # what each place of a stack trains, if anything
+Slots: TypeAlias = "list[_Run | None]"  # what each place of a stack trains, if anything
+
+
+@dataclass
+class _Run:
+    """A member, and where its training waits, if it has begun."""
+
+    history: MemberHistory
+    values: MemberValues | None = None
+    size: int = 0  # of the stack that it waits in
+
+    @property
+    def member(self) -> Member:
+        return self.history.member
 
 
 class StackedTrainer(Trainer):
@@ -69,7 +89,7 @@ class StackedTrainer(Trainer):
     ) -> None:
         if size is not None and size < 1:
             raise ValueError(f"Expected a stack of at least one member. Found {size}.")
-        self._problem = problem
+        self._problem, self._epochs = problem, problem.epochs
         self._example = data.train.head(1).x  # for models that learn their shapes from data
         self._model = problem.make_model(seed=0, x=self._example)
         self._is_random = any(map(is_random_state, self._model.non_trainable_variables))
@@ -93,18 +113,35 @@ class StackedTrainer(Trainer):
         """The form of the graph that was chosen."""
         return self._form
 
-    def train(self, members: Sequence[Member], report: ReportFunction) -> list[TrialResult]:
-        """Train the members, a stack at a time; see `Trainer.train`."""
+    def train(
+        self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
+    ) -> list[TrialResult]:
+        """Train the members, a stack at a time from halt to halt; see `Trainer.train`."""
         seeds = {member.seed for member in members}
         self._starts = {seed: start for seed, start in self._starts.items() if seed in seeds}
+        self._parameters.clear()
         histories = [
             MemberHistory(position, member, self._problem, report)
             for position, member in enumerate(members)
         ]
-        for group in self._groups(histories):
-            self._parameters.clear()
-            self._train_stack(group)
+        runs = [_Run(history) for history in histories]
+        for leg in halts.legs(self._epochs):
+            for group in self._groups(runs):
+                self._forget(histories)
+                self._train_stack(group, leg)
+            runs = [run for run in runs if not run.history.is_over]
+            if not runs:
+                break
+            for stopped in halt(histories, leg[1], halts):
+                self._parameters.pop(stopped.position, None)
+            runs = [run for run in runs if not run.history.is_over]
         return [history.result(self.name) for history in histories]
+
+    def _forget(self, histories: Sequence[MemberHistory]) -> None:
+        """Keep no parameters but the best so far of members that wait."""
+        for history in histories:
+            if history.is_over:
+                self._parameters.pop(history.position, None)
 
     def parameters(self, position: int) -> list[NDArray[Any]]:
         """The parameters that a member ended with; see `Trainer.parameters`."""
@@ -169,76 +206,95 @@ class StackedTrainer(Trainer):
         candidates = [] if reason else forms(self._model, self._size)
         for form in candidates:
             self._form = form
-            reason = check_parity(self._problem, self._stack(self._size), self._placed.train)
+            reason = check_parity(self._problem, self._stack_of(self._size), self._placed.train)
             if reason is None:
                 return form
             self._stacks.clear()
         raise NotStackable(reason or "there is no form of graph for it")
 
-    def _groups(self, histories: Sequence[MemberHistory]) -> list[list[MemberHistory]]:
+    def _groups(self, runs: Sequence[_Run]) -> list[list[_Run]]:
         """The members in groups of one stack; members of one seed together where that can be."""
-        by_seed = sorted(histories, key=lambda history: history.member.seed)
-        groups: list[list[MemberHistory]] = []
-        for history in by_seed:
+        groups: list[list[_Run]] = []
+        for run in sorted(runs, key=lambda run: run.member.seed):
             full = not groups or len(groups[-1]) >= self._size
             # The state of random generators is common to a stack: one seed, one stack.
-            other = self._is_random and groups and groups[-1][0].member.seed != history.member.seed
+            other = self._is_random and groups and groups[-1][0].member.seed != run.member.seed
             if full or other:
                 groups.append([])
-            groups[-1].append(history)
+            groups[-1].append(run)
         return groups
 
-    def _train_stack(self, histories: Sequence[MemberHistory]) -> None:
-        """Train members to their ends."""
-        several = len({history.member.seed for history in histories}) > 1
+    def _train_stack(self, runs: Sequence[_Run], leg: tuple[int, int]) -> None:
+        """Train members on from one epoch to another, or to their ends."""
+        first, last = leg
+        several = len({run.member.seed for run in runs}) > 1
         own_order = several and self._placed.train.has_own_orders
-        stack = self._started(histories, own_order)
-        slots: Slots = [*histories, *[None] * (stack.size - len(histories))]
-        seeds = [(history or histories[-1]).member.seed for history in slots]
-        sources = self._placed.train.begin(own_orders=own_order)
-        for epoch in range(self._problem.epochs + 1):
+        size = bucket(len(runs), self._size)
+        if first:
+            now = max(run.size for run in runs)
+            size = self._smaller(len(runs), now, own_order, self._epochs - first)
+        stack = self._started(runs, size, own_order)
+        slots: Slots = [*runs, *[None] * (stack.size - len(runs))]
+        seeds = [(run or runs[-1]).member.seed for run in slots]
+        sources = self._placed.train.begin(own_orders=own_order, done=first)
+        for epoch in range(first + 1 if first else 0, last + 1):
             started = time.monotonic()
             if epoch:
                 stack.train_epoch(sources(seeds, epoch))
             reports = stack.measure(epoch)
-            running = [place for place, history in enumerate(slots) if history is not None]
-            share = (time.monotonic() - started) / len(running)
-            for place in running:
-                history = slots[place]
-                assert history is not None
-                history.seconds += share
-                go_on = history.add(reports[place])
-                if history.is_kept:
-                    self._parameters[history.position] = stack.variables.of_member(place)
-                elif history.has_failed:
-                    self._parameters.pop(history.position, None)
-                if not go_on:
+            share = (time.monotonic() - started) / sum(run is not None for run in slots)
+            for place, run in enumerate(slots):
+                if run is not None and not self._go_on(run, reports[place], share, stack, place):
                     slots[place] = None
-            running = [place for place in running if slots[place] is not None]
+            running = [place for place, run in enumerate(slots) if run is not None]
             if not running:
-                break
-            stack, places = self._compact(stack, running, own_order)
-            slots, seeds = [slots[p] for p in places], [seeds[p] for p in places]
+                return
+            if epoch < last:
+                stack, places = self._compact(stack, running, own_order, self._epochs - epoch)
+                slots, seeds = [slots[p] for p in places], [seeds[p] for p in places]
+        if last < self._epochs:
+            for values, place in zip(stack.variables.copies(running), running, strict=True):
+                if (run := slots[place]) is not None:
+                    run.values, run.size = values, stack.size
 
-    def _started(self, histories: Sequence[MemberHistory], own_order: bool) -> Stack:
-        """A stack with these members at their start, and graphs that are known to compile."""
-        stack = self._stack(len(histories), own_order)
-        spare = stack.size - len(histories)  # places that train a copy of the last member
-        members = [history.member for history in [*histories, *[histories[-1]] * spare]]
-        values = [self._start(member.seed) for member in members]
-        weights = [member.weights for member in members]
+    def _go_on(
+        self, run: _Run, report: EpochReport, share: float, stack: Stack, place: int
+    ) -> bool:
+        """Take up a member's report; whether its training goes on."""
+        history = run.history
+        history.seconds += share
+        go_on = history.add(report)
+        if history.is_kept:
+            self._parameters[history.position] = stack.variables.of_member(place)
+        elif history.has_failed:
+            self._parameters.pop(history.position, None)
+        return go_on
+
+    def _started(self, runs: Sequence[_Run], size: int, own_order: bool) -> Stack:
+        """A stack with members where their training begins, or waits, that is known to compile."""
+        stack = self._stack_of(size, own_order)
+        spare = stack.size - len(runs)  # places that train a copy of the last member
+        members = [*runs, *[runs[-1]] * spare]
         if self._form.xla and not stack.is_compiled:
-            stack.start(values, weights)
+            self._put(stack, members)
             try:
-                seeds = [member.seed for member in members]
+                seeds = [run.member.seed for run in members]
                 stack.warm_up(self._placed.train.begin(own_orders=own_order)(seeds, 1))
             except XLA_ERRORS as error:
                 self._do_without_xla(error)
-                return self._started(histories, own_order)
-        stack.start(values, weights)
-        if sum(array.nbytes for part in values[0] for array in part) > HELD_BYTES:
-            self._starts.clear()  # to make a model again is little, beside its training
+                return self._started(runs, size, own_order)
+        self._put(stack, members)
         return stack
+
+    def _put(self, stack: Stack, runs: Sequence[_Run]) -> None:
+        waiting = [run.values for run in runs if run.values is not None]
+        if waiting:  # all of them, since all are at the same epoch
+            stack.variables.put(waiting)
+        else:
+            values = [self._start(run.member.seed) for run in runs]
+            stack.start(values, [run.member.weights for run in runs])
+            if sum(array.nbytes for part in values[0] for array in part) > HELD_BYTES:
+                self._starts.clear()  # to make a model again is little, beside its training
 
     def _do_without_xla(self, error: tf.errors.OpError) -> None:
         """Go on in the same form of graph without XLA; where that is off already, fail."""
@@ -249,31 +305,41 @@ class StackedTrainer(Trainer):
         self._stacks.clear()
 
     def _compact(
-        self, stack: Stack, running: list[int], own_order: bool
+        self, stack: Stack, running: list[int], own_order: bool, epochs: int
     ) -> tuple[Stack, list[int]]:
         """Move the running members to a smaller stack if they fit in one.
+
+        Args:
+            stack: Where they are.
+            running: Their places.
+            own_order: Whether each visits the rows in an order of its own.
+            epochs: How many are left.
 
         Returns:
             The stack that goes on, and the place in the old one that each of its places had.
         """
-        size = bucket(len(running), self._size)
-        if size > stack.size // 2:  # another size costs a compilation: it must be worth it
+        size = self._smaller(len(running), stack.size, own_order, epochs)
+        if size == stack.size:
             return stack, list(range(stack.size))
-        smaller = self._stack(len(running), own_order)
+        smaller = self._stack_of(size, own_order)
         ended = [place for place in range(stack.size) if place not in running]
         places = [*running, *ended[: size - len(running)]]
         smaller.variables.take(stack.variables, places)
         return smaller, places
+
+    def _smaller(self, members: int, now: int, own_order: bool, epochs: int) -> int:
+        """The size of the stack in which members go on, for so many epochs at most."""
+        problem, rows = self._problem, len(self._placed.train)
+        step = member_bytes(self._model, problem.batch_size)
+        compiled = {size for size, own in self._stacks if own == own_order}
+        left = float(epochs) * problem.steps_per_epoch(rows) * step
+        return smaller_size(members, now, self._size, left, compiled)
 
     def _start(self, seed: int) -> ModelValues:
         """Where a fresh model of this seed starts."""
         if seed not in self._starts:
             self._starts[seed] = start_values(self._problem, seed, self._example)
         return self._starts[seed]
-
-    def _stack(self, members: int, own_order: bool = False) -> Stack:
-        """The stack for so many members."""
-        return self._stack_of(bucket(members, self._size), own_order)
 
     def _stack_of(self, size: int, own_order: bool = False) -> Stack:
         """The stack of that size, compiled at its first use."""

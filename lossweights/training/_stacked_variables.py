@@ -19,6 +19,9 @@ from lossweights.training.problem import Problem
 
 # Values of the trainable and of the non-trainable variables of one model.
 ModelValues: TypeAlias = "tuple[list[NDArray[Any]], list[NDArray[Any]]]"
+# All that training changes of one member: its own values, those of the optimizer that all members
+# share, and the random states.
+MemberValues: TypeAlias = "tuple[list[NDArray[Any]], list[NDArray[Any]]]"
 
 
 class StackedVariables:
@@ -106,6 +109,36 @@ class StackedVariables:
             mine.assign(value)
         for mine, theirs in zip(self._common, other._common, strict=True):
             mine.assign(theirs)
+
+    def copies(self, members: Sequence[int]) -> list[MemberValues]:
+        """Copies of all that some members have reached, from which their training can go on."""
+        stacked = [self._by_member(variable) for variable in self._stacked()]
+        common = [ops.convert_to_numpy(variable).copy() for variable in self._common]
+        return [
+            ([value[member].copy() if value.ndim else value for value in stacked], common)
+            for member in members
+        ]
+
+    def put(self, members: Sequence[MemberValues]) -> None:
+        """Let members go on from what `copies` gave, of this stack or others.
+
+        Args:
+            members: As many as there are here, all at the same epoch; of one seed, if the model
+                draws random numbers.
+        """
+        for index, variable in enumerate(self._stacked()):
+            values = [own[index] for own, _ in members]
+            together = np.stack(values) if len(variable.shape) else values[0]
+            variable.assign(together.reshape(variable.shape))
+        for variable, value in zip(self._common, members[0][1], strict=True):
+            variable.assign(value)
+
+    def _by_member(self, variable: Any) -> NDArray[Any]:
+        value = tf.convert_to_tensor(variable)
+        found: NDArray[Any] = ops.convert_to_numpy(
+            unfold(value, self._size) if value.shape.rank else value
+        )
+        return found
 
     def of_member(self, member: int) -> ModelValues:
         """Copies of the values that a member has reached."""

@@ -7,9 +7,8 @@ import pytest
 
 from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
-from lossweights.driver._driver import batch_sizes
+from lossweights.driver._plan import batch_sizes
 from lossweights.executors import Ended, Executor, Reported, Started, WorkerState
-from lossweights.records import Outcome
 from lossweights.store import Store
 from lossweights.store.manifest import make_manifest
 from lossweights.testing import FakeSweep, FakeTrainer
@@ -61,6 +60,9 @@ class Shuffled(Executor):
     def stop(self, batch, positions):
         """Remember it for the report."""
         self.stopped.setdefault(batch, set()).update(positions)
+
+    def go_on(self, batch, epoch, stopped):
+        """Nothing waits."""
 
     def withdraw(self):
         """Give up what is queued."""
@@ -145,33 +147,6 @@ def test_stacks_are_learned_from_before_the_next_is_asked_for(drive):
     kept = drive("stacks", executor, TRIALS)
     assert sizes == [(0, 14), (0, 13), (0, 13)]
     assert len(kept) == TRIALS
-
-
-class AfterOne:
-    """Stops every trial whose miss is above 1, after one epoch."""
-
-    rungs = frozenset({1})
-
-    def __init__(self):
-        self.asked = []
-
-    def stops(self, asked, report):
-        """Whether it is too bad."""
-        self.asked.append(asked.number)
-        return report.metrics["miss"] > 3.0
-
-
-def test_a_stop_rule_prunes_alone(drive):
-    """Asked at its rung, once for each trial; what it stops is pruned, not tried again."""
-    rule = AfterOne()
-    kept = drive("ruled", Shuffled(0), 20, Policy(stop_rule=rule))
-    assert sorted(rule.asked) == list(range(20))
-    outcomes = {finished.result.outcome for finished in kept}
-    assert outcomes == {Outcome.COMPLETE, Outcome.PRUNED}
-    for finished in kept:
-        bad = finished.result.reports[1].metrics["miss"] > 3.0
-        assert (finished.result.outcome is Outcome.PRUNED) is bad
-        assert not finished.again
 
 
 def test_nothing_is_asked_for_that_is_not_wanted(drive):

@@ -33,7 +33,7 @@ def results(**changes):
 
 def test_results_keep_their_trials_and_times(flight):
     """Each result belongs to its trial, and each report has its time."""
-    found = flight.ended(Ended(0, results()), OBJECTIVES, stopping=False)
+    found = flight.ended(Ended(0, results()), OBJECTIVES, stopping=False, stopped={})
     assert [finished.asked.number for finished in found] == [3, 4]
     for finished in found:
         assert finished.result.outcome is Outcome.COMPLETE
@@ -43,12 +43,12 @@ def test_results_keep_their_trials_and_times(flight):
 
 def test_members_stopped_with_the_sweep_are_tried_again(flight):
     """Those that were pruned for good reason are not."""
-    flight.pruned.add(1)
     pruned = results(outcome=Outcome.PRUNED)
-    first, second = flight.ended(Ended(0, pruned), OBJECTIVES, stopping=True)
+    rung = pruned[1].reports[-1].epoch
+    first, second = flight.ended(Ended(0, pruned), OBJECTIVES, stopping=True, stopped={1: rung})
     assert (first.result.failure, first.again) == (Failure.INTERRUPTED, True)
     assert (second.result.outcome, second.again) == (Outcome.PRUNED, False)
-    found = flight.ended(Ended(0, pruned), OBJECTIVES, stopping=False)
+    found = flight.ended(Ended(0, pruned), OBJECTIVES, stopping=False, stopped={})
     assert {finished.result.outcome for finished in found} == {Outcome.PRUNED}
 
 
@@ -104,3 +104,15 @@ def test_times_go_up_even_where_nobody_looked():
     assert report_times([0], {}, 5, 10) == (10,)
     assert report_times([0, 1, 2], {}, 0, 10) == (0, 5, 10)
     assert report_times([0, 1, 2], {0: 1, 1: 9, 2: 10}, 0, 99) == (1, 9, 10)
+
+
+def test_what_was_trained_beyond_a_rung_does_not_count(flight):
+    """Told too late, or in time: the same result. Who had ended by itself is left alone."""
+    late, in_time = flight.ended(Ended(0, results()), OBJECTIVES, stopping=False, stopped={0: 1})
+    assert (late.result.outcome, len(late.result.reports)) == (Outcome.PRUNED, 2)
+    assert late.result.reason == "stopped at the rung after epoch 1"
+    assert late.result.metrics == dict(in_time.result.reports[1].metrics)
+    assert in_time.result.outcome is Outcome.COMPLETE
+    early = tuple(replace(each, reports=each.reports[:2]) for each in results())
+    (ended, _) = flight.ended(Ended(0, early), OBJECTIVES, stopping=False, stopped={0: 1, 1: 2})
+    assert ended.result.outcome is Outcome.COMPLETE
