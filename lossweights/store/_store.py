@@ -19,11 +19,12 @@ from lossweights.results.folder import (
     sweep_folder,
 )
 from lossweights.search.sampler import Sampler
+from lossweights.search.samplers import BEFORE, SamplerLike
 from lossweights.search.space import Space
 from lossweights.store._claim import Claim
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
-from lossweights.store._study import STATES, Study, last_of, objective_values
+from lossweights.store._study import Study, lesson_of
 from lossweights.store._writer import Writer
 from lossweights.training import Member
 
@@ -46,7 +47,13 @@ class Store:
         behind: Whether writing waits for `flush`.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], space: Space) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        space: Space,
+        sampler: SamplerLike | None = None,
+    ) -> None:
         self.root, self.folder, self.manifest = folder.parents[1], folder, dict(manifest)
         self.name = str(manifest["name"])
         self.spool = Spool(folder)
@@ -57,7 +64,9 @@ class Store:
         self._seed = int(manifest.get("seed", 0))
         self._closing = ExitStack()
         self._writer: Writer | None = None
-        self._sampler = Sampler(space, list(self._objectives.values()), self._seed)
+        if sampler is None:
+            sampler = str(manifest.get("sampler", BEFORE))
+        self._sampler = Sampler(space, list(self._objectives.values()), self._seed, sampler)
         self._proposed: deque[Asked] = deque()
         self._places: dict[int, int] = {}  # of every trial, by number
         self._place_count = self._trial_count = self._finished = 0
@@ -66,13 +75,20 @@ class Store:
         self._history: list[Finished] = []  # of before, in order of places; not yet learned
 
     @classmethod
-    def create(cls, root: Path, manifest: Mapping[str, Any], space: Space) -> Self:
+    def create(
+        cls,
+        root: Path,
+        manifest: Mapping[str, Any],
+        space: Space,
+        sampler: SamplerLike | None = None,
+    ) -> Self:
         """Make the folder of a new sweep, whole or not at all.
 
         Args:
             root: Folder of the sweeps.
             manifest: What is swept: with ``name``, ``objectives``, ``seed`` and ``baselines``.
             space: What is sampled.
+            sampler: What samples; ``None`` for the one of ours that the manifest names.
 
         Raises:
             SweepExists: There is a sweep of this name.
@@ -81,7 +97,7 @@ class Store:
         """
         name = str(manifest["name"])
         refuse_existing(root, name)
-        store = cls(sweep_folder(root, name), manifest, space)
+        store = cls(sweep_folder(root, name), manifest, space, sampler)
         claim = store._claim()
         try:
             refuse_existing(root, name)  # another process may have been faster
@@ -101,7 +117,9 @@ class Store:
         return store
 
     @classmethod
-    def reopen(cls, root: Path, name: str, space: Space) -> Self:
+    def reopen(
+        cls, root: Path, name: str, space: Space, sampler: SamplerLike | None = None
+    ) -> Self:
         """Open the folder of a sweep that exists, and settle what its last driver left open.
 
         Trials that were running have failed and are due again. A result file that cannot be read is
@@ -113,7 +131,7 @@ class Store:
             SweepLocked: Another process is driving it.
             StoreError: Its folder cannot be written.
         """
-        store = cls(sweep_folder(root, name), read_manifest(root, name), space)
+        store = cls(sweep_folder(root, name), read_manifest(root, name), space, sampler)
         store._claim()
         try:
             study, results = open_study(
@@ -273,14 +291,9 @@ class Store:
 
     def learn(self, finished: Finished) -> None:
         """Let the sampler learn from a trial."""
-        asked, result = finished.asked, finished.result
-        self._sampler.learn(
-            self._places[asked.number],
-            asked.parameters,
-            STATES[result.outcome],
-            objective_values(result, self._objectives),
-            last_of(result, self._objectives),
-        )
+        asked, place = finished.asked, self._places[finished.asked.number]
+        lesson = lesson_of(finished.result, self._objectives, stale=place < self.changed_at)
+        self._sampler.learn(place, asked.parameters, **lesson)
 
     def tell(self, asked: Asked, result: TrialResult) -> None:
         """Keep the result of a trial and learn from it.

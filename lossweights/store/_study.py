@@ -260,3 +260,24 @@ def last_of(result: TrialResult, objectives: Iterable[str]) -> float | None:
         return None
     value = result.metrics.get(names[0])
     return value if value is not None and math.isfinite(value) else None
+
+
+def lesson_of(
+    result: TrialResult, objectives: Iterable[str], *, stale: bool = False
+) -> dict[str, Any]:
+    """What the sampler is told of a trial, by the names of `Sampler.learn`.
+
+    Args:
+        result: How it ended.
+        objectives: What is optimised.
+        stale: Whether the sweep was changed since: what could not be trained perhaps can be now.
+    """
+    names = list(objectives)
+    failure = result.failure
+    again = result.outcome is Outcome.DIVERGED or (failure is not None and not failure.transient)
+    return {
+        "state": STATES[result.outcome],
+        "values": objective_values(result, names),
+        "last": last_of(result, names),
+        "barren": again and not stale,
+    }

@@ -9,6 +9,7 @@ from typing import Any
 from lossweights.base.errors import SweepChanged, TermError
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION
+from lossweights.search.samplers import BEFORE
 from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
@@ -40,6 +41,7 @@ def make_manifest(
     module: str | None = None,
     root: str | None = None,
     baseline: Mapping[str, float] | None = None,
+    sampler: str = BEFORE,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -59,6 +61,7 @@ def make_manifest(
         module: Name of the module that the script was run as, or ``None``.
         root: Whole path of the root, from which the script is found where both were moved.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
+        sampler: What samples, as `describe_sampler` names it.
     """
     return {
         "format": FORMAT,
@@ -77,6 +80,7 @@ def make_manifest(
         "scales": None if scales is None else dict(scales),
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
+        "sampler": sampler,
         **parts,
         "versions": versions(),
     }
@@ -156,6 +160,7 @@ def _message(name: object, refused: Sequence[Mapping[str, Any]]) -> str:
 
 def _comparable(manifest: Mapping[str, Any], free: Sequence[str]) -> dict[str, Any]:
     kept = {key: value for key, value in manifest.items() if key not in free}
+    kept.setdefault("sampler", BEFORE)  # earlier versions had no other
     versions = kept.get("versions")
     if isinstance(versions, Mapping):
         kept["versions"] = {k: str(v).split(".")[0] for k, v in versions.items()}

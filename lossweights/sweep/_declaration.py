@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
+from lossweights.search.samplers import SamplerLike
 from lossweights.search.space import Space
 from lossweights.sweep.prepared import Prepared
 
@@ -19,6 +20,7 @@ class Declaration(Protocol):
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
+        sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
     """
 
@@ -27,6 +29,7 @@ class Declaration(Protocol):
     objectives: Mapping[str, str]
     seed: int
     baselines: Sequence[Mapping[str, float]]
+    sampler: SamplerLike | None
     trainers: ClassVar[Sequence[str]]
 
     def check_trainer(self, name: str) -> None:

@@ -15,6 +15,7 @@ from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
+from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
 from lossweights.search.space import Space, SpaceLike
 from lossweights.sweep._prepare import prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
@@ -60,6 +61,9 @@ class Sweep(AbstractSweep):
             ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
         callbacks: Gives a list of new Keras callbacks, once for each training: a function. They
             need the trainer ``fit``.
+        sampler: What makes up weights to try: a name of ours, such as ``"thompson"``, the default,
+            or ``"tpe"``; a function from a seed to a sampler of Optuna's; or a sampler of Optuna's,
+            which is asked in order. `docs/search.md` compares them.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -88,6 +92,7 @@ class Sweep(AbstractSweep):
         seeds: int = 1,
         early_stopping: EarlyStopping | None = None,
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
+        sampler: SamplerLike | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -108,6 +113,7 @@ class Sweep(AbstractSweep):
         self.load_data = load_data
         self.seed = whole_number("seed", seed, 0, MAX_SEED)
         self.seeds = whole_number("seeds", seeds, 1)
+        self.sampler = check_sampler(sampler)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = baselines_of(self.space, baselines)
@@ -147,6 +153,7 @@ class Sweep(AbstractSweep):
             "seed": self.seed,
             "seeds": self.seeds,
             **({} if stopping is None else {"early_stopping": str(stopping)}),
+            **({} if self.sampler is None else {"sampler": describe_sampler(self.sampler)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lossweights.base.code_hash import code_hash
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
+from lossweights.search.samplers import SamplerLike, check_sampler
 from lossweights.search.space import LogUniform, Space, SpaceLike
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
@@ -118,6 +119,7 @@ class FakeSweep(AbstractSweep):
         objectives: Of ``miss`` and ``cost``; by default both.
         seed: Seed of the sampler.
         data: Stands for the data; another value is another data set.
+        sampler: See `lossweights.Sweep`.
     """
 
     trainers = ("auto", "fake")
@@ -134,6 +136,7 @@ class FakeSweep(AbstractSweep):
         objectives: Mapping[str, str] | None = None,
         seed: int = 0,
         data: str = "data",
+        sampler: SamplerLike | None = None,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
         self.name, self.seed, self.baselines = name, seed, list(baselines)
@@ -141,6 +144,7 @@ class FakeSweep(AbstractSweep):
         self.objectives = dict(objectives or {"miss": "minimize", "cost": "minimize"})
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
+        self.sampler = check_sampler(sampler)
 
     def prepare(self, *, rehearse: bool) -> Prepared:
         """Nothing to load."""
