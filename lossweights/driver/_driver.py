@@ -20,16 +20,7 @@ from lossweights.driver._recorder import Recorder
 from lossweights.driver._streak import Streak
 from lossweights.driver._turns import Turn, Turns
 from lossweights.driver._wave import Wave
-from lossweights.executors import (
-    Batch,
-    Ended,
-    Event,
-    Executor,
-    Lost,
-    Reported,
-    Started,
-    Waiting,
-)
+from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported, Started, Waiting
 from lossweights.records import Failure, Outcome
 from lossweights.results.folder import Asked, Finished
 from lossweights.results.status import Worker

@@ -4,11 +4,15 @@ Doors:
 
 - `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Simplex`;
 - `baselines`: the weight sets that every sweep tries first;
+- `warm`: what an earlier sweep found, as first points of another space;
 - `suggest`: ranges for the weights, from one look at a model;
 - `redundant`: a common factor that is searched for nothing;
-- `sampler`: Optuna's sampler, asked in turns;
+- `sampler`: a sampler of Optuna's, asked place by place, on a bounded memory of what was tried;
+- `samplers`: those of ours by name, and what ``Sweep(sampler=...)`` takes;
+- `joint`, and one idea a module: `thompson`, `tpe`, `sobol`, `filler`, `rota`;
 - `rungs`: `Rungs`, at which the worst part of what was asked for together stops;
 - `pruner`: a pruner of Optuna in their place;
+- `stagnation`: when a search is done;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
 - `front_shape`: where a front bulges or breaks, which weighted sums do not reach;
 - `conditions`: bounds on metrics, such as ``shortfall<=5``;
@@ -17,6 +21,6 @@ Doors:
 - `feasibility`: that as Optuna writes it;
 - `importance`: how much each weight matters for each metric.
 
-A new sampler is a class beside `sampler`; `space`, `selection`, `conditions`, `wish` and
-`aims` need no Optuna.
+A new sampler is a subclass of `joint.JointSampler` in a module of its own, named in `samplers`;
+`space`, `selection`, `conditions`, `wish` and `aims` need no Optuna.
 """

@@ -1,4 +1,4 @@
-"""Which weights to try next: Optuna's TPE on a bounded memory of what was tried.
+"""Which weights to try next: a sampler of Optuna's, asked place by place.
 
 The study on disk grows with the sweep; what the sampler looks at does not. Its cost grows with the
 trials that it sees, and past a few hundred of them the older ones, none of which is among the best,
@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lossweights.search.feasibility import constraint_attributes
+from lossweights.search._lessons import RUNGS, TRAINS
+from lossweights.search.joint import PLACE
+from lossweights.search.samplers import BEFORE, SamplerLike, make_sampler
 from lossweights.search.space import LogUniform, Space
 
-STARTUP_TRIALS = 16  # random weight sets before TPE models anything; baselines count among them
 FORGET_AT = 256  # trials seen at most; up to there nothing is forgotten
 REMEMBERED = 160  # trials left after forgetting
 BEST = 48  # of those, how many for being good; the others are the latest
@@ -28,20 +30,39 @@ BEST = 48  # of those, how many for being good; the others are the latest
 class Sampler:
     """Samples parameters place by place, and learns how the trials there ended.
 
-    Each place of the sweep has its own seed: what is sampled there depends on what has been
-    learned, in which order, and what is still open, but not on how often the sweep was stopped.
+    What is sampled at a place depends on the seed, the place, what has been learned, in which
+    order, and what is still open, but not on how often the sweep was stopped. A sampler that was
+    given as an instance draws from its own random numbers, one place after the other, and
+    remembers what it likes: it is told of all trials anew when a sweep is gone on with, and asked
+    from where its random numbers begin.
 
     Args:
         space: What is sampled.
         directions: ``"minimize"`` or ``"maximize"`` for each objective.
         seed: Seed of the sweep.
+        sampler: A name of ours, a function from a seed to a sampler of Optuna's, or a sampler.
     """
 
-    def __init__(self, space: Space, directions: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        space: Space,
+        directions: Sequence[str],
+        seed: int,
+        sampler: SamplerLike = BEFORE,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._distributions = distributions(space)
+        self._space = space
+        self._distributions = coordinate_distributions(space)
         self._directions = list(directions)
         self._seed = seed
+        # A foreign sampler may keep notes in the study, and is not made to lose them.
+        self._forgets = isinstance(sampler, str)
+        self._make = sampler if callable(sampler) else None
+        self._given: BaseSampler | None = None
+        if isinstance(sampler, str):
+            self._given = make_sampler(sampler, seed, self._distributions)
+        elif isinstance(sampler, BaseSampler):
+            self._given = sampler
         self._learned: list[FrozenTrial] = []
         self._open: dict[int, dict[str, float]] = {}
         self._numbers: dict[int, int] = {}  # of open places, in the study in memory
@@ -49,12 +70,20 @@ class Sampler:
 
     def ask(self, place: int) -> dict[str, float]:
         """Parameters for a place of the sweep, which is open until learned."""
-        self._study.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=STARTUP_TRIALS, seed=(self._seed * 1_000_003 + place) % 2**32
-        )
-        trial = self._study.ask(self._distributions)
-        self._open[place], self._numbers[place] = dict(trial.params), trial.number
-        return dict(trial.params)
+        if self._given is not None:
+            self._study.sampler = self._given
+        else:
+            assert self._make is not None
+            self._study.sampler = self._make((self._seed * 1_000_003 + place) % 2**32)
+        self._study.set_user_attr(PLACE, place)
+        trial = self._study.ask(dict(self._distributions))
+        parameters = self._space.parameters_at(trial.params)
+        self._open[place], self._numbers[place] = parameters, trial.number
+        if self._space.coordinates_of(parameters) != trial.params:
+            # Rounding moved it. One that is told of it later would see other numbers.
+            self._study.tell(trial, state=TrialState.FAIL)
+            self._numbers[place] = self._add(self._frozen(parameters, TrialState.RUNNING))
+        return dict(parameters)
 
     def expect(self, place: int, parameters: Mapping[str, float]) -> None:
         """Parameters at a place that were given, not sampled; it is open until learned."""
@@ -70,8 +99,9 @@ class Sampler:
         values: Sequence[float] | None = None,
         last: float | None = None,
         *,
-        constraints: Sequence[float] | None = None,
         rungs: Mapping[int, Sequence[float]] | None = None,
+        constraints: Sequence[float] | None = None,
+        barren: bool = False,
     ) -> None:
         """How the trial at a place ended.
 
@@ -81,29 +111,34 @@ class Sampler:
             state: Complete, pruned or failed; of failures nothing is learned.
             values: The objectives of a complete trial.
             last: The last finite value of the only objective, for one that is not complete.
-            constraints: One number for each constraint, at most 0 where it is satisfied.
-            rungs: The objectives at each rung, for one that was stopped at one.
+            rungs: Of a trial that was stopped at a rung, its objectives at each rung, by epoch.
+            constraints: A number a constraint, feasible up to 0.
+            barren: Whether nothing can be trained there: it diverged, or failed and would again.
         """
+        if barren:
+            state, values = TrialState.PRUNED, None
         steps = {} if last is None else {0: last}
-        at = {str(epoch): list(found) for epoch, found in (rungs or {}).items()}
-        notes = {"rungs": at} if at else {}
-        opened = self._open.pop(place, None) is not None
-        if opened:
-            trial_id = self._storage.get_trial_id_from_study_id_trial_number(
-                self._study_id, self._numbers.pop(place)
+        if rungs and len(self._directions) == 1:
+            steps = {int(epoch): float(at[0]) for epoch, at in rungs.items()}
+        limits = {str(index): float(at) for index, at in enumerate(constraints or ())}
+        frozen = None
+        if self._known(parameters):
+            frozen = self._frozen(
+                parameters,
+                state,
+                values,
+                steps,
+                attributes={RUNGS: {str(k): list(v) for k, v in rungs.items()}} if rungs else {},
+                constraints={**limits, **({TRAINS: 1.0} if barren else {})},
             )
-            for step, value in steps.items():
-                self._storage.set_trial_intermediate_value(trial_id, step, value)
-            for key, note in notes.items():
-                self._storage.set_trial_user_attr(trial_id, key, note)
-            for key, number in constraint_attributes(_by_place(constraints)).items():
-                self._storage.set_trial_system_attr(trial_id, key, number)
-            self._storage.set_trial_state_values(trial_id, state, values)
-        if state is not TrialState.FAIL and self._known(parameters):
-            self._learned.append(self._frozen(parameters, state, values, steps, constraints, notes))
+        opened = self._open.pop(place, None) is not None
+        if opened and frozen is not None:
+            self._end(self._numbers.pop(place), frozen)
+        if state is not TrialState.FAIL and frozen is not None:
+            self._learned.append(frozen)
             if not opened:
-                self._add(self._learned[-1])
-        if len(self._learned) >= FORGET_AT:
+                self._add(frozen)
+        if self._forgets and len(self._learned) >= FORGET_AT:
             self._learned = self._worth_keeping()
             self._recall()
 
@@ -119,6 +154,20 @@ class Sampler:
     def _add(self, trial: FrozenTrial) -> int:
         trial_id = self._storage.create_new_trial(self._study_id, trial)
         return self._storage.get_trial_number_from_id(trial_id)
+
+    def _end(self, number: int, ended: FrozenTrial) -> None:
+        """A trial that was open has ended, and what is said of it is noted in the study."""
+        storage = self._storage
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        for step, value in ended.intermediate_values.items():
+            storage.set_trial_intermediate_value(trial_id, step, value)
+        for key, attribute in ended.user_attrs.items():
+            storage.set_trial_user_attr(trial_id, key, attribute)
+        for key, attribute in ended.system_attrs.items():  # constraints, among Optuna's own notes
+            storage.set_trial_system_attr(trial_id, key, attribute)
+        trial = storage.get_trial(trial_id)
+        self._study.sampler.after_trial(self._study, trial, ended.state, ended.values)
+        storage.set_trial_state_values(trial_id, ended.state, ended.values)
 
     def _worth_keeping(self) -> list[FrozenTrial]:
         """The latest trials, and of the others the best, in their order."""
@@ -137,9 +186,9 @@ class Sampler:
 
     def _known(self, parameters: Mapping[str, float]) -> bool:
         """Whether parameters are in the space; those of before an accepted change may not be."""
-        return set(parameters) == set(self._distributions) and all(
-            distribution.low <= parameters[name] <= distribution.high
-            for name, distribution in self._distributions.items()
+        inside = distributions(self._space)
+        return set(parameters) == set(inside) and all(
+            part.low <= parameters[name] <= part.high for name, part in inside.items()
         )
 
     def _frozen(
@@ -148,23 +197,26 @@ class Sampler:
         state: TrialState,
         values: Sequence[float] | None = None,
         steps: Mapping[int, float] | None = None,
-        constraints: Sequence[float] | None = None,
-        notes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        constraints: Mapping[str, float] | None = None,
     ) -> FrozenTrial:
         return create_trial(
             state=state,
             values=values,
-            params=dict(parameters),
-            distributions=self._distributions,
+            params=self._space.coordinates_of(parameters),
+            distributions=dict(self._distributions),
             intermediate_values=dict(steps or {}),
-            constraints=_by_place(constraints),
-            user_attrs=dict(notes or {}),
+            user_attrs=dict(attributes or {}),
+            constraints=dict(constraints or {}),
         )
 
 
-def _by_place(constraints: Sequence[float] | None) -> dict[str, float]:
-    """The numbers of constraints by the names that Optuna gives those without one."""
-    return {str(index): number for index, number in enumerate(constraints or ())}
+def coordinate_distributions(space: Space) -> dict[str, BaseDistribution]:
+    """What a sampler searches: the space as Optuna knows it, without a coordinate too many."""
+    return {
+        name: FloatDistribution(part.low, part.high, log=isinstance(part, LogUniform))
+        for name, part in space.coordinates.items()
+    }
 
 
 def distributions(space: Space) -> dict[str, FloatDistribution]:

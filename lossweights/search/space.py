@@ -11,6 +11,7 @@ from lossweights.base.errors import SpaceError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
+from lossweights.search._sticks import coordinates_of, shares_at
 
 # The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
 _EDGE = 1e-9
@@ -186,6 +187,32 @@ class Space:
                     f"Widen the space, or change the weight."
                 )
         return {name: checked[name] for name in self.parameters}
+
+    @property
+    def coordinates(self) -> dict[str, Uniform | LogUniform]:
+        """What samplers search: the parameters, or on a simplex one coordinate fewer than terms.
+
+        >>> list(Space(["mse", "under", "boundary"], Simplex()).coordinates)
+        ['mse', 'under']
+        """
+        if self.simplex is None:
+            return self.parameters
+        return dict.fromkeys(self.names[:-1], Uniform(0.0, 1.0))
+
+    def parameters_at(self, coordinates: Mapping[str, float]) -> dict[str, float]:
+        """Parameter values at coordinates; on a simplex the shares are even where these are."""
+        if self.simplex is None:
+            return {name: float(coordinates[name]) for name in self.parameters}
+        shares = shares_at([float(coordinates[name]) for name in self.coordinates])
+        held = {name: max(s, _EDGE) for name, s in zip(self.names, shares, strict=True)}
+        return self.parameters_of(held)
+
+    def coordinates_of(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """The coordinates of parameter values."""
+        if self.simplex is None:
+            return dict(parameters)
+        sticks = [-math.log(parameters[name]) for name in self.names]
+        return dict(zip(self.coordinates, coordinates_of(sticks), strict=True))
 
     def at(self, unit: Mapping[str, float]) -> dict[str, float]:
         """Parameter values at unit coordinates in [0, 1], one for each parameter."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json
-from lossweights.records import Outcome, TrialResult
+from lossweights.records import TrialResult
 from lossweights.results.folder import (
     Asked,
     Finished,
@@ -20,21 +20,17 @@ from lossweights.results.folder import (
 )
 from lossweights.search.aims import Aims
 from lossweights.search.sampler import Sampler
+from lossweights.search.samplers import BEFORE, SamplerLike
 from lossweights.search.space import Space
 from lossweights.store._claim import Claim
 from lossweights.store._rungs import RungJournal
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
-from lossweights.store._study import (
-    STATES,
-    Study,
-    constraints_of,
-    last_of,
-    objective_values,
-    rung_values,
-)
+from lossweights.store._study import Study, lesson_of
 from lossweights.store._writer import Writer
 from lossweights.training import Member
+
+DATABASE = "study.db"
 
 
 class Store:
@@ -56,7 +52,13 @@ class Store:
         behind: Whether writing waits for `flush`.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], space: Space) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        space: Space,
+        sampler: SamplerLike | None = None,
+    ) -> None:
         self.root, self.folder, self.manifest = folder.parents[1], folder, dict(manifest)
         self.name = str(manifest["name"])
         self.spool, self.journal = Spool(folder), RungJournal(folder)
@@ -68,7 +70,8 @@ class Store:
         self._aims = Aims.of_manifest(manifest)
         self._closing = ExitStack()
         self._writer: Writer | None = None
-        self._sampler = Sampler(space, list(self._objectives.values()), self._seed)
+        samples = sampler or str(manifest.get("sampler", BEFORE))
+        self._sampler = Sampler(space, list(self._objectives.values()), self._seed, samples)
         self._proposed: deque[Asked] = deque()
         self._places: dict[int, int] = {}  # of every trial, by number
         self._place_count = self._trial_count = self._finished = 0
@@ -77,13 +80,20 @@ class Store:
         self._history: list[Finished] = []  # of before, in order of places; not yet learned
 
     @classmethod
-    def create(cls, root: Path, manifest: Mapping[str, Any], space: Space) -> Self:
+    def create(
+        cls,
+        root: Path,
+        manifest: Mapping[str, Any],
+        space: Space,
+        sampler: SamplerLike | None = None,
+    ) -> Self:
         """Make the folder of a new sweep, whole or not at all.
 
         Args:
             root: Folder of the sweeps.
             manifest: What is swept: with ``name``, ``objectives``, ``seed`` and ``baselines``.
             space: What is sampled.
+            sampler: What samples; ``None`` for the one of ours that the manifest names.
 
         Raises:
             SweepExists: There is a sweep of this name.
@@ -92,7 +102,7 @@ class Store:
         """
         name = str(manifest["name"])
         refuse_existing(root, name)
-        store = cls(sweep_folder(root, name), manifest, space)
+        store = cls(sweep_folder(root, name), manifest, space, sampler)
         claim = store._claim()
         try:
             refuse_existing(root, name)  # another process may have been faster
@@ -103,7 +113,7 @@ class Store:
         try:
             (store.folder / "trials").mkdir()
             directions = list(store._objectives.values())
-            store._hold(Study(store._database, name, directions, create=True))
+            store._hold(Study(store.folder / DATABASE, name, directions, create=True))
             write_atomic(store.folder / "manifest.json", dump_json(dict(manifest)))
         except BaseException:
             claim.remove()
@@ -112,7 +122,9 @@ class Store:
         return store
 
     @classmethod
-    def reopen(cls, root: Path, name: str, space: Space) -> Self:
+    def reopen(
+        cls, root: Path, name: str, space: Space, sampler: SamplerLike | None = None
+    ) -> Self:
         """Open the folder of a sweep that exists, and settle what its last driver left open.
 
         Trials that were running have failed and are due again. A result file that cannot be read is
@@ -124,11 +136,11 @@ class Store:
             SweepLocked: Another process is driving it.
             StoreError: Its folder cannot be written.
         """
-        store = cls(sweep_folder(root, name), read_manifest(root, name), space)
+        store = cls(sweep_folder(root, name), read_manifest(root, name), space, sampler)
         store._claim()
         try:
             study, results = open_study(
-                store._database, store.folder, store.manifest, space, store._aims
+                store.folder / DATABASE, store.folder, store.manifest, space, store._aims
             )
             store._hold(study)
             store._take(settle(study, results, store.spool, store.member))
@@ -297,29 +309,13 @@ class Store:
 
     def learn(self, finished: Finished) -> None:
         """Let the sampler learn from a trial."""
-        asked, result = finished.asked, finished.result
-        # A trial that was stopped counts by what it had reached; of one that broke off nothing says
-        # that it would satisfy anything, so it comes last.
-        stopped = result.outcome is Outcome.PRUNED
-        violations = constraints_of(result, self._aims) or (
-            self._aims.violations(result.metrics) if stopped else self._aims.worst
-        )
-        self._sampler.learn(
-            self._places[asked.number],
-            asked.parameters,
-            STATES[result.outcome],
-            objective_values(result, self._objectives),
-            last_of(result, self._objectives),
-            rungs=rung_values(result, self.manifest) or None,
-            constraints=list(violations.values()) or None,
-        )
+        asked, place = finished.asked, self._places[finished.asked.number]
+        stale = place < self.changed_at
+        lesson = lesson_of(finished.result, self.manifest, self._aims, stale=stale)
+        self._sampler.learn(place, asked.parameters, **lesson)
 
     def tell(self, asked: Asked, result: TrialResult) -> None:
-        """Keep the result of a trial and learn from it.
-
-        Raises:
-            StoreError: It cannot be written.
-        """
+        """Keep the result of a trial and learn from it; see `keep`."""
         finished = Finished(asked, result)
         self.keep(finished)
         self.learn(finished)
@@ -341,10 +337,6 @@ class Store:
     def _open_writer(self) -> Writer:
         assert self._writer is not None, "the store is open from create() or reopen() on"
         return self._writer
-
-    @property
-    def _database(self) -> Path:
-        return self.folder / "study.db"
 
     def _claim(self) -> Claim:
         claim = Claim(self.folder, self.name)

@@ -296,3 +296,31 @@ def last_of(result: TrialResult, objectives: Iterable[str]) -> float | None:
         return None
     value = result.metrics.get(names[0])
     return value if value is not None and math.isfinite(value) else None
+
+
+def lesson_of(
+    result: TrialResult, manifest: Mapping[str, Any], aims: Aims, *, stale: bool = False
+) -> dict[str, Any]:
+    """What the sampler is told of a trial, by the names of `Sampler.learn`.
+
+    Args:
+        result: How it ended.
+        manifest: What is swept.
+        aims: What the sweep aims at besides; a trial that was stopped counts by what it had
+            reached.
+        stale: Whether the sweep was changed since: what could not be trained perhaps can be now.
+    """
+    names = list(manifest["objectives"])
+    failure = result.failure
+    again = result.outcome is Outcome.DIVERGED or (failure is not None and not failure.transient)
+    missed = constraints_of(result, aims)
+    if result.outcome is Outcome.PRUNED:
+        missed = aims.violations(result.metrics)
+    return {
+        "state": STATES[result.outcome],
+        "values": objective_values(result, names),
+        "last": last_of(result, names),
+        "rungs": rung_values(result, manifest) or None,
+        "constraints": list(missed.values()) or None,
+        "barren": again and not stale,
+    }

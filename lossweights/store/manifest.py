@@ -10,6 +10,7 @@ from lossweights.base.errors import SweepChanged, TermError
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION
 from lossweights.search.aims import Aims
+from lossweights.search.samplers import BEFORE
 from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
@@ -43,6 +44,7 @@ def make_manifest(
     baseline: Mapping[str, float] | None = None,
     aims: Aims | None = None,
     prune: Mapping[str, Any] | None = None,
+    sampler: str = BEFORE,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -64,6 +66,7 @@ def make_manifest(
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
         aims: Wish and constraints of the sweep; a field of those that were declared.
         prune: What decides which trials stop early, or ``None``.
+        sampler: What samples, as `describe_sampler` names it.
     """
     return {
         "format": FORMAT,
@@ -84,6 +87,7 @@ def make_manifest(
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
         **({} if prune is None else {"prune": dict(prune)}),
+        "sampler": sampler,
         **parts,
         "versions": versions(),
     }
@@ -163,6 +167,7 @@ def _message(name: object, refused: Sequence[Mapping[str, Any]]) -> str:
 
 def _comparable(manifest: Mapping[str, Any], free: Sequence[str]) -> dict[str, Any]:
     kept = {key: value for key, value in manifest.items() if key not in free}
+    kept.setdefault("sampler", BEFORE)  # earlier versions had no other
     versions = kept.get("versions")
     if isinstance(versions, Mapping):
         kept["versions"] = {k: str(v).split(".")[0] for k, v in versions.items()}

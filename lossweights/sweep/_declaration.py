@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from lossweights.search.aims import Aims
+from lossweights.search.samplers import SamplerLike
 from lossweights.search.space import Space
 from lossweights.sweep.prepared import Prepared
 
@@ -21,6 +22,7 @@ class Declaration(Protocol):
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
         aims: Wish and constraints; by default none.
+        sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
         epochs: Passes over the training data in each trial.
         prune: `lossweights.Rungs`, a pruner of Optuna, or ``None`` for training all to the end.
@@ -31,6 +33,7 @@ class Declaration(Protocol):
     objectives: Mapping[str, str]
     seed: int
     baselines: Sequence[Mapping[str, float]]
+    sampler: SamplerLike | None
     aims: Aims = Aims()
     trainers: ClassVar[Sequence[str]]
     prune: Any

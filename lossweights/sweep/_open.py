@@ -15,6 +15,7 @@ from lossweights.base.errors import StoreError
 from lossweights.results.constants import write_constants
 from lossweights.results.folder import read_manifest
 from lossweights.search.rungs import Pruning
+from lossweights.search.samplers import BEFORE, DEFAULT, NAMES, SamplerLike, describe_sampler
 from lossweights.store import Store
 from lossweights.store.manifest import check_same, make_manifest
 from lossweights.sweep._declaration import Declaration
@@ -51,6 +52,8 @@ def open_store(
         SweepChanged: The sweep is not the one that was started.
         StoreError: The folder cannot be written.
     """
+    old = read_manifest(options.root, name) if options.resume else None
+    sampler = _sampler_of(sweep, old)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     manifest = make_manifest(
         prepared.description,
@@ -70,20 +73,34 @@ def open_store(
         tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
         root=str(options.root.resolve()),
         prune=None if pruning is None else pruning.describe(),
+        sampler=describe_sampler(sampler),
     )
-    store = _held(sweep, manifest, name, options)
+    store = _held(sweep, sampler, manifest, old, options)
     if prepared.constants:
         write_constants(store.folder, prepared.constants)
     return store
 
 
-def _held(sweep: Declaration, manifest: Mapping[str, Any], name: str, options: RunOptions) -> Store:
+def _sampler_of(sweep: Declaration, old: Mapping[str, Any] | None) -> SamplerLike:
+    """What samples: as declared, or as it was in the sweep that is gone on with, or the default."""
+    if sweep.sampler is not None:
+        return sweep.sampler
+    before = DEFAULT if old is None else old.get("sampler", BEFORE)
+    return before if before in NAMES else DEFAULT
+
+
+def _held(
+    sweep: Declaration,
+    sampler: SamplerLike,
+    manifest: Mapping[str, Any],
+    old: Mapping[str, Any] | None,
+    options: RunOptions,
+) -> Store:
     """The folder made anew, or reopened and its manifest brought up to date."""
-    if not options.resume:
-        return Store.create(options.root, manifest, sweep.space)
-    old = read_manifest(options.root, name)
+    if old is None:
+        return Store.create(options.root, manifest, sweep.space, sampler)
     changes = check_same(old, manifest, options.accept_change)
-    store = Store.reopen(options.root, name, sweep.space)
+    store = Store.reopen(options.root, str(manifest["name"]), sweep.space, sampler)
     kept = _kept(old, manifest, options)
     if changes:
         log.warning("going on with changes in %s", ", ".join(c["field"] for c in changes))

@@ -17,6 +17,7 @@ from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import baselines as baselines_of
 from lossweights.search.rungs import Prune
+from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
 from lossweights.search.space import Space, SpaceLike
 from lossweights.search.wish import Wish, refuse_weighted
 from lossweights.sweep._aims import declared_aims
@@ -74,6 +75,9 @@ class Sweep(AbstractSweep):
         prune: Stops the worst trials early: ``lw.Rungs(at=(3, 7), keep=0.5)`` says after which
             epochs and which part goes on, ``True`` means a half after a quarter and after a half of
             the epochs. With one objective also a pruner of ``optuna.pruners``.
+        sampler: What makes up weights to try: a name of ours, such as ``"thompson"``, the default,
+            or ``"tpe"``; a function from a seed to a sampler of Optuna's; or a sampler of Optuna's,
+            which is asked in order. `docs/search.md` compares them.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -105,6 +109,7 @@ class Sweep(AbstractSweep):
         wish: Wish | None = None,
         constraints: Mapping[str, str] | None = None,
         prune: Prune = None,
+        sampler: SamplerLike | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -126,6 +131,7 @@ class Sweep(AbstractSweep):
         self.load_data = load_data
         self.seed = whole_number("seed", seed, 0, MAX_SEED)
         self.seeds = whole_number("seeds", seeds, 1)
+        self.sampler = check_sampler(sampler)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
         self.baselines = baselines_of(self.space, baselines)
@@ -218,6 +224,7 @@ class Sweep(AbstractSweep):
             "seeds": self.seeds,
             **({} if stopping is None else {"early_stopping": str(stopping)}),
             **({} if self.prune is None else {"prune": str(self.prune)}),
+            **({} if self.sampler is None else {"sampler": describe_sampler(self.sampler)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{field: str(said) for field, said in self.aims.to_json().items()},
             **{f"space/{key}": value for key, value in self.space.describe().items()},

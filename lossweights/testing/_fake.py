@@ -14,6 +14,7 @@ from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
 from lossweights.search.aims import Aims
 from lossweights.search.rungs import Prune
+from lossweights.search.samplers import SamplerLike, check_sampler
 from lossweights.search.space import LogUniform, Space, SpaceLike
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
@@ -135,6 +136,7 @@ class FakeSweep(AbstractSweep):
         seed: Seed of the sampler.
         data: Stands for the data; another value is another data set.
         prune: Stops the worst trials early, as in `lossweights.Sweep`.
+        sampler: See `lossweights.Sweep`.
     """
 
     trainers = ("auto", "fake")
@@ -153,6 +155,7 @@ class FakeSweep(AbstractSweep):
         seed: int = 0,
         data: str = "data",
         prune: Prune = None,
+        sampler: SamplerLike | None = None,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
         self.name, self.seed, self.baselines = name, seed, list(baselines)
@@ -161,6 +164,7 @@ class FakeSweep(AbstractSweep):
         self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
+        self.sampler = check_sampler(sampler)
         self.prune = checked_prune(prune, self.objectives, epochs)
 
     @property

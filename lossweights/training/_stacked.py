@@ -18,19 +18,13 @@ from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFuncti
 from lossweights.training._history import MemberHistory, halt
 from lossweights.training._parity import check_parity
 from lossweights.training._placed import Placed
-from lossweights.training._sizes import (
-    HELD_BYTES,
-    bucket,
-    cached_members,
-    member_bytes,
-    smaller_size,
-)
+from lossweights.training._sizes import bucket, cached_members, member_bytes, smaller_size
 from lossweights.training._stack import Stack
 from lossweights.training._stackable import NotStackable, forms, why_not_stackable
 from lossweights.training._stacked_convolution import vectorize_convolutions
 from lossweights.training._stacked_gradients import Form
 from lossweights.training._stacked_variables import MemberValues, ModelValues
-from lossweights.training._start import start_values
+from lossweights.training._start import is_large, start_values
 from lossweights.training.problem import Problem
 
 log = logging.getLogger("lossweights")
@@ -293,7 +287,7 @@ class StackedTrainer(Trainer):
         else:
             values = [self._start(run.member.seed) for run in runs]
             stack.start(values, [run.member.weights for run in runs])
-            if sum(array.nbytes for part in values[0] for array in part) > HELD_BYTES:
+            if is_large(values[0]):
                 self._starts.clear()  # to make a model again is little, beside its training
 
     def _do_without_xla(self, error: tf.errors.OpError) -> None:

@@ -19,6 +19,11 @@ def start_values(problem: Problem, seed: int, x: Any) -> ModelValues:
         x: A few inputs, for models that learn their shapes from data.
     """
     values = model_values(problem.make_model(seed, x=x))
-    if sum(array.nbytes for part in values for array in part) > HELD_BYTES:
+    if is_large(values):
         gc.collect()  # models hold themselves in circles, and Python counts objects, not bytes
     return values
+
+
+def is_large(values: ModelValues) -> bool:
+    """Whether values take so much memory that they are not held for long."""
+    return sum(array.nbytes for part in values for array in part) > HELD_BYTES

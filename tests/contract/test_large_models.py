@@ -31,7 +31,7 @@ WEIGHTS = [{"mse": 1.0, "log_cosh": w} for w in (0.1, 1.0, 10.0)]
 def large(monkeypatch):
     """Every model counts as large. Gives what is alive, and the most there was at a time."""
     alive, seen = weakref.WeakSet(), {"most": 0, "checks": 0}
-    for module in (candidates, stacked, start):
+    for module in (candidates, start):
         monkeypatch.setattr(module, "HELD_BYTES", 0)
 
     def counted(make):

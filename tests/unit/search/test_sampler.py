@@ -10,10 +10,10 @@ from lossweights.search.sampler import (
     BEST,
     FORGET_AT,
     REMEMBERED,
-    STARTUP_TRIALS,
     Sampler,
     times_beaten,
 )
+from lossweights.search.samplers import STARTUP_TRIALS
 from lossweights.search.space import LogUniform, Space, Uniform
 
 SPACE = Space(["a", "b", "c"], {"a": 1.0, "b": LogUniform(1e-2, 1e2), "c": Uniform(0.0, 1.0)})

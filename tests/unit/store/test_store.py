@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from lossweights.base.errors import SweepExists, SweepLocked, SweepNotFound
-from lossweights.records import EpochReport, Outcome, TrialResult
+from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import (
     Finished,
     list_results,
@@ -18,10 +18,11 @@ from lossweights.results.folder import (
     write_results,
 )
 from lossweights.search.baselines import baselines
-from lossweights.search.sampler import STARTUP_TRIALS
+from lossweights.search.samplers import STARTUP_TRIALS
 from lossweights.search.space import LogUniform, Space, Uniform
 from lossweights.store import Store
 from lossweights.store import _store as store_module
+from lossweights.store._study import lesson_of
 
 from ..samples import OBJECTIVES, manifest
 
@@ -371,3 +372,18 @@ def test_database_is_closed_with_the_store(root):
     with pytest.raises(ZeroDivisionError), reopen(root):
         raise ZeroDivisionError
     reopen(root).close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "barren"),
+    [(failure, not failure.transient) for failure in Failure] + [(None, True)],
+)
+def test_what_would_fail_again_is_not_asked_for_again(failure, barren):
+    """Divergence, exceptions and a lack of memory teach; a killed worker or a time limit do not.
+
+    After a change of the sweep what failed before says nothing any more.
+    """
+    outcome = Outcome.DIVERGED if failure is None else Outcome.FAILED
+    result = TrialResult({"mse": 1.0}, 0, outcome, (), failure=failure)
+    assert lesson_of(result, OBJECTIVES)["barren"] is barren
+    assert not lesson_of(result, OBJECTIVES, stale=True)["barren"]
