@@ -104,7 +104,7 @@ def plan(
 
 
 @app.command()
-@takes_flags(without=("name", "resume", "prune"))
+@takes_flags(without=("name", "resume", "prune", "warm_start"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
     with _sentences():

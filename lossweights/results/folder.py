@@ -41,7 +41,7 @@ class Asked:
     Attributes:
         number: Its number in the study.
         parameters: What was sampled.
-        kind: ``"trial"`` or ``"baseline"``.
+        kind: ``"trial"``, ``"baseline"``, or ``"warm"`` for what an earlier sweep found.
         retry_of: The failed trial whose weights it tries again, or ``None``.
     """
 

@@ -12,6 +12,7 @@ Doors:
 - `joint`, and one idea a module: `thompson`, `tpe`, `sobol`, `filler`, `rota`;
 - `rungs`: `Rungs`, at which the worst part of what was asked for together stops;
 - `pruner`: a pruner of Optuna in their place;
+- `ranking`: which of some trials are the best, and how far apart they are;
 - `stagnation`: when a search is done;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
 - `front_shape`: where a front bulges or breaks, which weighted sums do not reach;

@@ -11,7 +11,7 @@ import numpy as np
 
 from lossweights.base.errors import RecipeError
 from lossweights.base.numbers import as_number, whole_number
-from lossweights.search._ranking import ranking
+from lossweights.search.ranking import ranking
 
 if TYPE_CHECKING:  # Optuna, which workers do not need
     from optuna.pruners import BasePruner

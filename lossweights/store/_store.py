@@ -28,6 +28,7 @@ from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
 from lossweights.store._study import Study, lesson_of
 from lossweights.store._writer import Writer
+from lossweights.store.manifest import first_places
 from lossweights.training import Member
 
 DATABASE = "study.db"
@@ -63,9 +64,8 @@ class Store:
         self.name = str(manifest["name"])
         self.spool, self.journal = Spool(folder), RungJournal(folder)
         self.behind = False
-        self._space = space
-        self._objectives = dict(manifest["objectives"])
-        self._baselines = list(manifest.get("baselines", ()))
+        self._space, self._objectives = space, dict(manifest["objectives"])
+        self._first = first_places(manifest)
         self._seed = int(manifest.get("seed", 0))
         self._aims = Aims.of_manifest(manifest)
         self._closing = ExitStack()
@@ -214,7 +214,7 @@ class Store:
         """
         write_atomic(self.folder / "manifest.json", dump_json(dict(manifest)))
         self.manifest = dict(manifest)
-        self._baselines = list(manifest.get("baselines", ()))
+        self._first = first_places(manifest)
         self._aims = self._open_writer.aims = Aims.of_manifest(manifest)
 
     def take_history(self) -> list[Finished]:
@@ -249,16 +249,16 @@ class Store:
     def propose(self) -> Asked:
         """The next trial. Until it is begun it can be given up without a trace.
 
-        Weights to be tried again come first, then baselines, then what the sampler makes of all
-        that it has learned.
+        Weights to be tried again come first, then those of `first_places`, then what the sampler
+        makes of all that it has learned.
         """
         for finished in self.take_history():
             self.learn(finished)
         if self._due:
             return self._again(self._due.popleft())
         place = self._place_count
-        if place < len(self._baselines):
-            parameters, kind = dict(self._baselines[place]), "baseline"
+        if place < len(self._first):
+            parameters, kind = self._first[place]
             self._sampler.expect(place, parameters)
         else:
             parameters, kind = self._sampler.ask(place), "trial"

@@ -44,6 +44,7 @@ def make_manifest(
     baseline: Mapping[str, float] | None = None,
     aims: Aims | None = None,
     prune: Mapping[str, Any] | None = None,
+    warm: Mapping[str, Any] | None = None,
     sampler: str = BEFORE,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
@@ -66,6 +67,7 @@ def make_manifest(
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
         aims: Wish and constraints of the sweep; a field of those that were declared.
         prune: What decides which trials stop early, or ``None``.
+        warm: Name of an earlier sweep, and the parameter values of its that are tried first.
         sampler: What samples, as `describe_sampler` names it.
     """
     return {
@@ -87,10 +89,18 @@ def make_manifest(
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
         **({} if prune is None else {"prune": dict(prune)}),
+        **({} if warm is None else {"warm": dict(warm)}),
         "sampler": sampler,
         **parts,
         "versions": versions(),
     }
+
+
+def first_places(manifest: Mapping[str, Any]) -> list[tuple[dict[str, float], str]]:
+    """Parameter values that are tried before anything is sampled, and of which kind each is."""
+    warm = [dict(each) for each in dict(manifest.get("warm", {})).get("parameters", ())]
+    rest = [dict(each) for each in manifest.get("baselines", ()) if dict(each) not in warm]
+    return [(each, "warm") for each in warm] + [(each, "baseline") for each in rest]
 
 
 def check_same(

@@ -21,6 +21,7 @@ from lossweights.store.manifest import check_same, make_manifest
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import module_of
 from lossweights.sweep._options import RunOptions
+from lossweights.sweep._warm import warm_start
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import place_of_new, place_of_resumed, without_password
 
@@ -51,9 +52,17 @@ def open_store(
         SweepLocked: Another process drives the sweep.
         SweepChanged: The sweep is not the one that was started.
         StoreError: The folder cannot be written.
+        RecipeError: Nothing of the sweep that it is to start from can be tried.
     """
     old = read_manifest(options.root, name) if options.resume else None
     sampler = _sampler_of(sweep, old)
+    if old is not None:
+        warm = old.get("warm")
+    elif options.warm_start is not None:
+        terms = prepared.description.get("terms") or {}
+        warm = warm_start(options.warm_start, options.root, sweep.space, terms, options.trials)
+    else:
+        warm = None
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     manifest = make_manifest(
         prepared.description,
@@ -73,6 +82,7 @@ def open_store(
         tracking=without_password(options.tracking) if isinstance(options.tracking, str) else None,
         root=str(options.root.resolve()),
         prune=None if pruning is None else pruning.describe(),
+        warm=warm,
         sampler=describe_sampler(sampler),
     )
     store = _held(sweep, sampler, manifest, old, options)

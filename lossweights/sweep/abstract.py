@@ -58,6 +58,7 @@ class AbstractSweep(Declaration):
         memory: int | str | None = None,
         patience: int | None = None,
         min_growth: float = 0.01,
+        warm_start: str | None = None,
         max_retries: int = 1,
         prune: bool = False,
         quiet: bool = False,
@@ -89,6 +90,10 @@ class AbstractSweep(Declaration):
                 ``min_growth`` in them; see `lossweights.search.stagnation.Stagnation`. ``None``
                 tries all ``trials``.
             min_growth: By which part of itself it has to grow.
+            warm_start: Name of an earlier sweep below the root, of another model or other data
+                perhaps: the relative weights of its front are tried first, 16 sets and a quarter of
+                the trials at most, for the terms that are the same. They are trained anew. A
+                resumed sweep has the start that it had.
             max_retries: How often weights are tried again whose worker died or ran out of time.
             prune: Stop the worst trials early, as if the sweep had been declared with
                 ``prune=True``; one that declares how, or did so before, does it in its own way.
@@ -125,6 +130,7 @@ class AbstractSweep(Declaration):
             memory=memory,
             patience=patience,
             min_growth=min_growth,
+            warm_start=warm_start,
             max_retries=max_retries,
             prune=prune,
             quiet=quiet,

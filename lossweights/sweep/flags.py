@@ -63,6 +63,10 @@ class Flags:
         float,
         typer.Option(help="Part by which its hypervolume grows, or it has not.", show_default=True),
     ] = 0.01
+    warm_start: Annotated[
+        str | None,
+        typer.Option(help="Try first what this earlier sweep found."),
+    ] = None
     max_retries: Annotated[
         int, typer.Option(help="New tries of weights whose worker died.", show_default=True)
     ] = 1
@@ -102,6 +106,7 @@ class Flags:
             memory=self.memory,
             patience=self.patience,
             min_growth=self.min_growth,
+            warm_start=self.warm_start,
             max_retries=self.max_retries,
             prune=self.prune,
             quiet=self.quiet,

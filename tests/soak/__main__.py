@@ -161,7 +161,7 @@ def one_round(kind: str, number: int, folder: Path, rng: random.Random) -> dict:
     log, began = folder / f"{name}.log", time.monotonic()
     run = Run(kind, name, root, temporary, log)
     for _ in range(rng.randint(1, MOST_KILLS) if reference else 0):
-        if run.watch(rng.uniform(0.3, 1.0) * reference["seconds"]) is not None:
+        if run.watch(rng.uniform(0.15, 0.6) * reference["seconds"]) is not None:
             break
         kills.append(run.hurt(rng))
         if kills[-1] != "worker":

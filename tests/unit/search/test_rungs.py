@@ -8,8 +8,8 @@ import pytest
 
 import lossweights as lw
 from lossweights.base.errors import RecipeError
-from lossweights.search._ranking import crowding, fronts, ranking
 from lossweights.search.pruner import OptunaPruning, check_pruner
+from lossweights.search.ranking import crowding, fronts, ranking
 from lossweights.search.rungs import Rungs
 
 BOTH = ["minimize", "minimize"]

@@ -1,0 +1,88 @@
+"""A warm start: the front of an earlier sweep is tried first, and trained anew."""
+
+import json
+
+import pytest
+
+from lossweights.base.errors import RecipeError, SweepNotFound
+from lossweights.results.folder import sweep_folder
+from lossweights.results.result import SweepResult
+from lossweights.search.space import LogUniform
+from lossweights.testing import FakeSweep
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A root with a finished sweep."""
+    run(FakeSweep("earlier", seed=1), tmp_path, trials=24)
+    return tmp_path
+
+
+def run(sweep, root, **options):
+    """A sweep without records."""
+    return sweep.run(root=root, workers=0, tracking=False, quiet=True, **options)
+
+
+def kinds(result, kind):
+    """The rows of that kind."""
+    return result.trials[result.trials.kind == kind]
+
+
+def test_the_front_is_tried_first_and_trained_anew(root):
+    """A quarter of the trials at most, the ends of the front among them; numbers are new ones."""
+    later = FakeSweep("later", epochs=5, data="other data")
+    result = run(later, root, trials=32, warm_start="earlier")
+    warm = kinds(result, "warm")
+    assert warm.number.tolist() == list(range(8))
+    earlier = SweepResult.read("earlier", root).pareto
+    assert set(warm["relative/b"]) <= set(earlier["relative/b"])
+    assert {earlier["relative/b"].min(), earlier["relative/b"].max()} <= set(warm["relative/b"])
+    assert (result.trials.outcome == "COMPLETE").all()
+    assert result.finished[0].result.reports[-1].epoch == 5
+
+
+def test_baselines_come_next_and_are_not_tried_twice(root):
+    """One of them is what the earlier sweep found best."""
+    front = SweepResult.read("earlier", root).pareto
+    found = {"b": float(front["relative/b"].min())}
+    sweep = FakeSweep("later", baselines=[found, {"b": 50.5}])
+    result = run(sweep, root, trials=16, warm_start="earlier")
+    assert found["b"] in kinds(result, "warm")["relative/b"].tolist()
+    assert kinds(result, "baseline")["relative/b"].tolist() == [50.5]
+    assert kinds(result, "baseline").number.tolist() == [4]
+
+
+def test_a_resumed_sweep_has_the_start_that_it_had(root):
+    """How many are taken over was decided when it began."""
+    whole = run(FakeSweep("whole"), root, trials=20, warm_start="earlier")
+    manifest = json.loads((sweep_folder(root, "whole") / "manifest.json").read_text())
+    assert manifest["warm"]["start"] == "earlier"
+    assert len(manifest["warm"]["parameters"]) == 5
+    more = run(FakeSweep("whole"), root, trials=24, resume=True)
+    assert len(more.trials) == 24
+    assert kinds(more, "warm").equals(kinds(whole, "warm"))
+
+
+def test_what_cannot_be_a_start_is_refused_before_anything_is_written(root):
+    """A sweep that is not there, and one without complete trials or a term in common."""
+    with pytest.raises(SweepNotFound):
+        run(FakeSweep("later"), root, trials=8, warm_start="nowhere")
+    manifest = sweep_folder(root, "earlier") / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["terms"] = {"a": {"class": "another"}, "c": {}}
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(RecipeError, match="two of the terms"):
+        run(FakeSweep("later"), root, trials=8, warm_start="earlier")
+    for path in (sweep_folder(root, "earlier") / "trials").iterdir():
+        path.unlink()
+    with pytest.raises(RecipeError, match="complete trials"):
+        run(FakeSweep("later"), root, trials=8, warm_start="earlier")
+    assert not sweep_folder(root, "later").exists()
+
+
+def test_another_range_is_kept_to(root):
+    """Weights beyond it go to its ends, once."""
+    sweep = FakeSweep("later", space={"a": 1.0, "b": LogUniform(0.9, 1.1)})
+    warm = kinds(run(sweep, root, trials=16, warm_start="earlier"), "warm")["relative/b"]
+    assert warm.between(0.9, 1.1).all()
+    assert warm.is_unique
