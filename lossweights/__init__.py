@@ -49,12 +49,14 @@ if TYPE_CHECKING:
     from lossweights.sweep.plan import plan as plan
     from lossweights.sweep.sweep import Sweep as Sweep
     from lossweights.training.early_stopping import EarlyStopping as EarlyStopping
+    from lossweights.watch import adaptive as adaptive
     from lossweights.watch.monitor import TermMonitor as TermMonitor
 
 __version__ = "0.1.0"
 
 # The public modules, and where each of the other public names lives.
 _MODULES = {
+    "adaptive": "lossweights.watch.adaptive",
     "metrics": "lossweights.metrics",
     "terms": "lossweights.terms",
 }

@@ -8,6 +8,7 @@ Doors, none of which is imported here, since a weight set is read without loadin
 - `scales`: `reference_scales`, how large each term is before any training;
 - `mean_prediction`: `mean_magnitudes`, how large all are for one prediction, the targets' mean;
 - `masks`: `with_masks`, Keras' masks as weights of elements;
+- `adaptive`: `DWA` and other methods, from magnitudes and gradients so far to the next weights;
 - `registration`: makes Keras know our losses and metrics before it reads a saved model;
 - `weight_set`: `WeightSet`, weights with where they came from, as strict JSON.
 """

@@ -46,8 +46,11 @@ class TermMonitor(keras.callbacks.Callback):
     combined loss is that of one output of several, those of the others are parts, under Keras'
     names for them; ``loss_weights`` of ``compile`` count.
 
+    Weights that move from epoch to epoch, as `lossweights.watch.schedule` moves them, count as they
+    were in each.
+
     The cost is bounded: measurements that do not fit into the budget are left out, except that
-    after the last epoch. `overhead` says what it took.
+    after the last epoch and those before the weights move. `overhead` says what it took.
 
     Keys in ``logs``: ``magnitude/<term>``, ``share/<term>`` and ``decrease/<term>``, the decrease
     share so far; ``val_magnitude/<term>``; and with gradients ``gradnorm/<term>``,
@@ -129,6 +132,8 @@ class TermMonitor(keras.callbacks.Callback):
         self._earlier: Instruments | None = None  # of the training before
         self._epoch_started = 0.0
         self._epochs_done = 0
+        self._in_force: dict[str, float] | None = None  # weights of the latest epoch trained
+        self._epoch_is_new = False
 
     @property
     def reports(self) -> list[EpochReport]:
@@ -184,6 +189,7 @@ class TermMonitor(keras.callbacks.Callback):
         self._earlier = self._instruments or self._earlier
         self._instruments, self.nonfinite = None, None
         self._epochs_done = 0
+        self._in_force, self._epoch_is_new = None, False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Measure before the first epoch."""
@@ -193,7 +199,28 @@ class TermMonitor(keras.callbacks.Callback):
             self._record = TrainingRecord(list(self._instruments.weights()))
             self._warn_of_scales()
             self._keep(self._instruments.measure(epoch, gradients=True))
+            self._epochs_done = epoch
+        self._epoch_is_new = True
         self._epoch_started = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Note the weights of an epoch, when every callback has had its say.
+
+        What an epoch took off a term counts with the weights that it was trained with. If they
+        have moved since an epoch without a measurement, that is made up for, whatever the budget:
+        the model is still as that epoch left it.
+        """
+        if self._instruments is None or not self._epoch_is_new:
+            return
+        self._epoch_is_new = False
+        weights = self._instruments.weights()
+        moved = self._in_force is not None and weights != self._in_force
+        if moved and self.reports[-1].epoch < self._epochs_done:
+            report = self._instruments.measure_if_due(self._epochs_done, force=True)
+            assert report is not None
+            self._keep(report)
+            self._epoch_started = time.perf_counter()
+        self._in_force = weights
 
     def _unseen(self) -> str:
         """A sentence on what the model may be trained on beside what is measured, or nothing."""
@@ -276,7 +303,7 @@ class TermMonitor(keras.callbacks.Callback):
 
     def _keep(self, report: EpochReport) -> None:
         assert self._instruments is not None
-        self._record.add(report, self._instruments.weights())
+        self._record.add(report, self._in_force or self._instruments.weights())
         if report.bad is not None:
             self._tell(report.bad, report.epoch)
 

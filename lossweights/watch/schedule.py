@@ -1,0 +1,186 @@
+"""`schedule`: a Keras callback that weighs the terms of a combined loss anew after each epoch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from lossweights.base.errors import TermError
+from lossweights.loss.adaptive import Method, State
+from lossweights.loss.combined import CombinedLoss
+from lossweights.watch.gradients import GradientProbe, require_tensorflow
+from lossweights.watch.inference import build
+from lossweights.watch.probe import Probe, as_arrays, spread
+from lossweights.watch.reading import Reading
+
+ROWS, GRADIENT_ROWS = 1024, 256  # at most, evenly spread over those given, as `TermMonitor` has
+
+log = logging.getLogger("lossweights")
+
+
+class WeightSchedule(keras.callbacks.Callback):
+    """Sets the weights of a combined loss before each epoch, by a method of adaptive weighting.
+
+    Before each epoch it measures the unweighted magnitude of every term on a fixed set of rows,
+    and the gradients if the method needs them, and sets the weights that the method gives. They
+    count from the epoch's first step on, without a new trace. Everything is in the units of the
+    weights: with scales, magnitudes and gradients are divided by them, and ``loss_weights`` of
+    ``compile`` count.
+
+    Each training begins anew, from the weights that the loss had when it was given, or that were
+    set since. After a training the last weights stay in force. ``logs`` get ``weight/<term>``.
+
+    See `schedule` for the arguments.
+    """
+
+    def __init__(self, loss: CombinedLoss, method: Method, probe: Any) -> None:
+        super().__init__()
+        if not isinstance(loss, CombinedLoss):
+            raise TermError(
+                f"Expected a CombinedLoss to weigh. Found {type(loss).__name__}. Make one with "
+                f"lw.CombinedLoss(terms=..., weights=...) and compile the model with it."
+            )
+        if not isinstance(method, Method):
+            raise TermError(
+                f"Expected a method of adaptive weighting. Found {method!r}. Write "
+                f"lw.adaptive.DWA(), with parentheses, or another of lw.adaptive."
+            )
+        if method.gradients is not None:
+            require_tensorflow()
+        self.loss, self.method = loss, method
+        self._train = as_arrays("probe", probe)
+        self._given = loss.weights
+        self._last = loss.weights  # as this has left them: what differs was set by somebody else
+        self._rows: list[dict[str, Any]] = []
+        method.start(loss.weights)  # refuse at once what cannot begin
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The weights of each epoch of the latest training, counted from 1, one row each.
+
+        Columns: ``weight/<term>``, what multiplied the term in that epoch, as in
+        ``TermMonitor.history``; ``set/<term>``, the weight of the loss, which differs from it if
+        there are scales; ``magnitude/<term>``, measured before the epoch; and ``kept``, why the
+        weights were left as they were, or ``None``.
+        """
+        epochs = pd.Index([row["epoch"] for row in self._rows], name="epoch")
+        return pd.DataFrame(self._rows, index=epochs).drop(columns="epoch", errors="ignore")
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Begin anew; refuse a model with another combined loss."""
+        build(self.model, self._train[0])
+        self._reading = Reading(self.model, self.loss)
+        self._reading.refuse_other_weights()
+        if self.loss.weights != self._last:
+            self._given = self.loss.weights
+        self._state: State = self.method.start(self._given)
+        self._rows = []
+        # What a weight of 1 multiplies its term by; of terms that are off it plays no part.
+        self.loss.set_weights(self._given)
+        effective = self._reading.weights()
+        self._units = {name: effective[name] / w if w else 1.0 for name, w in self._given.items()}
+        chosen = spread(self._train, ROWS)
+        self._probe = Probe(self.model, self.loss, *chosen, as_trained=True, reading=self._reading)
+        self._gradients: GradientProbe | None = None
+        if self.method.gradients is not None:
+            self._gradients = GradientProbe(
+                self.model,
+                self.loss,
+                *spread(chosen, GRADIENT_ROWS),
+                wrt=self.method.gradients,
+                reading=self._reading,
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Measure, and set the weights of this epoch.
+
+        Not at the end of the one before: who measures there reads the weights that were in force.
+        """
+        magnitudes = self._probe.measure().magnitudes
+        told = self._state.kept
+        self._state = self.method.step(self._state, self._in_units(magnitudes), self._gram())
+        if self._state.kept and self._state.kept != told:
+            log.warning(
+                "Before epoch %d %s keeps the weights: %s.",
+                epoch + 1,
+                type(self.method).__name__,
+                self._state.kept,
+            )
+        self.loss.set_weights(self._state.weights)
+        self._last = self.loss.weights
+        self._rows.append(
+            {
+                "epoch": epoch + 1,
+                **_named("weight", self._in_force()),
+                **_named("set", self._last),
+                **_named("magnitude", {name: magnitudes[name] for name in self.loss.terms}),
+                "kept": self._state.kept,
+            }
+        )
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write the weights into ``logs``."""
+        if logs is not None:
+            logs.update(_named("weight", self._in_force()))
+
+    def _in_force(self) -> dict[str, float]:
+        """What multiplies each term now."""
+        weights = self._reading.weights()
+        return {name: weights[name] for name in self.loss.terms}
+
+    def _in_units(self, magnitudes: Mapping[str, float]) -> dict[str, float]:
+        return {name: unit * magnitudes[name] for name, unit in self._units.items()}
+
+    def _gram(self) -> Any:
+        """The Gram matrix of the terms in the units of the weights, if the method needs it."""
+        if self._gradients is None:
+            return None
+        units = np.array(list(self._units.values()))
+        terms = len(units)  # behind them come the losses of other outputs
+        return self._gradients.measure()[:terms, :terms] * units[:, None] * units[None, :]
+
+
+def schedule(loss: CombinedLoss, method: Method, *, probe: Any) -> WeightSchedule:
+    """A Keras callback that weighs the terms anew after each epoch, with or without a sweep.
+
+    Args:
+        loss: The combined loss that the model is compiled with. The sum of its weights is kept, and
+            terms of weight 0 stay off.
+        method: One of `lossweights.loss.adaptive`, such as ``GradNorm()``.
+        probe: ``(x, y)`` or ``(x, y, sample_weight)`` from the training data, as arrays. At most
+            1024 rows are measured, evenly spread, and gradients on 256.
+
+    Returns:
+        The callback. Its ``history`` says what the weights were, epoch by epoch.
+
+    Raises:
+        TermError: ``loss`` is no combined loss, or ``method`` no method.
+        WeightError: The method cannot begin with the weights of the loss.
+        DataError: The probe is empty, or its arrays are of different lengths.
+        LossweightsError: The method needs gradients, and the Keras backend is not TensorFlow.
+        ModelError: When training starts: the model is compiled with another combined loss, or it
+            carries state from batch to batch.
+
+    >>> import numpy as np
+    >>> import lossweights as lw
+    >>> x, y = np.linspace(0, 1, 64)[:, None], np.linspace(1, 3, 64)[:, None]
+    >>> loss = lw.CombinedLoss({"mse": "mse", "mae": "mae"}, {"mse": 1.0, "mae": 1.0})
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(0.05), loss=loss)
+    >>> weights = schedule(loss, lw.adaptive.Uncertainty(), probe=(x, y))
+    >>> history = model.fit(x, y, epochs=3, verbose=0, callbacks=[weights])
+    >>> bool(weights.history.loc[3, "weight/mse"] == loss.effective_weights["mse"])
+    True
+    >>> round(sum(loss.weights.values()), 6)
+    2.0
+    """
+    return WeightSchedule(loss, method, probe)
+
+
+def _named(key: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{key}/{name}": value for name, value in values.items()}
