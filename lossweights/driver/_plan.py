@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
 
 # Single trials under way at once. The sampler then knows the same whether one process trains or
 # four, and so the sweep is the same; what it lacks are the last few trials.
@@ -31,7 +33,11 @@ class Plan:
         return bool(self._sizes)
 
     def fill(self, new: int, trials: int) -> None:
-        """So many trials are to be asked for, of so many in all."""
+        """So many trials are to be asked for, of so many in all.
+
+        They are asked for as in a sweep of so many that never stopped: what the sampler knows when
+        it is asked for the last of a batch depends on where batches end.
+        """
         self._sizes.extend(self._turns(new, trials))
 
     def clear(self) -> None:
@@ -58,14 +64,15 @@ class Plan:
         return most if self._waves else self._slots * most
 
     def _turns(self, new: int, trials: int) -> list[int]:
+        done = trials - new
         if not self._waves:
-            return batch_sizes(new, self._capacity, self._slots)
+            return after(done, batch_sizes(trials, self._capacity, self._slots))
         wave = self._capacity * self._slots
         if self._capacity == 1:
             wave = max(AHEAD, self._slots)
         elif 4 * wave <= trials:
             wave *= 2
-        return batch_sizes(new, wave, 1)
+        return after(done, batch_sizes(trials, wave, 1))
 
 
 def batch_sizes(trials: int, capacity: int, slots: int) -> list[int]:
@@ -78,6 +85,16 @@ def batch_sizes(trials: int, capacity: int, slots: int) -> list[int]:
     """
     rounds = -(-trials // (capacity * slots))
     return split(trials, min(trials, rounds * slots))
+
+
+def after(done: int, sizes: Sequence[int]) -> list[int]:
+    """What is left of batches of these sizes when so many members of them have been asked for.
+
+    >>> after(5, [4, 4, 3]), after(8, [4, 4, 3]), after(0, [4])
+    ([3, 3], [3], [4])
+    """
+    ends = list(accumulate(sizes))
+    return [min(size, end - done) for size, end in zip(sizes, ends, strict=True) if end > done]
 
 
 def split(number: int, parts: int) -> list[int]:
