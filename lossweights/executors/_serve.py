@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from lossweights.base.memory import held_bytes
 from lossweights.executors._contract import Batch
@@ -86,6 +86,8 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
 
     def report(position: int, epoch: EpochReport) -> bool:
         check_report(epoch)
+        if epoch.epoch <= 1:
+            remove_generated_files()  # all is traced by then; a process that is killed leaves them
         try:
             if limit.passes(position, epoch.epoch):
                 content = {"position": position, "report": epoch.to_json()}
@@ -95,8 +97,7 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
                 if message["say"] == "stop" and message["batch"] == batch.key:
                     stopped.update(message["positions"])
         except (EOFError, OSError):
-            remove_generated_files()
-            os._exit(0)  # the driver has gone: whatever the user's code would catch, this ends
+            _end()
         return position not in stopped
 
     def wait(epoch: int, standings: Standings) -> Collection[int]:
@@ -116,7 +117,7 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
                     break
             send(pipe, "going_on", batch=batch.key)
         except (EOFError, OSError):
-            os._exit(0)
+            _end()
         return stopped
 
     send(pipe, "started", batch=batch.key)
@@ -131,3 +132,9 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
         for position, result in enumerate(results):  # one by one: a message has its limit
             send(pipe, "result", batch=batch.key, position=position, result=result.to_json())
         send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=held_bytes())
+
+
+def _end() -> NoReturn:
+    """The driver has gone: whatever the user's code would catch, this ends."""
+    remove_generated_files()
+    os._exit(0)
