@@ -136,9 +136,7 @@ def _step_of_stack(
     stack.step_once(batch)
     ends = {place: stack.variables.of_member(place)[0] for place in places}
     return {
-        place: [
-            np.subtract(end, begin, out=end) for end, begin in zip(values, start[0], strict=True)
-        ]
+        place: [end - begin for end, begin in zip(values, start[0], strict=True)]
         for place, values in ends.items()
     }
 

@@ -80,8 +80,8 @@ def test_f13_a_mistake_in_a_layer_or_a_term_raises_at_once(root, change, where):
 )
 def test_f13_code_that_raises_later_fails_its_trial(root, error, says):
     """The traceback is kept in the result; not tried again; three in a row stop the sweep."""
-    # Twice in the rehearsal, once for the trainer, twice for the first two trials.
-    sweep = tiny_sweep(build_model=Fails(5, error))
+    # Twice in the rehearsal, once for its size, once for the trainer, and for the first two trials.
+    sweep = tiny_sweep(build_model=Fails(6, error))
     with pytest.raises(SweepFailed, match="3 failures in a row") as raised:
         sweep.run(9, root=root, workers=0, trainer="fit", tracking=False, quiet=True)
     assert says in str(raised.value)

@@ -77,10 +77,10 @@ def test_row_17_fewer_trials_than_16_are_all_tried(scripted):
 
 
 def test_row_17_one_that_trains_lets_the_sweep_go_on(scripted):
-    """Of the first 16 as well as of any before."""
+    """Of the first 16 as well as of any before; the sampler learns where nothing trains."""
     script = scripted(EXPLODES.replace("LIMIT = 1e9", "LIMIT = 30.0"))
     result = script.run(40, workers=0)
-    assert script.outcomes()["DIVERGED"] > 16
+    assert script.outcomes()["DIVERGED"] > 8
     assert len(script.results()) == 40
     assert result.has_best
 

@@ -91,7 +91,7 @@ def test_workers_train_what_the_driver_chose(root, tmp_path, monkeypatch, capsys
     """They share the members, and ask for nothing larger."""
     monkeypatch.setattr(auto._Choice, "measure", lambda self, ways: Rates({4: 1e-6}))
     sizes = []
-    monkeypatch.setattr("lossweights.driver._driver.batch_sizes", spy(sizes))
+    monkeypatch.setattr("lossweights.driver._plan.batch_sizes", spy(sizes))
     run(root, TRIALS, workers=2, trainer="stacked")
     assert "trainer: stacked, 2 members at once in each of 2 worker processes" in (
         capsys.readouterr().err
@@ -102,7 +102,7 @@ def test_workers_train_what_the_driver_chose(root, tmp_path, monkeypatch, capsys
 
 def spy(sizes):
     """The sizes of batches, which are noted."""
-    from lossweights.driver._driver import batch_sizes
+    from lossweights.driver._plan import batch_sizes
 
     def noted(*given):
         sizes.extend(batch_sizes(*given))

@@ -660,7 +660,7 @@ def parent_status(root):
 @pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
 def test_one_failing_trial_does_not_stop_a_sweep(root, failing, error):
     """A trial that fails is recorded with its reason, and the others go on."""
-    failing(4, 4, error)
+    failing(5, 5, error)
     result = run_flaky(root)
     assert result.trials["outcome"].tolist().count("FAILED") == 1
     failed = result.trials[result.trials["outcome"] == "FAILED"].iloc[0]
@@ -671,7 +671,7 @@ def test_one_failing_trial_does_not_stop_a_sweep(root, failing, error):
 def test_three_failures_in_a_row_stop_a_sweep_that_can_be_mended(tracked_root, failing, whole):
     """The sweep stops with the reason, keeps what it has, and goes on when the cause is mended."""
     root = tracked_root
-    failing(5)
+    failing(6)
     with pytest.raises(SweepFailed, match=r"boom.*lossweights resume tiny"):
         run_flaky(root, tracking=True)
     stopped = SweepResult.read("tiny", root)

@@ -5,8 +5,9 @@ import pytest
 
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.folder import Finished
+from lossweights.search._lessons import TRAINS
 from lossweights.search.aims import Aims
-from lossweights.search.conditions import FAR, Condition
+from lossweights.search.conditions import Condition
 from lossweights.search.space import LogUniform, Space
 from lossweights.store import Store
 
@@ -60,14 +61,14 @@ def test_the_study_on_disk_has_the_constraints(root):
 
 
 def test_a_trial_without_an_end_has_none_on_disk_and_comes_last(root):
-    """The sampler takes what diverged for further away than any trial that did not."""
+    """The sampler hears that nothing trains there, which ranks below any that did."""
     with create(root) as store:
         run(store, 1, Outcome.DIVERGED)
         run(store, 2)
         learned = store._sampler._learned
     assert study(root).trials[0].constraints == {}
-    assert set(learned[0].constraints.values()) == {FAR}
-    assert max(learned[1].constraints.values()) < FAR
+    assert learned[0].constraints == {TRAINS: 1.0}
+    assert TRAINS not in learned[1].constraints
 
 
 def test_a_trial_that_was_stopped_counts_by_what_it_had_reached(root):

@@ -17,6 +17,7 @@ from lossweights.results.folder import (
     sweep_folder,
     write_results,
 )
+from lossweights.search.aims import Aims
 from lossweights.search.baselines import baselines
 from lossweights.search.samplers import STARTUP_TRIALS
 from lossweights.search.space import LogUniform, Space, Uniform
@@ -385,5 +386,6 @@ def test_what_would_fail_again_is_not_asked_for_again(failure, barren):
     """
     outcome = Outcome.DIVERGED if failure is None else Outcome.FAILED
     result = TrialResult({"mse": 1.0}, 0, outcome, (), failure=failure)
-    assert lesson_of(result, OBJECTIVES)["barren"] is barren
-    assert not lesson_of(result, OBJECTIVES, stale=True)["barren"]
+    manifest = {"objectives": OBJECTIVES}
+    assert lesson_of(result, manifest, Aims())["barren"] is barren
+    assert not lesson_of(result, manifest, Aims(), stale=True)["barren"]
