@@ -70,9 +70,15 @@ class Stagnation:
         front = now[moocore.is_nondominated(now)] if now.shape[1] > 1 else now[now.argmin(axis=0)]
         best, worst = front.min(axis=0), np.maximum(front.max(axis=0), np.median(now, axis=0))
         reference = best + BEYOND * np.maximum(worst - best, np.finfo(float).tiny)
-        old, new = (moocore.hypervolume(points, ref=reference) for points in (before, now))
+        old, new = (_hypervolume(points, reference) for points in (before, now))
         return float(1.0 - old / new) if new > 0 else 0.0
 
 
 def _complete(costs: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64]:
     return np.array([each for each in costs if each is not None])
+
+
+def _hypervolume(points: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    if len(reference) == 1:  # a length, which moocore does not measure
+        return max(float(reference[0] - points.min()), 0.0)
+    return float(moocore.hypervolume(points, ref=reference))
