@@ -98,11 +98,6 @@ class Aims:
             found[f"wish {each}"] = min(max(counted, math.ulp(0.0)), FAR) if missed > 0 else counted
         return found
 
-    @property
-    def worst(self) -> dict[str, float]:
-        """The numbers of a trial that measured nothing to the end: it comes after all others."""
-        return dict.fromkeys(self.violations({}), FAR)
-
     def violation(self, metrics: Mapping[str, float]) -> float:
         """What a trial violates of the constraints in sum, in parts of their bounds; 0 if none."""
         return sum((max(_excess(each, metrics), 0.0) for each in self.constraints), 0.0)

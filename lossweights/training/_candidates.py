@@ -73,7 +73,8 @@ class Candidates:
             if name == "stacked":
                 self._members = members = members or self._members
             placed = None if name == "fit" else self._placed
-            if self.are_large:
+            held = self._built or "model" in self.__dict__
+            if held and self.are_large:  # where nothing is held, no model is built to look at
                 self._give_up()
             self._built[name] = self._make(name, members, placed)
         trainer = self._built[name]

@@ -1,7 +1,5 @@
 """Aims: one number for each constraint and one for the wish, as Optuna orders trials by them."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,10 +67,8 @@ def test_feasible_is_what_holds(metrics):
 @given(METRICS)
 def test_no_number_is_anything_but_finite(metrics):
     """Whatever was measured, or nothing."""
-    for numbers in (AIMS.violations(metrics), AIMS.violations({}), AIMS.worst):
-        assert all(math.isfinite(number) for number in numbers.values())
-    assert order(metrics) <= sum(AIMS.worst.values())
-    assert set(AIMS.worst.values()) == {FAR}
+    for numbers in (AIMS.violations(metrics), AIMS.violations({})):
+        assert all(abs(number) <= FAR for number in numbers.values())
 
 
 def test_aims_come_back_from_a_manifest():
