@@ -1,6 +1,10 @@
 """The samplers: in any study and in a sweep, deterministic, and taught by what goes wrong."""
 
 import math
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -280,6 +284,33 @@ def test_hundreds_of_trials_are_no_burden(space):
         sampler.learn(place, parameters, TrialState.COMPLETE, costs(space.weights(parameters)))
     space.weights(sampler.ask(FORGET_AT + 20))
     assert len(sampler._study.get_trials(deepcopy=False)) < FORGET_AT
+
+
+LOADING = """
+import _ctypes, sys, threading
+from lossweights.search import _gaussian
+
+def load():
+    while not done.is_set():
+        _ctypes.dlclose(_ctypes.dlopen(sys.argv[1], 0))  # what is loaded already takes no lock
+
+done = threading.Event()
+loading = threading.Thread(target=load, daemon=True)
+loading.start()
+for _ in range(300):
+    _gaussian._pools.__wrapped__()
+done.set()
+loading.join()
+"""
+
+
+def test_a_model_is_fitted_while_another_thread_imports():
+    """The tracker's thread imports MLflow while the first trials are asked for."""
+    folder = sysconfig.get_config_var("DESTSHARED")  # the standard library's own extensions
+    unused = next(Path(folder).glob("_testbuffer*.so"), None)
+    if unused is None:
+        pytest.skip("this Python has no extension module that nothing imports")
+    subprocess.run([sys.executable, "-c", LOADING, str(unused)], check=True, timeout=60)
 
 
 class TestWhatASweepTakes:
