@@ -54,6 +54,8 @@ class EpochReport:
         gram: Inner products of the terms' unweighted gradients, by two term names, where measured.
         calibration: How far the output's offset is from its optimum, 0 to 1, where measured; see
             `lossweights.watch.gradients.calibration_residual`.
+        weights: With adaptive weighting, what multiplied each term in the epoch that ended; else
+            ``None``.
     """
 
     epoch: int
@@ -63,6 +65,7 @@ class EpochReport:
     bad: str | None = None
     gram: Mapping[str, Mapping[str, float]] | None = None
     calibration: float | None = None
+    weights: Mapping[str, float] | None = None
 
     @property
     def finite(self) -> bool:
@@ -110,6 +113,7 @@ class EpochReport:
             "bad": self.bad,
             "gram": self.gram and {name: _plain(row) for name, row in self.gram.items()},
             "calibration": _finite(self.calibration),
+            **({} if self.weights is None else {"weights": _plain(self.weights)}),
         }
 
     @classmethod
@@ -125,6 +129,7 @@ class EpochReport:
             bad=value["bad"],
             gram=gram and {name: _numbers(row) for name, row in gram.items()},
             calibration=None if calibration is None else float(calibration),
+            weights=None if value.get("weights") is None else _numbers(value["weights"]),
         )
 
 
@@ -162,6 +167,7 @@ class TrialResult:
         details: The traceback, or the last lines of a dead worker's log.
         best_epoch: With early stopping, the epoch whose parameters are kept; else ``None``.
         replicas: With several seeds, what came of each; else empty.
+        test: Metrics of the kept parameters on the test data, in a confirmation; else empty.
     """
 
     weights: Mapping[str, float]
@@ -175,6 +181,7 @@ class TrialResult:
     details: str = ""
     best_epoch: int | None = None
     replicas: tuple[Replica, ...] = ()
+    test: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -250,6 +257,7 @@ class TrialResult:
                 }
                 for r in self.replicas
             ],
+            "test": _plain(self.test),
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -276,6 +284,7 @@ class TrialResult:
                 )
                 for r in value.get("replicas", ())
             ),
+            test=_numbers(value.get("test") or {}),
         )
 
 

@@ -10,15 +10,39 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from lossweights.loss.adaptive import Method
 from lossweights.records import EpochReport, TrialResult
 
 
 @dataclass(frozen=True)
+class Adaptive:
+    """How a member's weights move from epoch to epoch.
+
+    Attributes:
+        method: Gives the next weights.
+        units: What a relative weight of 1 multiplies each term by: the method reads magnitudes, and
+            gives weights, in units of these.
+    """
+
+    method: Method
+    units: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Member:
-    """One training to do: the effective weight of each term, and the seed."""
+    """One training to do.
+
+    Attributes:
+        weights: Effective weight of each term; with `adaptive` those that it begins with.
+        seed: Seed of initialisation, batch order and dropout.
+        adaptive: How the weights move, or ``None`` for fixed ones.
+        tested: Whether the kept parameters are measured on the test data as well.
+    """
 
     weights: Mapping[str, float]
     seed: int
+    adaptive: Adaptive | None = None
+    tested: bool = False
 
 
 # Called after each epoch with the member's position and its report; False stops that member.
