@@ -149,11 +149,12 @@ class Driver:
             # What diverged before the sweep was changed might not do so any more.
             if outcome is not Outcome.DIVERGED or at >= self._store.changed_at:
                 self._enough.ended(outcome)
-        capacity, pruning = self._executor.capacity, self._pruning
+        pruning = self._pruning
         if pruning is not None:
             found = open_waves(self._store, history, pruning, trials, self._learn)
         else:
-            found = open_turns(self._store, history, capacity, self._depth, self._learn)
+            sizes = self._plan.turns(trials)
+            found = open_turns(self._store, history, sizes, self._depth, self._learn)
         for each in found:
             turn, wave = self._turns.begin(each.places), self._halts.wave(each.record)
             turn.results.update(each.results)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from lossweights.driver._plan import split
 from lossweights.driver._wave import tell_end
@@ -39,33 +41,46 @@ class OpenTurn:
 def open_turns(
     store: Store,
     history: Sequence[Finished],
-    capacity: int,
+    sizes: Sequence[int],
     depth: int,
     learn: Callable[[Finished], None],
 ) -> list[OpenTurn]:
     """The turns that are still open, where there are no rungs.
 
+    Trials that had ended out of turn before the stop wait for theirs again: what the sampler knows
+    when it is asked for the next turn is then what it knew in a sweep that never stopped.
+
     Args:
         store: The sweep.
         history: What had ended for good, in order of places; what is no part of them is learned.
-        capacity: How many members a batch trains best.
+        sizes: How many places each turn of the sweep has.
         depth: How many turns are under way.
         learn: Called with what is learned, in order of places.
     """
-    if capacity > 1:  # of a stack nothing waits
-        due = _learn(store, history, store.places, learn)
-        parts = [due[start : start + capacity] for start in range(0, len(due), capacity)]
-        return [OpenTurn([store.place(asked) for asked in part], due=part) for part in parts]
-    # Trials ended out of turn before the stop wait for theirs again.
-    first = min(map(store.place, store.due), default=store.places)
-    until = min(first, store.places - depth + 1)
+    starts = [end - size for size, end in zip(sizes, accumulate(sizes), strict=True)]
+
+    def start_of(place: int) -> int:
+        return starts[bisect_right(starts, place) - 1]
+
+    # The turns before the last one may all have been under way when that was asked for.
+    begun = [start for start in starts if start < store.places]
+    held = begun[1 - depth :][:1] if depth > 1 else []
+    until = min([store.places, *held, *(start_of(store.place(asked)) for asked in store.due)])
     due = _learn(store, history, until, learn)
-    found = {store.place(asked): OpenTurn([store.place(asked)], due=[asked]) for asked in due}
+    found: dict[int, OpenTurn] = {}
+
+    def turn_of(place: int) -> OpenTurn:
+        return found.setdefault(start_of(place), OpenTurn([]))
+
+    for asked in due:
+        turn_of(store.place(asked)).due.append(asked)
     for finished in history:
         at = store.place(finished.asked)
         if at >= until:
-            found[at] = OpenTurn([at], {at: finished})
-    return [found[at] for at in sorted(found)]
+            turn_of(at).results[at] = finished
+    for turn in found.values():
+        turn.places = sorted([*map(store.place, turn.due), *turn.results])
+    return [found[start] for start in sorted(found)]
 
 
 def _learn(

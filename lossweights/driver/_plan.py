@@ -40,6 +40,10 @@ class Plan:
         """
         self._sizes.extend(self._turns(new, trials))
 
+    def turns(self, trials: int) -> list[int]:
+        """How many of so many trials are asked for together, turn by turn."""
+        return self._turns(trials, trials)
+
     def clear(self) -> None:
         """Nothing more is to be asked for."""
         self._sizes.clear()

@@ -86,7 +86,7 @@ def drive(tmp_path):
     """Drives a sweep of a name with an executor, to so many trials."""
     sweep = FakeSweep("sweep", seed=3)
 
-    def run(name, executor, trials, policy=Policy(), **options):  # noqa: B008
+    def run(name, executor, trials, policy=Policy(), *, kept=None, **options):  # noqa: B008
         parts = sweep.prepare(rehearse=False).description
         manifest = make_manifest(
             parts, name=name, space=sweep.space, objectives=sweep.objectives, seed=3,
@@ -99,7 +99,7 @@ def drive(tmp_path):
             if exists
             else Store.create(tmp_path, manifest, sweep.space)
         )
-        kept = []
+        kept = [] if kept is None else kept
         with store:
             recorder = Recorder(store, kept.append, lambda: None)
             with recorder:
@@ -133,6 +133,48 @@ def test_a_sweep_in_parts_is_the_whole_sweep(drive):
     for seed, trials in enumerate((5, 6, 23, TRIALS)):
         kept += drive("parts", Shuffled(seed, slots=1 + seed), trials)
     assert parameters(kept) == reference
+
+
+class Stopped(Exception):
+    """The sweep is stopped here."""
+
+
+class Stopping(Shuffled):
+    """Workers that end in an order of their own, until the sweep stops in the middle."""
+
+    def __init__(self, seed, ends, **options):
+        super().__init__(seed, **options)
+        self.ends = ends
+
+    def poll(self, timeout, listener):
+        """Start what can be; end one batch, or stop."""
+        if not self.ends:
+            raise Stopped
+        self.ends -= 1
+        super().poll(timeout, listener)
+
+
+@pytest.mark.parametrize(("capacity", "slots"), [(1, 2), (4, 2), (4, 3), (8, 1)])
+def test_a_sweep_that_was_stopped_in_the_middle_is_the_whole_sweep(drive, capacity, slots):
+    """Wherever it was stopped, and whichever batch was behind the others: the same weights."""
+    shape = {"capacity": capacity, "slots": slots}
+    reference = parameters(drive("whole", Shuffled(0, **shape), TRIALS))
+    for seed in range(3):
+        kept, random_ = [], random.Random(seed)
+        for part in range(3):
+            ends = random_.randrange(1, 1 + TRIALS // capacity // 3)
+            with pytest.raises(Stopped):
+                drive(f"parts-{seed}", Stopping(10 * seed + part, ends, **shape), TRIALS, kept=kept)
+        kept += drive(f"parts-{seed}", Shuffled(seed, **shape), TRIALS)
+        for_good = [finished for finished in kept if not finished.again]
+        assert sorted(map(sorted_values, parameters(for_good))) == sorted(
+            map(sorted_values, reference)
+        )
+
+
+def sorted_values(asked):
+    """Parameters as a tuple that can be sorted."""
+    return tuple(value for _, value in sorted(asked.items()))
 
 
 def test_stacks_are_learned_from_before_the_next_is_asked_for(drive):
