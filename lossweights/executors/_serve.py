@@ -21,7 +21,11 @@ from lossweights.executors._messages import (
     send,
     standings_content,
 )
-from lossweights.foreign.generated_files import remove_generated_files
+from lossweights.foreign.generated_files import (
+    leave_temporary_folder,
+    own_temporary_folder,
+    remove_generated_files,
+)
 from lossweights.records import EpochReport
 from lossweights.training import Halts, Standings, Trainer
 
@@ -41,6 +45,11 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None
         pipe: To the driver.
         load: Loads what the first message says.
     """
+    with own_temporary_folder():
+        _serve(pipe, load)
+
+
+def _serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None:
     try:
         request = receive(pipe)
         try:
@@ -136,5 +145,5 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
 
 def _end() -> NoReturn:
     """The driver has gone: whatever the user's code would catch, this ends."""
-    remove_generated_files()
+    leave_temporary_folder()
     os._exit(0)

@@ -14,6 +14,7 @@ from lossweights.base.names import check_name
 from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.executors import refuse_in_worker
+from lossweights.foreign.generated_files import own_temporary_folder
 from lossweights.results.folder import read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
 from lossweights.search.stagnation import Stagnation
@@ -42,7 +43,7 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
     pruning = pruning_of(sweep, options, manifest)
     refuse_full_disk(options.root)
     options = placed(name, options)
-    with Signals() as signals, autologging_off():
+    with Signals() as signals, autologging_off(), own_temporary_folder():
         # 2. The data are loaded, and every part is tried once.
         prepared = sweep.prepare(rehearse=True)
         for note in prepared.notes:

@@ -1,6 +1,10 @@
 """Private names of other packages: all in one room, all there, and bearable without."""
 
 import ast
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -157,3 +161,39 @@ def test_generated_files_are_removed_before_python_ends():
     generated_files.remove_generated_files()
     assert not made.exists()
     assert doubled(2) == 4
+
+
+KILLED = """
+import os, signal, tempfile
+from pathlib import Path
+from lossweights.foreign.generated_files import GENERATED, own_temporary_folder
+with own_temporary_folder():
+    folder = Path(tempfile.gettempdir())
+    (folder / f"{GENERATED}x.py").write_text("")
+    if KEEP:
+        (folder / "of the user").write_text("")
+    print(folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_a_killed_process_leaves_is_removed_by_the_next(keep, tmp_path, monkeypatch):
+    """But for what is not ours to remove; folders of the living are left alone."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    code = KILLED.replace("KEEP", str(keep))
+    run = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
+    folder = Path(run.stdout.decode().strip())
+    assert folder.parent == tmp_path
+    assert any(folder.glob("__autograph_generated_file*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with generated_files.own_temporary_folder():
+        own = Path(tempfile.gettempdir())
+        assert own.parent == tmp_path
+        generated_files._clear_those_of_the_dead(tmp_path)
+        assert own.exists()
+        left = [path.name for path in folder.glob("*")]
+        assert left == (["of the user"] if keep else [])
+        assert folder.exists() == keep
+    assert not own.exists()
+    assert tempfile.tempdir == str(tmp_path)
