@@ -1,7 +1,7 @@
 """`make soak`: sweeps are killed at random and gone on with, until the time is up.
 
-Of every kind of model one sweep runs undisturbed, and its memory is watched. Then, kind after kind,
-the same sweep runs again: its driver or a worker is killed, or it is asked to end, at a random
+Of every kind of model one sweep runs undisturbed, and a longer one whose memory is watched. Then,
+kind after kind, the first sweep runs again: its driver or a worker is killed, or it is asked to end, at a random
 moment, up to three times; at last it is left alone. Then every trial must be there, with the
 numbers of the undisturbed sweep; study, result files and MLflow must agree; and no process, no
 temporary file and no other file in the sweep folder may be left.
@@ -31,6 +31,7 @@ from tests.faults.helpers import check_mlflow, check_sweep
 from .kinds import KINDS
 
 TRIALS = 160
+LONG = 480  # of the sweep whose memory is watched: all is compiled long before its second half
 MOST_KILLS = 3
 SAME = 1e-4  # relative; members of a stack that was lost are trained in smaller ones
 MARK = "LOSSWEIGHTS_SOAK"  # in the environment of all that a round starts
@@ -45,12 +46,16 @@ class Run:
         root: Where it is recorded.
         temporary: Folder for its temporary files.
         log: File for what it prints.
+        trials: How many trials.
     """
 
-    def __init__(self, kind: str, name: str, root: Path, temporary: Path, log: Path) -> None:
+    def __init__(
+        self, kind: str, name: str, root: Path, temporary: Path, log: Path, trials: int = TRIALS
+    ) -> None:
+        self._trials = trials
         resumed = ["--resume"] if (sweep_folder(root, name) / "manifest.json").exists() else []
         command = [sys.executable, "-m", "tests.soak.kinds", kind, "--name", name, "--root", root]
-        command += ["--trials", TRIALS, "--workers", KINDS[kind], "--max-retries", 9, "--quiet"]
+        command += ["--trials", trials, "--workers", KINDS[kind], "--max-retries", 9, "--quiet"]
         self.mark = f"{name}-{time.monotonic_ns()}"
         self._results = sweep_folder(root, name) / "trials"
         self.memory: list[tuple[int, dict[int, int]]] = []  # trials that have ended, bytes held
@@ -101,9 +106,9 @@ class Run:
         """
         grown = []
         for pid in {pid for _, held in self.memory for pid in held}:
-            series = [(done / TRIALS, held[pid]) for done, held in self.memory if pid in held]
+            series = [(done / self._trials, held[pid]) for done, held in self.memory if pid in held]
             middle = [held for part, held in series if 0.4 <= part <= 0.6]
-            late = [held for part, held in series if 0.8 <= part < 1]
+            late = [held for part, held in series if 0.9 <= part < 1]
             grown += [max(late) - max(middle)] if middle and late else []
         return max(grown) / 1e6 if grown else None
 
@@ -152,6 +157,23 @@ def files_of(root: Path, name: str) -> set[str]:
     }
 
 
+def long_round(kind: str, number: int, folder: Path) -> dict:
+    """Drive a long sweep to its end, undisturbed, and watch its memory."""
+    name, began = f"{kind.replace('_', '-')}-{number}", time.monotonic()
+    temporary = Path(tempfile.mkdtemp(dir=folder))
+    run = Run(kind, name, folder / "mlruns", temporary, folder / f"{name}.log", LONG)
+    status = run.watch()
+    found = complete(folder / "mlruns", name)
+    stray = [str(path.relative_to(temporary)) for path in temporary.rglob("*") if path.is_file()]
+    shutil.rmtree(temporary)
+    return {
+        "kind": kind, "number": number, "kills": [], "trials": len(found),
+        "lost": LONG - len(found), "stray": stray,
+        "problems": [f"exit status {status}"] if status else [],
+        "seconds": time.monotonic() - began, "growth": run.growth(), "peak": run.peak(),
+    }  # fmt: skip
+
+
 def one_round(kind: str, number: int, folder: Path, rng: random.Random) -> dict:
     """Drive a sweep to its end; the first of its kind undisturbed."""
     root, name = folder / "mlruns", f"{kind.replace('_', '-')}-{number}"
@@ -194,7 +216,7 @@ def one_round(kind: str, number: int, folder: Path, rng: random.Random) -> dict:
     return {
         "kind": kind, "number": number, "kills": kills, "trials": len(found), "lost": missing,
         "stray": stray, "problems": problems, "seconds": time.monotonic() - began,
-        "growth": run.growth() if reference is None else None, "peak": run.peak(),
+        "growth": None, "peak": run.peak(),
     }  # fmt: skip
 
 
@@ -236,7 +258,11 @@ def main() -> None:
         number = len(rounds)
         shutil.rmtree(sweep_folder(folder / "mlruns", f"{kinds[number % len(kinds)]}-{number}"),
                       ignore_errors=True)  # fmt: skip
-        made = one_round(kinds[number % len(kinds)], number, folder, random.Random(number))
+        kind = kinds[number % len(kinds)]
+        if number // len(kinds) == 1:
+            made = long_round(kind, number, folder)
+        else:
+            made = one_round(kind, number, folder, random.Random(number))
         rounds.append(made)
         with kept.open("a") as file:
             file.write(json.dumps(made) + "\n")
