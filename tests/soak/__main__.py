@@ -1,10 +1,10 @@
 """`make soak`: sweeps are killed at random and gone on with, until the time is up.
 
 Of every kind of model one sweep runs undisturbed, and a longer one whose memory is watched. Then,
-kind after kind, the first sweep runs again: its driver or a worker is killed, or it is asked to end, at a random
-moment, up to three times; at last it is left alone. Then every trial must be there, with the
-numbers of the undisturbed sweep; study, result files and MLflow must agree; and no process, no
-temporary file and no other file in the sweep folder may be left.
+kind after kind, the first sweep runs again: its driver or a worker is killed, or it is asked to
+end, at a random moment, up to three times; at last it is left alone. Then every trial must be
+there, with the numbers of the undisturbed sweep; study, result files and MLflow must agree; and no
+process, no temporary file and no other file in the sweep folder may be left.
 
 The rounds are kept in the folder, one line of JSON each: called again, the soak goes on where it
 was stopped. At the end, and with ``--table`` at any time, it prints its table.
