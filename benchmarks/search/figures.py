@@ -18,7 +18,7 @@ import matplotlib as mpl
 import moocore
 import numpy as np
 from matplotlib import pyplot
-from tables import EVERY, Rows, measured, read
+from tables import EVERY, measured, read
 
 from lossweights.search.samplers import NAMES
 
