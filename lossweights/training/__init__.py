@@ -2,10 +2,10 @@
 
 Light, and there at once: `Trainer`, the contract of every trainer, with `Member`, `Adaptive`, how a
 member's weights move, `ReportFunction`, `Halts` (`NO_HALTS` is none) and `Standings`;
-`TrainingSetup`, how the trials of a sweep are trained, and `SetupRequest`, what that depends on. The
-others bring TensorFlow, and are imported when first named: `Trainers`, which builds the trainers of
-a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for several seeds,
-`ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would not train
+`TrainingSetup`, how the trials of a sweep are trained, and `SetupRequest`, what that depends on.
+The others bring TensorFlow, and are imported when first named: `Trainers`, which builds the
+trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for several
+seeds, `ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would not train
 rightly. Other doors:
 
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
