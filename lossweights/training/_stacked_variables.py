@@ -101,7 +101,7 @@ class StackedVariables:
         Args:
             weights: Effective weight of each term, by the place of the member.
         """
-        rows = self._weights.numpy()
+        rows = np.array(self._weights)
         for member, row in weights.items():
             rows[member] = [row[name] for name in self._terms]
         self._weights.assign(rows)
