@@ -183,6 +183,27 @@ def test_replicas_move_their_own_weights():
     assert weights[0] != weights[1]
 
 
+@pytest.mark.parametrize(
+    ("trainer", "build"),
+    [
+        ("stacked", models.regularized), ("stacked", models.embedding), ("stacked", models.gru),
+        ("stacked", models.conv1d), ("stacked", models.dropout), ("serial", models.conv2d),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)  # fmt: skip
+def test_gradients_are_those_of_fit_for_every_kind_of_model(trainer, build):
+    """Those of the terms alone, with sparse ones, loops over time and what the model adds."""
+    made = problem(build, epochs=3, terms=TERMS, optimizer=keras.optimizers.Adam(0.02))
+    members = [adaptive(METHODS[1]), adaptive(METHODS[2]), FIXED]
+    parts = data(build)
+    found = train(TRAINERS[trainer](made, parts), members)
+    expected = train(FitTrainer(made, parts), members)
+    assert_same(found, expected, relative=1e-4)
+    for one, other in zip(found, expected, strict=True):
+        assert_same_weights(one, other)
+    assert np.ptp([report.weights["mse"] for report in found[1].reports]) > 0
+
+
 class Seen(keras.callbacks.Callback):
     """Remembers the weights that the loss has when an epoch ends."""
 
