@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +58,19 @@ class Weighing:
         """
         if self._adaptive is None:
             return
-        units, told = np.array(list(self._units.values())), self._state.kept
+        units = np.array(list(self._units.values()))
         magnitudes = {name: unit * report.train[name] for name, unit in self._units.items()}
         in_units = None if gram is None else gram * units[:, None] * units[None, :]
         self._state = self._adaptive.method.step(self._state, magnitudes, in_units)
-        if self._state.kept and self._state.kept != told:
-            log.info("%s keeps its weights: %s.", self._adaptive.method.name, self._state.kept)
+        if self._state.kept:
+            _say(self._adaptive.method.name, self._state.kept)
         self.weights = self._effective()
 
     def _effective(self) -> dict[str, float]:
         return {name: self._units[name] * weight for name, weight in self._state.weights.items()}
+
+
+@lru_cache(maxsize=64)
+def _say(method: str, why: str) -> None:
+    """Warn once in a process, and not after every epoch of every seed."""
+    log.warning("Where %s has no answer it keeps the weights as they are: %s.", method, why)
