@@ -120,6 +120,14 @@ def test_before_training_weights_are_equal_in_their_units(trained, place):
         assert result.weights == EFFECTIVE
 
 
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_all_members_of_a_seed_begin_alike_to_the_bit(trained, trainer):
+    """Whatever weighs them: what is compared are the weights alone."""
+    starts = [result.reports[0] for result in trained[0][trainer]]
+    assert all((one.train, one.val) == (starts[0].train, starts[0].val) for one in starts)
+    assert all(one.metrics == starts[0].metrics for one in starts)
+
+
 @pytest.mark.parametrize("trainer", ["serial", "stacked"])
 def test_trainers_agree_on_all_else(trained, trainer):
     """Magnitudes, metrics and gradients, of those whose weights are fixed as well."""
