@@ -54,8 +54,8 @@ class EpochReport:
         gram: Inner products of the terms' unweighted gradients, by two term names, where measured.
         calibration: How far the output's offset is from its optimum, 0 to 1, where measured; see
             `lossweights.watch.gradients.calibration_residual`.
-        weights: With adaptive weighting, what multiplied each term in the epoch that ended; else
-            ``None``.
+        weights: With adaptive weighting, what multiplied each term in the epoch that ended, and
+            before training what the method begins with; else ``None``.
     """
 
     epoch: int
@@ -93,9 +93,10 @@ class EpochReport:
         Those are called ``model``, and their weight is 1.
 
         Args:
-            weights: Effective weight of each term.
+            weights: Effective weight of each term, if the report says nothing of it.
         """
-        return {**weights, MODEL: 1.0} if MODEL in self.train else dict(weights)
+        own = {MODEL: 1.0} if MODEL in self.train else {}
+        return {**(weights if self.weights is None else self.weights), **own}
 
     def gram_matrix(self, names: Sequence[str]) -> NDArray[np.float64] | None:
         """The Gram matrix in the order of the names, or ``None`` where it was not measured."""
@@ -156,7 +157,8 @@ class TrialResult:
     """The end of one trial.
 
     Attributes:
-        weights: Effective weight of each term: what multiplied it in training.
+        weights: Effective weight of each term: what multiplied it in training. With adaptive
+            weighting those that the method was given; what was in force is in the reports.
         seed: Seed of initialisation, batch order and dropout; the first one of several.
         outcome: How it ended.
         reports: One report an epoch, epoch 0 first; with several seeds the means over them.
@@ -223,8 +225,13 @@ class TrialResult:
 
     @property
     def parts(self) -> dict[str, float]:
-        """What multiplied each part of the loss; see `EpochReport.parts`."""
-        return self.reports[0].parts(self.weights) if self.reports else dict(self.weights)
+        """What multiplied each part of the loss at the end; see `EpochReport.parts`."""
+        return self.reports[-1].parts(self.weights) if self.reports else dict(self.weights)
+
+    def in_force(self) -> dict[str, NDArray[np.float64]]:
+        """What multiplied each of the `parts` up to each report, shape ``(reports,)`` each."""
+        rows = [report.parts(self.weights) for report in self.reports]
+        return {name: np.array([row[name] for row in rows]) for name in self.parts}
 
     def magnitudes(self, split: str = "train") -> NDArray[np.float64]:
         """Unweighted magnitudes of the `parts`, shape ``(reports, parts)``.

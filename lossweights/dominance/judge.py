@@ -263,7 +263,7 @@ def _judge_result(
     """The verdict on one trial; where judging fails, that it could not be judged."""
     try:
         return judge(
-            result.parts,
+            result.in_force(),
             result.magnitudes("train"),
             baseline=baseline,
             grams=[report.gram_matrix(list(result.parts)) for report in result.reports],

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from lossweights.base.errors import WorkerError
 from lossweights.executors._contract import Batch
+from lossweights.loss.adaptive import method_json, method_of
 from lossweights.records import EpochReport, TrialResult
-from lossweights.training import Member, Standings
+from lossweights.training import Adaptive, Member, Standings
 
 T = TypeVar("T")
 
@@ -67,14 +68,34 @@ def batch_message(batch: Batch) -> dict[str, Any]:
     """A batch as the content of a message."""
     return {
         "batch": batch.key,
-        "members": [{"weights": dict(m.weights), "seed": m.seed} for m in batch.members],
+        "members": [_member_json(member) for member in batch.members],
         "rungs": sorted(batch.rungs),
     }
 
 
+def _member_json(member: Member) -> dict[str, Any]:
+    adaptive = member.adaptive and {
+        "method": method_json(member.adaptive.method),
+        "units": dict(member.adaptive.units),
+    }
+    return {
+        "weights": dict(member.weights),
+        "seed": member.seed,
+        "adaptive": adaptive,
+        "tested": member.tested,
+    }
+
+
+def _received_member(value: Mapping[str, Any]) -> Member:
+    adaptive = value["adaptive"] and Adaptive(
+        method_of(value["adaptive"]["method"]), value["adaptive"]["units"]
+    )
+    return Member(value["weights"], int(value["seed"]), adaptive, bool(value["tested"]))
+
+
 def received_batch(message: Mapping[str, Any]) -> Batch:
     """The batch that `batch_message` described."""
-    members = tuple(Member(m["weights"], int(m["seed"])) for m in message["members"])
+    members = tuple(map(_received_member, message["members"]))
     return Batch(int(message["batch"]), members, rungs=frozenset(message["rungs"]))
 
 
@@ -84,7 +105,8 @@ def check_report(report: EpochReport) -> EpochReport:
     Raises:
         WorkerError: It has too many terms or metrics, or their names are too long.
     """
-    for group in (report.train, report.val, report.metrics, report.gram or {}):
+    groups = (report.train, report.val, report.metrics, report.gram or {}, report.weights or {})
+    for group in groups:
         if len(group) > MAX_KEYS or any(len(str(name)) > MAX_TEXT for name in group):
             raise WorkerError(
                 f"Expected a report of at most {MAX_KEYS} terms and as many metrics, with names of "
@@ -149,6 +171,7 @@ def received_result(message: Mapping[str, Any], members: int) -> tuple[int, Tria
     position, result = _of_member(message, members, "result", TrialResult.from_json)
     for report in result.reports:
         check_report(report)
+    check_report(EpochReport(0, {}, {}, result.test))
     if not _sound(result):
         raise WorkerError(f"Expected a result with finite weights. Found {dict(result.weights)}.")
     return position, result

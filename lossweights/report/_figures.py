@@ -103,7 +103,7 @@ def sensitivity(result: SweepResult) -> go.Figure:
 def share_curves(result: SweepResult, number: int) -> go.Figure:
     """Weighted share of each term over the epochs of one trial."""
     trial = result.finished[number].result
-    parts = shares(list(trial.parts.values()), trial.magnitudes("train"))
+    parts = shares(np.stack(list(trial.in_force().values()), axis=1), trial.magnitudes("train"))
     figure = go.Figure()
     for name, column in zip(trial.parts, parts.T, strict=True):
         figure.add_scatter(

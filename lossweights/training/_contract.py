@@ -19,9 +19,9 @@ class Adaptive:
     """How a member's weights move from epoch to epoch.
 
     Attributes:
-        method: Gives the next weights.
-        units: What a relative weight of 1 multiplies each term by: the method reads magnitudes, and
-            gives weights, in units of these.
+        method: Gives the weights of the next epoch, as in `lossweights.watch.schedule`.
+        units: What a relative weight of 1 multiplies each term by: the method reads magnitudes and
+            gradients, and gives weights, in units of these.
     """
 
     method: Method
@@ -33,10 +33,11 @@ class Member:
     """One training to do.
 
     Attributes:
-        weights: Effective weight of each term; with `adaptive` those that it begins with.
+        weights: Effective weight of each term; with ``adaptive`` those that its method is given:
+            their sum is kept, and what is off stays off.
         seed: Seed of initialisation, batch order and dropout.
         adaptive: How the weights move, or ``None`` for fixed ones.
-        tested: Whether the kept parameters are measured on the test data as well.
+        tested: Whether the kept parameters are measured on the test data as well, if there are any.
     """
 
     weights: Mapping[str, float]
@@ -95,6 +96,10 @@ class Trainer(ABC):
 
     A member whose terms, metrics or parameters stop being finite ends as ``DIVERGED``, with the
     last report naming what went; the others go on. Reports start with epoch 0, before training.
+
+    The weights of an adaptive member are moved after each report, by the magnitudes in it; reports
+    say which were in force. Test data are read for members that are to be tested, and else never:
+    once such a member has trained to its end, its kept parameters are measured on them.
 
     With halts no member trains beyond such an epoch before all others have got there or have ended,
     however many are trained at once; what waits is kept, and goes on as if it had never waited.

@@ -23,9 +23,9 @@ from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFuncti
 from lossweights.training._epochs import epochs_of
 from lossweights.training._feed import first_of
 from lossweights.training._history import MemberHistory, halt
-from lossweights.training._schedule import gradient_epochs, gradient_rows
+from lossweights.training._schedule import gradient_epochs, gradient_rows, weighing_rows
 from lossweights.training.problem import Problem
-from lossweights.watch.gradients import GradientProbe, calibration_residual
+from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
 from lossweights.watch.probe import Measurement, OwnProbe, Probe
 
@@ -91,6 +91,9 @@ class FitTrainer(Trainer):
         self._gradients = GradientProbe(
             self._model, self._loss, rows.x, rows.y, rows.sample_weight, own=own
         )
+        # Made when the first member needs them: most need neither.
+        self._weighed_by: dict[Wrt, GradientProbe] = {}
+        self._test_probe: Probe | None = None
 
     def measure_on(self, split: Split) -> Measurement:
         """Magnitudes and metrics of the model as it is."""
@@ -169,7 +172,7 @@ class FitTrainer(Trainer):
         """Train a member on from one epoch to another, or to its end."""
         started = time.monotonic()
         history, position = run.history, run.history.position
-        self._put(history.member, run.state)
+        self._put(history, run.state)
         run.state = []
 
         def look(epoch: int, is_last: bool) -> bool:
@@ -192,6 +195,8 @@ class FitTrainer(Trainer):
             )
             if history.is_over and position in self._parameters:
                 self._model.set_weights(self._parameters[position])
+                if history.is_to_test and self._data.test is not None:
+                    history.test = self._tested(self._data.test)
         history.seconds += time.monotonic() - started
 
     def _look(self, history: MemberHistory, epoch: int, *, is_last: bool = False) -> bool:
@@ -204,9 +209,31 @@ class FitTrainer(Trainer):
             self._parameters[history.position] = self._model.get_weights()
         elif history.has_failed:
             self._parameters.pop(history.position, None)
+        if (
+            go_on and history.weighing.moves
+        ):  # at the very end of an epoch, so that whoever measures reads what was in force
+            history.move(self._gram(history.weighing.gradients))
+            self._loss.set_weights(history.weighing.weights)
         return go_on
 
-    def _put(self, member: Member, state: Sequence[NDArray[Any]]) -> None:
+    def _gram(self, wrt: Wrt | None) -> NDArray[np.float64] | None:
+        """The Gram matrix of the terms as they are now, for a method that weighs by it."""
+        if wrt is None:
+            return None
+        if wrt not in self._weighed_by:
+            rows = weighing_rows(self._problem, self._data.train)
+            self._weighed_by[wrt] = GradientProbe(
+                self._model, self._loss, rows.x, rows.y, rows.sample_weight, wrt=wrt
+            )
+        return self._weighed_by[wrt].measure()
+
+    def _tested(self, test: Split) -> dict[str, float]:
+        """The metrics of the model as it is on the test data."""
+        if self._test_probe is None:
+            self._test_probe = metrics_probe(self._problem, self._loss, test, self._model)
+        return self._test_probe.measure().metrics
+
+    def _put(self, history: MemberHistory, state: Sequence[NDArray[Any]]) -> None:
         """Put parameters, random states, optimizer and weights where a training waits, or, without
         a state, where a fresh model has them.
         """
@@ -214,11 +241,11 @@ class FitTrainer(Trainer):
             self._compile()  # callbacks may have changed anything: a rate, what is trained
         self._is_used = True
         if not state:
-            fresh = self._problem.make_model(member.seed, x=self._example)
+            fresh = self._problem.make_model(history.member.seed, x=self._example)
             state = [*fresh.variables, *self._optimizer_start]
         for variable, value in zip(self._variables, state, strict=True):
             variable.assign(value)
-        self._loss.set_weights(dict(member.weights))
+        self._loss.set_weights(history.weighing.weights)
 
     @property
     def _variables(self) -> list[Any]:

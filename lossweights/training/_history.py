@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.training._contract import Halts, Member, ReportFunction
+from lossweights.training._weighing import Weighing
 from lossweights.training.early_stopping import BestEpoch
 from lossweights.training.problem import Problem
 
@@ -22,6 +27,8 @@ class MemberHistory:
     Attributes:
         is_kept: Whether the parameters at the last report are those to keep, so far as is known.
         seconds: Training time, to be added up by the trainer.
+        weighing: The weights in force.
+        test: Metrics of the kept parameters on the test data, to be set by the trainer.
     """
 
     def __init__(
@@ -29,6 +36,8 @@ class MemberHistory:
     ) -> None:
         self.position, self.member = position, member
         self.is_kept, self.seconds = False, 0.0
+        self.weighing = Weighing(member)
+        self.test: Mapping[str, float] = {}
         self._epochs, self._report = problem.epochs, report
         stopping = problem.early_stopping
         self._best = None if stopping is None else BestEpoch(stopping)
@@ -51,17 +60,30 @@ class MemberHistory:
         """Whether somebody stopped it before its end."""
         return self._outcome is Outcome.PRUNED
 
+    @property
+    def is_to_test(self) -> bool:
+        """Whether the parameters that are kept are to be measured on the test data, now that the
+        training has come to its end.
+        """
+        return self.member.tested and self._is_over and not self.has_failed
+
     def add(self, report: EpochReport, *, is_last: bool = False) -> bool:
         """Take up the report of an epoch; False if the training ends with it.
 
         Args:
-            report: The report.
+            report: The report, which is given the weights in force if a method moves them.
             is_last: Whether the training ends here by itself, before the usual number of epochs.
         """
         self._is_over = not self._goes_on(report, is_last=is_last)
         return not self._is_over
 
+    def move(self, gram: NDArray[np.float64] | None = None) -> None:
+        """Move the weights, if a method does, by the last report; see `Weighing.move`."""
+        self.weighing.move(self._reports[-1], gram)
+
     def _goes_on(self, report: EpochReport, *, is_last: bool) -> bool:
+        if self.weighing.moves:
+            report = replace(report, weights=self.weighing.weights)
         self._reports.append(report)
         go_on = self._report(self.position, report)
         self.is_kept = False
@@ -103,6 +125,7 @@ class MemberHistory:
             seconds=self.seconds,
             trainer=trainer,
             best_epoch=None if self._best is None or self.has_failed else self._best.epoch,
+            test=self.test,
         )
 
 

@@ -29,7 +29,8 @@ class ReplicatedTrainer(Trainer):
     replicas' reports of that epoch, once all of them have made theirs; a replica that ended early
     counts with its last one. When a member is stopped, its replicas stop with it. A replica that
     diverges ends its member as diverged. At a halt a member stands where its replicas do in the
-    mean.
+    mean. Adaptive weights move in each replica by its own magnitudes; reports have their means, and
+    a member that is tested the means of its replicas' metrics.
 
     Args:
         trainer: Trains the replicas, as members of its own.
@@ -51,7 +52,7 @@ class ReplicatedTrainer(Trainer):
         """Train all replicas of all members; see `Trainer.train`."""
         groups = [_Group(position) for position in range(len(members))]
         replicas = [
-            Member(member.weights, (member.seed + offset) % MAX_SEED)
+            replace(member, seed=(member.seed + offset) % MAX_SEED)
             for member in members
             for offset in range(self._seeds)
         ]
@@ -143,6 +144,7 @@ class _Group:
             reports=tuple(self.means),
             seconds=sum(result.seconds for result in results),
             best_epoch=None,
+            test=_means(tests) if all(tests := [result.test for result in results]) else {},
             replicas=tuple(Replica(r.seed, r.metrics, r.best_epoch, _fall(r)) for r in results),
         )
 
@@ -159,6 +161,7 @@ def _mean(reports: Sequence[EpochReport], epoch: int) -> EpochReport:
     """The mean of the numbers of some reports; the first thing that went in any of them."""
     grams = [report.gram for report in reports if report.gram is not None]
     calibrations = [r.calibration for r in reports if r.calibration is not None]
+    weights = [report.weights for report in reports if report.weights is not None]
     whole = len(grams) == len(reports)
     return EpochReport(
         epoch,
@@ -168,6 +171,7 @@ def _mean(reports: Sequence[EpochReport], epoch: int) -> EpochReport:
         bad=next((report.bad for report in reports if report.bad is not None), None),
         gram={a: _means(gram[a] for gram in grams) for a in grams[0]} if whole else None,
         calibration=float(np.mean(calibrations)) if len(calibrations) == len(reports) else None,
+        weights=_means(weights) if weights else None,
     )
 
 

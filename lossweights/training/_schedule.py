@@ -33,3 +33,8 @@ def gradient_rows(problem: Problem, train: Split | Stream) -> Split:
     differentiated = len(gradient_epochs(problem.epochs)) * len(problem.terms)  # times a row
     affordable = int(GRADIENT_SHARE * trained / differentiated)
     return train.spread(min(max(affordable, FEWEST_ROWS), MOST_ROWS, problem.probe_size))
+
+
+def weighing_rows(problem: Problem, train: Split | Stream) -> Split:
+    """The training rows on whose gradients methods of adaptive weighting go, as in plain Keras."""
+    return train.spread(problem.probe_size).spread(MOST_ROWS)

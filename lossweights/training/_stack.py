@@ -15,16 +15,20 @@ from lossweights.base.names import MODEL
 from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport
 from lossweights.training._feed import Source
+from lossweights.training._history import MemberHistory
 from lossweights.training._placed import Placed
 from lossweights.training._purity import side_effects
-from lossweights.training._schedule import gradient_epochs
+from lossweights.training._rows import Rows
+from lossweights.training._schedule import MOST_ROWS, gradient_epochs
 from lossweights.training._stacked_gradients import Form, StackedGradients
 from lossweights.training._stacked_gram import StackedGram
 from lossweights.training._stacked_inference import StackedInference, measured_inputs
 from lossweights.training._stacked_loss import Batch, MemberLoss, Tensor
 from lossweights.training._stacked_probe import StackedProbe
 from lossweights.training._stacked_variables import ModelValues, StackedVariables
+from lossweights.training._stacked_weighing import WeighingGram
 from lossweights.training.problem import Problem
+from lossweights.watch.gradients import Wrt
 
 
 class Stack:
@@ -67,6 +71,7 @@ class Stack:
         self._gram = StackedGram(
             self._member, model, placed.gradients, is_common, self._inference, problem
         )
+        self._weighed_by: dict[Wrt, WeighingGram] = {}  # made when the first member needs it
         self._terms, self._epochs = list(loss.terms), problem.epochs
         self._gradient_epochs = gradient_epochs(problem.epochs)
         source = placed.train.source_spec(size if own_order else None)
@@ -149,6 +154,33 @@ class Stack:
             bad = bad or (None if is_finite else "a parameter of the model")
             reports.append(replace(report, bad=bad))
         return self._with_gradients(reports) if epoch in self._gradient_epochs else reports
+
+    def move(self, members: Mapping[int, MemberHistory]) -> None:
+        """Move the weights of those whose weights move, by what was measured last.
+
+        Args:
+            members: Those that go on, by their places.
+        """
+        moving = {place: each for place, each in members.items() if each.weighing.moves}
+        kinds = {each.weighing.gradients for each in moving.values()}
+        grams = {wrt: self._weighing_gram(wrt).measure() for wrt in kinds if wrt is not None}
+        for place, each in moving.items():
+            wrt = each.weighing.gradients
+            each.move(None if wrt is None else grams[wrt][place])
+        if moving:
+            self.variables.weigh({place: each.weighing.weights for place, each in moving.items()})
+
+    def _weighing_gram(self, wrt: Wrt) -> WeighingGram:
+        if wrt not in self._weighed_by:
+            self._weighed_by[wrt] = WeighingGram(
+                self._member,
+                Rows(self._placed.probe.split.spread(MOST_ROWS)),
+                self.variables.is_common,
+                self._inference,
+                self.variables,
+                wrt,
+            )
+        return self._weighed_by[wrt]
 
     def _with_own(
         self, magnitudes: list[dict[str, float]], own: Sequence[NDArray[np.float64]]

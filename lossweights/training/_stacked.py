@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -16,14 +15,16 @@ from lossweights.foreign.keras_names import is_random_state
 from lossweights.records import EpochReport, TrialResult
 from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._history import MemberHistory, halt
+from lossweights.training._on_test import OnTest
 from lossweights.training._parity import check_parity
 from lossweights.training._placed import Placed
+from lossweights.training._runs import Run, Slots, groups
 from lossweights.training._sizes import bucket, cached_members, member_bytes, smaller_size
 from lossweights.training._stack import Stack
 from lossweights.training._stackable import NotStackable, forms, why_not_stackable
 from lossweights.training._stacked_convolution import vectorize_convolutions
 from lossweights.training._stacked_gradients import Form
-from lossweights.training._stacked_variables import MemberValues, ModelValues
+from lossweights.training._stacked_variables import ModelValues
 from lossweights.training._start import is_large, start_values
 from lossweights.training.problem import Problem
 
@@ -31,21 +32,6 @@ log = logging.getLogger("lossweights")
 
 # What TensorFlow says of an operation that XLA does not know.
 XLA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
-
-Slots: TypeAlias = "list[_Run | None]"  # what each place of a stack trains, if anything
-
-
-@dataclass
-class _Run:
-    """A member, and where its training waits, if it has begun."""
-
-    history: MemberHistory
-    values: MemberValues | None = None
-    size: int = 0  # of the stack that it waits in
-
-    @property
-    def member(self) -> Member:
-        return self.history.member
 
 
 class StackedTrainer(Trainer):
@@ -92,6 +78,7 @@ class StackedTrainer(Trainer):
         if not self._is_single:
             vectorize_convolutions(self._model)
         self._placed = placed or Placed.of(problem, data, self._model)
+        self._on_test = OnTest(problem, data)
         self._stacks: dict[tuple[int, bool], Stack] = {}
         self._starts: dict[int, ModelValues] = {}
         self._parameters: dict[int, ModelValues] = {}
@@ -118,11 +105,13 @@ class StackedTrainer(Trainer):
             MemberHistory(position, member, self._problem, report)
             for position, member in enumerate(members)
         ]
-        runs = [_Run(history) for history in histories]
+        runs = [Run(history) for history in histories]
         for leg in halts.legs(self._epochs):
-            for group in self._groups(runs):
+            # The state of random generators is common to a stack: one seed, one stack.
+            for group in groups(runs, self._size, one_seed=self._is_random):
                 self._forget(histories)
                 self._train_stack(group, leg)
+                self._test(group)
             runs = [run for run in runs if not run.history.is_over]
             if not runs:
                 break
@@ -136,6 +125,12 @@ class StackedTrainer(Trainer):
         for history in histories:
             if history.is_over:
                 self._parameters.pop(history.position, None)
+
+    def _test(self, runs: Sequence[Run]) -> None:
+        """Measure those on the test data that are to be, while their parameters are there."""
+        for history in (run.history for run in runs):
+            if history.is_to_test and history.position in self._parameters:
+                history.test = self._on_test.metrics(self.parameters(history.position))
 
     def parameters(self, position: int) -> list[NDArray[Any]]:
         """The parameters that a member ended with; see `Trainer.parameters`."""
@@ -206,19 +201,7 @@ class StackedTrainer(Trainer):
             self._stacks.clear()
         raise NotStackable(reason or "there is no form of graph for it")
 
-    def _groups(self, runs: Sequence[_Run]) -> list[list[_Run]]:
-        """The members in groups of one stack; members of one seed together where that can be."""
-        groups: list[list[_Run]] = []
-        for run in sorted(runs, key=lambda run: run.member.seed):
-            full = not groups or len(groups[-1]) >= self._size
-            # The state of random generators is common to a stack: one seed, one stack.
-            other = self._is_random and groups and groups[-1][0].member.seed != run.member.seed
-            if full or other:
-                groups.append([])
-            groups[-1].append(run)
-        return groups
-
-    def _train_stack(self, runs: Sequence[_Run], leg: tuple[int, int]) -> None:
+    def _train_stack(self, runs: Sequence[Run], leg: tuple[int, int]) -> None:
         """Train members on from one epoch to another, or to their ends."""
         first, last = leg
         several = len({run.member.seed for run in runs}) > 1
@@ -234,6 +217,7 @@ class StackedTrainer(Trainer):
         for epoch in range(first + 1 if first else 0, last + 1):
             started = time.monotonic()
             if epoch:
+                stack.move({p: run.history for p, run in enumerate(slots) if run is not None})
                 stack.train_epoch(sources(seeds, epoch))
             reports = stack.measure(epoch)
             share = (time.monotonic() - started) / sum(run is not None for run in slots)
@@ -251,9 +235,7 @@ class StackedTrainer(Trainer):
                 if (run := slots[place]) is not None:
                     run.values, run.size = values, stack.size
 
-    def _go_on(
-        self, run: _Run, report: EpochReport, share: float, stack: Stack, place: int
-    ) -> bool:
+    def _go_on(self, run: Run, report: EpochReport, share: float, stack: Stack, place: int) -> bool:
         """Take up a member's report; whether its training goes on."""
         history = run.history
         history.seconds += share
@@ -264,7 +246,7 @@ class StackedTrainer(Trainer):
             self._parameters.pop(history.position, None)
         return go_on
 
-    def _started(self, runs: Sequence[_Run], size: int, own_order: bool) -> Stack:
+    def _started(self, runs: Sequence[Run], size: int, own_order: bool) -> Stack:
         """A stack with members where their training begins, or waits, that is known to compile."""
         stack = self._stack_of(size, own_order)
         spare = stack.size - len(runs)  # places that train a copy of the last member
@@ -280,13 +262,13 @@ class StackedTrainer(Trainer):
         self._put(stack, members)
         return stack
 
-    def _put(self, stack: Stack, runs: Sequence[_Run]) -> None:
+    def _put(self, stack: Stack, runs: Sequence[Run]) -> None:
         waiting = [run.values for run in runs if run.values is not None]
         if waiting:  # all of them, since all are at the same epoch
             stack.variables.put(waiting)
         else:
             values = [self._start(run.member.seed) for run in runs]
-            stack.start(values, [run.member.weights for run in runs])
+            stack.start(values, [run.history.weighing.weights for run in runs])
             if is_large(values[0]):
                 self._starts.clear()  # to make a model again is little, beside its training
 

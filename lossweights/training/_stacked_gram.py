@@ -78,8 +78,8 @@ class StackedGram:
             means = tf.unstack(map_members(mean, y_pred, members), axis=1)
             own = self._inference.own_losses(trainable, seen, x, self._batch_size)
         parts = means if own is None else [*means, own]
-        slopes = tf.stack([_gradient(tape, part, trainable) for part in parts], axis=1)
-        pulls = tf.stack([_gradient(tape, mean, outputs) for mean in means], axis=1)
+        slopes = tf.stack([flat_gradient(tape, part, trainable) for part in parts], axis=1)
+        pulls = tf.stack([flat_gradient(tape, mean, outputs) for mean in means], axis=1)
         w = tf.cast(weights, pulls.dtype)
         counted = tf.where(w[..., tf.newaxis] == 0, tf.zeros_like(pulls), pulls)  # 0 * NaN is NaN
         total = tf.einsum("kt,kto->ko", w, counted)
@@ -103,7 +103,7 @@ class StackedGram:
         return tf.linalg.matmul(slopes, slopes, transpose_b=True), residual
 
 
-def _gradient(tape: tf.GradientTape, mean: Tensor, sources: list[Tensor]) -> Tensor:
+def flat_gradient(tape: tf.GradientTape, mean: Tensor, sources: list[Tensor]) -> Tensor:
     """A gradient as one float32 vector a member; zeros where no source matters to the term.
 
     The gradient of the sum over members is each member's own gradient in its own slice.

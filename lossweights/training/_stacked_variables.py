@@ -95,6 +95,17 @@ class StackedVariables:
             variable.assign(states[0][1][index])
         self.optimizer.restart()
 
+    def weigh(self, weights: Mapping[int, Mapping[str, float]]) -> None:
+        """Give some members other weights from the next step on.
+
+        Args:
+            weights: Effective weight of each term, by the place of the member.
+        """
+        rows = np.array(self._weights)
+        for member, row in weights.items():
+            rows[member] = [row[name] for name in self._terms]
+        self._weights.assign(rows)
+
     def take(self, other: StackedVariables, members: Sequence[int]) -> None:
         """Take over members of another stack, with all that their training has reached.
 

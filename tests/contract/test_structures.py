@@ -7,7 +7,7 @@ from keras import layers
 
 import lossweights as lw
 from lossweights.data import Data
-from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
+from lossweights.training import Adaptive, FitTrainer, Member, SerialTrainer, StackedTrainer
 
 from .parity import SEED, assert_same, problem, train
 
@@ -84,3 +84,23 @@ def test_several_outputs(trainer, form, weighted):
     given = Data((A, form(Y, Z), *weight), (A[:9], form(Y[:9], Z[:9])))
     found = train(TRAINERS[trainer](made, given), OUTPUT_MEMBERS)
     assert_same(found, train(FitTrainer(made, given), OUTPUT_MEMBERS))
+
+
+def test_adaptive_weights_of_several_outputs():
+    """Gradients at all outputs, and test metrics by output, as in `fit`."""
+    made = problem(two_outputs(OUTPUTS["dict"]), OUTPUT_TERMS, metrics=OUTPUT_METRICS)
+    part = (A, OUTPUTS["dict"](Y, Z))
+    given = Data(part, part, part)
+    units = {"y_mse": 1.0, "z_log_cosh": 2.0, "z_mse": 0.5}
+    members = [
+        Member(dict.fromkeys(OUTPUT_TERMS, 1.0), SEED, Adaptive(method, units), tested=True)
+        for method in (lw.adaptive.EnCodec(), lw.adaptive.GradNorm())
+    ]
+    found = train(StackedTrainer(made, given, size=2), members)
+    expected = train(FitTrainer(made, given), members)
+    assert_same(found, expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.test == pytest.approx(other.test, rel=1e-4)
+        last = one.reports[-1].weights
+        assert last == pytest.approx(other.reports[-1].weights, rel=1e-4)
+        assert last != one.reports[0].weights

@@ -138,3 +138,47 @@ def test_a_term_of_weight_zero_may_be_undefined():
     for weight, metrics in ((0.0, {"r": 2.0}), (1.0, {})):
         weights = {"mse": 1.0, "log": weight}
         assert TrialResult(weights, 0, Outcome.COMPLETE, (report,)).metrics == metrics
+
+
+def moved(*weights):
+    """A training of which the weights moved: two terms, one report for each pair of weights."""
+    reports = [
+        EpochReport(
+            epoch,
+            {"mse": 8.0 / (epoch + 1), "under": 2.0, "model": 1.0},
+            {"mse": 1.0, "under": 1.0, "model": 1.0},
+            {"rmse": 3.0},
+            weights=dict(zip(("mse", "under"), pair, strict=True)),
+        )
+        for epoch, pair in enumerate(weights)
+    ]
+    given = {"mse": 1.0, "under": 1.0}
+    return TrialResult(given, 0, Outcome.COMPLETE, tuple(reports), test={"rmse": 4.0})
+
+
+def test_weights_that_moved_and_test_metrics_survive_their_file():
+    """To the last bit; reports of fixed weights say nothing of weights, as in older versions."""
+    result = moved((1 / 3, 5 / 3), (0.1, 1.9))
+    again = through_json(result)
+    assert (again.reports, again.test) == (result.reports, result.test)
+    fixed = finished(0).result
+    assert "weights" not in fixed.to_json()["reports"][0]
+    assert through_json(fixed).reports[0].weights is None
+    older = fixed.to_json()
+    del older["test"]
+    assert TrialResult.from_json(older).test == {}
+
+
+def test_weights_in_force_are_those_of_each_report():
+    """And 1 for what the model adds; the parts are those of the end."""
+    result = moved((1.0, 1.0), (0.5, 1.5), (0.25, 1.75))
+    found = {name: values.tolist() for name, values in result.in_force().items()}
+    assert found == {"mse": [1.0, 0.5, 0.25], "under": [1.0, 1.5, 1.75], "model": [1.0, 1.0, 1.0]}
+    assert result.parts == {"mse": 0.25, "under": 1.75, "model": 1.0}
+    fixed = finished(0, under=0.5).result
+    assert {name: set(row.tolist()) for name, row in fixed.in_force().items()} == {
+        "mse": {1.0}, "under": {0.5}
+    }  # fmt: skip
+    assert fixed.parts == fixed.weights
+    empty = TrialResult({"mse": 1.0}, 0, Outcome.FAILED, ())
+    assert empty.in_force()["mse"].shape == (0,)

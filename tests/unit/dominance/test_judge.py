@@ -316,6 +316,20 @@ def test_what_a_report_measured_beside_is_used():
     assert len(verdict.warnings) == 2
 
 
+def test_results_whose_weights_moved_are_judged_by_those_in_force():
+    """By hand: in the first epoch a fell by 4 under 1, in the second b by 3 under 2."""
+    weights = [{"a": 5.0, "b": 5.0}, {"a": 1.0, "b": 1.0}, {"a": 0.5, "b": 2.0}]
+    rows = [{"a": 8.0, "b": 6.0}, {"a": 4.0, "b": 6.0}, {"a": 4.0, "b": 3.0}]
+    reports = tuple(
+        EpochReport(epoch, row, row, {}, weights=each)
+        for epoch, (row, each) in enumerate(zip(rows, weights, strict=True))
+    )
+    trained = TrialResult({"a": 9.0, "b": 0.1}, 0, Outcome.COMPLETE, reports)
+    verdict = judge_results({0: trained})[0]
+    assert verdict.decrease == pytest.approx({"a": 0.4, "b": 0.6})
+    assert verdict.share == pytest.approx({"a": 0.25, "b": 0.75})
+
+
 def test_reports_with_gradients_survive_json():
     """What is written is what is read, with the matrix in the order of the terms asked for."""
     gram = gram_table(list(ONES), [[4.0, 1.0, 0.0], [1.0, 2.0, math.nan], [0.0, math.nan, 1.0]])

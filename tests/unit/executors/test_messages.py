@@ -1,5 +1,8 @@
 """What a worker says is checked on arrival."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from lossweights.base.errors import WorkerError
@@ -12,9 +15,10 @@ from lossweights.executors._messages import (
     received_report,
     received_result,
 )
+from lossweights.loss.adaptive import EnCodec
 from lossweights.records import EpochReport
 from lossweights.testing import FakeTrainer
-from lossweights.training import Member
+from lossweights.training import Adaptive, Member
 
 MEMBER = Member({"a": 1.0, "b": 4.0}, seed=3)
 (RESULT,) = FakeTrainer(epochs=2).train([MEMBER], lambda *_: True)
@@ -31,6 +35,23 @@ def test_a_batch_arrives_as_it_was_sent():
     """Members, seeds, and the epochs that a decision hangs on."""
     batch = Batch(7, (MEMBER, MEMBER), rungs=frozenset({1, 3}))
     assert received_batch(batch_message(batch)) == batch
+
+
+def test_a_member_arrives_with_its_method_and_whether_it_is_tested():
+    """With what its method was configured with, and its units."""
+    adaptive = Adaptive(EnCodec(shares={"a": 0.25, "b": 0.75}), {"a": 1 / 3, "b": 1e-9})
+    members = (MEMBER, replace(MEMBER, tested=True), replace(MEMBER, adaptive=adaptive))
+    message = parse(json.dumps({"say": "train", **batch_message(Batch(1, members))}).encode())
+    assert received_batch(message).members == members
+
+
+def test_weights_and_test_metrics_have_a_bounded_size():
+    """As all that a report holds."""
+    many = dict.fromkeys(map(str, range(MAX_KEYS + 1)), 1.0)
+    with pytest.raises(WorkerError, match=f"at most {MAX_KEYS} terms"):
+        received_report(said("report", replace(REPORT, weights=many)), members=1)
+    with pytest.raises(WorkerError, match=f"at most {MAX_KEYS} terms"):
+        received_result(said("result", replace(RESULT, test=many)), members=1)
 
 
 def test_reports_and_results_arrive_as_they_were_sent():

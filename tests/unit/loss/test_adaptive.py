@@ -1,5 +1,6 @@
 """Adaptive weighting: each method by its paper's formula, and where that has no answer."""
 
+import json
 import math
 import pickle
 from dataclasses import FrozenInstanceError
@@ -12,9 +13,21 @@ from lossweights.loss.adaptive import (
     DWA,
     EnCodec,
     GradNorm,
+    Method,
     ReLoBRaLo,
     SoftAdapt,
     Uncertainty,
+    method_json,
+    method_of,
+)
+
+from ..adaptive_references import (
+    dwa_reference,
+    encodec_reference,
+    gradnorm_reference,
+    over_sum,
+    relobralo_reference,
+    softadapt_reference,
 )
 
 RNG = np.random.default_rng(7)
@@ -52,11 +65,6 @@ def two(method, *magnitudes, gram=None, weights=(1.0, 1.0)):
     for values in magnitudes:
         state = method.step(state, dict(zip("ab", values, strict=True)), gram)
     return list(state.weights.values())
-
-
-def over_sum(values):
-    """Values over their sum, times how many there are."""
-    return len(values) * np.asarray(values) / np.sum(values)
 
 
 # By hand: one step of each paper's formula.
@@ -143,81 +151,6 @@ def test_encodec_by_hand():
 
 
 # Over a training: independent implementations, from the papers.
-
-
-def dwa_reference(losses):
-    """DWA, eq. 7."""
-    rows = [np.ones(K), np.ones(K)]
-    for t in range(2, len(losses)):
-        e = np.exp(losses[t] / losses[t - 1] / 2.0)
-        rows.append(K * e / e.sum())
-    return np.array(rows)
-
-
-def softadapt_reference(losses, variant, beta=0.1):
-    """SoftAdapt, sections 3.1.1 to 3.1.3."""
-    rows = [np.ones(K)]
-    for t in range(1, len(losses)):
-        s = np.array([losses[t][i] - losses[t - 1][i] for i in range(K)])
-        if variant == "normalized":
-            s = s / (sum(abs(x) for x in s) + 1e-8)
-        e = [math.exp(beta * x) for x in s]
-        if variant == "loss-weighted":
-            e = [x * 0.5 * (losses[t][i] + losses[t - 1][i]) for i, x in enumerate(e)]
-        rows.append(over_sum(e))
-    return np.array(rows)
-
-
-def relobralo_reference(losses, method):
-    """ReLoBRaLo, with the draws of the method."""
-
-    def balance(t, u):
-        e = [math.exp(losses[t][i] / (method.tau * losses[u][i])) for i in range(K)]
-        return np.array([K * x / sum(e) for x in e])
-
-    rows = [np.ones(K)]
-    for t in range(1, len(losses)):
-        rho = float(np.random.default_rng((method.seed, t)).random() < method.rho)
-        history = rho * rows[-1] + (1 - rho) * balance(t, 0)
-        rows.append(method.alpha * history + (1 - method.alpha) * balance(t, t - 1))
-    return np.array(rows)
-
-
-def gradnorm_reference(losses, vectors, method):
-    """GradNorm, algorithm 1."""
-    w, m, v, rows = np.ones(K), np.zeros(K), np.zeros(K), []
-
-    def objective(weights, target, lengths):
-        return np.abs(weights * lengths - target).sum()
-
-    for t in range(len(losses)):
-        lengths = np.array([np.linalg.norm(g) for g in vectors[t]])
-        q = losses[t] / losses[0]
-        target = (w * lengths).mean() * (q / q.mean()) ** method.alpha
-        h = 1e-7  # by differences, with the target held
-        up = [objective(w + h * unit, target, lengths) for unit in np.eye(K)]
-        down = [objective(w - h * unit, target, lengths) for unit in np.eye(K)]
-        slope = (np.array(up) - np.array(down)) / (2 * h)
-        if method.optimizer == "sgd":
-            w = w - method.rate * slope
-        else:
-            m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
-            mean, square = m / (1 - 0.9 ** (t + 1)), v / (1 - 0.999 ** (t + 1))
-            w = w - method.rate * mean / (np.sqrt(square) + 1e-8)
-        w = K * w / w.sum()
-        rows.append(w)
-    return np.array(rows)
-
-
-def encodec_reference(vectors, shares, decay):
-    """The balancer, with all powers of the decay written out."""
-    rows, seen = [], []
-    for of_step in vectors:
-        seen.append([np.linalg.norm(g) for g in of_step])
-        powers = decay ** np.arange(len(seen))[::-1]
-        average = (powers[:, None] * seen).sum(axis=0) / powers.sum()
-        rows.append(over_sum(np.array(shares) / sum(shares) / average))
-    return np.array(rows)
 
 
 def test_dwa_over_a_training():
@@ -395,3 +328,66 @@ def test_what_a_method_cannot_do_is_refused_in_a_sentence(make, error, says):
     """What was expected, what was found."""
     with pytest.raises(error, match=f"Expected .*{says}.* Found"):
         make()
+
+
+CONFIGURED = [
+    *ALL,
+    DWA(temperature=0.1 + 0.2),
+    DWA(np.float32(0.7)),
+    EnCodec(shares={"a": 1 / 3, "b": np.float64(2.0)}, decay=0),
+    GradNorm(alpha=0, rate=1e-3, optimizer="sgd"),
+    ReLoBRaLo(alpha=0.123456789012345678, tau=3, rho=0.5, seed=2**40),
+    *VARIANTS,
+]
+
+
+@pytest.mark.parametrize("method", CONFIGURED, ids=repr)
+def test_a_method_comes_back_from_json_as_it_was(method):
+    """Of the same class, with the same arguments to the last bit."""
+    text = json.dumps(method_json(method), allow_nan=False)
+    again = method_of(json.loads(text))
+    assert type(again) is type(method)
+    assert again == method
+    assert method_of({"method": type(method).__name__}) == type(method)()
+
+
+class Own(Method):
+    """A method that no file can name."""
+
+    def formula(self, seen):
+        """Equal weights."""
+        return np.ones_like(seen.magnitudes), {}
+
+
+class DWAToo(DWA):
+    """A class of its own under another one."""
+
+
+@pytest.mark.parametrize("method", [Own(), DWAToo(), DWA, "dwa", None], ids=repr)
+def test_what_json_cannot_hold_is_refused(method):
+    """Reading it would have to import it by name."""
+    with pytest.raises(WeightError, match=r"Expected a method of lw.adaptive.* Found .*schedule"):
+        method_json(method)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"method": "os.system"},
+        {"method": ["DWA"]},
+        {"method": "DWA", "temperature": -1.0},
+        {"method": "DWA", "temperature": "2"},
+        {"method": "DWA", "beta": 1.0},
+        {"method": "ReLoBRaLo", "seed": 0.5},
+        {"method": "EnCodec", "shares": 3},
+        {"method": "SoftAdapt", "variant": ["original"]},
+        "DWA",
+        None,
+    ],
+    ids=repr,
+)
+def test_json_that_describes_no_method_is_refused(value):
+    """Whatever a file may hold, in a sentence."""
+    with pytest.raises(WeightError, match=r"Expected .* Found .*method_json"):
+        method_of(value)
