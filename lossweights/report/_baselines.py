@@ -57,8 +57,6 @@ def with_error(row: Mapping[Hashable, Any], metric: str) -> str:
 
 def _driver(row: Mapping[Hashable, Any]) -> str:
     driver = row["driver"]
-    return (
-        f"{driver} ({row[f'decrease/{driver}']:.0%})"
-        if isinstance(driver, str)
-        else "no single term"
-    )
+    if not isinstance(driver, str):
+        return "no single term"
+    return f"{driver} ({row[f'decrease/{driver}']:.0%})"

@@ -52,11 +52,8 @@ def best_of_front(front, count, reference):
 
 def sweep(space, seed):
     """64 trials, asked in batches of 16 by the default sampler, with the baselines of a sweep."""
-    sampler, first, found = (
-        Sampler(space, ["minimize"] * 2, seed, DEFAULT),
-        starting_points(space),
-        [],
-    )
+    sampler, found = Sampler(space, ["minimize"] * 2, seed, DEFAULT), []
+    first = starting_points(space)
     for start in range(0, 64, 16):
         asked = []
         for place in range(start, start + 16):

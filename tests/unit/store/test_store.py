@@ -83,7 +83,30 @@ def test_results_are_on_disk_and_in_the_study(root):
 
 
 def test_baselines_come_first_and_are_marked(root):
-    """Queued parameters are tried before anything is sampled, in their order."""
+    """Baselines are tried first, under their names, then what every search starts with."""
+    start = starting_points(SPACE)
+    contest = {
+        "equal": {"weights": {"mse": 1.0, "under": 1.0}, "parameters": start[0]},
+        "dwa": {"weights": {"mse": 1.0, "under": 1.0}, "method": {"name": "dwa"}},
+    }
+    made = manifest("demand", seed=0, baselines=start, contest=contest)
+    with Store.create(root, made, SPACE) as store:
+        asked = run(store, len(start) + 1)
+        again = store.retry(asked[0])
+    assert [a.parameters for a in asked[:-1]] == start
+    assert [a.kind for a in asked] == ["baseline", "start", "start", "trial"]
+    assert [a.baseline for a in (*asked, again)] == ["equal", None, None, None, "equal"]
+    assert [t.user_attrs.get("baseline") for t in study_trials(root)[:2]] == ["equal", None]
+    assert list_results(sweep_folder(root, "demand"))[0].asked == asked[0]
+    for damaged in (False, True):  # the study made anew from the result files knows them as well
+        if damaged:
+            (sweep_folder(root, "demand") / "study.db").write_bytes(b"none")
+        with Store.reopen(root, "demand", SPACE) as store:
+            assert [f.asked for f in store.take_history()] == asked
+
+
+def test_first_places_of_earlier_versions_are_all_baselines(root):
+    """Their sweeps go on as they began: what is tried first is of the one kind they had."""
     start = starting_points(SPACE)
     with create(root, start=start) as store:
         asked = run(store, len(start) + 1)
