@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from lossweights.base.names import MODEL
 from lossweights.base.palette import OKABE_ITO
 from lossweights.dominance.shares import shares
-from lossweights.report._baselines import baseline_trials
+from lossweights.report._baselines import baseline_rows, baseline_trials
 from lossweights.results.result import SweepResult
 
 
@@ -20,12 +20,12 @@ def figures(result: SweepResult) -> Iterator[tuple[str, str, go.Figure]]:
     """Title, caption and figure of each chart that the result has data for."""
     if result.trials.empty:
         return
+    marks = " Diamonds are baselines; those with a dot are trials." if baseline_rows(result) else ""
     if len(result.objectives) > 1:
         yield (
             "Trade-off",
             "Every completed trial by two objectives, coloured by the term that drove it. The "
-            "line joins the trials that no other beats. Diamonds are baselines: those with a dot "
-            "are trials, open ones were trained beside them.",
+            f"line joins the trials that no other beats.{marks}",
             trade_off(result),
         )
     yield (
