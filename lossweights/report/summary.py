@@ -38,6 +38,7 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     _plain(console, f"{details}\n" if details else "")
     console.print(pareto_table(result))
     if baselines := baseline_rows(result):
+        console.print()
         console.print(_table(baselines, TITLE))
     saved = {pick: pick_path(root, result.name, pick) for pick in result.standard_picks}
     saved = {pick: path for pick, path in saved.items() if path.exists()}

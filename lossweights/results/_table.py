@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lossweights.dominance.verdict import Verdict
+from lossweights.loss.adaptive import method_of
 from lossweights.records import Outcome, TrialResult
 from lossweights.results.contest import Contestant
 from lossweights.results.folder import Finished
@@ -59,7 +60,7 @@ def baseline_row(
         scales: What relative weights were divided by, or ``None``.
         aims: What the sweep aims at besides.
     """
-    method = None if contestant.method is None else str(contestant.method["name"])
+    method = None if contestant.method is None else method_of(contestant.method).name
     shown = replace(result, weights=last_weights(result))
     row = _row(shown, verdict, objectives, scales, aims)
     return {"name": contestant.name, "method": method, **row}

@@ -234,7 +234,6 @@ class Sweep(AbstractSweep):
             **({} if self.prune is None else {"prune": str(self.prune)}),
             **({} if self.sampler is None else {"sampler": describe_sampler(self.sampler)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
-            **({"baselines": ", ".join(raced)} if (raced := self.contest_baselines.names) else {}),
             **{field: str(said) for field, said in self.aims.to_json().items()},
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }

@@ -7,7 +7,7 @@ import pytest
 from lossweights import adaptive
 from lossweights.base.errors import LossweightsError, RecipeError, SpaceError, WeightError
 from lossweights.base.strict_json import dump_json, parse_json
-from lossweights.loss.adaptive import Method
+from lossweights.loss.adaptive import Method, method_of
 from lossweights.search.baselines import Baselines, check_baselines, parse_baselines
 from lossweights.search.space import Fixed, LogUniform, Simplex, Space, Uniform
 
@@ -70,7 +70,7 @@ def test_inside_is_what_the_space_holds_and_the_rest_is_outside():
     outside = found.outside(SPACE, MAGNITUDES)
     assert sorted([*found.inside(SPACE), *(each.name for each in outside)]) == sorted(found.names)
     assert {each.name: each.weights for each in outside}["today-2"]["mse"] == 2.0
-    methods = {each.name: each.method["name"] for each in outside if each.method}
+    methods = {each.name: method_of(each.method).name for each in outside if each.method}
     assert methods == dict(zip(METHODS, METHODS, strict=True))
 
 
@@ -129,8 +129,8 @@ def test_nothing_is_raced_twice():
 def test_a_method_of_the_users_own_stands_for_its_name():
     """Its numbers count, also where a group names it; a second one has a name of its own."""
     found = check_baselines(["all", adaptive.DWA(1.0), adaptive.DWA(3.0)], SPACE)
-    dwa = {name: said["method"] for name, said in found.to_json(SPACE).items() if "dwa" in name}
-    assert {name: said["temperature"] for name, said in dwa.items()} == {"dwa": 1.0, "dwa-2": 3.0}
+    methods = {each.name: each.method for each in found.entries if "dwa" in each.name}
+    assert methods == {"dwa": adaptive.DWA(1.0), "dwa-2": adaptive.DWA(3.0)}
 
 
 def test_one_term_has_nothing_to_be_weighed_against():

@@ -87,7 +87,7 @@ def test_baselines_come_first_and_are_marked(root):
     start = starting_points(SPACE)
     contest = {
         "equal": {"weights": {"mse": 1.0, "under": 1.0}, "parameters": start[0]},
-        "dwa": {"weights": {"mse": 1.0, "under": 1.0}, "method": {"name": "dwa"}},
+        "dwa": {"weights": {"mse": 1.0, "under": 1.0}, "method": {}},
     }
     made = manifest("demand", seed=0, baselines=start, contest=contest)
     with Store.create(root, made, SPACE) as store:
