@@ -91,7 +91,7 @@ sweep = lw.Sweep(
     },
     metrics={"rmse": lw.metrics.RMSE(), "shortfall": lw.metrics.Shortfall()},
     objectives={"rmse": "minimize", "shortfall": "minimize"},
-    baselines=[{"mse": 1.0, "under": 1.0, "boundary": 0.2}],  # the article's weights
+    baselines=["default", {"mse": 1.0, "under": 1.0, "boundary": 0.2}],  # the article's weights
     epochs=20,
     batch_size=64,
 )

@@ -64,7 +64,7 @@ sweep = lw.Sweep(
     },
     metrics={"dice": lw.metrics.Dice(), "boundary_iou": lw.metrics.BoundaryIoU()},
     objectives={"dice": "maximize", "boundary_iou": "maximize"},
-    baselines=[{"ce": 1.0, "dice": 0.01, "boundary": 0.2}],  # the article's weights
+    baselines=["default", {"ce": 1.0, "dice": 0.01, "boundary": 0.2}],  # the article's weights
     optimizer=make_optimizer(),
     epochs=10,
     batch_size=16,

@@ -18,9 +18,9 @@ from closed import PROBLEMS, Problem
 from measure import Scale
 from optuna.trial import TrialState
 
-from lossweights.search.baselines import baselines
 from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import NAMES
+from lossweights.search.start import starting_points
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def search(
 ) -> dict[str, object]:
     """One search: hypervolume and gap along it, diverged trials, and the sampler's seconds."""
     noise = np.random.default_rng([seed, 1])
-    first = baselines(problem.space)
+    first = starting_points(problem.space)
     asking = 0.0
     clock = time.perf_counter()
     ours = Sampler(problem.space, ["minimize"] * problem.objectives, seed, sampler)

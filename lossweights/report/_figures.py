@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from lossweights.base.names import MODEL
 from lossweights.base.palette import OKABE_ITO
 from lossweights.dominance.shares import shares
+from lossweights.report._baselines import baseline_rows, baseline_trials
 from lossweights.results.result import SweepResult
 
 
@@ -18,11 +20,12 @@ def figures(result: SweepResult) -> Iterator[tuple[str, str, go.Figure]]:
     """Title, caption and figure of each chart that the result has data for."""
     if result.trials.empty:
         return
+    marks = " Diamonds are baselines; those with a dot are trials." if baseline_rows(result) else ""
     if len(result.objectives) > 1:
         yield (
             "Trade-off",
             "Every completed trial by two objectives, coloured by the term that drove it. The "
-            "line joins the trials that no other beats.",
+            f"line joins the trials that no other beats.{marks}",
             trade_off(result),
         )
     yield (
@@ -71,7 +74,34 @@ def trade_off(result: SweepResult) -> go.Figure:
         name="Pareto front",
         line={"color": "#666", "dash": "dot", "shape": "hv"},
     )
+    inside = baseline_trials(result)
+    _add_baselines(figure, "baselines, trials", inside, "baseline", "diamond-open-dot", (x, y))
+    _add_baselines(figure, "baselines beside", result.baselines, "name", "diamond-open", (x, y))
     return figure.update_layout(xaxis_title=x, yaxis_title=y, legend_title="driven by")
+
+
+def _add_baselines(
+    figure: go.Figure,
+    title: str,
+    rows: pd.DataFrame,
+    name: str,
+    symbol: str,
+    axes: tuple[str, str],
+) -> None:
+    """Marks with names around the baselines that trained to the end, if there are any."""
+    x, y = axes
+    rows = rows.dropna(subset=[x, y])
+    if rows.empty:
+        return
+    figure.add_scatter(
+        x=rows[x],
+        y=rows[y],
+        mode="markers+text",
+        name=title,
+        marker={"color": "#000", "size": 14, "symbol": symbol},
+        text=list(rows[name]),
+        textposition="top center",
+    )
 
 
 def sensitivity(result: SweepResult) -> go.Figure:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from lossweights.base.files import write_atomic
+from lossweights.report._baselines import NOTE, TITLE, baseline_rows
 from lossweights.report._figures import figures
 from lossweights.report._front import front_note
 from lossweights.report.summary import front_title, pareto_rows, scale_note
@@ -68,6 +69,7 @@ def render(result: SweepResult) -> str:
 <h2>{html.escape(front_title(result, len(pareto_rows(result))))}</h2>
 {_front_table(result)}
 {_notes(result)}
+{_baseline_table(result)}
 <p>{html.escape(scale_note(result))}</p>
 {charts}
 </body>
@@ -84,6 +86,15 @@ def _fragment(figure: go.Figure) -> str:
 def _front_table(result: SweepResult) -> str:
     rows = pareto_rows(result)
     return _table(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
+
+
+def _baseline_table(result: SweepResult) -> str:
+    """What people use instead of a search, beside what the search found."""
+    rows = baseline_rows(result)
+    if not rows:
+        return ""
+    table = _table(list(rows[0]), [list(row.values()) for row in rows])
+    return f"<h2>{TITLE}</h2>\n<p>{html.escape(NOTE)}</p>\n{table}"
 
 
 def _notes(result: SweepResult) -> str:

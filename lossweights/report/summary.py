@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from lossweights.base.commands import from_here, program
+from lossweights.report._baselines import TITLE, baseline_rows, with_error
 from lossweights.report._front import front_note
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
 from lossweights.results.stopped import stopped_early
 from lossweights.results.weights import pick_path, promoted_path
 
+_TEXTS = ("driven by", "baseline")  # columns that are read from the left
 ROWS = 16  # of a long front, evenly spread; the report has them all
 
 
@@ -36,6 +37,9 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     details = result.sweep_verdict.details
     _plain(console, f"{details}\n" if details else "")
     console.print(pareto_table(result))
+    if baselines := baseline_rows(result):
+        console.print()
+        console.print(_table(baselines, TITLE))
     saved = {pick: pick_path(root, result.name, pick) for pick in result.standard_picks}
     saved = {pick: path for pick, path in saved.items() if path.exists()}
     if saved:
@@ -66,18 +70,14 @@ def _row(result: SweepResult, alike: Sequence[Mapping[Hashable, Any]]) -> dict[s
     """One row for trials whose objectives are equal to four digits."""
     shown = min(alike, key=lambda row: (row["number"] != result.knee.number, row["number"]))
     others = f" and {len(alike) - 1} alike" if len(alike) > 1 else ""
+    names = [row["baseline"] for row in alike if isinstance(row["baseline"], str)]
+    named = f" ({', '.join(names)})" if names else ""
     return {
-        "trial": f"{shown['number']}{others}",
+        "trial": f"{shown['number']}{others}{named}",
         **{f"weight {term}": f"{shown[f'relative/{term}']:.4g}" for term in result.terms},
-        **{name: _with_error(shown, name) for name in result.objectives},
+        **{name: with_error(shown, name) for name in result.objectives},
         "driven by": driven_by(result, int(shown["number"])),
     }
-
-
-def _with_error(row: Mapping[Hashable, Any], metric: str) -> str:
-    """The value of a metric, with its standard error if the trial had several seeds."""
-    error = row.get(f"stderr/{metric}", math.nan)
-    return f"{row[metric]:.4g}" + (f" ± {error:.2g}" if math.isfinite(error) else "")
 
 
 def scale_note(result: SweepResult) -> str:
@@ -93,16 +93,17 @@ def pareto_table(result: SweepResult) -> Table:
     spread = np.linspace(0, max(len(rows) - 1, 0), ROWS).round()
     kept = sorted({int(index) for index in spread}) if rows else []
     more = f" The report has all {len(rows)}." if len(rows) > ROWS else ""
-    table = Table(
-        title=front_title(result, len(rows)),
-        title_justify="left",
-        caption=scale_note(result) + more,
-        caption_justify="left",
-    )
+    shown = [rows[index] for index in kept]
+    return _table(shown, front_title(result, len(rows)), scale_note(result) + more)
+
+
+def _table(rows: Sequence[Mapping[str, str]], title: str, caption: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for column in rows[0] if rows else ():
-        table.add_column(column, justify="left" if column == "driven by" else "right", no_wrap=True)
-    for index in kept:
-        table.add_row(*rows[index].values())
+        side: Literal["left", "right"] = "left" if column in _TEXTS else "right"
+        table.add_column(column, justify=side, no_wrap=True)
+    for row in rows:
+        table.add_row(*row.values())
     return table
 
 
@@ -154,7 +155,9 @@ def _print_picks(
     for pick, path in saved.items():
         weights = result.best(pick)
         measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
-        where = f"trial {weights.origin['trial']}, {measured}"
+        baseline = weights.origin.get("baseline")
+        named = f", the baseline {baseline}" if baseline else ""
+        where = f"trial {weights.origin['trial']}{named}, {measured}"
         _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
     for note in filter(None, [*result.notes, front_note(result)]):
         _plain(console, f"  {note}")

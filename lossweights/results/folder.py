@@ -41,14 +41,17 @@ class Asked:
     Attributes:
         number: Its number in the study.
         parameters: What was sampled.
-        kind: ``"trial"``, ``"baseline"``, or ``"warm"`` for what an earlier sweep found.
+        kind: ``"trial"``; ``"baseline"`` for one that was asked for; ``"warm"`` for what an
+            earlier sweep found; ``"start"`` for what every search begins with.
         retry_of: The failed trial whose weights it tries again, or ``None``.
+        baseline: Name of the baseline that it is, or ``None``.
     """
 
     number: int
     parameters: Mapping[str, float]
     kind: str
     retry_of: int | None = None
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def _record(finished: Finished) -> dict[str, Any]:
     return {
         "number": asked.number,
         "kind": asked.kind,
+        **({} if asked.baseline is None else {"baseline": asked.baseline}),
         "retry_of": asked.retry_of,
         "parameters": dict(asked.parameters),
         "times": list(finished.times),
@@ -200,6 +204,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "baselines": lambda of: (
         isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
     ),
+    "contest": lambda of: _each(of["contest"], lambda said: isinstance(said, dict)),
     "recipe": lambda of: isinstance(of["recipe"], dict),
     "prune": lambda of: isinstance(of["prune"], dict),
     "accepted": lambda of: (
@@ -274,9 +279,13 @@ def _read_result(path: Path) -> Finished:
         if path.name != _result_path(path, number).name:
             raise ValueError(f"the result of trial {number}")
         parameters = {str(k): float(v) for k, v in value["parameters"].items()}
-        retry_of = value.get("retry_of")
+        retry_of, baseline = value.get("retry_of"), value.get("baseline")
         asked = Asked(
-            number, parameters, str(value["kind"]), None if retry_of is None else int(retry_of)
+            number,
+            parameters,
+            str(value["kind"]),
+            None if retry_of is None else int(retry_of),
+            None if baseline is None else str(baseline),
         )
         times = tuple(int(time) for time in value.get("times", ()))
         result = TrialResult.from_json(value)

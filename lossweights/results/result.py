@@ -21,8 +21,11 @@ from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._learned import why_nothing_learned
 from lossweights.results._picks import Picked, Picks, directions_of
+from lossweights.results._table import RESERVED_COLUMNS as RESERVED_COLUMNS
 from lossweights.results._table import trial_row
+from lossweights.results.baselines import baselines_table
 from lossweights.results.constants import Constants, read_constants
+from lossweights.results.contest import Contest
 from lossweights.results.folder import (
     Finished,
     list_results,
@@ -37,10 +40,6 @@ from lossweights.search.selection import costs, pareto_mask
 from lossweights.search.wish import Wish
 
 log = logging.getLogger("lossweights")
-
-RESERVED_COLUMNS = (
-    *("number", "kind", "outcome", "driver", "seed", "seconds", "reason", "violation"),
-)
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class SweepResult:
             objectives are always known.
         remark: What whoever uses the saved winner must know, such as that its numbers are not those
             of its trial, or why its parameters alone could be saved; empty if nothing.
+        contest: Trainings beside the trials.
     """
 
     name: str
@@ -80,6 +80,7 @@ class SweepResult:
     aims: Aims = field(default_factory=Aims)
     directions: Mapping[str, str | None] = field(default_factory=dict)
     remark: str = ""
+    contest: Contest = field(default_factory=Contest)
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
@@ -127,25 +128,26 @@ class SweepResult:
     def trials(self) -> pd.DataFrame:
         """One row a trial.
 
-        Columns: number, kind, outcome, driver, seed, seconds, reason; a column for each metric;
-        and for each term ``weight/``, ``relative/``, ``share/`` and ``decrease/`` with its name.
-        ``weight`` multiplied the term in training; ``relative`` is that times the term's scale.
-        Losses that the model adds by itself have ``share/model`` and ``decrease/model``.
+        Columns: number, kind, baseline (its name, if it is one), outcome, driver, seed, seconds,
+        reason; a column for each metric; and for each term ``weight/``, ``relative/``, ``share/``
+        and ``decrease/`` with its name. ``weight`` multiplied the term in training; ``relative`` is
+        that times the term's scale. Losses that the model adds by itself have ``share/model`` and
+        ``decrease/model``.
         With several seeds also ``stderr/`` and the name of each metric: its standard error.
         With constraints also violation: in sum, in parts of their bounds; 0 for a feasible trial.
         """
-        return pd.DataFrame(
-            [
-                trial_row(
-                    finished,
-                    self.verdicts.get(number),
-                    self.objectives,
-                    self.scales or {},
-                    self.aims,
-                )
-                for number, finished in sorted(self.finished.items())
-            ]
-        )
+        ended, shown = sorted(self.finished.items()), (self.objectives, self.scales, self.aims)
+        return pd.DataFrame([trial_row(f, self.verdicts.get(n), *shown) for n, f in ended])
+
+    @cached_property
+    def baselines(self) -> pd.DataFrame:
+        """One row for each baseline that is no trial, since its weights are outside the space.
+
+        Columns: name, method (that moved its weights, if one did), then those of `trials` from
+        outcome on. Of weights that moved those are shown that were in force last.
+        """
+        shown = (self.objectives, self.scales, self.aims, self.baseline)
+        return baselines_table(self.contest, *shown)
 
     @cached_property
     def pareto(self) -> pd.DataFrame:
@@ -227,7 +229,7 @@ class SweepResult:
         if isinstance(pick, Wish):
             pick = pick.pick
         number, note = self._picked(pick)
-        result = self.finished[number].result
+        result, baseline = self.finished[number].result, self.finished[number].asked.baseline
         return WeightSet(
             weights=result.weights,
             name=f"{self.name}@{pick}",
@@ -239,6 +241,7 @@ class SweepResult:
                 "trial": number,
                 "pick": pick,
                 "seed": result.seed,
+                **({} if baseline is None else {"baseline": baseline}),
                 **self._remarks(note),
             },
             recorded=True,

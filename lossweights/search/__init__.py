@@ -3,7 +3,8 @@
 Doors:
 
 - `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Simplex`;
-- `baselines`: the weight sets that every sweep tries first;
+- `start`: the parameter values that every sweep tries first;
+- `baselines`: what a sweep has to beat, and which of it is inside the space;
 - `warm`: what an earlier sweep found, as first points of another space;
 - `suggest`: ranges for the weights, from one look at a model;
 - `redundant`: a common factor that is searched for nothing;

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lossweights.search.baselines import equal_weights
 from lossweights.search.space import Space
+from lossweights.search.start import equal_weights
 
 
 def warm_parameters(space: Space, earlier: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

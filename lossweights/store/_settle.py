@@ -115,7 +115,7 @@ def _place(settled: Settled, asked: Asked) -> int:
 
 def _asked(row: FrozenTrial) -> Asked:
     kind, retry_of = row.user_attrs.get("kind", "trial"), row.user_attrs.get(RETRY_OF)
-    return Asked(row.number, dict(row.params), str(kind), retry_of)
+    return Asked(row.number, dict(row.params), str(kind), retry_of, row.user_attrs.get("baseline"))
 
 
 def _cut_short(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -249,8 +250,7 @@ class Store:
     def propose(self) -> Asked:
         """The next trial. Until it is begun it can be given up without a trace.
 
-        Weights to be tried again come first, then those of `first_places`, then what the sampler
-        makes of all that it has learned.
+        Weights to be tried again come first, then `first_places`, then what the sampler makes.
         """
         for finished in self.take_history():
             self.learn(finished)
@@ -258,16 +258,16 @@ class Store:
             return self._again(self._due.popleft())
         place = self._place_count
         if place < len(self._first):
-            parameters, kind = self._first[place]
-            self._sampler.expect(place, parameters)
+            asked = replace(self._first[place], number=self._trial_count)
+            self._sampler.expect(place, asked.parameters)
         else:
-            parameters, kind = self._sampler.ask(place), "trial"
+            asked = Asked(self._trial_count, self._sampler.ask(place), "trial")
         self._place_count += 1
-        return self._propose(Asked(self._trial_count, parameters, kind), place)
+        return self._propose(asked, place)
 
     def retry(self, asked: Asked) -> Asked:
         """A new trial with the weights of one that failed."""
-        again = Asked(self._trial_count, asked.parameters, asked.kind, retry_of=asked.number)
+        again = replace(asked, number=self._trial_count, retry_of=asked.number)
         return self._propose(again, self._places[asked.number])
 
     def _again(self, asked: Asked) -> Asked:

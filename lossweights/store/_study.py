@@ -241,7 +241,8 @@ def _cause(error: BaseException) -> BaseException:
 def attributes(asked: Asked, weights: Mapping[str, float]) -> dict[str, Any]:
     """What the study notes of a trial when it begins. Each note costs a millisecond to write."""
     retry = {} if asked.retry_of is None else {RETRY_OF: asked.retry_of}
-    return {"kind": asked.kind, "weights": dict(weights), **retry}
+    named = {} if asked.baseline is None else {"baseline": asked.baseline}
+    return {"kind": asked.kind, "weights": dict(weights), **named, **retry}
 
 
 def end_attributes(outcome: Outcome, rungs: Mapping[int, Sequence[float]]) -> dict[str, Any]:

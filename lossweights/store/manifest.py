@@ -8,7 +8,7 @@ from typing import Any
 
 from lossweights.base.errors import SweepChanged, TermError
 from lossweights.base.versions import versions
-from lossweights.results.folder import FORMAT, VERSION
+from lossweights.results.folder import FORMAT, VERSION, Asked
 from lossweights.search.aims import Aims
 from lossweights.search.samplers import BEFORE
 from lossweights.search.space import Space
@@ -17,9 +17,11 @@ from lossweights.search.space import Space
 # baseline follows from data and terms.
 _RUN = (
     *("script", "module", "root", "created", "shown", "trials", "tracking", "accepted", "choice"),
+    "raced",  # what follows from it is compared
 )
 _FREE = (*_RUN, "baseline")
 _SETTINGS = "keras"
+_CONTEST = "contest"
 # What no flag accepts: the study on disk could not be gone on with.
 _FIRM = ("format", "version", "name", "objectives", "space")
 _NOT_THERE = object()  # which is another thing than a field that is null
@@ -32,6 +34,8 @@ def make_manifest(
     space: Space,
     objectives: Mapping[str, str],
     baselines: Sequence[Mapping[str, float]],
+    contest: Mapping[str, Any] | None = None,
+    raced: str | None = None,
     scales: Mapping[str, float] | None,
     seed: int,
     script: str | None,
@@ -55,6 +59,8 @@ def make_manifest(
         space: What is sampled.
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         baselines: Parameter values that are tried first.
+        contest: What the sweep has to beat, as `lossweights.search.baselines.Baselines` says it.
+        raced: What was asked for in place of what the sweep declares, or ``None``.
         scales: What sampled weights are divided by, or ``None``.
         seed: Seed of sampler and trainings.
         script: Path of the launching script, for ``lossweights resume``.
@@ -85,6 +91,8 @@ def make_manifest(
         **(Aims() if aims is None else aims).to_json(),
         "space": space.describe(),
         "baselines": [dict(parameters) for parameters in baselines],
+        "contest": dict(contest or {}),
+        **({} if raced is None else {"raced": raced}),
         "scales": None if scales is None else dict(scales),
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
@@ -96,11 +104,27 @@ def make_manifest(
     }
 
 
-def first_places(manifest: Mapping[str, Any]) -> list[tuple[dict[str, float], str]]:
-    """Parameter values that are tried before anything is sampled, and of which kind each is."""
+def first_places(manifest: Mapping[str, Any]) -> list[Asked]:
+    """What is tried before anything is sampled, by place: of which kind, and as what baseline.
+
+    Earlier versions called all of it a baseline but what came from another sweep.
+    """
     warm = [dict(each) for each in dict(manifest.get("warm", {})).get("parameters", ())]
     rest = [dict(each) for each in manifest.get("baselines", ()) if dict(each) not in warm]
-    return [(each, "warm") for each in warm] + [(each, "baseline") for each in rest]
+    kinds = ["warm"] * len(warm) + ["start" if _CONTEST in manifest else "baseline"] * len(rest)
+    named = _inside(manifest)
+    places = []
+    for place, (parameters, kind) in enumerate(zip([*warm, *rest], kinds, strict=True)):
+        names = [name for name, inside in named.items() if inside == parameters]
+        name = names[0] if names else None
+        places.append(Asked(place, parameters, "baseline" if name else kind, baseline=name))
+    return places
+
+
+def _inside(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameter values of the baselines inside the space, by name."""
+    said = dict(manifest.get(_CONTEST, {}))
+    return {name: each["parameters"] for name, each in said.items() if "parameters" in each}
 
 
 def check_same(
@@ -121,7 +145,10 @@ def check_same(
     Raises:
         SweepChanged: Names each field with its old and new value.
     """
-    free = _FREE if _SETTINGS in old else (*_FREE, _SETTINGS)  # earlier versions wrote none
+    # Earlier versions wrote no settings, and had no contest.
+    free = (*_FREE, *(field for field in (_SETTINGS, _CONTEST) if field not in old))
+    if _CONTEST not in old and "baselines" in new:
+        new = {**new, "baselines": _without_ablations(old, new)}
     before, after = (dict(_flat(_comparable(each, free))) for each in (old, new))
     changed: list[dict[str, Any]] = [
         {"field": key, "was": before.get(key), "is": after.get(key)}
@@ -133,6 +160,13 @@ def check_same(
     if refused:
         raise SweepChanged(_message(old.get("name"), refused))
     return changed
+
+
+def _without_ablations(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Any]:
+    """What is tried first, less what an earlier version did not leave out by itself."""
+    left_out = [p for name, p in _inside(new).items() if name.startswith("without:")]
+    before = old.get("baselines", ())
+    return [each for each in new.get("baselines", ()) if each in before or each not in left_out]
 
 
 def _is_spelled_out_by_one(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

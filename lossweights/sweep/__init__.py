@@ -7,6 +7,7 @@ Doors:
 - `abstract`: `AbstractSweep`, what can be run, launched and loaded by a worker;
 - `prepared`: `Prepared`, a sweep whose data are loaded, as driver and workers see it;
 - `prune`: which trials stop early, as declared, asked for, or kept from before;
+- `raced`: what a run has to beat, likewise;
 - `flags`, `launch`: the options of a run on the command line, and launching with them;
 - `remove`: `remove_sweep`, which deletes a sweep with its weight sets and MLflow runs.
 

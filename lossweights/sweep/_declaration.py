@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from lossweights.search.aims import Aims
+from lossweights.search.baselines import NO_BASELINES, Baselines
 from lossweights.search.samplers import SamplerLike
 from lossweights.search.space import Space
 from lossweights.sweep.prepared import Prepared
@@ -21,6 +22,7 @@ class Declaration(Protocol):
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
+        contest_baselines: What the sweep has to beat; by default nothing.
         aims: Wish and constraints; by default none.
         sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
@@ -33,6 +35,7 @@ class Declaration(Protocol):
     objectives: Mapping[str, str]
     seed: int
     baselines: Sequence[Mapping[str, float]]
+    contest_baselines: Baselines = NO_BASELINES
     sampler: SamplerLike | None
     aims: Aims = Aims()
     trainers: ClassVar[Sequence[str]]

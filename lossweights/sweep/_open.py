@@ -23,6 +23,7 @@ from lossweights.sweep._location import module_of
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._warm import warm_start
 from lossweights.sweep.prepared import Prepared
+from lossweights.sweep.raced import raced_in
 from lossweights.tracking import place_of_new, place_of_resumed, without_password
 
 log = logging.getLogger("lossweights")
@@ -52,10 +53,14 @@ def open_store(
         SweepLocked: Another process drives the sweep.
         SweepChanged: The sweep is not the one that was started.
         StoreError: The folder cannot be written.
-        RecipeError: Nothing of the sweep that it is to start from can be tried.
+        RecipeError: Nothing of the sweep that it is to start from can be tried, or what was asked
+            for names no baselines.
+        WeightError: The weights of a baseline are none once they are divided by the scales.
     """
     old = read_manifest(options.root, name) if options.resume else None
-    sampler = _sampler_of(sweep, old)
+    sampler, raced = _sampler_of(sweep, old), raced_in(sweep, options, old)
+    if prepared.scales is not None:
+        raced.baselines.check_scales(sweep.space, prepared.scales)
     if old is not None:
         warm = old.get("warm")
     elif options.warm_start is not None:
@@ -70,7 +75,9 @@ def open_store(
         space=sweep.space,
         objectives=sweep.objectives,
         aims=sweep.aims,
-        baselines=sweep.baselines,
+        baselines=raced.first,
+        contest=raced.baselines.to_json(sweep.space),
+        raced=raced.asked,
         scales=prepared.scales,
         baseline=prepared.baseline,
         seed=sweep.seed,

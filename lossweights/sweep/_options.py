@@ -32,6 +32,7 @@ class RunOptions:
     patience: int | None = None
     min_growth: float = 0.01
     prune: bool = False
+    baselines: str | None = None
     warm_start: str | None = None
     max_retries: int = 1
     quiet: bool = False

@@ -15,10 +15,11 @@ from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.result import RESERVED_COLUMNS
-from lossweights.search.baselines import baselines as baselines_of
+from lossweights.search.baselines import BaselinesLike, check_baselines
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
 from lossweights.search.space import Space, SpaceLike
+from lossweights.search.start import starting_points
 from lossweights.search.wish import Wish, refuse_weighted
 from lossweights.sweep._aims import declared_aims
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
@@ -58,7 +59,12 @@ class Sweep(AbstractSweep):
             every term; a mapping gives these magnitudes; ``None`` takes weights as sampled. If the
             model adds losses by itself, such as regularisers, ``"data"`` brings the magnitudes to a
             mean of 1, so that their balance with the terms stays as it is unscaled.
-        baselines: Weight sets to try first, such as those in use today.
+        baselines: What the sweep has to beat: ``"all"``, ``"none"``, or a list of names, of weight
+            sets such as those in use today, and of methods of `lw.adaptive`. Names are ``equal``,
+            ``inverse``, ``only:TERM``, ``without:TERM``, ``uncertainty``, ``dwa``, ``softadapt``,
+            ``relobralo``, ``gradnorm`` and ``encodec``; ``all`` and ``default`` stand for several.
+            By default equal weights, each term left out, and ``uncertainty``. Those inside the
+            space are the first trials; see `docs/baselines.md`.
         probe_size: Most training rows on which magnitudes are measured each epoch.
         seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
             Magnitudes and metrics are then means over them, with standard errors.
@@ -101,7 +107,7 @@ class Sweep(AbstractSweep):
         batch_size: int = 64,
         seed: int = 0,
         scales: str | Mapping[str, float] | None = "data",
-        baselines: Sequence[Mapping[str, float]] = (),
+        baselines: BaselinesLike = None,
         probe_size: int = 1024,
         seeds: int = 1,
         early_stopping: EarlyStopping | None = None,
@@ -134,7 +140,9 @@ class Sweep(AbstractSweep):
         self.sampler = check_sampler(sampler)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
-        self.baselines = baselines_of(self.space, baselines)
+        self.contest_baselines = check_baselines(baselines, self.space)
+        inside = self.contest_baselines.inside(self.space)
+        self.baselines = starting_points(self.space, inside.values())
         self.prune = checked_prune(prune, self.objectives, self.problem.epochs)
         if self.prune is not None:
             self.check_prune()

@@ -13,6 +13,7 @@ from lossweights.base.code_hash import code_hash
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
 from lossweights.search.aims import Aims
+from lossweights.search.baselines import BaselinesLike, check_baselines
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler
 from lossweights.search.space import LogUniform, Space, SpaceLike
@@ -130,6 +131,8 @@ class FakeSweep(AbstractSweep):
         during: See `FakeTrainer`; a function of a module.
         capacity: See `FakeTrainer`.
         baselines: Parameter values to try first; by default none.
+        raced: Baselines, as `lossweights.Sweep` takes them; by default none. Those inside the space
+            are tried before what else is tried first.
         space: What is sampled; by default ``b`` in 0.01 to 100, with ``a`` fixed at 1.
         objectives: Of ``miss`` and ``cost``; by default both.
         aims: Wish and constraints on them; by default none.
@@ -149,6 +152,7 @@ class FakeSweep(AbstractSweep):
         during: During | None = None,
         capacity: int = 1,
         baselines: Sequence[Mapping[str, float]] = (),
+        raced: BaselinesLike = "none",
         space: SpaceLike | None = None,
         objectives: Mapping[str, str] | None = None,
         aims: Aims | None = None,
@@ -158,8 +162,11 @@ class FakeSweep(AbstractSweep):
         sampler: SamplerLike | None = None,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
-        self.name, self.seed, self.baselines = name, seed, list(baselines)
+        self.name, self.seed = name, seed
         self.space = Space(["a", "b"], spec)
+        self.contest_baselines = check_baselines(raced, self.space)
+        inside = list(self.contest_baselines.inside(self.space).values())
+        self.baselines = [*inside, *(each for each in baselines if each not in inside)]
         self.objectives = dict(objectives or {"miss": "minimize", "cost": "minimize"})
         self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity

@@ -136,7 +136,8 @@ def trial_params(finished: Finished) -> dict[str, Any]:
 def begin_tags(asked: Asked) -> dict[str, str]:
     """What is known of a trial when it begins."""
     retry = {} if asked.retry_of is None else {"lossweights.retry_of": str(asked.retry_of)}
-    return {"lossweights.trial": str(asked.number), **retry}
+    named = {} if asked.baseline is None else {"lossweights.baseline": asked.baseline}
+    return {"lossweights.trial": str(asked.number), **named, **retry}
 
 
 def end_tags(finished: Finished, verdict: Verdict | None) -> dict[str, str]:

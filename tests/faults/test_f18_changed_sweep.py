@@ -48,6 +48,7 @@ CHANGES = {
     "code it calls": ('member.weights["b"] > LIMIT', 'member.weights["b"] < LIMIT', "code.during"),
     "constant": ("LIMIT = 7.0", "LIMIT = 8.0", "code.during"),
     "baselines": ("seed=0", 'seed=0, baselines=[{"b": 1.0}]', "baselines"),
+    "what is raced": ("seed=0", 'seed=0, raced="uncertainty"', "contest.uncertainty"),
 }
 
 
@@ -186,7 +187,7 @@ def test_f18_every_field_of_the_manifest_is_compared(started):
     """A field that is added later is compared too, unless somebody says that it is free."""
     manifest = json.loads((started.sweep_folder / "manifest.json").read_text())
     free = {"script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice"}
-    free.add("root")
+    free |= {"root", "raced"}
     for field in set(manifest) - free - {"versions"}:
         with pytest.raises(SweepChanged, match=field):
             check_same(manifest, {**manifest, field: "other"})

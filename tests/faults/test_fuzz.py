@@ -34,6 +34,7 @@ MANIFEST = {
     "trials": 64,
     "seed": 0,
     "baselines": [{"b": 1.5}],
+    "contest": {"today": {"weights": {"a": 1.0, "b": 1.5}, "parameters": {"b": 1.5}}},
     "space": {"a": {"kind": "Fixed", "value": 1.0}},
     "accepted": [{"field": "code.during", "was": "x", "is": "y"}],
 }

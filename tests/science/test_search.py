@@ -6,10 +6,10 @@ import pytest
 from optuna.trial import TrialState
 from scipy.stats import norm
 
-from lossweights.search.baselines import baselines
 from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import DEFAULT
 from lossweights.search.space import LogUniform, Space
+from lossweights.search.start import starting_points
 
 from .flip_problems import optimum
 
@@ -52,7 +52,8 @@ def best_of_front(front, count, reference):
 
 def sweep(space, seed):
     """64 trials, asked in batches of 16 by the default sampler, with the baselines of a sweep."""
-    sampler, first, found = Sampler(space, ["minimize"] * 2, seed, DEFAULT), baselines(space), []
+    sampler, found = Sampler(space, ["minimize"] * 2, seed, DEFAULT), []
+    first = starting_points(space)
     for start in range(0, 64, 16):
         asked = []
         for place in range(start, start + 16):

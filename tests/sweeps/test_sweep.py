@@ -90,7 +90,8 @@ def test_result_is_what_is_on_disk(whole):
     result, root = whole
     assert numbers(SweepResult.read("tiny", root)) == numbers(result)
     assert result.trials["outcome"].tolist() == ["COMPLETE"] * TRIALS
-    assert result.trials["kind"].tolist() == ["baseline"] * 3 + ["trial"] * 2
+    assert result.trials["kind"].tolist() == ["baseline"] + ["start"] * 2 + ["trial"] * 2
+    assert result.trials["baseline"].dropna().to_dict() == {0: "equal"}
     assert result.verdict == SweepResult.read("tiny", root).verdict
 
 
@@ -481,11 +482,8 @@ BAD_INPUT = {
     "NaN weight": ({"baselines": [{"mse": np.nan, "under": 1.0}]}, WeightError, "nan"),
     "all-zero weights": ({"baselines": [{"mse": 0.0, "under": 0.0}]}, WeightError, "all zero"),
     "baseline without a term": ({"baselines": [{"mse": 1.0}]}, WeightError, "under"),
-    "baseline outside the space": (
-        {"baselines": [{"mse": 1.0, "under": 1e6}]},
-        SpaceError,
-        "Widen the space",
-    ),
+    "misspelt baseline": ({"baselines": ["without:undr"]}, RecipeError, "without:undr"),
+    "baseline in no list": ({"baselines": {"mse": 1.0, "under": 1.0}}, RecipeError, "a list"),
     "objective loss": ({"objectives": {"loss": "minimize"}}, ObjectiveError, "smallest weights"),
     "objective val_loss": (
         {"objectives": {"val_loss": "minimize"}},

@@ -45,11 +45,14 @@ def test_baselines_come_next_and_are_not_tried_twice(root):
     """One of them is what the earlier sweep found best."""
     front = SweepResult.read("earlier", root).pareto
     found = {"b": float(front["relative/b"].min())}
-    sweep = FakeSweep("later", baselines=[found, {"b": 50.5}])
+    today = [{"a": 1.0, **each} for each in (found, {"b": 50.5})]
+    sweep = FakeSweep("later", raced=today, baselines=[{"b": 0.5}])
     result = run(sweep, root, trials=16, warm_start="earlier")
-    assert found["b"] in kinds(result, "warm")["relative/b"].tolist()
-    assert kinds(result, "baseline")["relative/b"].tolist() == [50.5]
-    assert kinds(result, "baseline").number.tolist() == [4]
+    named = kinds(result, "baseline").set_index("baseline")
+    assert named["relative/b"].to_dict() == {"today": found["b"], "today-2": 50.5}
+    assert named.loc["today", "number"] < 4 == named.loc["today-2", "number"]
+    assert kinds(result, "start").number.tolist() == [5]
+    assert kinds(result, "warm")["relative/b"].is_unique
 
 
 def test_a_resumed_sweep_has_the_start_that_it_had(root):

@@ -11,6 +11,7 @@ from lossweights.report.page import figures, render, write_report
 from lossweights.results.result import SweepResult
 
 from ..samples import finished, save_sweep
+from .test_summary import with_baselines
 
 TRIALS = [
     finished(0, 3.0, 1.0),
@@ -152,3 +153,21 @@ def test_report_that_cannot_be_written_says_so(root):
     (root / "file").touch()
     with pytest.raises(StoreError, match="Cannot write"):
         write_report(result, root / "file" / "report.html")
+
+
+def test_baselines_are_in_table_and_chart(root):
+    """Those that are trials, and those beside them, with different marks."""
+    result = with_baselines(root)
+    page = Page(render(result))
+    assert "Baselines" in page.text
+    for name in ("0 (equal)", "only:mse", "dwa"):
+        assert name in page.text
+    (chart,) = [figure for title, _, figure in figures(result) if title == "Trade-off"]
+    marks = {trace.marker.symbol: tuple(trace.text) for trace in chart.data if trace.text}
+    assert marks["diamond-open-dot"] == ("equal",)
+    assert marks["diamond-open"] == ("only:mse",)
+
+
+def test_a_sweep_without_baselines_has_no_section_on_them(root):
+    """The caption of the chart does not speak of them either."""
+    assert "aseline" not in Page(render(read(root))).text

@@ -2,6 +2,7 @@
 
 import io
 import shlex
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.console import Console
 from lossweights.records import Outcome
 from lossweights.report.summary import print_summary, ui_command
 from lossweights.results.constants import write_constants
+from lossweights.results.contest import Contest, Contestant, Outing
 from lossweights.results.folder import sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
 
@@ -111,3 +113,42 @@ def test_a_sweep_that_learned_nothing_is_summed_up(root):
     assert "(rmse 1 at best against 0.5, shortfall 1 at best against 0.5)" in text
     assert "train for more epochs than 3, or with a larger learning rate." in text
     assert "promoted: none, since the sweep learned nothing" in text
+
+
+def with_baselines(root):
+    """A sweep of which one trial is a baseline; one was trained beside it, and one diverged."""
+    equal = finished(0, 3.0, 1.0, kind="baseline")
+    equal = replace(equal, asked=replace(equal.asked, baseline="equal"))
+    save_sweep(root, [equal, finished(1, 1.0, 3.0)])
+    entered = [Contestant(n, "baseline", {"mse": 1.0, "under": 0.0}) for n in ("only:mse", "dwa")]
+    outings = (
+        Outing("only:mse", 0, 0, finished(0, 1.25, 7.5).result),
+        Outing("dwa", 0, 0, finished(0, outcome=Outcome.DIVERGED).result),
+    )
+    contest = Contest({0: tuple(entered)}, outings)
+    return replace(SweepResult.read("demand", root), contest=contest)
+
+
+def test_baselines_are_named_in_front_and_picks_and_have_a_table(root):
+    """Those that are trials with their numbers, and those beside them, however they ended."""
+    result = with_baselines(root)
+    result.save_picks(root)
+    out = io.StringIO()
+    print_summary(result, root, Console(file=out, width=200))
+    front, _, rest = out.getvalue().partition("Baselines")
+    assert "0 (equal)" in front
+    table, _, picks = rest.partition("Weight sets")
+    rows = {line.split("│")[1].strip(): line for line in table.splitlines() if "│" in line}
+    assert {"equal", "only:mse", "dwa"} <= set(rows)
+    assert " 0 " in rows["equal"]
+    assert "1.25" in rows["only:mse"]
+    assert "7.5" in rows["only:mse"]
+    assert "diverged" in rows["dwa"]
+    assert "trial 0, the baseline equal, rmse 3" in picks
+
+
+def test_a_sweep_without_baselines_has_no_table_of_them(root):
+    """Nor a word on it."""
+    text, _ = printed(root, [finished(0)])
+    assert "Baselines" not in text
+    assert "the baseline" not in text

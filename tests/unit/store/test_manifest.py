@@ -13,8 +13,9 @@ from lossweights.base.code_hash import code_hash
 from lossweights.base.errors import SweepChanged
 from lossweights.base.strict_json import digest, dump_json
 from lossweights.data import Data
-from lossweights.search import baselines as search
+from lossweights.search.baselines import check_baselines
 from lossweights.search.space import Space
+from lossweights.search.start import starting_points
 from lossweights.store.manifest import check_same, make_manifest
 from lossweights.sweep._describe import describe_problem
 from lossweights.terms import as_term
@@ -90,12 +91,14 @@ def manifest(
         **{"optimizer": "adam", **options},
     )
     made = Space(list(terms), space or {"mse": 1.0, "under": lw.LogUniform(0.1, 10.0)})
+    raced = check_baselines(baselines, made)
     return make_manifest(
         describe_problem(problem, Data(data, (X, Y))),
         name="demand",
         space=made,
         objectives=objectives or {"rmse": "minimize"},
-        baselines=search.baselines(made, baselines),
+        baselines=starting_points(made, raced.inside(made).values()),
+        contest=raced.to_json(made),
         scales=scales,
         seed=seed,
         script=script,

@@ -18,9 +18,9 @@ from lossweights.results.folder import (
     write_results,
 )
 from lossweights.search.aims import Aims
-from lossweights.search.baselines import baselines
 from lossweights.search.samplers import STARTUP_TRIALS
 from lossweights.search.space import LogUniform, Space, Uniform
+from lossweights.search.start import starting_points
 from lossweights.store import Store
 from lossweights.store import _store as store_module
 from lossweights.store._study import lesson_of
@@ -83,8 +83,31 @@ def test_results_are_on_disk_and_in_the_study(root):
 
 
 def test_baselines_come_first_and_are_marked(root):
-    """Queued parameters are tried before anything is sampled, in their order."""
-    start = baselines(SPACE)
+    """Baselines are tried first, under their names, then what every search starts with."""
+    start = starting_points(SPACE)
+    contest = {
+        "equal": {"weights": {"mse": 1.0, "under": 1.0}, "parameters": start[0]},
+        "dwa": {"weights": {"mse": 1.0, "under": 1.0}, "method": {}},
+    }
+    made = manifest("demand", seed=0, baselines=start, contest=contest)
+    with Store.create(root, made, SPACE) as store:
+        asked = run(store, len(start) + 1)
+        again = store.retry(asked[0])
+    assert [a.parameters for a in asked[:-1]] == start
+    assert [a.kind for a in asked] == ["baseline", "start", "start", "trial"]
+    assert [a.baseline for a in (*asked, again)] == ["equal", None, None, None, "equal"]
+    assert [t.user_attrs.get("baseline") for t in study_trials(root)[:2]] == ["equal", None]
+    assert list_results(sweep_folder(root, "demand"))[0].asked == asked[0]
+    for damaged in (False, True):  # the study made anew from the result files knows them as well
+        if damaged:
+            (sweep_folder(root, "demand") / "study.db").write_bytes(b"none")
+        with Store.reopen(root, "demand", SPACE) as store:
+            assert [f.asked for f in store.take_history()] == asked
+
+
+def test_first_places_of_earlier_versions_are_all_baselines(root):
+    """Their sweeps go on as they began: what is tried first is of the one kind they had."""
+    start = starting_points(SPACE)
     with create(root, start=start) as store:
         asked = run(store, len(start) + 1)
     assert [a.parameters for a in asked[:-1]] == start
@@ -129,13 +152,13 @@ TRIALS = STARTUP_TRIALS + 3  # enough for the model of the sampler to matter
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """The parameters of a sweep that nothing disturbed."""
-    with create(tmp_path_factory.mktemp("root"), seed=3, start=baselines(SPACE)) as store:
+    with create(tmp_path_factory.mktemp("root"), seed=3, start=starting_points(SPACE)) as store:
         return parameters_of(run(store, TRIALS))
 
 
 def test_another_seed_asks_for_other_trials(root, uninterrupted):
     """The seed decides what is sampled, and nothing before that."""
-    start = baselines(SPACE)
+    start = starting_points(SPACE)
     with create(root, seed=4, start=start) as store:
         found = parameters_of(run(store, len(start) + 3))
     assert found[: len(start)] == uninterrupted[: len(start)]
@@ -144,7 +167,7 @@ def test_another_seed_asks_for_other_trials(root, uninterrupted):
 
 def test_same_seed_asks_for_the_same_trials_however_it_is_disturbed(root, uninterrupted):
     """Stopped between trials, killed in one before and in one after the sampler models them."""
-    with create(root, seed=3, start=baselines(SPACE)) as store:
+    with create(root, seed=3, start=starting_points(SPACE)) as store:
         found = run(store, 4)
     for trials in (6, STARTUP_TRIALS + 1):
         with reopen(root) as store:
@@ -157,7 +180,7 @@ def test_same_seed_asks_for_the_same_trials_however_it_is_disturbed(root, uninte
 
 def test_baseline_killed_among_baselines_is_not_lost(root, uninterrupted):
     """Baselines that still wait go before the retry; the set of trials is the same."""
-    with create(root, seed=3, start=baselines(SPACE)) as store:
+    with create(root, seed=3, start=starting_points(SPACE)) as store:
         store.ask()
     with reopen(root) as store:
         found = parameters_of(run(store, 5))
