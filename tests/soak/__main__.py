@@ -108,7 +108,7 @@ class Run:
         for pid in {pid for _, held in self.memory for pid in held}:
             series = [(done / self._trials, held[pid]) for done, held in self.memory if pid in held]
             middle = [held for part, held in series if 0.4 <= part <= 0.6]
-            late = [held for part, held in series if 0.9 <= part < 1]
+            late = [held for part, held in series if 0.8 <= part < 1]
             grown += [max(late) - max(middle)] if middle and late else []
         return max(grown) / 1e6 if grown else None
 
