@@ -1,12 +1,12 @@
 """Training: a problem, and the trainers that train a batch of weight sets and stream reports.
 
-Light, and there at once: `Trainer`, the contract of every trainer, with `Member`,
-`ReportFunction`, `Halts` (`NO_HALTS` is none) and `Standings`; `TrainingSetup`, how the trials of a
-sweep are trained, and `SetupRequest`, what that depends on. The others bring TensorFlow, and are
-imported when first named: `Trainers`, which builds
-the trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for
-several seeds, `ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would
-not train rightly. Other doors:
+Light, and there at once: `Trainer`, the contract of every trainer, with `Member`, `Adaptive`, how a
+member's weights move, `ReportFunction`, `Halts` (`NO_HALTS` is none) and `Standings`;
+`TrainingSetup`, how the trials of a sweep are trained, and `SetupRequest`, what that depends on.
+The others bring TensorFlow, and are imported when first named: `Trainers`, which builds the
+trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for several
+seeds, `ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would not train
+rightly. Other doors:
 
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
 - `optimizer`: a fresh optimizer, set as another one, and its description;
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossweights.training._contract import (
     NO_HALTS,
+    Adaptive,
     Halts,
     Member,
     ReportFunction,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_HALTS",
     "TRAINERS",
+    "Adaptive",
     "FitTrainer",
     "Halts",
     "Member",

@@ -11,7 +11,8 @@ weighs as many members of a stack as there are.
 - `Uncertainty`: inverse magnitudes, what learned uncertainties come to;
 - `EnCodec`: fixed shares of the gradient at the output.
 
-`Method` is what they have in common, and says what they do where a formula has no answer.
+`Method` is what they have in common, and says what they do where a formula has no answer;
+`method_json` and `method_of` write one down and read it.
 
 >>> method = Uncertainty()
 >>> state = method.start({"mse": 1.0, "under": 1.0})
@@ -22,6 +23,7 @@ weighs as many members of a stack as there are.
 from lossweights.loss.adaptive._dwa import DWA
 from lossweights.loss.adaptive._encodec import EnCodec
 from lossweights.loss.adaptive._gradnorm import GradNorm
+from lossweights.loss.adaptive._json import method_json, method_of
 from lossweights.loss.adaptive._method import Method, State
 from lossweights.loss.adaptive._relobralo import ReLoBRaLo
 from lossweights.loss.adaptive._softadapt import SoftAdapt
@@ -36,4 +38,6 @@ __all__ = [
     "SoftAdapt",
     "State",
     "Uncertainty",
+    "method_json",
+    "method_of",
 ]
