@@ -23,6 +23,7 @@ from lossweights.results._learned import why_nothing_learned
 from lossweights.results._picks import Picked, Picks, directions_of
 from lossweights.results._table import trial_row
 from lossweights.results.constants import Constants, read_constants
+from lossweights.results.contest import Contest, read_contest
 from lossweights.results.folder import (
     Finished,
     list_results,
@@ -54,7 +55,7 @@ class SweepResult:
         scales: Reference magnitude of each term that sampled weights were divided by, or ``None``.
         terms: How to build each term, where a description can say it.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
-        test: Metrics of the winner on test data, empty before the end or without test data.
+        contest: Trainings beside the trials: baselines outside the space, and confirmation.
         importance: For each metric the part of its variation that each term's weight explains,
             empty before the end.
         constants: For each objective its ``value`` for the best constant prediction of the
@@ -73,7 +74,7 @@ class SweepResult:
     scales: Mapping[str, float] | None
     terms: Mapping[str, Mapping[str, Any] | None]
     baseline: Mapping[str, float] | None = None
-    test: Mapping[str, float] = field(default_factory=dict)
+    contest: Contest = field(default_factory=Contest)
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     constants: Constants = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class SweepResult:
             scales,
             terms,
             baseline=manifest.get("baseline"),
-            test=winner.test,
+            contest=read_contest(folder),
             remark=winner.remark,
             importance=read_importance(folder),
             constants=read_constants(folder),

@@ -17,6 +17,7 @@ from lossweights.search.space import Space
 # baseline follows from data and terms.
 _RUN = (
     *("script", "module", "root", "created", "shown", "trials", "tracking", "accepted", "choice"),
+    "confirm",
 )
 _FREE = (*_RUN, "baseline")
 _SETTINGS = "keras"

@@ -12,6 +12,35 @@ from lossweights.search.space import Space
 from lossweights.sweep.prepared import Prepared
 
 
+class Raced(Protocol):
+    """The baselines that were asked for, as far as the contest needs them."""
+
+    def inside(self, space: Space) -> Mapping[str, Mapping[str, float]]:
+        """The parameter values of those that are trials, by name."""
+
+    def outside(
+        self, space: Space, magnitudes: Mapping[str, float] | None
+    ) -> Sequence[tuple[str, Mapping[str, float], Mapping[str, Any] | None]]:
+        """Name, relative weights and method of those that are not."""
+
+
+class _Nobody:
+    """No baselines."""
+
+    def inside(self, space: Space) -> Mapping[str, Mapping[str, float]]:
+        """None."""
+        return {}
+
+    def outside(
+        self, space: Space, magnitudes: Mapping[str, float] | None
+    ) -> Sequence[tuple[str, Mapping[str, float], Mapping[str, Any] | None]]:
+        """None."""
+        return ()
+
+
+NO_BASELINES = _Nobody()
+
+
 class Declaration(Protocol):
     """A sweep as it was declared; `lossweights.sweep.abstract.AbstractSweep` is one.
 
@@ -21,6 +50,9 @@ class Declaration(Protocol):
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
+        contest_baselines: What the sweep has to beat; by default nothing.
+        confirm: From how many seeds picks and baselines are trained anew at the end; ``None``
+            leaves that to the time that it takes.
         aims: Wish and constraints; by default none.
         sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
@@ -33,6 +65,8 @@ class Declaration(Protocol):
     objectives: Mapping[str, str]
     seed: int
     baselines: Sequence[Mapping[str, float]]
+    contest_baselines: Raced = NO_BASELINES
+    confirm: int | None = None
     sampler: SamplerLike | None
     aims: Aims = Aims()
     trainers: ClassVar[Sequence[str]]

@@ -16,7 +16,7 @@ from lossweights.search.aims import Aims
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler
 from lossweights.search.space import LogUniform, Space, SpaceLike
-from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.abstract import NO_BASELINES, AbstractSweep, Raced
 from lossweights.sweep.prepared import Prepared
 from lossweights.sweep.prune import checked_prune
 from lossweights.tracking import Ending
@@ -29,7 +29,8 @@ class FakeTrainer(Trainer):
     """Trains nothing: its numbers are sums of the weights, and no Keras is imported.
 
     With weights ``a`` and ``b`` the metrics end at ``miss = 1 / sqrt(b / a)`` and
-    ``cost = sqrt(b / a)``: each is better where the other is worse.
+    ``cost = sqrt(b / a)``: each is better where the other is worse. On test data they are the
+    same. Adaptive weights stay where they begin.
 
     >>> trainer = FakeTrainer(epochs=2)
     >>> results = trainer.train([Member({"a": 1.0, "b": 4.0}, seed=0)], lambda *_: True)
@@ -118,6 +119,7 @@ class FakeTrainer(Trainer):
             reason=reason,
             seconds=0.001,
             trainer=self.name,
+            test=dict(reports[-1].metrics) if member.tested and outcome is Outcome.COMPLETE else {},
         )
 
 
@@ -137,6 +139,8 @@ class FakeSweep(AbstractSweep):
         data: Stands for the data; another value is another data set.
         prune: Stops the worst trials early, as in `lossweights.Sweep`.
         sampler: See `lossweights.Sweep`.
+        contest_baselines: What the sweep has to beat; by default nothing.
+        confirm: From how many seeds it is confirmed where a run says nothing; by default none.
     """
 
     trainers = ("auto", "fake")
@@ -156,6 +160,8 @@ class FakeSweep(AbstractSweep):
         data: str = "data",
         prune: Prune = None,
         sampler: SamplerLike | None = None,
+        contest_baselines: Raced = NO_BASELINES,
+        confirm: int | None = 0,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
         self.name, self.seed, self.baselines = name, seed, list(baselines)
@@ -164,6 +170,7 @@ class FakeSweep(AbstractSweep):
         self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
+        self.contest_baselines, self.confirm = contest_baselines, confirm
         self.sampler = check_sampler(sampler)
         self.prune = checked_prune(prune, self.objectives, epochs)
 

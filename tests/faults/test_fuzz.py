@@ -178,7 +178,7 @@ def plain(folder):
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
 
 
-@given(damages(), st.sampled_from(["status.json", "ending.json", "test.json"]))
+@given(damages(), st.sampled_from(["status.json", "ending.json", "winner.json"]))
 @fuzz
 def test_fuzz_small_files(folder, damage, name):
     """What is read for people: the status never fails for its own file, the others by name."""
@@ -187,7 +187,7 @@ def test_fuzz_small_files(folder, damage, name):
     contents = {
         "status.json": json.dumps(STATUS).encode(),
         "ending.json": (folder / "ending.json").read_bytes(),
-        "test.json": b'{"trial": 1, "metrics": {"rmse": 1.0}}',
+        "winner.json": b'{"trial": 1, "val": {"rmse": 1.0}}',
     }
     (folder / name).write_bytes(damage(contents[name]))
     assert read_status(folder.parent.parent, "fake").describe()

@@ -31,7 +31,6 @@ def test_a_wish_is_trained_promoted_and_loaded(root):
     assert number == result.best_number("wish") == lw.load("tiny", root=root).origin["trial"]
     assert lw.load("tiny@wish", root=root).origin["note"].startswith("rmse 0.5 with shortfall 0.05")
     keras.models.load_model(model_path(root, "tiny", "wish"))
-    assert result.test
     assert result.notes[0] in (root / "studies" / "tiny" / "report.html").read_text("utf-8")
     assert result.trials["violation"].tolist() == [0.0] * 6
 
