@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lossweights.base.commands import command
 from lossweights.base.signals import Signals
@@ -108,7 +109,7 @@ class ContestStep:
         result = self._result()
         if self._wanted is not None or result.contest.looks or not result.has_best:
             return
-        contestants, most = self._contestants(result), DEFAULT_SEEDS[0]
+        contestants, most = self._contestants, DEFAULT_SEEDS[0]
         seconds = most * seconds_of(result, contestants)
         how = command("confirm", self._store.name, self._store.root)
         self._say(
@@ -117,7 +118,23 @@ class ContestStep:
         )
 
     def _result(self) -> SweepResult:
+        """The result of the trials, which do not change from here on, and the contest so far."""
+        return replace(self._trials, contest=self._journal.contest)
+
+    @cached_property
+    def _trials(self) -> SweepResult:
         return SweepResult.read(self._store.name, self._store.root)
+
+    @cached_property
+    def _outside(self) -> tuple[Contestant, ...]:
+        space, finished = self._sweep.space, self._trials.finished
+        return tuple(baselines_outside(self._raced, space, finished, self._scales))
+
+    @cached_property
+    def _contestants(self) -> tuple[Contestant, ...]:
+        space, finished = self._sweep.space, self._trials.finished
+        inside = baselines_inside(self._raced, space, finished)
+        return (*picks(self._trials, space), *inside, *self._outside)
 
     @property
     def _wanted(self) -> int | None:
@@ -127,29 +144,19 @@ class ContestStep:
             said = self._store.manifest.get("confirm")
         return self._sweep.confirm if said is None else said
 
-    def _contestants(self, result: SweepResult) -> tuple[Contestant, ...]:
-        space = self._sweep.space
-        return (
-            *picks(result, space),
-            *baselines_inside(self._raced, space, result.finished),
-            *baselines_outside(self._raced, space, result.finished, self._scales),
-        )
-
     def _beside(self, result: SweepResult) -> _Look | None:
         """The baselines that are no trials, from the seed of the sweep."""
-        outside = baselines_outside(self._raced, self._sweep.space, result.finished, self._scales)
-        look = _Look(BESIDE, tuple(outside), (self._sweep.seed,), begins=True)
-        contest = self._journal.contest
-        if contest.contestants.get(BESIDE, ()) != look.contestants:
+        look = _Look(BESIDE, self._outside, (self._sweep.seed,), begins=True)
+        if result.contest.contestants.get(BESIDE, ()) != look.contestants:
             return look
-        return None if not outside or contest.is_over(BESIDE) else replace(look, begins=False)
+        return replace(look, begins=False) if result.contest.missing(BESIDE) else None
 
     def _confirmation(self, result: SweepResult) -> _Look | None:
         """The confirmation that is due, if any: one that was cut off, or another one."""
         wanted = self._wanted
         if wanted == 0:
             return None
-        contest, contestants = self._journal.contest, self._contestants(result)
+        contest, contestants = result.contest, self._contestants
         last = contest.looks
         same = (
             last > 0

@@ -10,10 +10,8 @@ from typing import Any, Self
 
 from lossweights.base.errors import RecipeError
 from lossweights.results.result import SweepResult
-from lossweights.sweep._declaration import NO_BASELINES, Declaration, Raced
+from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._options import RunOptions
-
-__all__ = ["NO_BASELINES", "AbstractSweep", "Raced", "sweeps_made"]
 
 _made: ContextVar[list[AbstractSweep] | None] = ContextVar("_made", default=None)
 

@@ -16,7 +16,7 @@ from lossweights.search.aims import Aims
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler
 from lossweights.search.space import LogUniform, Space, SpaceLike
-from lossweights.sweep.abstract import NO_BASELINES, AbstractSweep, Raced
+from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prepared import Prepared
 from lossweights.sweep.prune import checked_prune
 from lossweights.tracking import Ending
@@ -139,7 +139,6 @@ class FakeSweep(AbstractSweep):
         data: Stands for the data; another value is another data set.
         prune: Stops the worst trials early, as in `lossweights.Sweep`.
         sampler: See `lossweights.Sweep`.
-        contest_baselines: What the sweep has to beat; by default nothing.
         confirm: From how many seeds it is confirmed where a run says nothing; by default none.
     """
 
@@ -160,7 +159,6 @@ class FakeSweep(AbstractSweep):
         data: str = "data",
         prune: Prune = None,
         sampler: SamplerLike | None = None,
-        contest_baselines: Raced = NO_BASELINES,
         confirm: int | None = 0,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
@@ -170,7 +168,7 @@ class FakeSweep(AbstractSweep):
         self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
-        self.contest_baselines, self.confirm = contest_baselines, confirm
+        self.confirm = confirm
         self.sampler = check_sampler(sampler)
         self.prune = checked_prune(prune, self.objectives, epochs)
 
