@@ -82,6 +82,8 @@ class ContestStep:
     ) -> None:
         """Train what is due: baselines that are no trials, then the confirmation.
 
+        Where it is not confirmed for the time that it takes, say so, and how to.
+
         Raises:
             Interrupted: A signal asked to stop; the sweep can be resumed.
             StoreError: The disk takes no more; the sweep can be resumed.
@@ -103,8 +105,10 @@ class ContestStep:
                 self._train(look, driver, executor.capacity * executor.slots)
         if driver.out_of_time:
             self._telemetry.contest_out_of_time()
+        else:
+            self._say_how()
 
-    def say_how(self) -> None:
+    def _say_how(self) -> None:
         """Where nothing was confirmed and nobody said no, say what it takes, and how."""
         result = self._result()
         if self._wanted is not None or result.contest.looks or not result.has_best:

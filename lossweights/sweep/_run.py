@@ -77,7 +77,6 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     # 6. What the picks have to beat is trained, and all of them from fresh seeds.
                     if in_time:
                         contest.run(crew.executor, signals, loop.policy, deadline)
-                        contest.say_how()
             # 7. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)

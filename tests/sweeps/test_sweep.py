@@ -49,8 +49,9 @@ def make(**changes):
 def run(root, trials=TRIALS, *, resume=False, name=None, tracking=False, trainer="fit", **changes):
     """Run the tiny sweep in silence and without MLflow, by what takes least to compile."""
     return make(**changes).run(
-        trials, root=root, resume=resume, name=name, tracking=tracking, trainer=trainer, quiet=True
-    )
+        trials, root=root, resume=resume, name=name, tracking=tracking, trainer=trainer, quiet=True,
+        confirm=0,
+    )  # fmt: skip
 
 
 def numbers(result):

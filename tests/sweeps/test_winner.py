@@ -120,7 +120,7 @@ def run(root, build_model, trainer, **changes):
     """Run a sweep of four trials of a model."""
     given = {"build_model": build_model, "load_data": load_data, **changes}
     sweep = lw.Sweep(**arguments(**given))
-    options = {"tracking": False, "quiet": True, "workers": 0}
+    options = {"tracking": False, "quiet": True, "workers": 0, "confirm": 0}
     return sweep.run(4, root=root, trainer=trainer, **options)
 
 

@@ -15,7 +15,7 @@ from lossweights.testing import FakeSweep
 
 from .tiny import arguments
 
-OPTIONS = {"workers": 0, "tracking": False, "quiet": True}
+OPTIONS = {"workers": 0, "tracking": False, "quiet": True, "confirm": 0}
 # Of the fake sweep `miss * cost` is 1: both cannot be below 1.
 REACHED = Aims(constraints=(Condition("miss", "<=", 0.5),))
 OUT_OF_REACH = Aims(wish=(Condition("miss", "<=", 0.2), Condition("cost", "<=", 0.8)))
