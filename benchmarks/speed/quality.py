@@ -48,7 +48,7 @@ def batched(seed: int, trials: int) -> tuple[Points, dict[str, float]]:
     sweep = bike_demand.sweep  # itself, no copy: a worker finds what the script holds
     sweep.seed = seed
     with tempfile.TemporaryDirectory() as root:
-        result = sweep.run(trials=trials, root=root, tracking=False, quiet=True)
+        result = sweep.run(trials=trials, root=root, tracking=False, quiet=True, confirm=0)
         scales = read_manifest(Path(root), sweep.name)["scales"]
     return result.trials[list(sweep.objectives)].to_numpy(), scales
 

@@ -1,4 +1,4 @@
-"""The command line: ``lossweights run | plan | resume | status | list | best | export | ...``."""
+"""The command line: ``lossweights run | plan | resume | confirm | status | list | ...``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,7 +18,13 @@ from lossweights.base.errors import LossweightsError
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
 from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
 
+if TYPE_CHECKING:  # what sweeps need, `--help` does not
+    from lossweights.sweep.abstract import AbstractSweep
+
 T = TypeVar("T")
+
+# Flags of what trains trials, which a confirmation does not.
+_OF_TRIALS = ("trials", "prune", "patience", "min_growth", "warm_start", "baselines")
 
 app = typer.Typer(
     help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
@@ -108,13 +114,36 @@ def plan(
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
     with _sentences():
-        from lossweights.cli._script import load_sweep, script_of
-        from lossweights.results.folder import read_manifest
-
-        manifest = read_manifest(flags.root, name)
-        script, module = script_of(manifest, flags.root), manifest.get("module")
-        sweep = load_sweep(script, module if isinstance(module, str) else None, name)
+        sweep, script = _launched(name, flags.root)
     run_and_print(sweep, replace(flags, name=name, resume=True), script)
+
+
+@app.command()
+@takes_flags(without=(*_OF_TRIALS, "name", "resume", "confirm"))
+def confirm(
+    name: SweepName,
+    flags: Flags,
+    seeds: Annotated[int, typer.Option(help="Fresh seeds, the same for all.", min=1)] = 5,
+) -> None:
+    """Train picks and baselines anew from fresh seeds, and measure them on the test data.
+
+    Repeated, it takes other seeds, and is recorded as another look at the test data.
+    """
+    with _sentences():
+        sweep, script = _launched(name, flags.root)
+    run_and_print(
+        sweep, replace(flags, name=name, resume=True, confirm=seeds), script, confirm=True
+    )
+
+
+def _launched(name: str, root: Path) -> tuple[AbstractSweep, Path]:
+    """A sweep that is there, as its script declares it now, and the script."""
+    from lossweights.cli._script import load_sweep, script_of
+    from lossweights.results.folder import read_manifest
+
+    manifest = read_manifest(root, name)
+    script, module = script_of(manifest, root), manifest.get("module")
+    return load_sweep(script, module if isinstance(module, str) else None, name), script
 
 
 @app.command()

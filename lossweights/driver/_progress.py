@@ -29,6 +29,8 @@ class SweepProgress:
         total: Weight sets to be tried.
         console: Where to show it; by default standard error, so that output can be piped.
         quiet: Show nothing.
+        what: What is counted.
+        done: How many of them were before.
     """
 
     def __init__(
@@ -38,11 +40,14 @@ class SweepProgress:
         console: Console | None = None,
         *,
         quiet: bool = False,
+        what: str = "trial",
+        done: int = 0,
     ) -> None:
+        self._what = what
         self._objectives = dict(objectives)
         self._best: dict[str, float] = {}
         self._outcomes: Counter[Outcome] = Counter()
-        self._total, self._done, self._before, self._shown = total, 0, 0, 0
+        self._total, self._done, self._before, self._shown = total, done, done, done
         self._last_line = time.monotonic()
         self._pace = Pace()
         self._console = console or Console(stderr=True)
@@ -50,13 +55,13 @@ class SweepProgress:
         self._bar: RichProgress | None = None
         if self._console.is_terminal and not quiet:
             self._bar = RichProgress(
-                TextColumn("trials"),
+                TextColumn(f"{what}s"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[words]}"),
                 console=self._console,
             )
-            self._task = self._bar.add_task("trials", total=total, words="")
+            self._task = self._bar.add_task(what, total=total, words="")
 
     def __enter__(self) -> SweepProgress:
         self._before = self._shown = self._done
@@ -101,7 +106,7 @@ class SweepProgress:
             self._bar.update(self._task, words=self._words())
         elif not self._quiet and self._line_is_due():
             self._last_line, self._shown = time.monotonic(), self._done
-            line = f"trial {self._done}/{self._total}  {self._words()}"
+            line = f"{self._what} {self._done}/{self._total}  {self._words()}"
             print(line.rstrip(), file=sys.stderr, flush=True)
 
     def seconds_left(self) -> float | None:

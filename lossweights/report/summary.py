@@ -161,9 +161,6 @@ def _print_picks(
         _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
     for note in filter(None, [*result.notes, front_note(result)]):
         _plain(console, f"  {note}")
-    if result.test:
-        measured = ", ".join(f"{name} {value:.4g}" for name, value in result.test.items())
-        _plain(console, f"  {result.first_pick} on test data: {measured}")
     if result.remark:
         _plain(console, f"  {result.remark}")
     promoted = promoted_path(root, result.name)

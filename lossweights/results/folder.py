@@ -7,8 +7,9 @@ Layout of ``<root>/studies/<name>/``::
     study.db         the Optuna study (SQLite)
     trials/0012.json the result of trial 12: written before Optuna is told
     spool/0013.jsonl the reports so far of trial 13, which is still training
-    test.json        what the winner measured on test data, and what is to be known of it
+    winner.json      what the saved winner measured, and what is to be known of it
     importance.json  how much each weight matters for each metric
+    contest.jsonl    trainings beside the trials: baselines outside the space, confirmation
     constants.json   what each objective is for the best constant prediction
     status.json      how the sweep goes on, for ``lossweights status``
     logs/            what the worker processes print
@@ -197,6 +198,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "tracking": lambda of: isinstance(of["tracking"], str | None),
     "trials": lambda of: _is_count(of["trials"]),
     "seed": lambda of: _is_count(of["seed"]),
+    "confirm": lambda of: _is_count(of["confirm"]),
     "shown": lambda of: isinstance(of["shown"], dict),
     "objectives": lambda of: _are_aims(of["objectives"]),
     "terms": lambda of: _each(of["terms"], lambda term: isinstance(term, dict | None)),

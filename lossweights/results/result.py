@@ -25,7 +25,7 @@ from lossweights.results._table import RESERVED_COLUMNS as RESERVED_COLUMNS
 from lossweights.results._table import trial_row
 from lossweights.results.baselines import baselines_table
 from lossweights.results.constants import Constants, read_constants
-from lossweights.results.contest import Contest
+from lossweights.results.contest import Contest, read_contest
 from lossweights.results.folder import (
     Finished,
     list_results,
@@ -53,7 +53,7 @@ class SweepResult:
         scales: Reference magnitude of each term that sampled weights were divided by, or ``None``.
         terms: How to build each term, where a description can say it.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
-        test: Metrics of the winner on test data, empty before the end or without test data.
+        contest: Trainings beside the trials: baselines outside the space, and confirmation.
         importance: For each metric the part of its variation that each term's weight explains,
             empty before the end.
         constants: For each objective its ``value`` for the best constant prediction of the
@@ -64,7 +64,6 @@ class SweepResult:
             objectives are always known.
         remark: What whoever uses the saved winner must know, such as that its numbers are not those
             of its trial, or why its parameters alone could be saved; empty if nothing.
-        contest: Trainings beside the trials.
     """
 
     name: str
@@ -73,7 +72,6 @@ class SweepResult:
     scales: Mapping[str, float] | None
     terms: Mapping[str, Mapping[str, Any] | None]
     baseline: Mapping[str, float] | None = None
-    test: Mapping[str, float] = field(default_factory=dict)
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     constants: Constants = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -106,7 +104,7 @@ class SweepResult:
             scales,
             terms,
             baseline=manifest.get("baseline"),
-            test=winner.test,
+            contest=read_contest(folder),
             remark=winner.remark,
             importance=read_importance(folder),
             constants=read_constants(folder),

@@ -47,6 +47,8 @@ class Status:
         seconds_left: At that pace; ``None`` if nothing is under way or it cannot be told.
         workers: The workers at this moment.
         tracking: What the tracker says of itself; empty without tracking.
+        contest: What is trained beside the trials, how many are done and how many there are, such
+            as ``"confirmation 12 of 60"``; empty if nothing is.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Status:
     seconds_left: float | None
     workers: tuple[Worker, ...]
     tracking: Mapping[str, Any] = field(default_factory=dict)
+    contest: str = ""
 
     def describe(self, root: Path = DEFAULT_ROOT) -> str:
         """The status in a few lines for a person.
@@ -72,8 +75,11 @@ class Status:
             f"{self.name}: {state}",
             f"  trials    {self.done} of {self.wanted} ({ended or 'none ended yet'})",
         ]
-        if self.running:
+        if self.contest:
+            lines.append(f"  contest   {self.contest}")
+        elif self.running:
             lines.append(f"  pace      {self._pace()}")
+        if self.running:
             lines.extend(f"  worker    {worker}" for worker in self.workers)
         if self.tracking:
             lines.append(f"  tracking  {self._tracking(root)}")
@@ -109,6 +115,7 @@ class StatusBoard:
         self._done = 0
         self._outcomes = Counter[str]()
         self._pace = Pace()
+        self._contest: tuple[str, int, int] | None = None
         self._due = time.monotonic()
 
     def begin(self, at_once: int) -> None:
@@ -125,6 +132,22 @@ class StatusBoard:
         if not finished.again:
             self._done += 1
             self._pace.trial_ended()
+
+    def race(self, what: str, done: int, wanted: int) -> None:
+        """Trainings beside the trials begin.
+
+        Args:
+            what: What each of them is.
+            done: How many were before.
+            wanted: How many there are.
+        """
+        self._contest = (what, done, wanted)
+
+    def outing_ended(self) -> None:
+        """Count one of them."""
+        if self._contest is not None:
+            what, done, wanted = self._contest
+            self._contest = (what, done + 1, wanted)
 
     def write(
         self, workers: Iterable[Worker], tracking: Mapping[str, Any], *, last: bool = False
@@ -149,11 +172,15 @@ class StatusBoard:
             "seconds_left": self._pace.seconds_left(max(self._wanted - self._done, 0)),
             "workers": [{"pid": w.pid, "trials": list(w.trials)} for w in workers],
             "tracking": dict(tracking),
+            "contest": self._raced(),
         }
         temporary = self._path.with_name(".status.json")
         with suppress(OSError):
             temporary.write_bytes(canonical_json(value))
             temporary.replace(self._path)
+
+    def _raced(self) -> str:
+        return "" if self._contest is None else "{} {} of {}".format(*self._contest)
 
 
 def read_status(root: Path, name: str) -> Status:
@@ -183,6 +210,7 @@ def read_status(root: Path, name: str) -> Status:
         seconds_left=noted.seconds_left if running else None,
         workers=noted.workers if running else (),
         tracking=noted.tracking,
+        contest=noted.contest if running else "",
     )
 
 
@@ -198,6 +226,7 @@ class _Noted:
     seconds_left: float | None = None
     workers: tuple[Worker, ...] = ()
     tracking: Mapping[str, Any] = field(default_factory=dict)
+    contest: str = ""
 
 
 def _read(path: Path) -> _Noted:
@@ -217,6 +246,7 @@ def _read(path: Path) -> _Noted:
                 for w in value["workers"]
             ),
             tracking=tracking if isinstance(tracking, dict) else {},
+            contest=str(value.get("contest", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return _Noted()

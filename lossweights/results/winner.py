@@ -11,41 +11,38 @@ from lossweights.base.errors import StoreError
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json, parse_json
 
+FILE = "winner.json"
+BEFORE = "test.json"  # of earlier versions, which measured the winner on test data as well
+
 
 @dataclass(frozen=True)
 class WinnerRecord:
     """What is known of the winner: the picked trial, trained once more and saved.
 
     Attributes:
-        test: Its metrics on test data, empty if there are none.
         val: Its metrics on validation data, empty in sweeps of earlier versions.
         remark: What whoever uses it must know, such as that it has not the numbers of its trial.
     """
 
-    test: Mapping[str, float] = field(default_factory=dict)
     val: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""
 
 
 def write_winner(folder: Path, trial: int, record: WinnerRecord) -> None:
     """Keep what is known of the winner."""
-    test, val = ({k: v for k, v in metrics.items() if math.isfinite(v)}
-                 for metrics in (record.test, record.val))  # fmt: skip
-    known = {"trial": trial, "metrics": test, "val": val, "remark": record.remark}
-    write_atomic(folder / "test.json", dump_json(known))
+    val = {name: value for name, value in record.val.items() if math.isfinite(value)}
+    known = {"trial": trial, "val": val, "remark": record.remark}
+    write_atomic(folder / FILE, dump_json(known))
 
 
 def read_winner(folder: Path) -> WinnerRecord:
     """What is known of the winner; nothing before there is one."""
-    path = folder / "test.json"
-    if not path.exists():
+    path = next((folder / name for name in (FILE, BEFORE) if (folder / name).exists()), None)
+    if path is None:
         return WinnerRecord()
     try:
         value = parse_json(path.read_bytes())
-        test, val = (
-            {str(k): float(v) for k, v in metrics.items()}
-            for metrics in (value["metrics"], value.get("val", {}))
-        )
-        return WinnerRecord(test, val, str(value.get("remark", "")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        val = {str(name): float(number) for name, number in value.get("val", {}).items()}
+        return WinnerRecord(val, str(value.get("remark", "")))
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(f"Expected what the winner measured in {path}. Found: {error}.") from error

@@ -18,6 +18,7 @@ from lossweights.search.space import Space
 _RUN = (
     *("script", "module", "root", "created", "shown", "trials", "tracking", "accepted", "choice"),
     "raced",  # what follows from it is compared
+    "confirm",
 )
 _FREE = (*_RUN, "baseline")
 _SETTINGS = "keras"

@@ -50,6 +50,11 @@ class Crew:
             self._executor.close()
 
     @property
+    def has_started(self) -> bool:
+        """Whether it is ready to train."""
+        return self._executor is not None
+
+    @property
     def executor(self) -> Executor:
         """What trains."""
         if self._executor is None:

@@ -40,7 +40,7 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
         result: The result, with all trials.
         root: Folder of the sweeps.
         trainers: Train the winner once more.
-        data: The data; those for testing are looked at here alone.
+        data: The data.
 
     Raises:
         StoreError, OSError: The disk takes no more.
@@ -62,7 +62,6 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
     remark = ""
     if winner is not None:
         files += [winner.path] if winner.path else []
-        metrics = {f"test/{name}": value for name, value in winner.test.items()}
         remark = winner.remark
     if remark:
         log.warning("%s", remark)
@@ -115,14 +114,14 @@ def _write_verdict(verdict: SweepVerdict, folder: Path) -> Path:
 
 
 def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data) -> Winner | None:
-    """The first pick trained once more and tested; ``None`` if no trial is complete."""
+    """The first pick trained once more; ``None`` if no trial is complete."""
     if not result.has_best:
         return None
     pick, name = result.first_pick, result.name
     number, path = result.best_number(pick), model_path(root, name, pick)
     best, at_once = result.finished[number], _at_once(root, name)
     winner = train_winner(trainers, data, best, path, result.objectives, at_once)
-    record = WinnerRecord(winner.test, winner.val, winner.remark)
+    record = WinnerRecord(winner.val, winner.remark)
     write_winner(sweep_folder(root, name), number, record)
     return winner
 

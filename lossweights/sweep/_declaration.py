@@ -23,6 +23,8 @@ class Declaration(Protocol):
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
         contest_baselines: What the sweep has to beat; by default nothing.
+        confirm: From how many seeds picks and baselines are trained anew at the end; ``None``
+            leaves that to the time that it takes.
         aims: Wish and constraints; by default none.
         sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
@@ -36,6 +38,7 @@ class Declaration(Protocol):
     seed: int
     baselines: Sequence[Mapping[str, float]]
     contest_baselines: Baselines = NO_BASELINES
+    confirm: int | None = None
     sampler: SamplerLike | None
     aims: Aims = Aims()
     trainers: ClassVar[Sequence[str]]

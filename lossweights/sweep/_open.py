@@ -115,6 +115,8 @@ def _held(
 ) -> Store:
     """The folder made anew, or reopened and its manifest brought up to date."""
     if old is None:
+        if options.confirm is not None:
+            manifest = {**manifest, "confirm": options.confirm}
         return Store.create(options.root, manifest, sweep.space, sampler)
     changes = check_same(old, manifest, options.accept_change)
     store = Store.reopen(options.root, str(manifest["name"]), sweep.space, sampler)
@@ -131,14 +133,18 @@ def _held(
     return store
 
 
-def _kept(
-    old: Mapping[str, Any], new: Mapping[str, Any], options: RunOptions
-) -> dict[str, str | None]:
-    """What a resumed sweep says of when it began, where it is recorded, and where its script is."""
+def _kept(old: Mapping[str, Any], new: Mapping[str, Any], options: RunOptions) -> dict[str, Any]:
+    """What a resumed sweep says of when it began, where it is recorded, and where its script is.
+
+    And from how many seeds it is to be confirmed, if anybody said so.
+    """
     launched = old if options.script is None else new
+    once = options.only_confirm or options.confirm is None
+    confirm = old.get("confirm") if once else options.confirm
     return {
         "created": old["created"],
         "tracking": (old if options.tracking is False else new).get("tracking"),
+        **({} if confirm is None else {"confirm": confirm}),
         **{key: launched.get(key) for key in ("script", "root", "module")},
     }
 

@@ -16,7 +16,10 @@ from lossweights.base.numbers import as_number, whole_number
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a sweep is run; see `lossweights.sweep.abstract.AbstractSweep.run` for each."""
+    """How a sweep is run; see `lossweights.sweep.abstract.AbstractSweep.run` for each.
+
+    With ``only_confirm`` no trial is trained, and a confirmation is repeated that there is.
+    """
 
     trials: int = 64
     name: str | None = None
@@ -33,6 +36,8 @@ class RunOptions:
     min_growth: float = 0.01
     prune: bool = False
     baselines: str | None = None
+    confirm: int | None = None
+    only_confirm: bool = False
     warm_start: str | None = None
     max_retries: int = 1
     quiet: bool = False
@@ -69,6 +74,7 @@ class RunOptions:
             trial_timeout=None if self.trial_timeout is None else float(self.trial_timeout),
             time_limit=None if limit is None else seconds_of("time_limit", limit),
             memory=None if memory is None else bytes_of("memory", memory),
+            confirm=None if self.confirm is None else whole_number("confirm", self.confirm, 0),
             patience=None if self.patience is None else whole_number("patience", self.patience, 1),
             min_growth=_checked_growth(self.min_growth),
         )

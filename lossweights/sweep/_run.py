@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from lossweights.base.autologging import autologging_off
 from lossweights.base.commands import command
@@ -17,9 +18,11 @@ from lossweights.executors import refuse_in_worker
 from lossweights.foreign.generated_files import own_temporary_folder
 from lossweights.results.folder import read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
+from lossweights.search.rungs import Pruning
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
 from lossweights.sweep._choose import Crew
+from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
@@ -59,47 +62,75 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
             #    after the choice: its start takes all of a core.
             store = run.enter_context(open_store(sweep, prepared, name, options, pruning))
             telemetry = run.enter_context(Telemetry(store, options))
-            left = store.finished() < options.trials
             try:
-                if options.resume and left:
+                contest = ContestStep(sweep, store, options, telemetry)
+                left = store.finished() < options.trials and not options.only_confirm
+                if options.resume and (left or contest.is_due):
                     crew.start(store.manifest.get("choice"))
             finally:
                 telemetry.begin(prepared.shown)
-            # 5. Batches are trained until enough trials have ended.
-            if left:
-                with telemetry.progress, crew:
-                    if store.manifest.get("choice") != crew.choice:
-                        store.change_manifest({**store.manifest, "choice": crew.choice})
+            if crew.has_started:
+                with crew:
                     crew.executor.log_to(store.folder / "logs")
-                    recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
-                    policy = Policy(options.max_retries, options.trial_timeout)
-                    stagnation = _stagnation(store, options)
-                    driver = Driver(
-                        store,
-                        crew.executor,
-                        recorder,
-                        signals,
-                        policy,
-                        telemetry.tracker,
-                        deadline,
-                        pruning,
-                        stagnation,
-                    )
-                    telemetry.follow(driver, driver.at_once(options.trials))
-                    with recorder:
-                        driver.run(options.trials)
-                if driver.out_of_time:
-                    telemetry.out_of_time()
-                elif stagnation is not None and stagnation.is_reached:
-                    telemetry.stagnated(stagnation)
-            # 6. Conclusions are drawn: verdict, weight sets, report, winner.
+                    loop = _Loop(store, crew, signals, telemetry, options, deadline)
+                    # 5. Batches are trained until enough trials have ended.
+                    in_time = not left or loop.run(pruning)
+                    # 6. What the picks have to beat is trained, and all of them from fresh seeds.
+                    if in_time:
+                        contest.run(crew.executor, signals, loop.policy, deadline)
+            # 7. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
                 telemetry.end(prepared.conclude(result, options.root))
-    # 7. What there is, is returned.
+    # 8. What there is, is returned.
     result = SweepResult.read(name, options.root)
     refuse_nothing(result, options)
     return result
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """What the trials of a run are trained with."""
+
+    store: Store
+    crew: Crew
+    signals: Signals
+    telemetry: Telemetry
+    options: RunOptions
+    deadline: float | None
+
+    @property
+    def policy(self) -> Policy:
+        """What is done with trainings that go wrong."""
+        return Policy(self.options.max_retries, self.options.trial_timeout)
+
+    def run(self, pruning: Pruning | None) -> bool:
+        """Train until enough trials have ended; whether that was before the deadline."""
+        store, telemetry, trials = self.store, self.telemetry, self.options.trials
+        if store.manifest.get("choice") != self.crew.choice:
+            store.change_manifest({**store.manifest, "choice": self.crew.choice})
+        recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
+        stagnation = _stagnation(store, self.options)
+        driver = Driver(
+            store,
+            self.crew.executor,
+            recorder,
+            self.signals,
+            self.policy,
+            telemetry.tracker,
+            self.deadline,
+            pruning,
+            stagnation,
+        )
+        with telemetry.progress:
+            telemetry.follow(driver, driver.at_once(trials))
+            with recorder:
+                driver.run(trials)
+        if driver.out_of_time:
+            telemetry.out_of_time()
+        elif stagnation is not None and stagnation.is_reached:
+            telemetry.stagnated(stagnation)
+        return not driver.out_of_time
 
 
 def _stagnation(store: Store, options: RunOptions) -> Stagnation | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from lossweights.base.commands import command
 from lossweights.base.errors import StoreError
 from lossweights.driver import Driver, SweepProgress
-from lossweights.results.folder import Finished, list_results
+from lossweights.results.contest import Contestant, Outing, read_contest
+from lossweights.results.folder import Asked, Finished, list_results
 from lossweights.results.status import StatusBoard
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
@@ -34,7 +35,7 @@ class Telemetry:
     """
 
     def __init__(self, store: Store, options: RunOptions) -> None:
-        self._store, self._trials = store, options.trials
+        self._store, self._trials, self._quiet = store, options.trials, options.quiet
         self._board = StatusBoard(store.folder, options.trials)
         self.progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
         self.tracker = _tracker(store, options)
@@ -58,6 +59,10 @@ class Telemetry:
             self.progress.count(finished)
             if self.tracker is not None:
                 self.tracker.trial_ended(finished)  # what an interrupted process could not record
+        contest = read_contest(self._store.folder)
+        for outing in contest.outings:
+            if self.tracker is not None:
+                self.tracker.outing_ended(contest.entered(outing), outing)
 
     def follow(self, driver: Driver, at_once: int) -> None:
         """Tell of the workers of a driver, too, which trains so many trials at once."""
@@ -71,6 +76,39 @@ class Telemetry:
         self.progress.trial_ended(finished)
         if self.tracker is not None:
             self.tracker.trial_ended(finished)
+
+    @contextmanager
+    def racing(self, what: str, total: int, due: int, at_once: int) -> Iterator[None]:
+        """Tell of trainings beside the trials.
+
+        Args:
+            what: What each of them is.
+            total: How many there are.
+            due: How many of them are to be trained now.
+            at_once: How many are trained at once.
+        """
+        self.progress = SweepProgress({}, total, quiet=self._quiet, what=what, done=total - due)
+        self._driver = None
+        self._board.race(what, total - due, total)
+        with self.progress:
+            self.progress.begin(at_once)
+            yield
+
+    def outing_ended(self, contestant: Contestant, outing: Outing) -> None:
+        """A training beside the trials is on the disk."""
+        self.progress.trial_ended(Finished(Asked(0, {}, "contest"), outing.result))
+        self._board.outing_ended()
+        if self.tracker is not None:
+            self.tracker.outing_ended(contestant, outing)
+
+    def contest_out_of_time(self) -> None:
+        """Say that the time limit ended the contest."""
+        go_on = command("resume", self._store.name, self._store.root)
+        self._why_early = (
+            f"The time limit was reached before baselines and picks were compared. Go on with: "
+            f"{go_on}"
+        )
+        log.warning("%s", self._why_early)
 
     def idle(self) -> None:
         """About once a second: show where the sweep is."""

@@ -1,4 +1,4 @@
-"""The winner: the picked weight set trained once more, tested once, and kept as a plain model."""
+"""The winner: the picked weight set trained once more, and kept as a plain model."""
 
 from __future__ import annotations
 
@@ -30,14 +30,12 @@ class Winner:
 
     Attributes:
         path: The saved model, or its parameters alone, or ``None`` if nothing could be saved.
-        test: Metrics of that model on the test data, empty if there are none.
-        val: The same on the validation data.
+        val: Metrics of that model on the validation data.
         remark: What whoever uses it must know: that its numbers are not those of its trial, or that
             it could not be saved whole; empty if nothing.
     """
 
     path: Path | None
-    test: Mapping[str, float]
     val: Mapping[str, float]
     remark: str = ""
 
@@ -50,12 +48,11 @@ def train_winner(
     objectives: Iterable[str],
     at_once: int = 1,
 ) -> Winner:
-    """Train the weights of a trial again, from its seed, save the model and test it.
+    """Train the weights of a trial again, from its seed, and save the model.
 
     The model is made by ``build_model`` and given the parameters, so that a layer that Keras cannot
     make from a description costs nothing. The file holds architecture and parameters alone,
-    uncompiled, so that ``keras.models.load_model(path)`` needs nothing of this package. The test
-    data are looked at here and nowhere else in a sweep.
+    uncompiled, so that ``keras.models.load_model(path)`` needs nothing of this package.
 
     It is trained by `model.fit`. Where that does not give the trial's numbers, since rounding has
     moved a sample over a kink, it is trained again just as the trial was.
@@ -71,7 +68,7 @@ def train_winner(
     number, wanted = best.asked.number, _measured(best.result)
     kept = _trained_again(trainers, data, best.result, list(objectives), at_once)
     if kept is None:
-        return Winner(None, {}, {}, f"No winner is saved: trial {number} could not be repeated.")
+        return Winner(None, {}, f"No winner is saved: trial {number} could not be repeated.")
     saved, remark = _save(kept.model, path)
     if kept.off:
         shown = [f"{name} {kept.val[name]:.6g} instead of {wanted[name]:.6g}" for name in kept.off]
@@ -80,8 +77,7 @@ def train_winner(
             f"has {', '.join(shown)}, since something in the training is not the same each time, "
             f"such as random numbers without a seed, or was changed meanwhile. {remark}"
         ).rstrip()
-    test = {} if data.test is None else trainers.measure_on(data.test, kept.model).metrics
-    return Winner(saved, test, kept.val, remark)
+    return Winner(saved, kept.val, remark)
 
 
 @dataclass(frozen=True)

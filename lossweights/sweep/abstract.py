@@ -61,6 +61,8 @@ class AbstractSweep(Declaration):
         warm_start: str | None = None,
         max_retries: int = 1,
         prune: bool = False,
+        baselines: str | None = None,
+        confirm: int | None = None,
         quiet: bool = False,
         script: str | Path | None = None,
     ) -> SweepResult:
@@ -97,6 +99,14 @@ class AbstractSweep(Declaration):
             max_retries: How often weights are tried again whose worker died or ran out of time.
             prune: Stop the worst trials early, as if the sweep had been declared with
                 ``prune=True``; one that declares how, or did so before, does it in its own way.
+            baselines: What the sweep has to beat in this run, in place of what it declares:
+                ``"all"``, ``"none"``, or names with a comma between them. A resumed sweep keeps
+                what was said.
+            confirm: From how many fresh seeds, the same for all, picks and baselines are trained
+                anew at the end and measured on validation and test data; 0 for none. By default 5,
+                or 3, if that takes at most a half of the time that the trials trained, and else
+                none; a resumed sweep keeps what was said. Once confirmed, it is so until picks or
+                baselines are others.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
 
@@ -133,6 +143,8 @@ class AbstractSweep(Declaration):
             warm_start=warm_start,
             max_retries=max_retries,
             prune=prune,
+            baselines=baselines,
+            confirm=confirm,
             quiet=quiet,
             script=None if script is None else Path(script),
         )

@@ -73,6 +73,17 @@ class Flags:
     prune: Annotated[
         bool, typer.Option("--prune", help="Stop the worst trials early, so that others can be.")
     ] = False
+    baselines: Annotated[
+        str | None,
+        typer.Option(help="What to beat: all, none, or as in equal,dwa.  [default: declared]"),
+    ] = None
+    confirm: Annotated[
+        int | None,
+        typer.Option(
+            help="Train picks and baselines anew from so many seeds; 0 does not.  "
+            "[default: 5 or 3, if they take half of the time]"
+        ),
+    ] = None
     tracking_uri: Annotated[
         str | None,
         typer.Option(
@@ -109,6 +120,8 @@ class Flags:
             warm_start=self.warm_start,
             max_retries=self.max_retries,
             prune=self.prune,
+            baselines=self.baselines,
+            confirm=self.confirm,
             quiet=self.quiet,
             script=script,
         )

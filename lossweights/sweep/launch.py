@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -57,7 +58,7 @@ def launch(sweep: Declaration, arguments: Sequence[str] | None = None) -> None:
     app(args=None if arguments is None else list(arguments), prog_name=program.name)
 
 
-def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
+def run_and_print(sweep: Declaration, flags: Flags, script: Path, *, confirm: bool = False) -> None:
     """Run a sweep for a person: errors as sentences, an exit code, the summary at the end.
 
     Args:
@@ -65,6 +66,7 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
         flags: What was said on the command line; without ``trials`` it is the usual number, or
             that of last time.
         script: The script that declares the sweep.
+        confirm: Train no trial, and confirm it once more if it is confirmed.
 
     Raises:
         typer.Exit: The run failed or was stopped, or no trial is complete.
@@ -79,7 +81,8 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
         trials = flags.trials
         if trials is None:
             trials = read_manifest(root, known).get("trials", TRIALS) if flags.resume else TRIALS
-        result = run_sweep(sweep, flags.options(trials, script))
+        options = replace(flags.options(trials, script), only_confirm=confirm)
+        result = run_sweep(sweep, options)
     except NoneComplete as error:
         print_summary(SweepResult.read(known, root), root)
         fail(error)
@@ -87,17 +90,18 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path) -> None:
         fail(error)
     except KeyboardInterrupt as error:
         begun = known in list_sweeps(root)
-        way = f"Go on with it: {_go_on(known, flags)}" if begun else "Nothing had begun."
+        verb = "confirm" if confirm else "resume"
+        way = f"Go on with it: {_go_on(verb, known, flags)}" if begun else "Nothing had begun."
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
     print_summary(result, root)
 
 
-def _go_on(name: str, flags: Flags) -> str:
-    """The command that resumes a sweep as it was being run; how many trials, the manifest knows."""
+def _go_on(verb: str, name: str, flags: Flags) -> str:
+    """The command that goes on as it was being run; how many trials, the manifest knows."""
     kept = ("trainer", "workers", "trial_timeout", "max_retries", "no_tracking")
-    return command("resume", name, flags.root, **flags.unusual(kept))
+    return command(verb, name, flags.root, **flags.unusual(kept))
 
 
 def fail(error: Exception) -> NoReturn:

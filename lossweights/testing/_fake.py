@@ -30,7 +30,8 @@ class FakeTrainer(Trainer):
     """Trains nothing: its numbers are sums of the weights, and no Keras is imported.
 
     With weights ``a`` and ``b`` the metrics end at ``miss = 1 / sqrt(b / a)`` and
-    ``cost = sqrt(b / a)``: each is better where the other is worse.
+    ``cost = sqrt(b / a)``: each is better where the other is worse. On test data they are the
+    same. Adaptive weights stay where they begin.
 
     >>> trainer = FakeTrainer(epochs=2)
     >>> results = trainer.train([Member({"a": 1.0, "b": 4.0}, seed=0)], lambda *_: True)
@@ -119,6 +120,7 @@ class FakeTrainer(Trainer):
             reason=reason,
             seconds=0.001,
             trainer=self.name,
+            test=dict(reports[-1].metrics) if member.tested and outcome is Outcome.COMPLETE else {},
         )
 
 
@@ -140,6 +142,7 @@ class FakeSweep(AbstractSweep):
         data: Stands for the data; another value is another data set.
         prune: Stops the worst trials early, as in `lossweights.Sweep`.
         sampler: See `lossweights.Sweep`.
+        confirm: From how many seeds it is confirmed where a run says nothing; by default none.
     """
 
     trainers = ("auto", "fake")
@@ -160,6 +163,7 @@ class FakeSweep(AbstractSweep):
         data: str = "data",
         prune: Prune = None,
         sampler: SamplerLike | None = None,
+        confirm: int | None = 0,
     ) -> None:
         spec: SpaceLike = {"a": 1.0, "b": LogUniform(1e-2, 1e2)} if space is None else space
         self.name, self.seed = name, seed
@@ -171,6 +175,7 @@ class FakeSweep(AbstractSweep):
         self.aims = aims or Aims()
         self._epochs, self._during, self._capacity = epochs, during, capacity
         self._data = data
+        self.confirm = confirm
         self.sampler = check_sampler(sampler)
         self.prune = checked_prune(prune, self.objectives, epochs)
 

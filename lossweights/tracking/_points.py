@@ -21,6 +21,7 @@ and once, at the last epoch (see `lossweights.dominance.judge`):
     baseline/<term>                                decrease share from the mean of the targets on
     conflict, calibration                          0 to 1
     stderr/<metric>                                over the seeds, if there are several
+    test/<metric>                                  on test data, in confirmations alone
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ import numpy as np
 from lossweights.dominance import gram
 from lossweights.dominance.shares import shares
 from lossweights.dominance.verdict import Verdict
-from lossweights.records import EpochReport, Failure
-from lossweights.results.folder import Asked, Finished
+from lossweights.records import EpochReport, Failure, TrialResult
+from lossweights.tracking._subject import Ended
 
 LARGEST = 1e300  # MLflow clips infinities to 1.8e308, which wrecks every chart
 MAX_NOTE = 6000  # characters; MLflow takes 8000 in a tag
@@ -72,11 +73,10 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
         yield from _point("calibration", report.calibration, report, time)
 
 
-def trial_points(
-    finished: Finished, verdict: Verdict | None, times: tuple[int, ...]
+def result_points(
+    result: TrialResult, verdict: Verdict | None, times: tuple[int, ...]
 ) -> list[Point]:
-    """Every point of a finished trial; ``times`` has one for each report."""
-    result = finished.result
+    """Every point of a training that has ended; ``times`` has one for each report."""
     points = [
         point
         for report, time in zip(result.reports, times, strict=True)
@@ -87,6 +87,8 @@ def trial_points(
             points.extend(_point(key, value, result.reports[-1], times[-1]))
     for name, value in result.standard_errors.items():
         points.extend(_point(f"stderr/{name}", value, result.reports[-1], times[-1]))
+    for name, value in result.test.items():
+        points.extend(_point(f"test/{name}", value, result.reports[-1], times[-1]))
     return points
 
 
@@ -121,42 +123,33 @@ def loggable(value: float) -> bool:
     return math.isfinite(value) and abs(value) < LARGEST
 
 
-def trial_params(finished: Finished) -> dict[str, Any]:
-    """What a trial was trained with."""
-    result = finished.result
+def params_of(ended: Ended) -> dict[str, Any]:
+    """What was trained, and with what."""
+    result = ended.result
     return {
         **{f"weight/{name}": weight for name, weight in result.weights.items()},
-        **{f"sampled/{name}": value for name, value in finished.asked.parameters.items()},
+        **ended.subject.params,
         "seed": result.seed,
         **({"seeds": len(result.replicas)} if result.replicas else {}),
         "trainer": result.trainer,
     }
 
 
-def begin_tags(asked: Asked) -> dict[str, str]:
-    """What is known of a trial when it begins."""
-    retry = {} if asked.retry_of is None else {"lossweights.retry_of": str(asked.retry_of)}
-    named = {} if asked.baseline is None else {"lossweights.baseline": asked.baseline}
-    return {"lossweights.trial": str(asked.number), **named, **retry}
-
-
-def end_tags(finished: Finished, verdict: Verdict | None) -> dict[str, str]:
-    """What is known of a trial when it has ended."""
-    result = finished.result
+def end_tags(result: TrialResult, verdict: Verdict | None) -> dict[str, str]:
+    """What is known of a training when it has ended."""
     told = {} if verdict is None else {"lossweights.verdict": verdict.sentence}
     failure = {} if result.failure is None else {"lossweights.failure": result.failure.name}
     return {
         "lossweights.state": result.outcome.name,
         "lossweights.dominant": _dominant(verdict),
-        "mlflow.note.content": verdict.paragraph if verdict else _note(finished),
+        "mlflow.note.content": verdict.paragraph if verdict else _note(result),
         **told,
         **failure,
     }
 
 
-def _note(finished: Finished) -> str:
+def _note(result: TrialResult) -> str:
     """Why there is no verdict; with the traceback where there is one."""
-    result = finished.result
     if not result.details or result.failure is Failure.INTERRUPTED:
         return result.reason
     return f"{result.reason[:1000]}\n\n```\n{result.details[2000 - MAX_NOTE :]}\n```"

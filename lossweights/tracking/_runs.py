@@ -1,4 +1,4 @@
-"""MLflow, and nothing else of it anywhere: a sweep is a parent run, each trial a child run.
+"""MLflow, and nothing else of it anywhere: a sweep is a parent run, each training a child run.
 
 Everything here may be done again, by this process or another, without adding anything twice: runs
 are found by their tags before they are made, and points count once at one key, step and time.
@@ -19,21 +19,21 @@ from lossweights.base.commands import program
 from lossweights.dominance.judge import judge_results
 from lossweights.foreign.mlflow_names import artifact_repository
 from lossweights.records import Outcome, as_text
-from lossweights.results.folder import Asked, Finished, tracking_uri
+from lossweights.results.folder import tracking_uri
 from lossweights.results.locks import waited_for_lock
 from lossweights.tracking._address import is_database, without_password
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._points import (
     Point,
-    begin_tags,
     end_tags,
     loggable,
-    trial_params,
-    trial_points,
+    params_of,
+    result_points,
 )
 from lossweights.tracking._settings import patient, quiet_loggers
 from lossweights.tracking._sqlite import RunRecord, gather, hurried, write_runs
+from lossweights.tracking._subject import OUTING, TRIAL, Ended, Key, Subject
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -84,7 +84,7 @@ class Runs:
         self._root, self._sweep, self._started, self._uri = root, sweep, started, uri
         self._baseline = baseline
         self._artifacts = ""  # where those of the experiment are
-        self._runs: dict[int, _Run] = {}
+        self._runs: dict[Key, _Run] = {}
         self._opened: MlflowClient | None = None
         self._closing = ExitStack()
 
@@ -181,12 +181,12 @@ class Runs:
                 [self.experiment_id], condition, max_results=1000, page_token=token
             )
             for run in page:
-                info, number = run.info, run.data.tags.get("lossweights.trial")
-                if number is None and parent is None:
+                info, key = run.info, _key(run.data.tags)
+                if key is None and parent is None:
                     parent = info.run_id
-                elif number is not None and int(number) not in self._runs:
+                elif key is not None and key not in self._runs:
                     written = info.status != "RUNNING"
-                    self._runs[int(number)] = _Run(info.run_id, info.start_time, written)
+                    self._runs[key] = _Run(info.run_id, info.start_time, written)
                 else:
                     self._client.delete_run(info.run_id)
             token = page.token
@@ -200,70 +200,70 @@ class Runs:
             "lossweights.kind": kind,
         }
 
-    def written(self, number: int) -> bool:
-        """Whether all of a trial is recorded."""
-        return number in self._runs and self._runs[number].written
+    def written(self, key: Key) -> bool:
+        """Whether all of a training is recorded."""
+        return key in self._runs and self._runs[key].written
 
     @property
     def at_once(self) -> int:
-        """How many finished trials are best recorded at once, if so many wait."""
+        """How many trainings that ended are best recorded at once, if so many wait."""
         return TRIALS_AT_ONCE if self._is_own_file else 1
 
-    def begin(self, asked: Asked, points: Sequence[Point]) -> None:
+    def begin(self, subject: Subject, points: Sequence[Point]) -> None:
         """Record points of a trial that is training."""
-        if not self.written(asked.number):
-            run = self._run_of(asked, points[0].time, self._begin_tags(asked))
+        if not self.written(subject.key):
+            run = self._run_of(subject, points[0].time, self._begin_tags(subject))
             self._client.log_batch(run.id, metrics=_metrics(points))
 
-    def write(self, trials: Sequence[Finished], now: int) -> None:
-        """Record finished trials, all of each; what is `written` before an error stays so.
+    def write(self, trainings: Sequence[Ended], now: int) -> None:
+        """Record trainings that ended, all of each; what is `written` before an error stays so.
 
         Args:
-            trials: The trials.
-            now: Milliseconds since 1970, for a trial whose times nobody kept.
+            trainings: The trainings.
+            now: Milliseconds since 1970, for one whose times nobody kept.
         """
-        due = [finished for finished in trials if not self.written(finished.asked.number)]
+        due = [ended for ended in trainings if not self.written(ended.subject.key)]
         if not due:
             return
-        records = [self._record(finished, now) for finished in due]
+        records = [self._record(ended, now) for ended in due]
         is_plain = "?" not in self._artifacts  # else MLflow puts the run elsewhere than at its end
         done = self._is_own_file and is_plain and write_runs(self._file, records)
-        for finished, record in zip(due, records, strict=True):
+        for ended, record in zip(due, records, strict=True):
             if not done:
-                record = self._log(finished.asked, record)
-            self._runs[finished.asked.number] = _Run(record.id, record.start, written=True)
+                record = self._log(ended.subject, record)
+            self._runs[ended.subject.key] = _Run(record.id, record.start, written=True)
 
-    def _record(self, finished: Finished, now: int) -> RunRecord:
-        """All of the run of a trial; its id is new if it has not begun."""
-        asked, result = finished.asked, finished.result
-        verdict = judge_results({asked.number: result}, self._baseline).get(asked.number)
+    def _record(self, training: Ended, now: int) -> RunRecord:
+        """All of the run of a training; its id is new if it has not begun."""
+        subject, result = training.subject, training.result
+        verdict = judge_results({0: result}, self._baseline).get(0)
         duration = int(1000 * result.seconds)
-        run = self._runs.get(asked.number)
+        run = self._runs.get(subject.key)
         if run is None:
-            started = finished.times[0] if finished.times else now - duration
+            started = training.times[0] if training.times else now - duration
             run = _Run(uuid.uuid4().hex, started, written=False)
-        ended = max(finished.times[-1] if finished.times else run.start + duration, run.start)
-        times = finished.times or (ended,) * len(result.reports)
+        ended = max(training.times[-1] if training.times else run.start + duration, run.start)
+        times = training.times or (ended,) * len(result.reports)
         assert self.experiment_id is not None, "open() comes first"
         return RunRecord(
             id=run.id,
             experiment_id=self.experiment_id,
-            name=_name(asked),
+            name=subject.name,
             artifact_uri=f"{self._artifacts.rstrip('/')}/{run.id}/artifacts",
             status=_STATUS[result.outcome],
             start=run.start,
             end=ended,
-            params={key: str(value) for key, value in trial_params(finished).items()},
-            tags={**self._begin_tags(asked), **end_tags(finished, verdict)},
-            points=trial_points(finished, verdict, times),
+            params={key: str(value) for key, value in params_of(training).items()},
+            tags={**self._begin_tags(subject), **end_tags(result, verdict)},
+            points=result_points(result, verdict, times),
         )
 
-    def _log(self, asked: Asked, record: RunRecord) -> RunRecord:
-        """Record a trial by MLflow's own means; the record with the id that it gives."""
+    def _log(self, subject: Subject, record: RunRecord) -> RunRecord:
+        """Record a training by MLflow's own means; the record with the id that it gives."""
         from mlflow.entities import RunTag
 
-        is_new = asked.number not in self._runs  # a run that is made now is made with all its tags
-        run = self._run_of(asked, record.start, record.tags)
+        is_new = subject.key not in self._runs  # a run that is made now is made with all its tags
+        run = self._run_of(subject, record.start, record.tags)
         self._client.log_batch(
             run.id,
             metrics=_metrics(record.points),
@@ -273,19 +273,19 @@ class Runs:
         self._client.set_terminated(run.id, record.status, record.end)
         return replace(record, id=run.id)
 
-    def _begin_tags(self, asked: Asked) -> dict[str, str]:
+    def _begin_tags(self, subject: Subject) -> dict[str, str]:
         assert self.parent_id is not None, "open() comes first"
         parent = {"mlflow.parentRunId": self.parent_id}
-        return {**self._tags(asked.kind), **begin_tags(asked), **parent}
+        return {**self._tags(subject.kind), **subject.tags, **parent}
 
-    def _run_of(self, asked: Asked, start: int, tags: Mapping[str, str]) -> _Run:
-        """The run of a trial; if there is none it is made, with these tags."""
-        if asked.number not in self._runs:
+    def _run_of(self, subject: Subject, start: int, tags: Mapping[str, str]) -> _Run:
+        """The run of a training; if there is none it is made, with these tags."""
+        if subject.key not in self._runs:
             run = self._client.create_run(
-                self.experiment_id, start_time=start, run_name=_name(asked), tags=dict(tags)
+                self.experiment_id, start_time=start, run_name=subject.name, tags=dict(tags)
             )
-            self._runs[asked.number] = _Run(run.info.run_id, start, written=False)
-        return self._runs[asked.number]
+            self._runs[subject.key] = _Run(run.info.run_id, start, written=False)
+        return self._runs[subject.key]
 
     def end(self, ending: Ending) -> None:
         """End the parent run."""
@@ -312,8 +312,9 @@ class Runs:
                 store.log_artifact(str(path))
 
 
-def _name(asked: Asked) -> str:
-    return f"trial {asked.number:04d}"
+def _key(tags: Mapping[str, str]) -> Key | None:
+    """What a run is of; ``None`` for the parent run."""
+    return int(tags[TRIAL]) if TRIAL in tags else tags.get(OUTING)
 
 
 def _metrics(points: Sequence[Point]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lossweights.base.errors import TrackingError
+from lossweights.results.contest import read_contest
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
 from lossweights.results.locks import exclusive_lock
 from lossweights.tracking._ending import Ending
@@ -34,6 +35,9 @@ def sync_sweep(root: Path, name: str, uri: str | None = None) -> str:
         tracker.start(manifest.get("shown", {}))
         for finished in results.values():
             tracker.trial_ended(finished)
+        contest = read_contest(folder)
+        for outing in contest.outings:
+            tracker.outing_ended(contest.entered(outing), outing)
         tracker.finish(ending)
     if tracker.error is not None:
         raise TrackingError(

@@ -20,12 +20,14 @@ from typing import Any
 
 from lossweights.base.commands import command, program
 from lossweights.records import EpochReport
+from lossweights.results.contest import Contestant, Outing
 from lossweights.results.folder import Asked, Finished, read_result, sweep_folder, tracking_uri
 from lossweights.tracking._address import without_password
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._points import Point, report_points
 from lossweights.tracking._runs import Runs
 from lossweights.tracking._settings import mlflow_settings
+from lossweights.tracking._subject import Ended, Key, trial_subject
 
 log = logging.getLogger("lossweights")
 
@@ -62,8 +64,8 @@ class Tracker:
         self._root = root
         self._runs = Runs(root, sweep, started, self.uri, baseline)
         self._params: dict[str, Any] = {}
-        self._pending: deque[int] = deque()
-        self._held: dict[int, Finished] = {}
+        self._pending: deque[Key] = deque()
+        self._held: dict[Key, Ended] = {}
         self._alone = 0  # how many trials are recorded one by one before several are at once again
         self._live: deque[tuple[Asked, Point]] = deque(maxlen=MAX_POINTS)
         self._began: dict[int, int] = {}
@@ -89,9 +91,9 @@ class Tracker:
         return self._runs.parent_id
 
     @property
-    def unwritten(self) -> list[int]:
-        """The finished trials that are not recorded."""
-        return sorted(self._pending)
+    def unwritten(self) -> list[Key]:
+        """The trials that have ended, and trainings beside them, that are not recorded."""
+        return sorted(self._pending, key=lambda key: (isinstance(key, str), key))
 
     @property
     def error(self) -> str | None:
@@ -124,8 +126,15 @@ class Tracker:
         number = finished.asked.number
         self._began.pop(number, None)
         if len(self._held) < MAX_HELD:
-            self._held[number] = finished
+            self._held[number] = Ended.of_trial(finished)
         self._pending.append(number)
+        self._due.set()
+
+    def outing_ended(self, contestant: Contestant, outing: Outing) -> None:
+        """Record a training beside the trials, unless it is recorded already; returns at once."""
+        ended = Ended.of_outing(contestant, outing)
+        self._held[ended.subject.key] = ended  # there are few
+        self._pending.append(ended.subject.key)
         self._due.set()
 
     def reported(
@@ -205,11 +214,10 @@ class Tracker:
     def _write_trials(self) -> None:
         at_once = 1 if self._alone else min(len(self._pending), self._runs.at_once)
         # By index: the driver's thread may append meanwhile.
-        numbers = [self._pending[index] for index in range(at_once)]
+        keys = [self._pending[index] for index in range(at_once)]
         try:
-            due = [number for number in numbers if not self._runs.written(number)]
-            trials = [self._held.get(n) or read_result(self._folder, n) for n in due]
-            self._runs.write(trials, int(time.time() * 1000))
+            due = [self._ended(key) for key in keys if not self._runs.written(key)]
+            self._runs.write(due, int(time.time() * 1000))
         except Exception:
             self._reopen()
             if at_once > 1:
@@ -219,9 +227,16 @@ class Tracker:
             self._pending.rotate(-1)  # the others are not to wait for it
             raise
         self._alone = max(self._alone - 1, 0)
-        for number in numbers:
+        for key in keys:
             self._pending.popleft()
-            self._held.pop(number, None)
+            self._held.pop(key, None)
+
+    def _ended(self, key: Key) -> Ended:
+        held = self._held.get(key)
+        if held is not None:
+            return held
+        assert isinstance(key, int), "trainings beside the trials are held"
+        return Ended.of_trial(read_result(self._folder, key))
 
     def _write_live(self) -> None:
         if time.monotonic() < self._live_due:
@@ -235,7 +250,7 @@ class Tracker:
             points.setdefault(trial.number, []).append(point)
         try:
             for number, found in points.items():
-                self._runs.begin(asked[number], found)
+                self._runs.begin(trial_subject(asked[number]), found)
         except Exception:
             self._reopen()
             raise

@@ -8,10 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lossweights.base.errors import StoreError, SweepChanged
+from lossweights.results.contest import (
+    Contestant,
+    Outing,
+    begin_lines,
+    outing_line,
+    read_contest,
+)
 from lossweights.results.folder import list_results, read_manifest, write_results
 from lossweights.results.result import SweepResult
 from lossweights.results.status import read_status
 from lossweights.results.winner import read_winner
+from lossweights.store import ContestJournal
 from lossweights.store._spool import Spool
 from lossweights.store.manifest import check_same
 from lossweights.tracking import Ending
@@ -179,7 +187,26 @@ def plain(folder):
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
 
 
-@given(damages(), st.sampled_from(["status.json", "ending.json", "test.json"]))
+@given(damages())
+@fuzz
+def test_fuzz_journal_of_a_contest(folder, damage):
+    """It is read, or named; and whoever goes on with it mends it, and keeps what it was."""
+    plain(folder)
+    knee = Contestant("knee", "pick", {"a": 1.0, "b": 0.5}, trial=3)
+    outing = Outing("knee", 1, 1, finished(3).result)
+    whole = [*begin_lines(1, [knee], [1, 2], 0), outing_line(outing)]
+    path = folder / "contest.jsonl"
+    path.write_bytes(damage(b"".join(whole)))
+    found, said = attempt(read_contest, folder)
+    assert found is not None or path.name in said
+    kept = ContestJournal(folder).contest
+    assert read_contest(folder) == kept
+    assert found is None or found == kept
+    for each in folder.glob("contest.jsonl*"):
+        each.unlink()
+
+
+@given(damages(), st.sampled_from(["status.json", "ending.json", "winner.json"]))
 @fuzz
 def test_fuzz_small_files(folder, damage, name):
     """What is read for people: the status never fails for its own file, the others by name."""
@@ -188,7 +215,7 @@ def test_fuzz_small_files(folder, damage, name):
     contents = {
         "status.json": json.dumps(STATUS).encode(),
         "ending.json": (folder / "ending.json").read_bytes(),
-        "test.json": b'{"trial": 1, "metrics": {"rmse": 1.0}}',
+        "winner.json": b'{"trial": 1, "val": {"rmse": 1.0}}',
     }
     (folder / name).write_bytes(damage(contents[name]))
     assert read_status(folder.parent.parent, "fake").describe()

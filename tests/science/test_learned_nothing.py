@@ -42,7 +42,7 @@ def sweep_of(name, objectives=BOTH, **changes):
 
 def run(root, sweep, trials=4, **options):
     """Run it in this process."""
-    options = {"tracking": False, **options}
+    options = {"tracking": False, "confirm": 0, **options}
     return sweep.run(trials, root=root, trainer="fit", workers=0, quiet=True, **options)
 
 

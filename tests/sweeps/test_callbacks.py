@@ -22,7 +22,7 @@ def quartering():
 def run(root, callbacks=halving, trials=3, **options):
     """Run the tiny sweep with callbacks."""
     sweep = lw.Sweep(**arguments(callbacks=callbacks))
-    return sweep.run(trials, root=root, tracking=False, **{"workers": 0, **options})
+    return sweep.run(trials, root=root, tracking=False, **{"workers": 0, "confirm": 0, **options})
 
 
 @pytest.fixture(scope="module")

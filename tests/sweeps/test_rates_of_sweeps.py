@@ -27,7 +27,7 @@ def _empty_cache(monkeypatch, tmp_path):
 
 def run(root, trials, **options):
     """Run the tiny sweep without MLflow."""
-    return tiny.sweep.run(trials, root=root, tracking=False, **options)
+    return tiny.sweep.run(trials, root=root, tracking=False, confirm=0, **options)
 
 
 def manifest_of(root):

@@ -17,7 +17,7 @@ from . import tiny
 from .tiny import arguments
 
 ONE = {"cost": "minimize"}
-RUN = {"tracking": False, "quiet": True, "workers": 0}
+RUN = {"tracking": False, "quiet": True, "workers": 0, "confirm": 0}
 
 
 def fake(name="fake", **changes):

@@ -61,7 +61,6 @@ def test_every_launch_script_runs(script, tmp_path):
     result = SweepResult.read(name, tmp_path / "r")
     assert result.trials["outcome"].tolist() == ["COMPLETE"] * 2
     assert lw.load(name, tmp_path / "r") == result.best("knee")
-    assert result.test
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
 
 

@@ -77,14 +77,6 @@ def test_long_front_is_cut_and_says_so(root):
     assert len(result.pareto) == 40
 
 
-def test_test_metrics_are_shown(root):
-    """What the winner measured on test data stands with the picks."""
-    folder = save_sweep(root, [finished(0)])
-    (folder / "test.json").write_text('{"trial": 0, "metrics": {"rmse": 1.25}}')
-    text, _ = printed(root, [finished(0)])
-    assert "rmse 1.25" in text
-
-
 def test_trials_equal_to_four_digits_are_one_row(root):
     """The knee or the first stands for them; the table of the result has them all."""
     alike = [finished(n, 1.0 + n * 1e-9, 2.0 - n * 1e-9) for n in range(5)]

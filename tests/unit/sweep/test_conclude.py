@@ -37,7 +37,7 @@ class Trainer:
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch):
     """The winner is not trained, which is not the point here."""
-    monkeypatch.setattr(_conclude, "train_winner", lambda *_: Winner(None, {"rmse": 3.0}, {}))
+    monkeypatch.setattr(_conclude, "train_winner", lambda *_: Winner(None, {"rmse": 3.0}))
 
 
 @pytest.fixture
@@ -55,7 +55,6 @@ def left_by(root, folder):
     """What a sweep leaves: whether each of its conclusions is there."""
     verdict = folder / "verdict.json"
     told = json.loads(verdict.read_text()) if verdict.exists() else {}
-    test = folder / "test.json"
     importance = json.loads((folder / "importance.json").read_text())
     return {
         "flips": bool(told.get("flips")),
@@ -63,7 +62,7 @@ def left_by(root, folder):
         "verdict": "drove" in told.get("sentence", ""),
         "importance": bool(importance),
         "report": (folder / "report.html").exists(),
-        "winner": test.exists(),
+        "winner": (folder / "winner.json").exists(),
     }
 
 
@@ -78,7 +77,7 @@ def test_a_sweep_leaves_all_of_it(root, sweep):
     assert set(left_by(root, sweep).values()) == {True}
     assert ending.status == "FINISHED"
     assert "Not drawn" not in ending.note
-    assert ending.metrics["test/rmse"] == 3.0
+    assert not [key for key in ending.metrics if key.startswith("test/")]
 
 
 @pytest.mark.parametrize("what", FAILING)

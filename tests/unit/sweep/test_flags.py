@@ -20,6 +20,8 @@ GIVEN = {
     "trial_timeout": 2.5,
     "time_limit": "2h",
     "max_retries": 0,
+    "confirm": 3,
+    "baselines": "none",
     "quiet": True,
 }
 

@@ -14,7 +14,7 @@ from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished, tracking_uri
 from lossweights.tracking import Ending, Tracker
 from lossweights.tracking import _runs as runs_module
-from lossweights.tracking._points import trial_points
+from lossweights.tracking._points import result_points
 
 from ..samples import finished
 
@@ -419,7 +419,7 @@ def test_points_of_gradients_and_verdict():
     trial = replace(trial, result=replace(trial.result, reports=reports))
     baseline = {"mse": 20.0, "under": 2.0}
     verdict = judge_results({0: trial.result}, baseline)[0]
-    points = {(p.key, p.step): p.value for p in trial_points(trial, verdict, (1, 2, 3, 4))}
+    points = {(p.key, p.step): p.value for p in result_points(trial.result, verdict, (1, 2, 3, 4))}
     assert points["cosine/mse/under", 0] == -1.0
     assert points["contribution/mse", 0] == 1.5
     assert points["gradnorm/mse", 0] == 3.0
@@ -436,10 +436,8 @@ def test_points_of_the_models_own_losses():
     train, val = {"mse": 6.0, "model": 1.0}, {"mse": 2.0, "model": 1.0}
     reports = (EpochReport(0, train, val, {}), EpochReport(1, {**train, "model": 0.5}, val, {}))
     result = TrialResult({"mse": 0.5}, 0, Outcome.COMPLETE, reports)
-    done = Finished(Asked(0, {"mse": 0.5}, "random"), result)
-    points = {
-        (p.key, p.step): p.value for p in trial_points(done, judge_results({0: result})[0], (1, 2))
-    }
+    verdict = judge_results({0: result})[0]
+    points = {(p.key, p.step): p.value for p in result_points(result, verdict, (1, 2))}
     assert points["magnitude_train/model", 1] == 0.5
     assert points["share_train/model", 0] == 0.25
     assert points["weighted_val/model", 0] == 1.0
