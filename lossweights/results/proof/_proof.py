@@ -1,0 +1,202 @@
+"""All that a confirmation says of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import pandas as pd
+
+from lossweights.base.errors import PickError
+from lossweights.records import TrialResult
+from lossweights.results.contest import Contest, Contestant
+from lossweights.results.proof import _curse, _table, _worth
+from lossweights.results.proof._compare import MIN_EFFECT, Comparison
+from lossweights.results.proof._look import Look
+from lossweights.results.proof._notes import notes_on
+from lossweights.results.proof._promotion import Promotion, Rules, promotion
+from lossweights.results.proof._sentence import sentence_of
+from lossweights.search.aims import Aims
+
+
+class Kept(NamedTuple):
+    """What a weight set keeps of a trial or of a baseline.
+
+    Attributes:
+        weights: Effective weight of each term.
+        metrics: Metrics on validation data.
+        origin: The trial and its seed, as far as there are any.
+    """
+
+    weights: Mapping[str, float]
+    metrics: Mapping[str, float]
+    origin: Mapping[str, int]
+
+    @classmethod
+    def of_trial(cls, number: int, result: TrialResult) -> Kept:
+        """What is kept of a trial."""
+        return cls(result.weights, result.metrics, {"trial": number, "seed": result.seed})
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the last confirmation of a sweep says.
+
+    Attributes:
+        name: Name of the sweep.
+        contest: The trainings beside the trials.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
+        directions: Which way each metric is better, or ``None`` where neither end is.
+        trials: What came of the trials, by number.
+        pick: What the sweep calls the pick that it would promote, such as ``"knee"``.
+        number: The trial that this is now, or ``None`` if no trial is complete.
+        aims: Wish and constraints of the sweep.
+        min_effect: The least gain that counts, in parts of a metric.
+    """
+
+    name: str
+    contest: Contest
+    objectives: Mapping[str, str]
+    directions: Mapping[str, str | None]
+    trials: Mapping[int, TrialResult]
+    pick: str
+    number: int | None
+    aims: Aims
+    min_effect: float = MIN_EFFECT
+
+    @cached_property
+    def look(self) -> Look | None:
+        """The last confirmation that has ended, or the one that is going on; or ``None``."""
+        return Look.latest(self.contest)
+
+    @cached_property
+    def confirmation(self) -> pd.DataFrame:
+        """See `SweepResult.confirmation`."""
+        if self.look is None:
+            return pd.DataFrame(columns=list(_table.COLUMNS))
+        return _table.confirmation_table(self.look, self.directions)
+
+    @cached_property
+    def contestant(self) -> Contestant | None:
+        """The contestant that is the pick, or ``None`` if the pick of today was not confirmed."""
+        if self.look is None or self.number is None:
+            return None
+        entered = [c for c in self.look.contestants if c.trial == self.number and not c.method]
+        named = [c for c in entered if c.name == self.pick]
+        return next(iter([*named, *entered]), None)
+
+    @cached_property
+    def promotion(self) -> Promotion | None:
+        """What is promoted, or ``None`` before a confirmation of today's pick has ended."""
+        if self.look is None or self.contestant is None or not self.look.whole:
+            return None
+        return promotion(self.look, self.contestant, self._rules(self.look))
+
+    @property
+    def promoted(self) -> str:
+        """The name of the pick or of the baseline that is promoted."""
+        found = self.promotion
+        if found is None or found.promoted.name == found.pick.name:
+            return self.pick
+        return found.promoted.name
+
+    def baseline(self, name: str) -> Kept | None:
+        """A fixed baseline as a weight set holds it, with its mean metrics on validation data.
+
+        ``None`` if no baseline of this name was trained beside the trials.
+
+        Raises:
+            PickError: It is an adaptive method, which has no weights to keep.
+        """
+        beside = Look.of(self.contest, 0)
+        for look in (self.look, beside):
+            found = look.named(name) if look else None
+            if look is None or found is None or found.role != "baseline":
+                continue
+            if found.method is not None:
+                raise PickError(
+                    f"Expected a fixed weight set as a pick. Found {name!r}, whose weights "
+                    f"move while it trains. Use it with lw.adaptive.schedule()."
+                )
+            ended = look.results[name]
+            if ended:
+                origin = {} if found.trial is None else {"trial": found.trial}
+                weights = next(iter(ended.values())).weights
+                return Kept(weights, look.means(name, "val"), origin)
+        return None
+
+    @cached_property
+    def sentence(self) -> str:
+        """See `SweepResult.sentence`."""
+        if self.number is None:
+            return "Nothing can be said: no trial is complete."
+        label, look = f"{self.pick} (trial {self.number})", self.look
+        confirm = f"lossweights confirm {self.name}"
+        if look is None:
+            return (
+                f"Not confirmed: {label} is the best of {len(self.trials)} trials on the data that "
+                f"it was chosen by, which flatters it. Confirm it from fresh seeds: `{confirm}`."
+            )
+        if not look.whole:
+            return (
+                f"Not confirmed: the confirmation has not ended. Go on with it: "
+                f"`lossweights resume {self.name}`."
+            )
+        if self.promotion is None:
+            was = next((c.trial for c in look.contestants if c.name == self.pick), None)
+            other = "" if was is None else f"; what was confirmed as {self.pick} is trial {was}"
+            return f"Not confirmed: {label} was not among the contestants{other}. Run `{confirm}`."
+        return sentence_of(look, self.promotion, self._rules(look), self.pick)
+
+    @cached_property
+    def curse(self) -> pd.DataFrame:
+        """See `SweepResult.curse`."""
+        if self.look is None:
+            return pd.DataFrame(columns=list(_curse.COLUMNS))
+        return _curse.curse_table(self.look, self.trials, self.objectives)
+
+    @cached_property
+    def worth(self) -> pd.DataFrame:
+        """See `SweepResult.worth`."""
+        if self.look is None:
+            return pd.DataFrame(columns=list(_worth.COLUMNS))
+        there = [data for data in ("test", "val") if self.look.metrics(data)]
+        return _worth.worth_table({data: self._without(self.look, data) for data in there})
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known beside the sentence: what is missing, the winner's curse, and worth.
+
+        A sentence each.
+        """
+        look = self.look
+        if look is None or not look.whole:
+            return []
+        curse = _curse.curse_sentence(self.curse, self.pick)
+        worth = _worth.worth_sentences(self._without(look, look.data), look)
+        return [*notes_on(look), *([curse] if curse else []), *worth]
+
+    def standard_error(self, metric: str) -> float | None:
+        """How far one training of the pick that is best in a metric is off, from seed to seed.
+
+        Measured on validation data, as trials are; ``None`` if it was not confirmed.
+        """
+        look, direction = self.look, self.directions.get(metric)
+        if look is None or direction is None:
+            return None
+        values = {c.name: look.values(c.name, metric, "val") for c in look.contestants
+                  if c.role == "pick"}  # fmt: skip
+        known = {name: list(of.values()) for name, of in values.items() if len(of) > 1}
+        if not known:
+            return None
+        sign = -1.0 if direction == "maximize" else 1.0
+        best = min(known, key=lambda name: sign * sum(known[name]) / len(known[name]))
+        return float(pd.Series(known[best]).std())
+
+    def _without(self, look: Look, data: str) -> dict[str, Comparison]:
+        return _worth.comparisons_without(look, self.directions, data, self.min_effect)
+
+    def _rules(self, look: Look) -> Rules:
+        return Rules(self.objectives, look.data, self.min_effect, self.aims)
