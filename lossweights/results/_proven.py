@@ -50,9 +50,10 @@ class Proven(ABC):
     def worth(self) -> pd.DataFrame:
         """What each term is worth: by how much each metric gets worse where it is left out.
 
-        One row a term, metric and data set, from the contestants ``without:TERM`` against those
-        with the same weights and the term. Columns: term, metric, data, worse (above 0: the metric
-        is worse without the term; in its units), and low and high, the interval of 95 %.
+        One row a term, metric and data set, from the contestant without it, such as
+        ``without:TERM``, against the one with the same weights and the term, such as ``equal``.
+        Columns: term, metric, data, worse (above 0: the metric is worse without the term; in its
+        units), and low and high, the interval of 95 %.
         """
         return self.proof.worth
 

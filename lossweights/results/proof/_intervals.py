@@ -40,7 +40,7 @@ def estimate(values: ArrayLike) -> Estimate:
     of both, so that an interval excludes 0 just where ``p < 0.05``. Numbers that are all the same
     have an interval without width: nothing is seen that could move the mean.
 
-    A bootstrap of three or five numbers is no way out: it covers 80 to 90 % where 95 % is meant.
+    A bootstrap of three or five numbers is no way out: it covers 70 to 85 % where 95 % is meant.
     `tests/science/test_intervals.py` measures all of this.
 
     Args:

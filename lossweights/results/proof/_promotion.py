@@ -57,10 +57,10 @@ def promotion(look: Look, pick: Contestant, rules: Rules) -> Promotion:
     A baseline is in the pick's way if the pick is better than it in no objective, beyond noise and
     beyond the least effect. If there are such, the one nearest to equal weights is promoted of
     those that none of them beats. A baseline needs no search, so it counts as simpler than the
-    pick. Left aside are baselines that diverged from some seed where the pick did not, that miss
-    aims of the sweep which the pick fulfils, or that too few seeds are left of; and adaptive ones,
-    since what is promoted is a fixed set. A pick that diverged more often than a baseline beats it
-    in nothing.
+    pick, unless that is one itself. Left aside are baselines that diverged from some seed where the
+    pick did not, that miss aims of the sweep which the pick fulfils, or that too few seeds are left
+    of; and adaptive ones, since what is promoted is a fixed set. A pick that diverged more often
+    than a baseline beats it in nothing.
     """
     rivals = [c for c in look.contestants if c.role == "baseline" and c.name != pick.name]
     same = next((c for c in rivals if _is_same(c, pick)), None)
@@ -69,7 +69,9 @@ def promotion(look: Look, pick: Contestant, rules: Rules) -> Promotion:
     against = {comparison.other: comparison for comparison in found}
     ways = [c for c in rivals if _is_in_the_way(look, pick, against[c.name], rules)]
     fixed = [c for c in ways if c.method is None]
-    promoted = _simplest(look, fixed, rules) if fixed else pick
+    is_simple = same is not None or pick.role == "baseline"
+    candidates = [*fixed, *([pick] if is_simple and not look.diverged(pick.name) else [])]
+    promoted = _simplest(look, candidates, rules) if fixed and candidates else pick
     unbeaten = tuple(c.name for c in fixed)
     adaptive = tuple(c.name for c in ways if c.method is not None)
     return Promotion(pick, promoted, against, unbeaten, adaptive, same)

@@ -46,6 +46,8 @@ class _Sentence:
         if found.promoted.name != found.pick.name:
             return self.replaced()
         ahead = [c for c in against if c.any(Standing.BETTER)]
+        if found.unbeaten:
+            return self.simplest()
         if ahead:
             return self.won(ahead)
         if any(c.judged for c in against):
@@ -82,8 +84,18 @@ class _Sentence:
         else:
             said = f"is no better than {self.names[new]} within noise{nor}"
         ways = [found.comparisons[name] for name in (new, *others)]
-        simpler = "" if against.beaten else ", which no search is needed for"
+        simpler = "" if against.beaten else ", the simpler choice"
         return f"{self.label} {said}{self.where(ways)}; promoted: {self.names[new]}{simpler}."
+
+    def simplest(self) -> str:
+        """What is said of a pick that is a baseline itself, and promoted among its equals."""
+        others = [*self.found.unbeaten, *self.found.adaptive]
+        names = listed([self.names[name] for name in others])
+        where = self.where([self.found.comparisons[name] for name in others])
+        return (
+            f"{self.label} is no better than {names} within noise{where}; promoted all the same: "
+            f"{self.pick}, the simplest of them."
+        )
 
     def won(self, ahead: Sequence[Comparison]) -> str:
         """What is said of a pick that is better than a baseline, and that none stands against."""

@@ -21,7 +21,6 @@ from lossweights.results.proof._look import Look
 from lossweights.results.proof._words import by_how_much
 
 COLUMNS = ("term", "metric", "data", "worse", "low", "high")
-WITHOUT = "without:"  # what the names of sets begin with that leave a term out
 _LITTLE = 0.05  # of a metric: if it may get worse by more, nobody can say that a term is idle
 
 
@@ -31,30 +30,37 @@ def comparisons_without(
     """Each term that was left out, and how the set without it stands against that with it.
 
     The set with it has the same weights otherwise, up to a common factor: equal ones, as a rule.
+    Of several such pairs the one with the most terms counts, and of those one of baselines.
     """
+    fixed = [each for each in look.contestants if each.method is None]
+    terms = dict.fromkeys(term for each in fixed for term in each.weights)
     pairs = {}
-    for each in look.contestants:
-        term = each.name.removeprefix(WITHOUT)
-        if each.name.startswith(WITHOUT) and each.method is None:
-            whole = next((c for c in look.contestants if _completes(c, each, term)), None)
-            if whole is not None:
-                pairs[term] = (each.name, whole.name)
+    for term in terms:
+        found = [
+            (part, whole) for part in fixed for whole in fixed if _completes(whole, part, term)
+        ]
+        if found:
+            part, whole = max(found, key=lambda pair: _preference(pair[1]))
+            pairs[(part.name, whole.name)] = term
     better = {metric: d for metric, d in directions.items() if d is not None}
     shown = {metric: d for metric, d in better.items() if metric in look.metrics(data)}
-    found = compare(look, pairs.values(), shown, data, min_effect)
-    return {of.one.removeprefix(WITHOUT): of for of in found}
+    compared = compare(look, pairs, shown, data, min_effect)
+    return {pairs[of.one, of.other]: of for of in compared}
+
+
+def _preference(whole: Contestant) -> tuple[int, bool]:
+    return sum(weight > 0 for weight in whole.weights.values()), whole.role == "baseline"
 
 
 def _completes(whole: Contestant, part: Contestant, term: str) -> bool:
     """Whether a set is the other one with the term."""
-    if whole.method is not None or not whole.weights.get(term, 0.0) > 0:
+    if not whole.weights.get(term, 0.0) > 0 or part.weights.get(term, 0.0) > 0:
         return False
-    ratios = [
-        part.weights.get(name, 0.0) / weight if weight > 0 else part.weights.get(name, 0.0) or 1.0
-        for name, weight in whole.weights.items()
-        if name != term
-    ]
-    return bool(ratios) and min(ratios) > 0 and max(ratios) <= min(ratios) * (1 + 1e-9)
+    on = [name for name, weight in whole.weights.items() if weight > 0 and name != term]
+    if not on or on != [name for name in whole.weights if part.weights.get(name, 0.0) > 0]:
+        return False
+    ratios = [part.weights[name] / whole.weights[name] for name in on]
+    return max(ratios) <= min(ratios) * (1 + 1e-9)
 
 
 def worth_table(found: Mapping[str, Mapping[str, Comparison]]) -> pd.DataFrame:
