@@ -75,6 +75,14 @@ class Picks:
             return "knee", f"The wish names no trial. {error}"
         return WISH, ""
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the first pick and of the knee, a paragraph each."""
+        picked = (self.pick(pick).note for pick in (self.first, "knee"))
+        parts = [self.infeasible]  # said once
+        parts += [note.removeprefix(self.infeasible).strip() for note in picked]
+        return list(dict.fromkeys(filter(None, [*parts, self.unwished])))
+
     def pick(self, pick: str) -> Picked:
         """The trial that a pick names.
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from lossweights.base.errors import PickError, StoreError
+from lossweights.base.commands import DEFAULT_ROOT
+from lossweights.base.errors import StoreError
 from lossweights.dominance.judge import judge_results
 from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.dominance.verdict import Verdict
@@ -23,7 +24,7 @@ from lossweights.results._learned import learned_nothing
 from lossweights.results._picks import Picked, Picks, directions_of
 from lossweights.results._proven import Proven
 from lossweights.results._saved import save_sets
-from lossweights.results._table import trial_row
+from lossweights.results._table import complete_rows, trial_row
 from lossweights.results.constants import Constants, read_constants
 from lossweights.results.contest import Contest
 from lossweights.results.folder import (
@@ -68,6 +69,7 @@ class SweepResult(Proven):
         remark: What whoever uses the saved winner must know, such as that its numbers are not those
             of its trial, or why its parameters alone could be saved; empty if nothing.
         contest: The trainings beside the trials: of baselines outside the space, and to confirm.
+        root: Folder of the sweeps.
         min_effect: The least gain that `sentence` calls one, in parts of a metric.
     """
 
@@ -85,6 +87,7 @@ class SweepResult(Proven):
     directions: Mapping[str, str | None] = field(default_factory=dict)
     remark: str = ""
     contest: Contest = field(default_factory=Contest)
+    root: Path = DEFAULT_ROOT
     min_effect: float = MIN_EFFECT
 
     @classmethod
@@ -118,6 +121,7 @@ class SweepResult(Proven):
             recipe=manifest.get("recipe") or {},
             aims=Aims.of_manifest(manifest),
             directions=directions_of(manifest),
+            root=Path(root),
         )
 
     @cached_property
@@ -140,18 +144,9 @@ class SweepResult(Proven):
         With several seeds also ``stderr/`` and the name of each metric: its standard error.
         With constraints also violation: in sum, in parts of their bounds; 0 for a feasible trial.
         """
-        return pd.DataFrame(
-            [
-                trial_row(
-                    finished,
-                    self.verdicts.get(number),
-                    self.objectives,
-                    self.scales or {},
-                    self.aims,
-                )
-                for number, finished in sorted(self.finished.items())
-            ]
-        )
+        columns = (self.objectives, self.scales or {}, self.aims)
+        rows = sorted(self.finished.items())
+        return pd.DataFrame([trial_row(of, self.verdicts.get(n), *columns) for n, of in rows])
 
     @cached_property
     def pareto(self) -> pd.DataFrame:
@@ -201,6 +196,7 @@ class SweepResult(Proven):
         """All that the last confirmation says."""
         return Proof(
             name=self.name,
+            root=self.root,
             contest=self.contest,
             objectives=self.objectives,
             directions={**self.directions, **self.objectives},
@@ -209,43 +205,27 @@ class SweepResult(Proven):
             number=self._picked(self.own_pick).number if self.has_best else None,
             aims=self.aims,
             min_effect=self.min_effect,
+            learned_nothing=self.learned_nothing,
         )
 
     @property
     def notes(self) -> list[str]:
         """What is to be said of the own pick and of the knee, a paragraph each."""
-        if not self.has_best:
-            return []
-        picked = (self._picked(pick).note for pick in (self.own_pick, "knee"))
-        infeasible = self._picks.infeasible  # said once
-        parts = [infeasible, *(note.removeprefix(infeasible).strip() for note in picked)]
-        return list(dict.fromkeys(filter(None, [*parts, self._picks.unwished])))
+        return self._picks.notes if self.has_best else []
 
     def _picked(self, pick: str | Wish) -> Picked:
         return self._picks.pick(pick.pick if isinstance(pick, Wish) else pick)
 
     @cached_property
     def _picks(self) -> Picks:
+        complete = complete_rows(self.trials, self.name)
         return Picks(
-            self._complete,
+            complete,
             self.objectives,
             self.aims,
             self.directions,
             lambda metric: self.proof.standard_error(metric),
         )
-
-    @cached_property
-    def _complete(self) -> pd.DataFrame:
-        """The rows of the completed trials."""
-        complete = self.trials
-        if not complete.empty:
-            complete = complete[complete["outcome"] == Outcome.COMPLETE.name]
-        if complete.empty:
-            raise PickError(
-                f"Expected a completed trial in the sweep {self.name!r}. Found none of "
-                f"{len(self.trials)}. Train more trials first."
-            )
-        return complete
 
     def best(self, pick: str | Wish = "knee") -> WeightSet:
         """The weight set that a pick names, of those that satisfy the constraints of the sweep.
@@ -261,12 +241,9 @@ class SweepResult(Proven):
         """
         if isinstance(pick, Wish):
             pick = pick.pick
-        kept, note = self.proof.baseline(pick), ""
-        if kept is None:
-            number, note = self._picked(pick)
-            kept = Kept.of_trial(number, self.finished[number].result)
+        kept, note = self.kept(pick)
         return WeightSet(
-            weights=kept.weights,
+            weights=kept.result.weights,
             name=f"{self.name}@{pick}",
             scales=self.scales,
             terms=self.terms,
@@ -274,6 +251,14 @@ class SweepResult(Proven):
             origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
             recorded=True,
         )
+
+    def kept(self, pick: str) -> tuple[Kept, str]:
+        """The training behind a pick, of a trial or of a baseline, and the note on it."""
+        baseline = self.proof.baseline(pick)
+        if baseline is not None:
+            return baseline, ""
+        number, note = self._picked(pick)
+        return Kept.of_trial(number, self.finished[number].result), note
 
     def _remarks(self, pick: str, note: str) -> dict[str, str]:
         """What whoever uses a pick must know: the note on it, what was confirmed, a warning."""

@@ -27,8 +27,8 @@ class WinnerRecord:
     remark: str = ""
 
 
-def write_winner(folder: Path, trial: int, record: WinnerRecord) -> None:
-    """Keep what is known of the winner."""
+def write_winner(folder: Path, trial: int | None, record: WinnerRecord) -> None:
+    """Keep what is known of the winner: a trial, or a baseline that is none."""
     test, val = ({k: v for k, v in metrics.items() if math.isfinite(v)}
                  for metrics in (record.test, record.val))  # fmt: skip
     known = {"trial": trial, "metrics": test, "val": val, "remark": record.remark}

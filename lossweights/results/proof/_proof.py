@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from lossweights.base.commands import command
 from lossweights.base.errors import PickError
 from lossweights.records import TrialResult
 from lossweights.results.contest import Contest, Contestant
@@ -25,19 +27,19 @@ class Kept(NamedTuple):
     """What a weight set keeps of a trial or of a baseline.
 
     Attributes:
-        weights: Effective weight of each term.
+        result: A training with its weights.
         metrics: Metrics on validation data.
         origin: The trial and its seed, as far as there are any.
     """
 
-    weights: Mapping[str, float]
+    result: TrialResult
     metrics: Mapping[str, float]
     origin: Mapping[str, int]
 
     @classmethod
     def of_trial(cls, number: int, result: TrialResult) -> Kept:
         """What is kept of a trial."""
-        return cls(result.weights, result.metrics, {"trial": number, "seed": result.seed})
+        return cls(result, result.metrics, {"trial": number, "seed": result.seed})
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Proof:
 
     Attributes:
         name: Name of the sweep.
+        root: Folder of the sweeps.
         contest: The trainings beside the trials.
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         directions: Which way each metric is better, or ``None`` where neither end is.
@@ -54,9 +57,11 @@ class Proof:
         number: The trial that this is now, or ``None`` if no trial is complete.
         aims: Wish and constraints of the sweep.
         min_effect: The least gain that counts, in parts of a metric.
+        learned_nothing: That the sweep learned nothing, if so: nothing else may be signed then.
     """
 
     name: str
+    root: Path
     contest: Contest
     objectives: Mapping[str, str]
     directions: Mapping[str, str | None]
@@ -65,6 +70,7 @@ class Proof:
     number: int | None
     aims: Aims
     min_effect: float = MIN_EFFECT
+    learned_nothing: str = ""
 
     @cached_property
     def look(self) -> Look | None:
@@ -111,7 +117,7 @@ class Proof:
             PickError: It is an adaptive method, which has no weights to keep.
         """
         beside = Look.of(self.contest, 0)
-        for look in (self.look, beside):
+        for look in (self.look, beside):  # what was measured from many seeds counts
             found = look.named(name) if look else None
             if look is None or found is None or found.role != "baseline":
                 continue
@@ -123,8 +129,8 @@ class Proof:
             ended = look.results[name]
             if ended:
                 origin = {} if found.trial is None else {"trial": found.trial}
-                weights = next(iter(ended.values())).weights
-                return Kept(weights, look.means(name, "val"), origin)
+                metrics = look.means(name, "val")
+                return Kept(next(iter(ended.values())), metrics, origin)
         return None
 
     @cached_property
@@ -132,8 +138,10 @@ class Proof:
         """See `SweepResult.sentence`."""
         if self.number is None:
             return "Nothing can be said: no trial is complete."
+        if self.learned_nothing:
+            return self.learned_nothing
         label, look = f"{self.pick} (trial {self.number})", self.look
-        confirm = f"lossweights confirm {self.name}"
+        confirm = command("confirm", self.name, self.root)
         if look is None:
             return (
                 f"Not confirmed: {label} is the best of {len(self.trials)} trials on the data that "
@@ -142,7 +150,7 @@ class Proof:
         if not look.whole:
             return (
                 f"Not confirmed: the confirmation has not ended. Go on with it: "
-                f"`lossweights resume {self.name}`."
+                f"`{command('resume', self.name, self.root)}`."
             )
         if self.promotion is None:
             was = next((c.trial for c in look.contestants if c.name == self.pick), None)

@@ -79,4 +79,4 @@ def _chances(look: Look, metric: str, direction: str, data: str) -> dict[str, fl
     shared = [seed for seed in look.seeds if all(seed in of for of in sound.values())]
     sign = -1.0 if direction == "maximize" else 1.0
     costs = [[sign * of[seed] for of in sound.values()] for seed in shared]
-    return dict(zip(sound, chances(costs), strict=True)) if costs else {}
+    return dict(zip(sound, chances(costs), strict=True)) if sound and costs else {}

@@ -21,18 +21,33 @@ def training(weights, seed, val, test=None, *, outcome=Outcome.COMPLETE):
     return TrialResult(dict(weights), seed, outcome, (report,), test=dict(test or {}))
 
 
-def contest(numbers, *, look=1, seeds=SEEDS, tested=True):
+STANDARD = {
+    each.name: each
+    for each in (
+        contestant("knee", 1.0, 4.0, trial=1),
+        contestant("equal"),
+        contestant("today", 1.0, 0.2),
+        contestant("only:mse", 1.0, 0.0),
+        contestant("without:mse", 0.0, 1.0),
+        contestant("dwa", method={"method": "DWA"}),
+    )
+}
+
+
+def contest(numbers, *, look=1, seeds=SEEDS, tested=True, **others):
     """A contest of one look.
 
     Args:
-        numbers: For each contestant its metrics by name, a number a seed; ``None`` for a training
-            that diverged, and ``...`` for one that has not ended.
+        numbers: For each contestant, by name, its metrics by name, a number a seed; ``None`` for a
+            training that diverged, and ``...`` for one that has not ended.
         look: Which look.
         seeds: The seeds.
         tested: Whether the numbers are of test data, and those of validation data larger by 1.
+        **others: Contestants by name that are not the standard ones.
     """
+    entered = tuple({**STANDARD, **others}[name] for name in numbers)
     outings = []
-    for each, metrics in numbers.items():
+    for each, metrics in zip(entered, numbers.values(), strict=True):
         for place, seed in enumerate(seeds):
             found = {metric: values[place] for metric, values in metrics.items()}
             if ... in found.values():
@@ -42,7 +57,7 @@ def contest(numbers, *, look=1, seeds=SEEDS, tested=True):
             val = {metric: value + 1.0 for metric, value in found.items()} if tested else found
             result = training(each.weights, seed, val, found if tested else None, outcome=outcome)
             outings.append(Outing(each.name, seed, look, result))
-    return Contest({look: tuple(numbers)}, tuple(outings))
+    return Contest({look: entered}, tuple(outings))
 
 
 def both(one, other):
