@@ -69,6 +69,8 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
     if result.has_best:
         best = drawing.draw("pick", lambda: result.best(result.first_pick).metrics) or {}
         metrics.update({f"best/{name}": value for name, value in best.items()})
+    if result.proof.failed:
+        drawing.failed["confirmation"] = result.proof.failed
     sentence = drawing.draw("sentence", lambda: result.sentence) or ""
     confirmed = f"{sentence} " if result.proof.promotion is not None else ""
     note = f"{confirmed}{verdict.paragraph} {remark}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ from lossweights.results.proof._notes import notes_on
 from lossweights.results.proof._promotion import Promotion, Rules, promotion
 from lossweights.results.proof._sentence import sentence_of
 from lossweights.search.aims import Aims
+
+log = logging.getLogger("lossweights")
 
 
 class Kept(NamedTuple):
@@ -95,10 +98,30 @@ class Proof:
 
     @cached_property
     def promotion(self) -> Promotion | None:
-        """What is promoted, or ``None`` before a confirmation of today's pick has ended."""
-        if self.look is None or self.contestant is None or not self.look.whole:
-            return None
-        return promotion(self.look, self.contestant, self._rules(self.look))
+        """What is promoted, or ``None`` before a confirmation of today's pick has ended.
+
+        Where that cannot be found out, the sweep keeps its pick, and the sentence says why.
+        """
+        return self._judged[0]
+
+    @property
+    def failed(self) -> str:
+        """Why the confirmation could not be judged; empty if it could, or if there is none."""
+        return self._judged[1] if self.promotion is None else ""
+
+    @cached_property
+    def _judged(self) -> tuple[Promotion | None, str]:
+        """What is promoted, and what is said of it or why nothing can be."""
+        look = self.look
+        if look is None or self.contestant is None or not look.whole:
+            return None, ""
+        rules = Rules(self.objectives, look.data, self.min_effect, self.aims)
+        try:
+            found = promotion(look, self.contestant, rules)
+            return found, sentence_of(look, found, rules, self.pick)
+        except Exception as error:
+            log.warning("the confirmation of %s could not be judged", self.name, exc_info=True)
+            return None, f"{type(error).__name__}: {error}"
 
     @property
     def promoted(self) -> str:
@@ -152,11 +175,13 @@ class Proof:
                 f"Not confirmed: the confirmation has not ended. Go on with it: "
                 f"`{command('resume', self.name, self.root)}`."
             )
-        if self.promotion is None:
+        if self.contestant is None:
             was = next((c.trial for c in look.contestants if c.name == self.pick), None)
             other = "" if was is None else f"; what was confirmed as {self.pick} is trial {was}"
             return f"Not confirmed: {label} was not among the contestants{other}. Run `{confirm}`."
-        return sentence_of(look, self.promotion, self._rules(look), self.pick)
+        if self.failed:
+            return f"Not confirmed: the confirmation cannot be judged ({self.failed})."
+        return self._judged[1]
 
     @cached_property
     def curse(self) -> pd.DataFrame:
@@ -205,6 +230,3 @@ class Proof:
 
     def _without(self, look: Look, data: str) -> dict[str, Comparison]:
         return _worth.comparisons_without(look, self.directions, data, self.min_effect)
-
-    def _rules(self, look: Look) -> Rules:
-        return Rules(self.objectives, look.data, self.min_effect, self.aims)
