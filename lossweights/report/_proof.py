@@ -97,5 +97,6 @@ def _with_ends(row: Mapping[Hashable, Any], mean: str, low: str, high: str) -> s
     """A number with its interval."""
     if not math.isfinite(row.get(mean, math.nan)):
         return "none"
-    ends = f" ({row[low]:.4g} to {row[high]:.4g})" if math.isfinite(row[low]) else ""
-    return f"{row[mean]:.4g}{ends}"
+    digits = ".3g" if mean in ("difference", "worse") else ".4g"
+    ends = f" ({row[low]:{digits}} to {row[high]:{digits}})" if math.isfinite(row[low]) else ""
+    return f"{row[mean]:{digits}}{ends}"

@@ -200,6 +200,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "baselines": lambda of: (
         isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
     ),
+    "min_effect": lambda of: _is_number(of["min_effect"]) and 0 <= of["min_effect"] < 1,
     "recipe": lambda of: isinstance(of["recipe"], dict),
     "prune": lambda of: isinstance(of["prune"], dict),
     "accepted": lambda of: (

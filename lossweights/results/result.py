@@ -122,6 +122,7 @@ class SweepResult(Proven):
             aims=Aims.of_manifest(manifest),
             directions=directions_of(manifest),
             root=Path(root),
+            min_effect=float(manifest.get("min_effect", MIN_EFFECT)),
         )
 
     @cached_property
@@ -233,8 +234,10 @@ class SweepResult(Proven):
         Args:
             pick: ``"knee"``, the best compromise; ``"min:rmse"`` or ``"max:dice"``; or with
                 conditions, ``"min:rmse where shortfall<=0.1"``; or a wish, ``lw.Wish(rmse=55)`` or
-                ``"wish:rmse=55"``, of which the nearest is taken; ``"wish"`` is that of the sweep.
-                The origin of the set has a note that says whether it was reached.
+                ``"wish:rmse=55"``, of which the nearest is taken; ``"wish"`` is that of the sweep;
+                or ``"one-se:rmse"``, the weights nearest to equal ones within one standard error
+                of the best; or the name of a fixed baseline, such as ``"equal"``. The origin of the
+                set has a note that says whether a wish was reached.
 
         Raises:
             PickError: The pick cannot be read or satisfied, or no trial is complete.

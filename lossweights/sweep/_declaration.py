@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.aims import Aims
 from lossweights.search.samplers import SamplerLike
 from lossweights.search.space import Space
@@ -22,6 +23,7 @@ class Declaration(Protocol):
         seed: Seed of the sampler and of every training.
         baselines: Parameter values to try first.
         aims: Wish and constraints; by default none.
+        min_effect: The least gain that the sweep's sentence calls one, in parts of a metric.
         sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
         epochs: Passes over the training data in each trial.
@@ -35,6 +37,7 @@ class Declaration(Protocol):
     baselines: Sequence[Mapping[str, float]]
     sampler: SamplerLike | None
     aims: Aims = Aims()
+    min_effect: float = MIN_EFFECT
     trainers: ClassVar[Sequence[str]]
     prune: Any
 
