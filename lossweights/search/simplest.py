@@ -47,7 +47,7 @@ def one_se_index(
     """The row of the simplest weights whose metric is within one standard error of the best.
 
     The rule is that of Breiman, Friedman, Olshen and Stone (*Classification and Regression Trees*,
-    1984, section 3.4.3). Of rows that are equally simple the better one is taken.
+    1984). Of rows that are equally simple the better one is taken.
 
     Args:
         table: One row a trial, with columns ``relative/TERM``, one for each metric, and
