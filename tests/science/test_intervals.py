@@ -53,6 +53,15 @@ def test_intervals_hold_the_mean_as_often_as_they_say(kind, seeds):
     assert covered >= 0.93
 
 
+@pytest.mark.parametrize(("effect", "seen"), [(3.0, 0.3), (4.0, 0.6), (6.0, 0.95)])
+def test_clear_effects_are_seen_among_many(effect, seen):
+    """Gains of so many deviations of their noise, corrected for 16 comparisons, from five seeds."""
+    generator = np.random.default_rng(5)
+    found = [estimate(effect + generator.standard_normal(5)).p * 16 < 0.05 for _ in range(RUNS)]
+    print(f"a gain of {effect} deviations is seen in {np.mean(found):.0%}")
+    assert np.mean(found) >= seen
+
+
 def test_an_interval_excludes_0_just_where_the_p_value_says_so():
     """What a table shows and what a sentence says are one and the same."""
     generator = np.random.default_rng(1)

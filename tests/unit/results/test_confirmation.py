@@ -108,7 +108,7 @@ def test_a_gain_is_told_with_its_interval_against_todays_weights():
         {"knee": numbers(8.0), "equal": numbers(9.0, turn=1), "today": numbers(10.0, turn=2)}
     )
     assert found.sentence == (
-        "knee (trial 1) is better than today's weights by 19 % of rmse (18 to 19), no worse in "
+        "knee (trial 1) is better than today's weights by 19 % of rmse (19 to 19), no worse in "
         "shortfall, on test data over 5 paired seeds. Of 2 fixed baselines none is as good in all "
         "objectives."
     )
