@@ -56,8 +56,8 @@ def print_proof(result: SweepResult, console: Console | None = None) -> None:
     """Print what confirmation says: a small table, what is to be known of it, and the sentence."""
     console = console or _console()
     rows = proof_rows(result)
-    console.print()
     if rows:
+        console.print()
         table = Table(
             title=proof_title(result),
             title_justify="left",
@@ -71,7 +71,8 @@ def print_proof(result: SweepResult, console: Console | None = None) -> None:
         console.print(table)
     for note in result.proof.notes:
         _plain(console, note)
-    _plain(console, result.sentence)
+    if result.has_best and not result.learned_nothing:  # or else it has been said
+        _plain(console, f"\n{result.sentence}")
 
 
 def pareto_rows(result: SweepResult) -> list[dict[str, str]]:

@@ -61,7 +61,10 @@ class Contest:
     Attributes:
         contestants: Those that were entered, by look (see `Outing`), in order.
         outings: The trainings that have ended.
+        seeds: The seeds that each look was to train from, as far as they are known: a look is over
+            when every contestant has an outing from each of them.
     """
 
     contestants: Mapping[int, tuple[Contestant, ...]] = field(default_factory=dict)
     outings: tuple[Outing, ...] = ()
+    seeds: Mapping[int, tuple[int, ...]] = field(default_factory=dict)

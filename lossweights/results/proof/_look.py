@@ -17,7 +17,8 @@ class Look:
     Attributes:
         number: 1 for the first one, which looks at the test data for the first time.
         contestants: Those that were entered, in order.
-        seeds: The seeds that anybody was trained from.
+        seeds: The seeds that it was to train from; where that is not known, those that anybody was
+            trained from.
         results: What came of each contestant's trainings, by name and seed.
     """
 
@@ -39,21 +40,21 @@ class Look:
         for outing in contest.outings:
             if outing.look == number and outing.contestant in results:
                 results[outing.contestant][outing.seed] = outing.result
-        seeds = sorted({seed for ended in results.values() for seed in ended})
-        return cls(number, entered, tuple(seeds), results)
+        trained = {seed for ended in results.values() for seed in ended}
+        return cls(number, entered, contest.seeds.get(number) or tuple(sorted(trained)), results)
 
     @classmethod
     def latest(cls, contest: Contest) -> Look | None:
         """The last confirmation that has ended, or else the last one that has begun, if any."""
         looks = [cls.of(contest, number) for number in sorted(contest.contestants) if number > 0]
-        begun = [look for look in looks if look.seeds]
+        begun = [look for look in looks if any(look.results.values())]
         ended = [look for look in begun if look.whole]
         return next(iter([*ended[::-1], *begun[::-1]]), None)
 
     @property
     def whole(self) -> bool:
         """Whether every contestant has ended from every seed."""
-        return all(len(ended) == len(self.seeds) for ended in self.results.values())
+        return all(ended.keys() >= set(self.seeds) for ended in self.results.values())
 
     @property
     def data(self) -> str:

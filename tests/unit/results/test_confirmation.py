@@ -12,7 +12,7 @@ from lossweights.results.proof._table import COLUMNS
 from lossweights.results.result import SweepResult
 
 from ..samples import OBJECTIVES, finished
-from .contests import STANDARD, both, contest, contestant, training
+from .contests import SEEDS, STANDARD, both, contest, contestant, training
 
 NOISE = [0.0, 0.02, -0.01, 0.015, -0.02]  # of a training
 SHARED = [0.0, 1.0, -1.0, 0.5, 2.0]  # of a seed
@@ -312,6 +312,15 @@ def test_an_unfinished_confirmation_claims_nothing():
     earlier = result(both(contest({"knee": numbers(8.0), "equal": numbers(9.0, turn=1)}),
                           contest({"knee": numbers(8.0), "equal": half}, look=2)))  # fmt: skip
     assert "is better than equal weights" in earlier.sentence  # the first look has ended
+
+
+def test_a_confirmation_is_over_when_all_its_seeds_are():
+    """Killed between two seeds it claims nothing, though everybody has as many."""
+    two = {name: {m: values[:2] for m, values in numbers(rmse, turn=turn).items()}
+           for name, rmse, turn in (("knee", 8.0, 0), ("equal", 9.0, 1))}  # fmt: skip
+    half = contest(two, seeds=SEEDS[:2])
+    assert "has not ended" in result(replace(half, seeds={1: SEEDS})).sentence
+    assert "has not ended" not in result(half).sentence
 
 
 def test_a_second_look_is_said_and_held_to_more():
