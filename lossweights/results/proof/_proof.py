@@ -13,7 +13,7 @@ import pandas as pd
 
 from lossweights.base.commands import command
 from lossweights.base.errors import PickError
-from lossweights.records import TrialResult
+from lossweights.records import Outcome, TrialResult
 from lossweights.results.contest import Contest, Contestant
 from lossweights.results.proof import _curse, _table, _worth
 from lossweights.results.proof._compare import MIN_EFFECT, Comparison
@@ -139,22 +139,27 @@ class Proof:
         Raises:
             PickError: It is an adaptive method, which has no weights to keep.
         """
-        beside = Look.of(self.contest, 0)
-        for look in (self.look, beside):  # what was measured from many seeds counts
-            found = look.named(name) if look else None
-            if look is None or found is None or found.role != "baseline":
-                continue
-            if found.method is not None:
-                raise PickError(
-                    f"Expected a fixed weight set as a pick. Found {name!r}, whose weights "
-                    f"move while it trains. Use it with lw.adaptive.schedule()."
-                )
-            ended = look.results[name]
-            if ended:
-                origin = {} if found.trial is None else {"trial": found.trial}
-                metrics = look.means(name, "val")
-                return Kept(next(iter(ended.values())), metrics, origin)
-        return None
+        looks = [look for look in (self.look, Look.of(self.contest, 0)) if look is not None]
+        entered = [(look, found) for look in looks if (found := look.named(name)) is not None]
+        entered = [(look, found) for look, found in entered if found.role == "baseline"]
+        if any(found.method is not None for _, found in entered):
+            raise PickError(
+                f"Expected a fixed weight set as a pick. Found {name!r}, whose weights "
+                f"move while it trains. Use it with lw.adaptive.schedule()."
+            )
+        entered = [(look, found) for look, found in entered if look.results[name]]
+        if not entered:
+            return None
+        look, found = entered[0]  # the confirmation: what was measured from many seeds counts
+        trial = found.trial if found.trial in self.trials else None
+        origin = {} if trial is None else {"trial": trial}
+        # What is trained once more is from the seed of the sweep, if there is such a training.
+        trained = [
+            result for look, _ in reversed(entered) for result in look.results[name].values()
+        ]
+        trained.sort(key=lambda result: result.outcome is not Outcome.COMPLETE)
+        result = trained[0] if trial is None else self.trials[trial]
+        return Kept(result, look.means(name, "val"), origin)
 
     @cached_property
     def sentence(self) -> str:

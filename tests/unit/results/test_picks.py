@@ -11,7 +11,7 @@ from lossweights.results.result import SweepResult
 from lossweights.results.weights import load, model_path, promoted_path
 
 from ..samples import finished, save_sweep
-from .contests import contest, contestant
+from .contests import both, contest, contestant
 
 METRICS = {
     "rmse": {"class": "RMSE", "direction": "minimize"},
@@ -237,3 +237,19 @@ def test_a_fixed_baseline_can_be_picked_by_its_name(root):
     assert found.origin == {"sweep": "demand", "pick": "equal"}
     with pytest.raises(PickError, match="Found 'dwa', whose weights move"):
         result.best("dwa")
+
+
+def test_a_baseline_is_trained_once_more_from_the_seed_of_the_sweep(root):
+    """From that of its trial, or beside the trials; its numbers are those of the confirmation."""
+    confirmed_ones = contest({"equal": {"rmse": [2.0, 4.0]}}, seeds=[8, 9], tested=False)
+    beside = contest({"equal": {"rmse": [7.0]}}, look=0, seeds=[5], tested=False)
+    result = replace(simple_sweep(root), contest=both(confirmed_ones, beside))
+    assert result.kept("equal")[0].result.seed == 5
+    assert result.best("equal").metrics == {"rmse": 3.0}
+    only = replace(result, contest=confirmed_ones)
+    assert only.kept("equal")[0].result.seed == 8
+    equal = contestant("equal", trial=3, role="baseline")
+    inside = contest({"equal": {"rmse": [2.0]}}, seeds=[8], tested=False, equal=equal)
+    kept = replace(result, contest=inside).kept("equal")[0]
+    assert kept.result is result.finished[3].result
+    assert kept.origin == {"trial": 3}
