@@ -51,3 +51,14 @@ def as_number(value: object) -> float:
         return float(value)  # type: ignore[arg-type]  # whatever can be one
     except (TypeError, ValueError, OverflowError):
         return math.nan
+
+
+def plainly(number: float) -> str:
+    """A number for a sentence: two digits that count, and all digits before the point.
+
+    >>> [plainly(number) for number in (0.0123, 1.04, 13.49, 1234.5, -0.0, 1e-9)]
+    ['0.012', '1', '13', '1234', '0', '1e-09']
+    """
+    if not math.isfinite(number) or abs(number) >= 1e6:
+        return f"{number:.2g}"
+    return f"{number:.0f}" if abs(number) >= 10 else f"{number + 0.0:.2g}"

@@ -37,8 +37,9 @@ SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
 Pick = Annotated[
     str,
     typer.Option(
-        help="knee, min:METRIC, max:METRIC, 'min:rmse where shortfall<=0.1', "
-        "or what is wished for: wish:rmse=55,shortfall=3."
+        help="knee, min:METRIC, max:METRIC, 'min:rmse where shortfall<=0.1', one-se:METRIC for "
+        "the simplest within a standard error, the name of a fixed baseline such as equal, or "
+        "what is wished for: wish:rmse=55,shortfall=3."
     ),
 ]
 

@@ -35,7 +35,7 @@ def figures(result: SweepResult) -> Iterator[tuple[str, str, go.Figure]]:
     )
     if not result.has_best:
         return
-    best = result.best_number(result.first_pick)
+    best = result.best_number(result.own_pick)
     yield (
         f"Best compromise: trial {best}",
         "Part of each term in the weighted loss on the training probe, before and after each "

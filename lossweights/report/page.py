@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -13,6 +13,13 @@ from lossweights.base.files import write_atomic
 from lossweights.report._baselines import NOTE, TITLE, baseline_rows
 from lossweights.report._figures import figures
 from lossweights.report._front import front_note
+from lossweights.report._proof import (
+    curse_rows,
+    proof_caption,
+    proof_rows,
+    proof_title,
+    worth_rows,
+)
 from lossweights.report.summary import front_title, pareto_rows, scale_note
 from lossweights.results.result import SweepResult
 
@@ -64,6 +71,7 @@ def render(result: SweepResult) -> str:
 <h1>{name}</h1>
 <p class="verdict">{html.escape(result.verdict)}</p>
 <p>{html.escape(result.sweep_verdict.details)}</p>
+{_proof(result)}
 {_sensitivity_table(result)}
 {_flip_table(result)}
 <h2>{html.escape(front_title(result, len(pareto_rows(result))))}</h2>
@@ -84,7 +92,27 @@ def _fragment(figure: go.Figure) -> str:
 
 
 def _front_table(result: SweepResult) -> str:
-    rows = pareto_rows(result)
+    return _table_of(pareto_rows(result))
+
+
+def _proof(result: SweepResult) -> str:
+    """The sentence that may be signed, and the numbers behind it."""
+    sentence = f'<h2>Proof</h2>\n<p class="verdict">{html.escape(result.sentence)}</p>'
+    parts = [sentence]
+    if rows := proof_rows(result, full=True):
+        parts.append(f"<p>{html.escape(proof_title(result))}.</p>\n{_table_of(rows)}")
+        parts.append(f"<p>{html.escape(proof_caption(result))}</p>")
+    parts += [f"<p>{html.escape(note)}</p>" for note in result.proof.notes]
+    for title, rows in (
+        ("What each term is worth", worth_rows(result)),
+        ("What the sweep said, and what is so", curse_rows(result)),
+    ):
+        if rows:
+            parts.append(f"<h3>{title}</h3>\n{_table_of(rows)}")
+    return "\n".join(parts)
+
+
+def _table_of(rows: Sequence[Mapping[str, str]]) -> str:
     return _table(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from lossweights.base.commands import from_here, program
 from lossweights.report._baselines import TITLE, baseline_rows, with_error
 from lossweights.report._front import front_note
+from lossweights.report._proof import proof_caption, proof_rows, proof_title
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
 from lossweights.results.stopped import stopped_early
@@ -52,6 +53,30 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
         _plain(console, f"  report     {report}")
     server = recorded_at(root, result.name)
     _plain(console, f"  MLflow UI  {server or ui_command(root)}")
+    print_proof(result, console)
+
+
+def print_proof(result: SweepResult, console: Console | None = None) -> None:
+    """Print what confirmation says: a small table, what is to be known of it, and the sentence."""
+    console = console or _console()
+    rows = proof_rows(result)
+    if rows:
+        console.print()
+        table = Table(
+            title=proof_title(result),
+            title_justify="left",
+            caption=proof_caption(result),
+            caption_justify="left",
+        )
+        for column in rows[0]:
+            table.add_column(column, justify="left" if column == "contestant" else "right")
+        for row in rows:
+            table.add_row(*row.values())
+        console.print(table)
+    for note in result.proof.notes:
+        _plain(console, note)
+    if result.has_best and not result.learned_nothing:  # or else it has been said
+        _plain(console, f"\n{result.sentence}")
 
 
 def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
@@ -155,9 +180,10 @@ def _print_picks(
     for pick, path in saved.items():
         weights = result.best(pick)
         measured = ", ".join(f"{n} {weights.metrics[n]:.4g}" for n in result.objectives)
+        trial = f"trial {weights.origin['trial']}, " if "trial" in weights.origin else ""
         baseline = weights.origin.get("baseline")
-        named = f", the baseline {baseline}" if baseline else ""
-        where = f"trial {weights.origin['trial']}{named}, {measured}"
+        named = f"the baseline {baseline}, " if baseline else ""
+        where = f"{trial}{named}{measured}"
         _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
     for note in filter(None, [*result.notes, front_note(result)]):
         _plain(console, f"  {note}")

@@ -5,6 +5,7 @@ Doors:
 - `folder`: the files of a sweep folder, manifest and one result a trial;
 - `contest`: trainings beside the trials: baselines outside the space, and confirmation;
 - `baselines`: those that are trials, those beside them, and their table;
+- `proof`: what confirmation says of the picks and the baselines;
 - `constants`: what each objective is for the best constant prediction;
 - `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;

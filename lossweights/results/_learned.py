@@ -8,7 +8,39 @@ from typing import Any
 
 import numpy as np
 
+from lossweights.dominance.verdict import Verdict
+from lossweights.records import Outcome, TrialResult
+
 _CLEARLY = 1e-4  # of the way from the constant to a perfect prediction: less is rounding
+
+
+def learned_nothing(
+    results: Mapping[int, TrialResult],
+    verdicts: Mapping[int, Verdict],
+    objectives: Mapping[str, str],
+    constants: Mapping[str, Mapping[str, float | None]],
+    recipe: Mapping[str, Any],
+) -> str:
+    """The sentence of `why_nothing_learned` on the trials of a sweep.
+
+    Args:
+        results: What came of the trials, by number.
+        verdicts: What drove those that trained to some end.
+        objectives: As there, and so the next ones.
+        constants: What each objective is for the best constant prediction.
+        recipe: How the trials were trained.
+    """
+    complete = [number for number, r in results.items() if r.outcome is Outcome.COMPLETE]
+    diverged = sum(result.outcome is Outcome.DIVERGED for result in results.values())
+    return why_nothing_learned(
+        [results[number].metrics for number in complete],
+        objectives,
+        constants,
+        recipe,
+        fell=[verdicts[number].fell for number in complete],
+        risen=sum(verdict.rose for verdict in verdicts.values()) + diverged,
+        tried=len(verdicts) + diverged,
+    )
 
 
 def why_nothing_learned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,6 +11,8 @@ from lossweights.base.errors import ObjectiveError, PickError
 from lossweights.search.aims import Aims
 from lossweights.search.conditions import Condition
 from lossweights.search.selection import costs, knee_in, pareto_mask, pick_index
+from lossweights.search.simplest import PREFIX as ONE_SE
+from lossweights.search.simplest import one_se_index
 from lossweights.search.wish import PREFIX, Wish, nearest, told
 
 WISH = "wish"  # the pick of a sweep that was declared with one
@@ -39,6 +41,7 @@ class Picks:
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         aims: Wish and constraints of the sweep.
         directions: Which way each metric is better, or ``None`` where neither end is.
+        error: The standard error of a metric of one trial, for trials of one seed, if known.
 
     Attributes:
         infeasible: That no trial satisfies the constraints; empty if some does.
@@ -52,8 +55,10 @@ class Picks:
         objectives: Mapping[str, str],
         aims: Aims,
         directions: Mapping[str, str | None],
+        error: Callable[[str], float | None] = lambda metric: None,
     ) -> None:
         self._objectives, self._aims, self._directions = objectives, aims, directions
+        self._error = error
         self._rows = complete
         if aims.constraints:
             self._rows = complete[complete["violation"] == complete["violation"].min()]
@@ -70,6 +75,14 @@ class Picks:
             return "knee", f"The wish names no trial. {error}"
         return WISH, ""
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the first pick and of the knee, a paragraph each."""
+        picked = (self.pick(pick).note for pick in (self.first, "knee"))
+        parts = [self.infeasible]  # said once
+        parts += [note.removeprefix(self.infeasible).strip() for note in picked]
+        return list(dict.fromkeys(filter(None, [*parts, self.unwished])))
+
     def pick(self, pick: str) -> Picked:
         """The trial that a pick names.
 
@@ -83,6 +96,9 @@ class Picks:
             knee = knee_in(self._rows, self._objectives)
             # What stands in for a knee means nothing among trials left for another reason.
             return self._picked(knee.row, "" if self.infeasible else knee.note)
+        if text.startswith(ONE_SE):
+            known = {**self._directions, **self._objectives}
+            return self._picked(one_se_index(self._rows, known, text, self._error))
         return self._picked(pick_index(self._rows, self._objectives, pick))
 
     def _picked(self, row: int, note: str = "") -> Picked:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from lossweights.base.errors import PickError
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.adaptive import method_of
 from lossweights.records import Outcome, TrialResult
@@ -103,3 +105,18 @@ def _row(
         row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
         row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan
     return row
+
+
+def complete_rows(trials: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of the completed trials of a sweep.
+
+    Raises:
+        PickError: There is none.
+    """
+    complete = trials if trials.empty else trials[trials["outcome"] == Outcome.COMPLETE.name]
+    if complete.empty:
+        raise PickError(
+            f"Expected a completed trial in the sweep {name!r}. Found none of {len(trials)}. "
+            f"Train more trials first."
+        )
+    return complete

@@ -207,6 +207,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
         isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
     ),
     "contest": lambda of: _each(of["contest"], lambda said: isinstance(said, dict)),
+    "min_effect": lambda of: _is_number(of["min_effect"]) and 0 <= of["min_effect"] < 1,
     "recipe": lambda of: isinstance(of["recipe"], dict),
     "prune": lambda of: isinstance(of["prune"], dict),
     "accepted": lambda of: (

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lossweights.base.errors import PickError, StoreError
+from lossweights.base.commands import DEFAULT_ROOT
+from lossweights.base.errors import StoreError
 from lossweights.dominance.judge import judge_results
-from lossweights.dominance.sweep_verdict import SweepVerdict, judge_sweep_results
+from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
-from lossweights.results._learned import why_nothing_learned
+from lossweights.results._judged import judged_sweep
+from lossweights.results._learned import learned_nothing
 from lossweights.results._picks import Picked, Picks, directions_of
+from lossweights.results._proven import Proven
+from lossweights.results._saved import save_sets
 from lossweights.results._table import RESERVED_COLUMNS as RESERVED_COLUMNS
-from lossweights.results._table import trial_row
+from lossweights.results._table import complete_rows, trial_row
 from lossweights.results.baselines import baselines_table
 from lossweights.results.constants import Constants, read_constants
 from lossweights.results.contest import Contest, read_contest
@@ -33,17 +36,16 @@ from lossweights.results.folder import (
     read_manifest,
     sweep_folder,
 )
-from lossweights.results.weights import WARNING, pick_path, promoted_path
+from lossweights.results.proof import MIN_EFFECT, Kept, Proof
+from lossweights.results.weights import WARNING
 from lossweights.results.winner import read_winner
 from lossweights.search.aims import Aims
 from lossweights.search.selection import costs, pareto_mask
 from lossweights.search.wish import Wish
 
-log = logging.getLogger("lossweights")
-
 
 @dataclass(frozen=True)
-class SweepResult:
+class SweepResult(Proven):
     """What a sweep found, read from its folder; no Keras and no MLflow are needed.
 
     Attributes:
@@ -64,6 +66,9 @@ class SweepResult:
             objectives are always known.
         remark: What whoever uses the saved winner must know, such as that its numbers are not those
             of its trial, or why its parameters alone could be saved; empty if nothing.
+        contest: The trainings beside the trials: of baselines outside the space, and to confirm.
+        root: Folder of the sweeps.
+        min_effect: The least gain that `sentence` calls one, in parts of a metric.
     """
 
     name: str
@@ -79,6 +84,8 @@ class SweepResult:
     directions: Mapping[str, str | None] = field(default_factory=dict)
     remark: str = ""
     contest: Contest = field(default_factory=Contest)
+    root: Path = DEFAULT_ROOT
+    min_effect: float = MIN_EFFECT
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
@@ -111,6 +118,8 @@ class SweepResult:
             recipe=manifest.get("recipe") or {},
             aims=Aims.of_manifest(manifest),
             directions=directions_of(manifest),
+            root=Path(root),
+            min_effect=float(manifest.get("min_effect", MIN_EFFECT)),
         )
 
     @cached_property
@@ -177,40 +186,54 @@ class SweepResult:
         """
         return self._picked("knee")
 
-    @cached_property
-    def first_pick(self) -> str:
-        """The pick that is promoted and trained once more: the wish, if any, or the knee."""
+    @property
+    def own_pick(self) -> str:
+        """The pick that the sweep itself would promote, and has confirmed: the wish, or the knee.
+
+        It is a trial, whatever confirmation says of it.
+        """
         return self._picks.first if self.has_best else "knee"
 
     @property
+    def first_pick(self) -> str:
+        """What is promoted and trained once more: the own pick, or a baseline that is as good."""
+        return self.proof.promoted
+
+    @cached_property
+    def proof(self) -> Proof:
+        """All that the last confirmation says."""
+        return Proof(
+            name=self.name,
+            root=self.root,
+            contest=self.contest,
+            objectives=self.objectives,
+            directions={**self.directions, **self.objectives},
+            trials=self._results,
+            pick=self.own_pick,
+            number=self._picked(self.own_pick).number if self.has_best else None,
+            aims=self.aims,
+            min_effect=self.min_effect,
+            learned_nothing=self.learned_nothing,
+        )
+
+    @property
     def notes(self) -> list[str]:
-        """What is to be said of the first pick and of the knee, a paragraph each."""
-        if not self.has_best:
-            return []
-        picked = (self._picked(pick).note for pick in (self.first_pick, "knee"))
-        infeasible = self._picks.infeasible  # said once
-        parts = [infeasible, *(note.removeprefix(infeasible).strip() for note in picked)]
-        return list(dict.fromkeys(filter(None, [*parts, self._picks.unwished])))
+        """What is to be said of the own pick and of the knee, a paragraph each."""
+        return self._picks.notes if self.has_best else []
 
     def _picked(self, pick: str | Wish) -> Picked:
         return self._picks.pick(pick.pick if isinstance(pick, Wish) else pick)
 
     @cached_property
     def _picks(self) -> Picks:
-        return Picks(self._complete, self.objectives, self.aims, self.directions)
-
-    @cached_property
-    def _complete(self) -> pd.DataFrame:
-        """The rows of the completed trials."""
-        complete = self.trials
-        if not complete.empty:
-            complete = complete[complete["outcome"] == Outcome.COMPLETE.name]
-        if complete.empty:
-            raise PickError(
-                f"Expected a completed trial in the sweep {self.name!r}. Found none of "
-                f"{len(self.trials)}. Train more trials first."
-            )
-        return complete
+        complete = complete_rows(self.trials, self.name)
+        return Picks(
+            complete,
+            self.objectives,
+            self.aims,
+            self.directions,
+            lambda metric: self.proof.standard_error(metric),
+        )
 
     def best(self, pick: str | Wish = "knee") -> WeightSet:
         """The weight set that a pick names, of those that satisfy the constraints of the sweep.
@@ -218,36 +241,41 @@ class SweepResult:
         Args:
             pick: ``"knee"``, the best compromise; ``"min:rmse"`` or ``"max:dice"``; or with
                 conditions, ``"min:rmse where shortfall<=0.1"``; or a wish, ``lw.Wish(rmse=55)`` or
-                ``"wish:rmse=55"``, of which the nearest is taken; ``"wish"`` is that of the sweep.
-                The origin of the set has a note that says whether it was reached.
+                ``"wish:rmse=55"``, of which the nearest is taken; ``"wish"`` is that of the sweep;
+                or ``"one-se:rmse"``, the weights nearest to equal ones within one standard error
+                of the best; or the name of a fixed baseline, such as ``"equal"``. The origin of the
+                set has a note that says whether a wish was reached.
 
         Raises:
             PickError: The pick cannot be read or satisfied, or no trial is complete.
         """
         if isinstance(pick, Wish):
             pick = pick.pick
-        number, note = self._picked(pick)
-        result, baseline = self.finished[number].result, self.finished[number].asked.baseline
+        kept, note = self.kept(pick)
         return WeightSet(
-            weights=result.weights,
+            weights=kept.result.weights,
             name=f"{self.name}@{pick}",
             scales=self.scales,
             terms=self.terms,
-            metrics={k: v for k, v in result.metrics.items() if math.isfinite(v)},
-            origin={
-                "sweep": self.name,
-                "trial": number,
-                "pick": pick,
-                "seed": result.seed,
-                **({} if baseline is None else {"baseline": baseline}),
-                **self._remarks(note),
-            },
+            metrics={k: v for k, v in kept.metrics.items() if math.isfinite(v)},
+            origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
             recorded=True,
         )
 
-    def _remarks(self, note: str) -> dict[str, str]:
-        """What whoever uses a pick must know: the note on it, and a warning."""
-        remarks = {"note": note, WARNING: self.learned_nothing}
+    def kept(self, pick: str) -> tuple[Kept, str]:
+        """The training behind a pick, of a trial or of a baseline, and the note on it."""
+        baseline = self.proof.baseline(pick)
+        if baseline is not None:
+            return baseline, ""
+        number, note = self._picked(pick)
+        finished = self.finished[number]
+        return Kept.of_trial(number, finished.result, finished.asked.baseline), note
+
+    def _remarks(self, pick: str, note: str) -> dict[str, str]:
+        """What whoever uses a pick must know: the note on it, what was confirmed, a warning."""
+        confirmed = self.proof.promotion is not None and pick in (self.own_pick, self.first_pick)
+        said = self.sentence if confirmed else ""
+        remarks = {"note": note, "sentence": said, WARNING: self.learned_nothing}
         return {key: text for key, text in remarks.items() if text}
 
     @cached_property
@@ -256,17 +284,8 @@ class SweepResult:
 
         It says what to change. Empty if some trial does, or where that cannot be said.
         """
-        outcomes = {number: result.outcome for number, result in self._results.items()}
-        complete = [number for number, o in outcomes.items() if o is Outcome.COMPLETE]
-        diverged = sum(outcome is Outcome.DIVERGED for outcome in outcomes.values())
-        return why_nothing_learned(
-            [self._results[number].metrics for number in complete],
-            self.objectives,
-            self.constants,
-            self.recipe,
-            fell=[self.verdicts[number].fell for number in complete],
-            risen=sum(verdict.rose for verdict in self.verdicts.values()) + diverged,
-            tried=len(self.verdicts) + diverged,
+        return learned_nothing(
+            self._results, self.verdicts, self.objectives, self.constants, self.recipe
         )
 
     @cached_property
@@ -290,30 +309,20 @@ class SweepResult:
 
         Where drawing it fails it says so, and why: all else that a sweep found can still be read.
         """
-        verdict = self._judged()
-        if self.none_complete is not None:
-            judged = f" {verdict.sentence}" if verdict.judged else ""
-            return replace(verdict, sentence=f"{self.none_complete}{judged}")
-        if not self.learned_nothing:
-            return verdict
-        return replace(verdict, sentence=f"{self.learned_nothing} {verdict.sentence}")
-
-    def _judged(self) -> SweepVerdict:
-        try:
-            return judge_sweep_results(
-                self._results,
-                scales=self.scales,
-                baseline=self.baseline,
-                best=self.best_number(self.first_pick) if self.has_best else None,
-                importance=self.importance,
-            )
-        except Exception as error:
-            log.warning("the verdict on %s could not be drawn", self.name, exc_info=True)
-            return SweepVerdict.unknown(error)
+        return judged_sweep(
+            self.name,
+            self._results,
+            scales=self.scales,
+            baseline=self.baseline,
+            best=self.best_number(self.own_pick) if self.has_best else None,
+            importance=self.importance,
+            none_complete=self.none_complete,
+            learned_nothing=self.learned_nothing,
+        )
 
     @property
     def standard_picks(self) -> list[str]:
-        """The picks that are saved at the end: wish, if any, knee and the best of each objective.
+        """The picks saved at the end: what is promoted, wish, knee and the best of each objective.
 
         None if no trial is complete.
         """
@@ -321,19 +330,13 @@ class SweepResult:
             return []
         goals = {"minimize": "min", "maximize": "max"}
         best_of_each = [f"{goals[d]}:{name}" for name, d in self.objectives.items()]
-        return [*dict.fromkeys([self.first_pick, "knee"]), *best_of_each]
+        return [*dict.fromkeys([self.first_pick, self.own_pick, "knee"]), *best_of_each]
 
     def save_picks(self, root: str | Path = "mlruns") -> dict[str, Path]:
         """Save the standard picks as weight sets, and promote the first of them; paths by pick.
 
         A sweep that learned nothing promotes nothing, and no earlier set stays promoted.
         """
-        paths = {}
-        for pick in self.standard_picks:
-            paths[pick] = self.best(pick).save(pick_path(Path(root), self.name, pick))
-        promoted = promoted_path(Path(root), self.name)
-        if self.learned_nothing:
-            promoted.unlink(missing_ok=True)
-        elif paths:
-            self.best(self.first_pick).save(promoted)
-        return paths
+        sets = {pick: self.best(pick) for pick in self.standard_picks}
+        promoted = None if self.learned_nothing else self.first_pick
+        return save_sets(Path(root), self.name, sets, promoted)

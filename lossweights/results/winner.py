@@ -28,8 +28,8 @@ class WinnerRecord:
     remark: str = ""
 
 
-def write_winner(folder: Path, trial: int, record: WinnerRecord) -> None:
-    """Keep what is known of the winner."""
+def write_winner(folder: Path, trial: int | None, record: WinnerRecord) -> None:
+    """Keep what is known of the winner: a trial, or a baseline that is none."""
     val = {name: value for name, value in record.val.items() if math.isfinite(value)}
     known = {"trial": trial, "val": val, "remark": record.remark}
     write_atomic(folder / FILE, dump_json(known))

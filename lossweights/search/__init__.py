@@ -16,6 +16,7 @@ Doors:
 - `ranking`: which of some trials are the best, and how far apart they are;
 - `stagnation`: when a search is done;
 - `selection`: Pareto front and picks such as ``"min:rmse where shortfall<=5"``;
+- `simplest`: the weights nearest to equal ones, and the pick ``"one-se:rmse"``;
 - `front_shape`: where a front bulges or breaks, which weighted sums do not reach;
 - `conditions`: bounds on metrics, such as ``shortfall<=5``;
 - `wish`: `Wish`, what is wanted in outcomes, and the trial nearest to it;
@@ -24,5 +25,5 @@ Doors:
 - `importance`: how much each weight matters for each metric.
 
 A new sampler is a subclass of `joint.JointSampler` in a module of its own, named in `samplers`;
-`space`, `selection`, `conditions`, `wish` and `aims` need no Optuna.
+`space`, `selection`, `simplest`, `conditions`, `wish` and `aims` need no Optuna.
 """

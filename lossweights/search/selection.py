@@ -156,30 +156,45 @@ def pick_index(table: pd.DataFrame, objectives: Mapping[str, str], pick: str) ->
     match = _PICK.fullmatch(pick.strip())
     if match is None:
         raise PickError(
-            f"Expected 'knee', 'min:METRIC' or 'max:METRIC', with an optional "
+            f"Expected 'knee', 'min:METRIC', 'max:METRIC' or 'one-se:METRIC', with an optional "
             f"' where METRIC<=NUMBER and ...'. Found {pick!r}."
         )
-    values = _column(table, match["metric"], pick)
-    allowed = np.isfinite(values)
-    for condition in split_conditions(match["conditions"] or ""):
+    values = numbers_of(table, match["metric"], pick)
+    allowed = allowed_rows(table, match["metric"], match["conditions"] or "", pick)
+    signed = -values if match["goal"] == "max" else values
+    return int(np.argmin(np.where(allowed, signed, np.inf)))
+
+
+def allowed_rows(table: pd.DataFrame, metric: str, conditions: str, pick: str) -> NDArray[np.bool_]:
+    """The rows with a finite metric that satisfy the conditions of a pick, one at least.
+
+    Raises:
+        PickError: A condition cannot be read, or no row satisfies them.
+    """
+    allowed: NDArray[np.bool_] = np.isfinite(numbers_of(table, metric, pick))
+    for condition in split_conditions(conditions):
         allowed &= _satisfied(table, condition, pick)
     if not allowed.any():
         raise PickError(
             f"Expected a trial that satisfies {pick!r}. Found none of {len(table)}. "
             f"Loosen the condition, or train more trials."
         )
-    signed = -values if match["goal"] == "max" else values
-    return int(np.argmin(np.where(allowed, signed, np.inf)))
+    return allowed
 
 
 def _satisfied(table: pd.DataFrame, text: str, pick: str) -> NDArray[np.bool_]:
     condition = parse_condition(text)
     if condition is None:
         raise PickError(f"Expected a condition like 'shortfall<=0.1' in {pick!r}. Found {text!r}.")
-    return condition.holds(_column(table, condition.metric, pick))
+    return condition.holds(numbers_of(table, condition.metric, pick))
 
 
-def _column(table: pd.DataFrame, metric: str, pick: str) -> NDArray[np.float64]:
+def numbers_of(table: pd.DataFrame, metric: str, pick: str) -> NDArray[np.float64]:
+    """The column of a metric that a pick names.
+
+    Raises:
+        PickError: There is none, or it is a weighted sum.
+    """
     numeric = list(table.select_dtypes("number").columns)
     if metric in WEIGHTED and metric not in numeric:
         raise PickError(

@@ -9,6 +9,7 @@ from typing import Any
 from lossweights.base.errors import SweepChanged, TermError
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION, Asked
+from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.aims import Aims
 from lossweights.search.samplers import BEFORE
 from lossweights.search.space import Space
@@ -51,6 +52,7 @@ def make_manifest(
     prune: Mapping[str, Any] | None = None,
     warm: Mapping[str, Any] | None = None,
     sampler: str = BEFORE,
+    min_effect: float = MIN_EFFECT,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -76,6 +78,7 @@ def make_manifest(
         prune: What decides which trials stop early, or ``None``.
         warm: Name of an earlier sweep, and the parameter values of its that are tried first.
         sampler: What samples, as `describe_sampler` names it.
+        min_effect: The least gain that counts; a field if it is not the usual one.
     """
     return {
         "format": FORMAT,
@@ -100,6 +103,7 @@ def make_manifest(
         **({} if prune is None else {"prune": dict(prune)}),
         **({} if warm is None else {"warm": dict(warm)}),
         "sampler": sampler,
+        **({} if min_effect == MIN_EFFECT else {"min_effect": min_effect}),
         **parts,
         "versions": versions(),
     }

@@ -68,12 +68,17 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
     if result.has_best:
         best = drawing.draw("pick", lambda: result.best(result.first_pick).metrics) or {}
         metrics.update({f"best/{name}": value for name, value in best.items()})
+    if result.proof.failed:
+        drawing.failed["confirmation"] = result.proof.failed
+    sentence = drawing.draw("sentence", lambda: result.sentence) or ""
+    confirmed = f"{sentence} " if result.proof.promotion is not None else ""
+    note = f"{confirmed}{verdict.paragraph} {remark}".rstrip()
     return Ending(
         status="FINISHED" if result.has_best else "FAILED",
-        note=drawing.added_to(f"{verdict.paragraph} {remark}".rstrip(), result.name, root),
+        note=drawing.added_to(note, result.name, root),
         artifacts=files,
         metrics=metrics,
-        tags={"lossweights.verdict": verdict.sentence},
+        tags={"lossweights.verdict": verdict.sentence, "lossweights.sentence": sentence},
     )
 
 
@@ -118,9 +123,11 @@ def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data)
     if not result.has_best:
         return None
     pick, name = result.first_pick, result.name
-    number, path = result.best_number(pick), model_path(root, name, pick)
-    best, at_once = result.finished[number], _at_once(root, name)
-    winner = train_winner(trainers, data, best, path, result.objectives, at_once)
+    kept, path = result.kept(pick)[0], model_path(root, name, pick)
+    number = kept.trial
+    label = pick if number is None else f"trial {number}"
+    training, at_once = kept.result, _at_once(root, name)
+    winner = train_winner(trainers, data, training, label, path, result.objectives, at_once)
     record = WinnerRecord(winner.val, winner.remark)
     write_winner(sweep_folder(root, name), number, record)
     return winner

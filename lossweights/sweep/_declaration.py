@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.aims import Aims
 from lossweights.search.baselines import NO_BASELINES, Baselines
 from lossweights.search.samplers import SamplerLike
@@ -26,6 +27,7 @@ class Declaration(Protocol):
         confirm: From how many seeds picks and baselines are trained anew at the end; ``None``
             leaves that to the time that it takes.
         aims: Wish and constraints; by default none.
+        min_effect: The least gain that the sweep's sentence calls one, in parts of a metric.
         sampler: What samples; ``None`` for the default, or for what samples a resumed sweep.
         trainers: Names of the trainers that it can build.
         epochs: Passes over the training data in each trial.
@@ -41,6 +43,7 @@ class Declaration(Protocol):
     confirm: int | None = None
     sampler: SamplerLike | None
     aims: Aims = Aims()
+    min_effect: float = MIN_EFFECT
     trainers: ClassVar[Sequence[str]]
     prune: Any
 

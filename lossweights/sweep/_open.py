@@ -91,6 +91,7 @@ def open_store(
         prune=None if pruning is None else pruning.describe(),
         warm=warm,
         sampler=describe_sampler(sampler),
+        min_effect=sweep.min_effect,
     )
     store = _held(sweep, sampler, manifest, old, options)
     if prepared.constants:

@@ -14,7 +14,6 @@ import keras
 from lossweights.base.files import is_full, write_atomic
 from lossweights.data import Data
 from lossweights.records import TrialResult
-from lossweights.results.folder import Finished
 from lossweights.training import TRAINERS, Member, NotStackable, Trainers
 
 log = logging.getLogger("lossweights")
@@ -43,7 +42,8 @@ class Winner:
 def train_winner(
     trainers: Trainers,
     data: Data,
-    best: Finished,
+    best: TrialResult,
+    label: str,
     path: Path,
     objectives: Iterable[str],
     at_once: int = 1,
@@ -60,20 +60,21 @@ def train_winner(
     Args:
         trainers: Train the problem.
         data: The data of the problem.
-        best: The trial that the sweep picked.
+        best: The training of the weights that are promoted.
+        label: What a message calls it, such as ``"trial 12"``.
         path: File to write, ending in ``.keras``.
         objectives: The metrics in which the saved model must have the trial's numbers.
         at_once: How many members were trained at once.
     """
-    number, wanted = best.asked.number, _measured(best.result)
-    kept = _trained_again(trainers, data, best.result, list(objectives), at_once)
+    wanted = _measured(best)
+    kept = _trained_again(trainers, data, best, list(objectives), at_once)
     if kept is None:
-        return Winner(None, {}, f"No winner is saved: trial {number} could not be repeated.")
+        return Winner(None, {}, f"No winner is saved: {label} could not be repeated.")
     saved, remark = _save(kept.model, path)
     if kept.off:
         shown = [f"{name} {kept.val[name]:.6g} instead of {wanted[name]:.6g}" for name in kept.off]
         remark = (
-            f"The saved winner is not what trial {number} was: trained again from the same seed it "
+            f"The saved winner is not what {label} was: trained again from the same seed it "
             f"has {', '.join(shown)}, since something in the training is not the same each time, "
             f"such as random numbers without a seed, or was changed meanwhile. {remark}"
         ).rstrip()

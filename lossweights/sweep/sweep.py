@@ -9,11 +9,12 @@ import keras
 
 from lossweights.base.errors import ObjectiveError, RecipeError, TermError
 from lossweights.base.names import check_name
-from lossweights.base.numbers import whole_number
+from lossweights.base.numbers import as_number, whole_number
 from lossweights.data import Data
 from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
+from lossweights.results.proof import MIN_EFFECT
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import BaselinesLike, check_baselines
 from lossweights.search.rungs import Prune
@@ -84,6 +85,8 @@ class Sweep(AbstractSweep):
         sampler: What makes up weights to try: a name of ours, such as ``"thompson"``, the default,
             or ``"tpe"``; a function from a seed to a sampler of Optuna's; or a sampler of Optuna's,
             which is asked in order. `docs/search.md` compares them.
+        min_effect: The least gain in a metric that ``result.sentence`` calls one, in parts of it:
+            paired trainings show smaller ones too. Say it before the results are there.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -116,6 +119,7 @@ class Sweep(AbstractSweep):
         constraints: Mapping[str, str] | None = None,
         prune: Prune = None,
         sampler: SamplerLike | None = None,
+        min_effect: float = MIN_EFFECT,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
@@ -133,6 +137,7 @@ class Sweep(AbstractSweep):
         )
         self.space = Space(list(terms), space)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
+        self.min_effect = _checked_effect(min_effect)
         self.aims = declared_aims(wish, constraints, self.problem.metrics)
         self.load_data = load_data
         self.seed = whole_number("seed", seed, 0, MAX_SEED)
@@ -287,6 +292,16 @@ def _checked_objectives(
                 f"{kind}. Found {direction!r}. Turn it round."
             )
     return dict(objectives)
+
+
+def _checked_effect(value: object) -> float:
+    number = as_number(value)
+    if 0.0 <= number < 1.0:
+        return number
+    raise RecipeError(
+        f"Expected min_effect as a part of a metric, from 0 to less than 1, such as 0.005. Found "
+        f"{value!r}."
+    )
 
 
 def _checked_scales(

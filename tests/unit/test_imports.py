@@ -60,7 +60,14 @@ ONLY = {
 # Plain values: they work where no framework is installed.
 PLAIN = (
     *("base", "dominance", "records", "results"),
-    *("search.space", "search.selection", "search.conditions", "search.wish", "search.aims"),
+    *(
+        "search.space",
+        "search.selection",
+        "search.simplest",
+        "search.conditions",
+        "search.wish",
+        "search.aims",
+    ),
 )
 FRAMEWORKS = {"keras", "tensorflow", "optuna", "mlflow", "plotly", "rich", "typer"}
 

@@ -1,6 +1,7 @@
 """The report: one HTML file that needs nothing else, for every sweep there can be."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,6 +11,7 @@ from lossweights.records import Outcome
 from lossweights.report.page import figures, render, write_report
 from lossweights.results.result import SweepResult
 
+from ..results.contests import contest, contestant
 from ..samples import finished, save_sweep
 from .test_summary import with_baselines
 
@@ -60,6 +62,26 @@ def read(root, trials=TRIALS, **changes):
     """The result of a sweep with these trials."""
     save_sweep(root, trials, **changes)
     return SweepResult.read("demand", root)
+
+
+def test_the_proof_is_in_the_report(root):
+    """The sentence, every contestant with its difference and chance, worth, and what was said."""
+    noise = [0.0, 0.1, -0.1, 0.05, 0.02]
+    numbers = {
+        "knee": {"rmse": [8.0 + n for n in noise], "shortfall": [5.0] * 5},
+        "equal": {"rmse": [9.0 + n / 2 for n in noise], "shortfall": [5.0] * 5},
+        "without:mse": {"rmse": [9.5 + n / 3 for n in noise], "shortfall": [5.0] * 5},
+    }
+    result = read(root)
+    knee = contestant("knee", 1.0, 4.0, trial=result.best_number("knee"))
+    page = Page(render(replace(result, contest=contest(numbers, knee=knee))))
+    assert page.open == []
+    assert "knee (trial 2) is better than equal weights by 11 % of rmse" in page.text
+    assert "rmse against the best baseline best in rmse" in page.text
+    assert "-0.993 (" in page.text
+    assert "What each term is worth" in page.text
+    assert "What the sweep said, and what is so" in page.text
+    assert "Not confirmed: knee" in Page(render(result)).text
 
 
 def test_report_loads_nothing(root):

@@ -1,6 +1,7 @@
 """What a sweep prints at its end."""
 
 import io
+import re
 import shlex
 from dataclasses import replace
 
@@ -13,7 +14,9 @@ from lossweights.results.constants import write_constants
 from lossweights.results.contest import Contest, Contestant, Outing
 from lossweights.results.folder import sweep_folder, tracking_uri
 from lossweights.results.result import SweepResult
+from lossweights.results.weights import load
 
+from ..results.contests import contest, contestant
 from ..samples import finished, save_sweep
 
 
@@ -40,6 +43,62 @@ def test_summary_has_all_that_a_person_needs(root):
     assert f"{root}/weights/demand.json" in text
     assert f"lw.load('demand', root={str(root)!r}).loss()" in text
     assert ui_command(root) in text
+
+
+def confirmed(root, knee=8.0):
+    """A sweep with a knee, a confirmation of it and of two baselines, one of which diverges."""
+    save_sweep(root, [finished(0, 3.0, 1.0), finished(1, 1.0, 1.1), finished(2, 0.9, 3.0)])
+    result = SweepResult.read("demand", root)
+    noise = [0.0, 0.1, -0.1, 0.05, 0.02]
+    numbers = {
+        "knee": {"rmse": [knee + n for n in noise], "shortfall": [5.0] * 5},
+        "equal": {"rmse": [9.0 + n / 2 for n in noise], "shortfall": [5.0] * 5},
+        "without:mse": {"rmse": [9.5, 9.6, None, 9.4, 9.5], "shortfall": [5.0, 5, None, 5, 5]},
+    }
+    trial = result.best_number("knee")
+    return replace(result, contest=contest(numbers, knee=contestant("knee", 1.0, 4.0, trial=trial)))
+
+
+def test_a_confirmed_sweep_ends_with_a_small_table_and_its_sentence(root):
+    """Picks and baselines, means with intervals on test data, what is missing, and the sentence."""
+    result = confirmed(root)
+    result.save_picks(root)
+    out = io.StringIO()
+    print_summary(result, root, Console(file=out, width=120))
+    lines = out.getvalue().splitlines()
+    assert lines[-1] == result.sentence
+    text = " ".join(out.getvalue().split())
+    assert "Confirmation on test data: means over 5 fresh seeds, intervals of 95 %" in text
+    assert re.search(r"knee \(trial 1\) \* +│ 8.014 \(7.\d+ to 8.\d+\) │ +5 \(5 to 5\)", text)
+    assert "* promoted" in text
+    assert "equal weights without mse diverged from 1 of 5 seeds" in text
+    assert "mse is needed: without it 1 of 5 trainings diverged, with it 0." in text
+    assert "Winner's curse of knee on validation data" in text
+
+
+def test_a_baseline_takes_the_place_of_a_pick_that_does_not_beat_it(root):
+    """It is saved, promoted and loaded, with the sentence in its origin; no trial is behind it."""
+    result = confirmed(root, knee=9.01)
+    result.save_picks(root)
+    out = io.StringIO()
+    print_summary(result, root, Console(file=out, width=200))
+    assert "promoted: equal weights, the simpler choice." in out.getvalue().splitlines()[-1]
+    promoted = load("demand", root)
+    assert promoted == load("demand@equal", root) == result.best("equal")
+    assert promoted.weights == {"mse": 1.0, "under": 1.0}
+    assert promoted.origin == {"sweep": "demand", "pick": "equal", "sentence": result.sentence}
+    assert promoted.metrics["rmse"] == pytest.approx(10.007)  # the mean on validation data
+    assert load("demand@knee", root).origin["trial"] == 1
+    assert load("demand@knee", root).origin["sentence"] == result.sentence
+    assert "sentence" not in load("demand@min:rmse", root).origin
+
+
+def test_without_a_confirmation_the_summary_says_how_to_get_one(root):
+    """The command is the last line, and can be pasted."""
+    text, _ = printed(root, [finished(0, 3.0, 1.0), finished(1, 1.0, 3.0)])
+    last = text.splitlines()[-1]
+    assert last.startswith("Not confirmed: knee (trial ")
+    assert last.endswith(f"lossweights confirm demand --root {root}`.")
 
 
 def test_paths_and_commands_can_be_copied_from_a_narrow_terminal(root):

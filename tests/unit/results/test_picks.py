@@ -1,14 +1,17 @@
 """Picks of sweeps with a wish and constraints: where they are made, and what is said of them."""
 
+from dataclasses import replace
+
 import pytest
 
 import lossweights as lw
 from lossweights.base.errors import PickError
-from lossweights.records import Outcome
+from lossweights.records import Outcome, Replica
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import load, model_path, promoted_path
 
 from ..samples import finished, save_sweep
+from .contests import both, contest, contestant
 
 METRICS = {
     "rmse": {"class": "RMSE", "direction": "minimize"},
@@ -158,3 +161,95 @@ def test_a_wish_that_no_trial_has_measured_costs_itself_alone(root):
     assert "nearest is iou nan (trial 0)" in result.notes[0]
     assert result.notes[-1].startswith("The wish names no trial. Expected a trial with finite dice")
     assert "in the best trial" in result.verdict
+
+
+def simple_sweep(root, **changes):
+    """Trials whose best weights are far from equal ones, and others that are nearly as good."""
+    trials = [
+        finished(0, 1.00, 3.0, under=9.0),
+        finished(1, 1.02, 2.0, under=2.0),
+        finished(2, 1.05, 1.0, under=1.1),
+        finished(3, 1.30, 0.5, under=1.0),
+    ]
+    save_sweep(root, trials, **changes)
+    return SweepResult.read("demand", root)
+
+
+def confirmed(result, *seeds):
+    """The result with a confirmation of the best trial, by its rmse over these seeds."""
+    numbers = {"min:rmse": {"rmse": list(seeds)}}
+    best = contestant("min:rmse", 1.0, 9.0, trial=0)
+    of = contest(numbers, seeds=range(len(seeds)), tested=False, **{"min:rmse": best})
+    return replace(result, contest=of)
+
+
+@pytest.mark.parametrize(
+    ("spread", "number"), [(0.0, 0), (0.03, 1), (0.06, 2), (1.0, 3)]
+)  # fmt: skip
+def test_the_simplest_within_one_standard_error_is_the_nearest_to_equal(root, spread, number):
+    """A trial of one seed is off by as much as trainings differ from seed to seed."""
+    result = confirmed(simple_sweep(root), 1.0 - spread, 1.0, 1.0 + spread)
+    assert result.best_number("one-se:rmse") == number
+    assert result.best("one-se:rmse").name == "demand@one-se:rmse"
+
+
+def test_the_simplest_may_have_conditions(root):
+    """They hold first."""
+    result = confirmed(simple_sweep(root), 0.0, 1.0, 2.0)
+    assert result.best_number("one-se:rmse where shortfall>=2") == 1
+
+
+def test_the_simplest_needs_to_know_the_noise(root):
+    """Without seeds and without a confirmation nobody can say what is within a standard error."""
+    with pytest.raises(PickError, match="Confirm the sweep with `lossweights confirm`"):
+        simple_sweep(root).best("one-se:rmse")
+    with pytest.raises(PickError, match="Expected 'one-se:METRIC'"):
+        simple_sweep(root).best("one-se:")
+    with pytest.raises(PickError, match="neither end is better"):
+        simple_sweep(root).best("one-se:number")
+
+
+def test_the_standard_error_of_trials_with_seeds_comes_first(root):
+    """What is known of the best trial itself."""
+    seeds = [
+        Replica(seed, {"rmse": rmse, "shortfall": 3.0}) for seed, rmse in enumerate((0.9, 1.1))
+    ]
+    first = finished(0, under=9.0)
+    first = replace(first, result=replace(first.result, replicas=tuple(seeds)))
+    save_sweep(root, [first, finished(1, 1.09, under=1.0), finished(2, 1.12, under=1.0)])
+    assert SweepResult.read("demand", root).best_number("one-se:rmse") == 1
+
+
+def test_a_term_that_is_off_in_all_trials_is_no_distance(root):
+    """Nearest to equal weights among the terms that are trained with."""
+    trials = [finished(0, 1.0, under=0.0), finished(1, 1.1, under=0.0)]
+    save_sweep(root, trials)
+    assert confirmed(SweepResult.read("demand", root), 0.0, 2.0).best_number("one-se:rmse") == 0
+
+
+def test_a_fixed_baseline_can_be_picked_by_its_name(root):
+    """Also one that was trained beside the trials alone; an adaptive method has no weights."""
+    numbers = {"equal": {"rmse": [2.0]}, "dwa": {"rmse": [1.0]}}
+    result = replace(simple_sweep(root), contest=contest(numbers, look=0, seeds=[7], tested=False))
+    found = result.best("equal")
+    assert found.weights == {"mse": 1.0, "under": 1.0}
+    assert found.metrics == {"rmse": 2.0}
+    assert found.origin == {"sweep": "demand", "pick": "equal"}
+    with pytest.raises(PickError, match="Found 'dwa', whose weights move"):
+        result.best("dwa")
+
+
+def test_a_baseline_is_trained_once_more_from_the_seed_of_the_sweep(root):
+    """From that of its trial, or beside the trials; its numbers are those of the confirmation."""
+    confirmed_ones = contest({"equal": {"rmse": [2.0, 4.0]}}, seeds=[8, 9], tested=False)
+    beside = contest({"equal": {"rmse": [7.0]}}, look=0, seeds=[5], tested=False)
+    result = replace(simple_sweep(root), contest=both(confirmed_ones, beside))
+    assert result.kept("equal")[0].result.seed == 5
+    assert result.best("equal").metrics == {"rmse": 3.0}
+    only = replace(result, contest=confirmed_ones)
+    assert only.kept("equal")[0].result.seed == 8
+    equal = contestant("equal", trial=3, role="baseline")
+    inside = contest({"equal": {"rmse": [2.0]}}, seeds=[8], tested=False, equal=equal)
+    kept = replace(result, contest=inside).kept("equal")[0]
+    assert kept.result is result.finished[3].result
+    assert kept.origin == {"trial": 3}

@@ -84,6 +84,7 @@ def manifest(
 ):
     """The manifest of a small sweep, with some things changed."""
     terms = terms or {"mse": "mse", "under": lw.terms.Underestimation()}
+    least = {key: options.pop(key) for key in ("min_effect",) if key in options}
     problem = Problem(
         build_model=options.pop("build_model", build_model),
         terms={name: as_term(term, name) for name, term in terms.items()},
@@ -106,6 +107,7 @@ def manifest(
         shown=shown or {},
         trials=trials,
         tracking=None,
+        **least,
     )
 
 
@@ -400,3 +402,12 @@ def test_code_without_a_file_is_known_too():
     assert code_hash(typed("f = lambda x: x + 12")) != code_hash(typed("f = lambda x: x + 21"))
     assert code_hash(typed("f = lambda x: x + 1")) == code_hash(typed("f = lambda x: x + 1"))
     assert code_hash(typed("f = lambda x: x.a")) != code_hash(typed("f = lambda x: x.b"))
+
+
+def test_the_least_effect_is_a_field_if_it_is_not_the_usual_one():
+    """So that folders of earlier versions are the same sweeps; a later change is told."""
+    assert "min_effect" not in manifest()
+    said = manifest(min_effect=0.02)
+    assert said["min_effect"] == 0.02
+    with pytest.raises(SweepChanged, match=r"min_effect: was 0.02, is now None"):
+        check_same(said, manifest())

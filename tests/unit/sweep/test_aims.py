@@ -43,6 +43,15 @@ def test_aims_are_what_was_declared():
     assert "wish" not in sweep()._tracked_params()
 
 
+@pytest.mark.parametrize("effect", [-0.1, 1.0, float("nan"), "0.01", None, True])
+def test_a_least_effect_that_is_none(effect):
+    """It is a part of a metric."""
+    with pytest.raises(RecipeError, match="Expected min_effect as a part of a metric"):
+        sweep(min_effect=effect)
+    assert sweep().min_effect == 0.005
+    assert sweep(min_effect=0).min_effect == 0.0
+
+
 @pytest.mark.parametrize(
     "limit", ["5", "=5", "==5", "<=x", "", None, 5, "<=5 and", "rmse<=5", "<=5 or <=4", "<=nan"]
 )

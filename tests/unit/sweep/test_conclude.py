@@ -1,6 +1,7 @@
 """What fails in drawing conclusions costs that conclusion alone, and can be drawn again."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +10,12 @@ from lossweights.base.errors import StoreError
 from lossweights.dominance import judge, sweep_verdict
 from lossweights.records import Outcome
 from lossweights.report.summary import print_summary
+from lossweights.results.proof import _proof
 from lossweights.results.result import SweepResult
 from lossweights.sweep import _conclude
 from lossweights.sweep._winner import Winner
 
+from ..results.contests import contest, contestant
 from ..samples import finished, save_sweep
 
 TRIALS = [
@@ -95,6 +98,53 @@ def test_f36_what_fails_costs_that_alone(root, sweep, monkeypatch, what):
     assert "lossweights resume demand" in ending.note
     assert lw.load("demand", root).weights == lw.load("demand@knee", root).weights
     assert {"best/rmse", "best/shortfall"} <= set(ending.metrics)
+
+
+def confirmed(root, knee):
+    """The sweep with a confirmation of its knee, and of equal weights beside the trials."""
+    result = SweepResult.read("demand", root)
+    noise = [0.0, 0.1, -0.1, 0.05, 0.02]
+    numbers = {
+        "knee": {"rmse": [knee + n for n in noise], "shortfall": [5.0] * 5},
+        "equal": {"rmse": [9.0 + n / 2 for n in noise], "shortfall": [5.0] * 5},
+    }
+    trial = result.best_number("knee")
+    of = contest(numbers, knee=contestant("knee", 1.0, 40.0, trial=trial))
+    return replace(result, contest=of)
+
+
+@pytest.mark.parametrize(
+    ("knee", "model", "seed", "said"),
+    [(8.0, "knee.keras", 7, "is better than equal weights by 11 % of rmse"),
+     (9.01, "equal.keras", 101, "is no better than equal weights within noise")],
+)  # fmt: skip
+def test_what_is_promoted_is_trained_once_more(root, sweep, monkeypatch, knee, model, seed, said):
+    """A baseline that takes the pick's place is the winner; MLflow is told the sentence."""
+    asked = []
+
+    def train(_, __, training, label, path, *___):
+        asked.append((path.name, training.seed, label))
+        return Winner(path, {}, {})
+
+    monkeypatch.setattr(_conclude, "train_winner", train)
+    result = confirmed(root, knee)
+    ending = _conclude.conclude_sweep(result, root, Trainer(), None)
+    number = result.best_number("knee")
+    assert asked == [(model, seed, f"trial {number}" if knee == 8.0 else "equal")]
+    assert said in result.sentence
+    assert ending.note.startswith(result.sentence)
+    assert ending.tags["lossweights.sentence"] == result.sentence
+    assert "Not drawn" not in ending.note
+
+
+def test_f36_a_confirmation_that_cannot_be_judged_costs_itself_alone(root, sweep, monkeypatch):
+    """The sweep promotes its own pick, and says what is missing."""
+    monkeypatch.setattr(_proof, "promotion", fail)
+    result = confirmed(root, 9.01)
+    ending = _conclude.conclude_sweep(result, root, Trainer(), None)
+    assert "Not drawn: confirmation (ValueError: out of range: inf)" in ending.note
+    assert lw.load("demand", root).weights == lw.load("demand@knee", root).weights
+    assert result.sentence.startswith("Not confirmed: the confirmation cannot be judged")
 
 
 @pytest.mark.parametrize("what", FAILING)

@@ -54,7 +54,8 @@ def saved(monkeypatch):
 def winner(trainers, trainer="stacked", at_once=8):
     """The winner of a trial that this trainer trained."""
     object.__setattr__(BEST.result, "trainer", trainer)
-    return train_winner(trainers, Data(), BEST, "knee.keras", ["rmse", "shortfall"], at_once)
+    wanted = ["rmse", "shortfall"]
+    return train_winner(trainers, Data(), BEST.result, "trial 5", "knee.keras", wanted, at_once)
 
 
 def test_row_1_model_fit_is_enough_where_it_gives_the_number(saved):
