@@ -21,6 +21,7 @@ from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._learned import why_nothing_learned
 from lossweights.results._picks import Picked, Picks, directions_of
+from lossweights.results._shown import as_html, as_line
 from lossweights.results._table import trial_row
 from lossweights.results.constants import Constants, read_constants
 from lossweights.results.folder import (
@@ -43,7 +44,7 @@ RESERVED_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """What a sweep found, read from its folder; no Keras and no MLflow are needed.
 
@@ -80,6 +81,8 @@ class SweepResult:
     aims: Aims = field(default_factory=Aims)
     directions: Mapping[str, str | None] = field(default_factory=dict)
     remark: str = ""
+
+    __repr__, _repr_html_ = as_line, as_html
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:
