@@ -117,7 +117,9 @@ def plan(
     if as_json:
         _echo_json(found.to_dict())
     else:
-        typer.echo(str(found))
+        from lossweights.report.terminal import page, print_text
+
+        print_text(page(), str(found))
 
 
 @_verb("resume bike-demand --trials 256")

@@ -59,6 +59,13 @@ def copyable(console: Console, text: str) -> None:
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
+def print_text(console: Console, text: str) -> None:
+    """A text of several lines: its paragraphs wrap, and what is set in columns stays as it is."""
+    for line in text.splitlines():
+        is_aligned = "  " in line.strip() or line.startswith(" ")
+        (copyable if is_aligned else prose)(console, line)
+
+
 def print_table(console: Console, table: Table) -> None:
     """A table where it fits the width; elsewhere the same as a list, so that nothing is cut."""
     roomy = console.options.update(width=ANY_WIDTH)
