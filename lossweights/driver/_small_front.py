@@ -24,12 +24,19 @@ def draw_front(
         width: Columns that there are; in few of them nothing is drawn.
         ascii_only: Whether the terminal lacks other signs.
 
-    >>> for line in draw_front([(1, 4), (2, 2), (4, 1), (4, 4)], {"a": "minimize", "b": "minimize"},
-    ...                        30, ascii_only=True)[::3]:
+    >>> axes = {"a": "minimize", "b": "minimize"}
+    >>> points = [(1, 4), (2, 2), (4, 1), (4, 4)]
+    >>> for line in draw_front(points, axes, 30, ascii_only=True):
     ...     print(line)
-    4 |o                          .
-      |        o
-    1 |                           o
+    b
+    4 |o                         .
+      |
+      |
+      |
+      |         o
+      |
+    1 |                          o
+       1            a            4
     """
     if len(axes) != 2 or len(points) < FEWEST:
         return []
