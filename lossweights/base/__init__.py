@@ -12,6 +12,8 @@ Doors:
 - `signals`: the first asks to stop, the second insists;
 - `logs`: how much libraries log;
 - `commands`: command lines that a person can paste;
+- `notebook`: whether a person sits at one;
+- `shown`: short lines and HTML that objects show of themselves;
 - `palette`: the colours of terms in figures;
 - `autologging`: keeps MLflow's from recording what is recorded already;
 - `imports`: doing something around the import of another package;

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.base.errors import LossweightsError
+from lossweights.cli._completion import complete_pick, complete_sweep
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
 from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
 
@@ -28,20 +27,35 @@ _OF_TRIALS = ("trials", "prune", "patience", "min_growth", "warm_start", "baseli
 
 app = typer.Typer(
     help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
+    epilog="Example: lossweights run sweeps/bike_demand.py --trials 128",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-SweepName = Annotated[str, typer.Argument(help="Name of the sweep.")]
+SweepName = Annotated[str, typer.Argument(help="Name of the sweep.", autocompletion=complete_sweep)]
+Script = Annotated[Path, typer.Argument(help="A script that declares one sweep.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Pick = Annotated[
     str,
     typer.Option(
+        autocompletion=complete_pick,
         help="knee, min:METRIC, max:METRIC, 'min:rmse where shortfall<=0.1', one-se:METRIC for "
         "the simplest within a standard error, the name of a fixed baseline such as equal, or "
-        "what is wished for: wish:rmse=55,shortfall=3."
+        "what is wished for: wish:rmse=55,shortfall=3.",
     ),
 ]
+
+
+def _verb(example: str, name: str | None = None) -> Callable[[Callable[..., None]], Any]:
+    """A command, whose help ends with an example: all after ``lossweights`` of one."""
+    return app.command(name, epilog=f"Example: lossweights {example}")
+
+
+@app.callback()
+def _begin() -> None:
+    from lossweights.report.terminal import forgive_encodings
+
+    forgive_encodings()
 
 
 @contextmanager
@@ -74,10 +88,10 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
         fail(damaged[-1])
 
 
-@app.command()
+@_verb("run sweeps/bike_demand.py --trials 128")
 @takes_flags()
 def run(
-    script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
+    script: Script,
     flags: Flags,
 ) -> None:
     """Run the sweep that a script declares."""
@@ -88,29 +102,34 @@ def run(
     run_and_print(sweep, flags, script)
 
 
-@app.command()
+@_verb("plan sweeps/bike_demand.py --trials 128")
 def plan(
-    script: Annotated[Path, typer.Argument(help="A script that declares one sweep.")],
+    script: Script,
     trials: Annotated[
         int | None, typer.Option(help="Tell how long so many trials train, from timed steps.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of each, for the time; the sweep's if left out.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at a sweep before it runs: terms, gradients, who would drive, ranges, time.
 
-    Nothing is written. For example: lossweights plan sweeps/bike_demand.py --trials 128
+    Nothing is written.
     """
     with _sentences():
         from lossweights.cli._script import load_sweep
 
         found = load_sweep(script).plan(trials, epochs)
-    typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False) if as_json else str(found))
+    if as_json:
+        _echo_json(found.to_dict())
+    else:
+        from lossweights.report.terminal import page, print_text
+
+        print_text(page(), str(found))
 
 
-@app.command()
+@_verb("resume bike-demand --trials 256")
 @takes_flags(without=("name", "resume", "prune", "warm_start"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
@@ -119,7 +138,7 @@ def resume(name: SweepName, flags: Flags) -> None:
     run_and_print(sweep, replace(flags, name=name, resume=True), script)
 
 
-@app.command()
+@_verb("confirm bike-demand --seeds 5")
 @takes_flags(without=(*_OF_TRIALS, "name", "resume", "confirm"))
 def confirm(
     name: SweepName,
@@ -147,11 +166,14 @@ def _launched(name: str, root: Path) -> tuple[AbstractSweep, Path]:
     return load_sweep(script, module if isinstance(module, str) else None, name), script
 
 
-@app.command()
+@_verb("status bike-demand")
 def status(
-    name: Annotated[str | None, typer.Argument(help="One sweep; all of them if left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One sweep; all of them if left out.", autocompletion=complete_sweep),
+    ] = None,
     root: Root = DEFAULT_ROOT,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how a sweep goes on: whether it runs, its trials, pace, workers and tracking."""
     from lossweights.results.folder import list_sweeps
@@ -160,33 +182,33 @@ def status(
     with _each_of([name] if name else list_sweeps(root)) as read:
         found = read(lambda each: read_status(root, each))
         if as_json:
-            typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+            _echo_json([asdict(each) for each in found])
         else:
             said = "\n\n".join(each.describe(root) for each in found)
             typer.echo(said or f"No sweep in {root}.")
 
 
-@app.command(name="list")
-def list_(root: Root = DEFAULT_ROOT) -> None:
+@_verb("list --root mlruns", "list")
+def list_(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """List the sweeps below a root."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from lossweights.cli._json import list_entry
+    from lossweights.cli._tables import print_list
     from lossweights.results.folder import list_sweeps
     from lossweights.results.result import SweepResult
 
-    table = Table("sweep", "trials", "complete", "objectives", "verdict")
     with _each_of(list_sweeps(root)) as read:
-        for result in read(lambda name: SweepResult.read(name, root)):
-            complete = sum(f.result.outcome.name == "COMPLETE" for f in result.finished.values())
-            table.add_row(
-                result.name,
-                str(len(result.finished)),
-                str(complete),
-                ", ".join(f"{goal} {metric}" for metric, goal in result.objectives.items()),
-                result.verdict,
-            )
-        Console().print(table if table.row_count else f"No sweep in {root}.")
+        entries = read(lambda name: list_entry(SweepResult.read(name, root)))
+        if as_json:
+            _echo_json(entries)
+        elif entries:
+            print_list(entries)
+        else:
+            typer.echo(f"No sweep in {root}.")
+
+
+def _echo_json(value: Any) -> None:
+    """JSON that every program can read: ASCII, and no number that is none."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _warn(text: str) -> None:
@@ -195,20 +217,30 @@ def _warn(text: str) -> None:
         typer.echo(f"lossweights: {text}", err=True)
 
 
-@app.command()
-def best(name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT) -> None:
-    """Print the weight set that a pick names."""
+@_verb("best bike-demand --pick 'min:rmse where shortfall<=5'")
+def best(
+    name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT, as_json: AsJson = False
+) -> None:
+    """Show the weight set that a pick names, and the line of code that uses it.
+
+    With --json it is a weight set file, which lw.load reads.
+    """
     with _sentences():
         from lossweights.results.result import SweepResult
 
         result = SweepResult.read(name, root)
         weights = result.best(pick)
-        typer.echo(weights.to_json(), nl=False)
+        if as_json:
+            typer.echo(weights.to_json(), nl=False)
+        else:
+            from lossweights.cli._tables import print_best
+
+            print_best(result, pick, weights, root)
         _warn(str(weights.origin.get("note", "")))
         _warn(result.learned_nothing)
 
 
-@app.command()
+@_verb("export bike-demand --to weights.json")
 def export(
     name: SweepName,
     to: Annotated[Path, typer.Option(help="File to write.")],
@@ -226,11 +258,12 @@ def export(
         _warn(result.learned_nothing)
 
 
-@app.command()
+@_verb("report bike-demand")
 def report(
     name: SweepName,
     to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
     root: Root = DEFAULT_ROOT,
+    as_json: AsJson = False,
 ) -> None:
     """Print the summary of a sweep and write its report."""
     with _sentences():
@@ -243,11 +276,16 @@ def report(
         result = SweepResult.read(name, root)
         _warn(settle_moved(root))
         path = write_report(result, to or sweep_folder(root, name) / "report.html")
-        print_summary(result, root)
-        typer.echo(f"\nReport written to {path}")
+        if as_json:
+            from lossweights.cli._json import report_entry
+
+            _echo_json(report_entry(result, root, path))
+        else:
+            print_summary(result, root)
+            typer.echo(f"\nReport written to {path}")
 
 
-@app.command()
+@_verb("sync bike-demand")
 def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
     with _sentences():
@@ -256,7 +294,7 @@ def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri =
         typer.echo(sync_sweep(root, name, tracking_uri))
 
 
-@app.command()
+@_verb("remove bike-demand")
 def remove(
     name: SweepName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -283,25 +321,17 @@ def remove(
         typer.echo(removal.carry_out())
 
 
-@app.command()
+@_verb("ui --port 5001")
 def ui(
     root: Root = DEFAULT_ROOT,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port on this machine.  [default: that of last time; 5000 at first]"),
+    ] = None,
 ) -> None:
     """Open the MLflow UI on this machine alone (127.0.0.1), until Ctrl-C."""
-    from lossweights.results.folder import tracking_uri
+    from lossweights.cli._ui import become_ui
     from lossweights.tracking import settle_moved
 
     _warn(settle_moved(root))
-    command = [
-        *(sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)),
-        *("--backend-store-uri", tracking_uri(root), "--no-serve-artifacts"),
-    ]
-    # The server runs no jobs and loads no pickles: viewing results needs neither.
-    closed = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    }
-    typer.echo(f"MLflow UI on http://127.0.0.1:{port}")
-    # In the place of this process, so that Ctrl-C and kill reach the server itself.
-    os.execve(sys.executable, command, {**os.environ, **closed})
+    become_ui(root, port)

@@ -13,7 +13,7 @@ from lossweights.data._split import Split, checked_split
 from lossweights.data._stream import Stream, in_memory, is_dataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Data:
     """Training, validation and, if any, test data.
 
@@ -48,6 +48,11 @@ class Data:
             part = getattr(self, name)
             if part is not None or name != "test":
                 object.__setattr__(self, name, _checked(name, part))
+
+    def __repr__(self) -> str:
+        parts = {name: getattr(self, name) for name in ("train", "val", "test")}
+        rows = [f"{name}=<{len(part)} rows>" for name, part in parts.items() if part is not None]
+        return f"Data({', '.join(rows)})"
 
     @property
     def nbytes(self) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
+from lossweights.base.shown import in_angles
 from lossweights.dominance._flips import Flip, find_flip
 from lossweights.dominance._sensitivity import Sensitivity, spearman
 from lossweights.dominance.judge import judge_results, sweep_sentence
@@ -37,7 +38,7 @@ MATTERS = 0.3  # a rank correlation that is worth a sentence, if it is no chance
 NO_CHANCE = 0.01  # the p-value that makes it none
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SweepVerdict:
     """Which term drove how many trials, and what the weights change; printing gives the sentence.
 
@@ -89,6 +90,8 @@ class SweepVerdict:
 
     def __str__(self) -> str:
         return self.sentence
+
+    __repr__ = in_angles
 
     @property
     def paragraph(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lossweights.base.names import MODEL
+from lossweights.base.shown import in_angles, paragraph, table
 
 FORMAT = "lossweights/verdict"
 VERSION = 1
@@ -16,7 +17,7 @@ MISLEADING = 0.2  # a share that is so far from the decrease share deserves a se
 OPPOSED_BELOW = -0.1  # cosines under which two gradients are said to pull against each other
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Verdict:
     """Which term drove one training, and in which words; printing it gives the sentence.
 
@@ -66,6 +67,18 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.sentence
+
+    __repr__ = in_angles
+
+    def _repr_html_(self) -> str:
+        """The sentence, a row for each term, and what to doubt."""
+        rows = [
+            [name, word, *(_shown(of.get(name)) for of in (self.decrease, self.late, self.share))]
+            for name, word in self.words.items()
+        ]
+        headings = ["term", "verdict", "decrease", "second half", "share at the end"]
+        doubts = "".join(map(paragraph, self.warnings))
+        return f"{paragraph(self.sentence)}{table(headings, rows)}{doubts}"
 
     @property
     def undetermined(self) -> bool:
@@ -184,6 +197,10 @@ def percentages(table: Mapping[str, float]) -> str:
     'mse 104%, under -4%'
     """
     return ", ".join(f"{name} {percent(part)}" for name, part in table.items())
+
+
+def _shown(part: float | None) -> str:
+    return "" if part is None or math.isnan(part) else percent(part)
 
 
 def percent(part: float) -> str:

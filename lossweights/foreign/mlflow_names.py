@@ -40,6 +40,15 @@ LOCATIONS = (
 RUN_ID, EXPERIMENT_ID = "run_uuid", "experiment_id"
 EXPERIMENT_TABLES = ("experiment_tags", "experiments")
 
+# Experiment and id of the run that stands for a sweep: the latest, if a name was used again.
+PARENT_RUN = """
+    SELECT runs.experiment_id, runs.run_uuid FROM runs
+    JOIN tags AS sweep ON sweep.run_uuid = runs.run_uuid AND sweep.key = 'lossweights.sweep'
+    JOIN tags AS kind ON kind.run_uuid = runs.run_uuid AND kind.key = 'lossweights.kind'
+    WHERE sweep.value = ? AND kind.value = 'sweep' AND runs.lifecycle_stage = 'active'
+    ORDER BY runs.start_time DESC LIMIT 1
+"""
+
 
 def columns(database: sqlite3.Connection, table: str) -> set[str]:
     """The columns of a table; none if there is no such table."""

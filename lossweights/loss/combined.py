@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from lossweights.base.errors import TermError
+from lossweights.base.shown import call
 from lossweights.loss.output_loss import OutputLoss
 from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.loss.weights import check_scales, check_weights, divided_weights
@@ -90,6 +91,10 @@ class CombinedLoss(PerSampleLoss):
             check_weights(dict.fromkeys(names, 1.0) if weights is None else weights, names),
             None if scales in (None, "data") else check_scales(scales, names),
         )
+
+    def __repr__(self) -> str:
+        scales = {} if self._scales is None else {"scales": self._scales}
+        return call("CombinedLoss", self._terms, self._weights, **scales)
 
     @property
     def terms(self) -> dict[str, Term]:

@@ -15,6 +15,7 @@ from lossweights.base.errors import InvalidName, WeightError, WeightSetError
 from lossweights.base.files import write_atomic
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number
+from lossweights.base.shown import call, paragraph, table
 from lossweights.base.strict_json import canonical_json, dump_json, parse_json
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 
@@ -29,7 +30,7 @@ MAX_TERMS = 256
 _FLOAT64_MAX = 1.7976931348623157e308  # a JSON integer may be larger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WeightSet:
     """A full set of weights with where it came from, ready for ``model.compile``.
 
@@ -89,6 +90,23 @@ class WeightSet:
         object.__setattr__(self, "metrics", MappingProxyType(metrics))
         for name in ("terms", "origin"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __repr__(self) -> str:
+        name = {} if self.name is None else {"name": self.name}
+        return call("WeightSet", dict(self.weights), **name)
+
+    def _repr_html_(self) -> str:
+        """A row for each term, what was measured, and what to know of the set."""
+        relative = {} if self.scales is None else self.relative
+        rows = [
+            [term, f"{weight:.6g}", *([f"{relative[term]:.4g}"] if relative else [])]
+            for term, weight in self.weights.items()
+        ]
+        headings = ["term", "weight", *(["relative to the data"] if relative else [])]
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        title = ": ".join(filter(None, [self.name or "weights", measured]))
+        notes = [str(self.origin[key]) for key in ("note", "warning") if key in self.origin]
+        return f"{paragraph(title)}{table(headings, rows)}{''.join(map(paragraph, notes))}"
 
     @property
     def relative(self) -> dict[str, float]:

@@ -9,6 +9,7 @@ from keras import ops
 
 from lossweights.base.arguments import SpelledOutSignature, kept_arguments, refuse_unknown
 from lossweights.base.errors import MetricError
+from lossweights.base.shown import call_of
 from lossweights.metrics._arrays import (
     Array,
     Namespace,
@@ -196,6 +197,9 @@ class Metric(keras.metrics.Metric, ABC):
     def result(self) -> Array:
         """The value over all batches since the last reset, a scalar tensor; NaN if none."""
         return self.value(ops.convert_to_tensor(self._total))
+
+    def __repr__(self) -> str:
+        return call_of(self)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; a metric among them as Keras writes objects."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lossweights.base.commands import from_here, program
+from lossweights.base.commands import DEFAULT_ROOT, from_here
 from lossweights.report._baselines import TITLE, baseline_rows, with_error
 from lossweights.report._front import front_note
 from lossweights.report._proof import proof_caption, proof_rows, proof_title
-from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
+from lossweights.report.links import find_links
+from lossweights.report.terminal import copyable, page, print_table, prose
 from lossweights.results.result import SweepResult
 from lossweights.results.stopped import stopped_early
 from lossweights.results.weights import pick_path, promoted_path
@@ -27,38 +27,36 @@ ROWS = 16  # of a long front, evenly spread; the report has them all
 
 def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
     """Print the end of a sweep for a person."""
-    console = console or _console()
+    console = console or page()
     counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
     ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
     console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
     results = [finished.result for finished in result.finished.values() if not finished.again]
     if stopped := stopped_early(results, result.recipe.get("epochs")):
-        _plain(console, stopped)
-    _plain(console, f"Verdict: {result.verdict}")
-    details = result.sweep_verdict.details
-    _plain(console, f"{details}\n" if details else "")
-    console.print(pareto_table(result))
+        prose(console, stopped)
+    prose(console, f"Verdict: {result.verdict}")
+    if details := result.sweep_verdict.details:
+        prose(console, details)
+    console.print()
+    print_table(console, pareto_table(result))
     if baselines := baseline_rows(result):
         console.print()
-        console.print(_table(baselines, TITLE))
+        print_table(console, _table(baselines, TITLE))
     saved = {pick: pick_path(root, result.name, pick) for pick in result.standard_picks}
     saved = {pick: path for pick, path in saved.items() if path.exists()}
     if saved:
         _print_picks(result, root, saved, console)
     elif not result.has_best:
-        _plain(console, "No weight set was saved, since no trial is complete.")
+        prose(console, "No weight set was saved, since no trial is complete.")
     console.print("\nLook at it:")
-    report = root / "studies" / result.name / "report.html"
-    if report.exists():
-        _plain(console, f"  report     {report}")
-    server = recorded_at(root, result.name)
-    _plain(console, f"  MLflow UI  {server or ui_command(root)}")
+    for what, where in find_links(root, result.name).items():
+        copyable(console, f"  {what:<9}  {where}")
     print_proof(result, console)
 
 
 def print_proof(result: SweepResult, console: Console | None = None) -> None:
     """Print what confirmation says: a small table, what is to be known of it, and the sentence."""
-    console = console or _console()
+    console = console or page()
     rows = proof_rows(result)
     if rows:
         console.print()
@@ -72,11 +70,12 @@ def print_proof(result: SweepResult, console: Console | None = None) -> None:
             table.add_column(column, justify="left" if column == "contestant" else "right")
         for row in rows:
             table.add_row(*row.values())
-        console.print(table)
+        print_table(console, table)
     for note in result.proof.notes:
-        _plain(console, note)
+        prose(console, note)
     if result.has_best and not result.learned_nothing:  # or else it has been said
-        _plain(console, f"\n{result.sentence}")
+        console.print()
+        prose(console, result.sentence)
 
 
 def pareto_rows(result: SweepResult) -> list[dict[str, str]]:
@@ -152,26 +151,6 @@ def driven_by(result: SweepResult, number: int) -> str:
     return "undetermined" if "undetermined" in verdict.words.values() else "balanced"
 
 
-def recorded_at(root: Path, name: str) -> str | None:
-    """The MLflow server that a sweep is recorded at, or ``None`` for a database."""
-    if not (sweep_folder(root, name) / "manifest.json").exists():
-        return None
-    uri = read_manifest(root, name).get("tracking")
-    return uri if uri and uri.startswith("http") else None
-
-
-def ui_command(root: Path) -> str:
-    """The exact command that opens the MLflow UI on the results below a root."""
-    uri = shlex.quote(tracking_uri(root))
-    return f"{program('mlflow')} ui --backend-store-uri {uri} --host 127.0.0.1"
-
-
-def _console() -> Console:
-    """The terminal, or for a file or a pipe a page wide enough for the tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
-
-
 def _print_picks(
     result: SweepResult, root: Path, saved: Mapping[str, Path], console: Console
 ) -> None:
@@ -184,20 +163,15 @@ def _print_picks(
         baseline = weights.origin.get("baseline")
         named = f"the baseline {baseline}, " if baseline else ""
         where = f"{trial}{named}{measured}"
-        _plain(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
+        copyable(console, f"  {pick:<{width}}  {from_here(path)}  ({where})")
     for note in filter(None, [*result.notes, front_note(result)]):
-        _plain(console, f"  {note}")
+        prose(console, note, indent=2)
     if result.remark:
-        _plain(console, f"  {result.remark}")
+        prose(console, result.remark, indent=2)
     promoted = promoted_path(root, result.name)
     no_promotion = "none, since the sweep learned nothing; loading one of these warns"
     shown = no_promotion if result.learned_nothing else from_here(promoted)
-    _plain(console, f"  promoted: {shown}")
-    place = "" if root == Path("mlruns") else f", root={str(root)!r}"
+    copyable(console, f"  promoted: {shown}")
+    place = "" if root == DEFAULT_ROOT else f", root={str(root)!r}"
     call = f"lw.load({result.name!r}{place}).loss()"
-    _plain(console, f"  reuse:    model.compile(optimizer, loss={call})")
-
-
-def _plain(console: Console, text: str) -> None:
-    """A line as it is: paths and commands can be copied, since nothing wraps or colours them."""
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    copyable(console, f"  reuse:    model.compile(optimizer, loss={call})")

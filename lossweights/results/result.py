@@ -24,6 +24,7 @@ from lossweights.results._learned import learned_nothing
 from lossweights.results._picks import Picked, Picks, directions_of
 from lossweights.results._proven import Proven
 from lossweights.results._saved import save_sets
+from lossweights.results._shown import as_html, as_line
 from lossweights.results._table import RESERVED_COLUMNS as RESERVED_COLUMNS
 from lossweights.results._table import complete_rows, trial_row
 from lossweights.results.baselines import baselines_table
@@ -44,7 +45,7 @@ from lossweights.search.selection import costs, pareto_mask
 from lossweights.search.wish import Wish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult(Proven):
     """What a sweep found, read from its folder; no Keras and no MLflow are needed.
 
@@ -86,6 +87,8 @@ class SweepResult(Proven):
     contest: Contest = field(default_factory=Contest)
     root: Path = DEFAULT_ROOT
     min_effect: float = MIN_EFFECT
+
+    __repr__, _repr_html_ = as_line, as_html
 
     @classmethod
     def read(cls, name: str, root: str | Path = "mlruns") -> SweepResult:

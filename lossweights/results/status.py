@@ -214,6 +214,11 @@ def read_status(root: Path, name: str) -> Status:
     )
 
 
+def noted_tracking(folder: Path) -> Mapping[str, Any]:
+    """What the tracker of a sweep last said of itself; empty where nothing is known."""
+    return _read(folder / "status.json").tracking
+
+
 @dataclass(frozen=True)
 class _Noted:
     """What the status file says."""

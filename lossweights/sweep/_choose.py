@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import held_bytes, total_bytes
+from lossweights.base.notebook import tell
 from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
@@ -98,7 +98,7 @@ class Crew:
             made = setup
             self._start(InlineExecutor(lambda: self._trainer(made)))
         if setup.why and not options.quiet:
-            print(setup, file=sys.stderr, flush=True)
+            tell(str(setup))
         self.choice = {"asked": question, "made": asdict(setup)}
 
     def _trainer(self, setup: TrainingSetup) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lossweights.base.errors import StoreError
+from lossweights.base.notebook import tell
 from lossweights.results.constants import write_constants
 from lossweights.results.folder import read_manifest
 from lossweights.search.rungs import Pruning
@@ -163,7 +163,7 @@ def placed(name: str, options: RunOptions) -> RunOptions:
     else:
         place = place_of_new(options.tracking, options.root)
     if not options.quiet:
-        print(place.sentence, file=sys.stderr, flush=True)
+        tell(place.sentence)
     return replace(options, tracking=place.tracking)
 
 

@@ -23,6 +23,7 @@ from lossweights.base.errors import (
 )
 from lossweights.base.signals import Interrupted
 from lossweights.executors import refuse_in_worker
+from lossweights.report.terminal import forgive_encodings
 from lossweights.results.folder import list_sweeps, read_manifest
 from lossweights.sweep.flags import Flags, takes_flags
 
@@ -46,6 +47,7 @@ def launch(sweep: Declaration, arguments: Sequence[str] | None = None) -> None:
         arguments: Command line without the program's name; ``None`` takes the process's own.
     """
     refuse_in_worker(sweep.name)
+    forgive_encodings()
     program = Path(sys.argv[0])
 
     @takes_flags()
@@ -54,7 +56,7 @@ def launch(sweep: Declaration, arguments: Sequence[str] | None = None) -> None:
 
     run.__doc__ = f"Sweep the loss weights of {sweep.name}."
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(run)
+    app.command(epilog=f"Example: python {program} --trials {2 * TRIALS}")(run)
     app(args=None if arguments is None else list(arguments), prog_name=program.name)
 
 

@@ -10,6 +10,7 @@ import keras
 from lossweights.base.errors import ObjectiveError, RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number, whole_number
+from lossweights.base.shown import call
 from lossweights.data import Data
 from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
@@ -151,6 +152,10 @@ class Sweep(AbstractSweep):
         self.prune = checked_prune(prune, self.objectives, self.problem.epochs)
         if self.prune is not None:
             self.check_prune()
+
+    def __repr__(self) -> str:
+        parts = {"terms": self.problem.terms, "metrics": self.problem.metrics}
+        return call("Sweep", name=self.name, **parts, objectives=self.objectives)
 
     @property
     def epochs(self) -> int:

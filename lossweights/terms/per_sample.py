@@ -12,6 +12,7 @@ from lossweights.base.arguments import (
     refuse_unknown,
 )
 from lossweights.base.errors import TermError
+from lossweights.base.shown import call_of
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.config import read, written
 from lossweights.terms.reduction import reduce_weighted
@@ -92,6 +93,9 @@ class PerSampleLoss(keras.losses.Loss, ABC):
         return reduce_weighted(
             self.per_sample, y_true, y_pred, sample_weight, self.reduction, self.dtype
         )
+
+    def __repr__(self) -> str:
+        return call_of(self)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; losses among them as Keras writes objects."""

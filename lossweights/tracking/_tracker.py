@@ -109,6 +109,8 @@ class Tracker:
         """How it stands, for ``lossweights status``."""
         return {
             "uri": self.shown_uri,
+            "experiment": self.experiment_id,
+            "run": self.parent_id,
             "offline_since": self._offline_since,
             "error": self._error,
             "waiting": len(self._pending),

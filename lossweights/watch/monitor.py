@@ -14,6 +14,7 @@ from keras import tree
 
 from lossweights.base.errors import ModelError, TermError
 from lossweights.base.names import MODEL
+from lossweights.base.shown import paragraph
 from lossweights.dominance.verdict import Verdict, listed
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport
@@ -134,6 +135,16 @@ class TermMonitor(keras.callbacks.Callback):
         self._epochs_done = 0
         self._in_force: dict[str, float] | None = None  # weights of the latest epoch trained
         self._epoch_is_new = False
+
+    def __repr__(self) -> str:
+        rows = len(tree.flatten(self._train[0])[0])
+        return f"TermMonitor({self.loss!r}, probe=<{rows} rows>)"
+
+    def _repr_html_(self) -> str:
+        """The verdict so far, and what watching took."""
+        if self._instruments is None:
+            return paragraph(f"{self!r}: no training has started.")
+        return f"{self.verdict._repr_html_()}{paragraph(str(self.overhead))}"
 
     @property
     def reports(self) -> list[EpochReport]:

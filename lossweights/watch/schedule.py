@@ -59,6 +59,9 @@ class WeightSchedule(keras.callbacks.Callback):
         self._rows: list[dict[str, Any]] = []
         method.start(loss.weights)  # refuse at once what cannot begin
 
+    def __repr__(self) -> str:
+        return f"lw.adaptive.schedule({self.loss!r}, {self.method!r}, probe=...)"
+
     @property
     def history(self) -> pd.DataFrame:
         """The weights of each epoch of the latest training, counted from 1, one row each.

@@ -77,9 +77,14 @@ def test_run_prints_progress_and_end(swept):
     root, out, err = swept
     assert "2/2" in err
     assert "Traceback" not in err
-    for part in ("tiny: 2 trials (2 complete)", "Verdict:", "Pareto front", "Weight sets:",
-                 str(root / "weights" / "tiny" / "knee.json"), tracking_uri(root)):  # fmt: skip
+    knee = str(root / "weights" / "tiny" / "knee.json")
+    opens = f"lossweights ui --root {root}"
+    for part in ("tiny: 2 trials (2 complete)", "Verdict:", "Pareto front", "Weight sets:"):
         assert part in out
+    assert knee in out
+    assert opens in out
+    page = r"http://127.0.0.1:5000/#/experiments/1/runs/[0-9a-f]{32}\?workflowType=machine_learning"
+    assert re.search(page, out)
 
 
 def test_list_shows_every_sweep(swept, tmp_path):
@@ -109,7 +114,7 @@ def test_best_prints_a_weight_set(swept):
     root, _, _ = swept
     result = SweepResult.read("tiny", root)
     for pick in ("knee", "min:rmse", "min:rmse where shortfall<=100"):
-        out, _ = lossweights("best", "tiny", "--pick", pick, "--root", root)
+        out, _ = lossweights("best", "tiny", "--pick", pick, "--root", root, "--json")
         assert lw.WeightSet.parse(out.encode()) == result.best(pick)
 
 

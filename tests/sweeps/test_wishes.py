@@ -68,7 +68,8 @@ def test_the_command_line_picks_by_wishes(root):
     result = fake(OUT_OF_REACH).run(8, root=root, **OPTIONS)
 
     def best(pick):
-        return CliRunner().invoke(app, ["best", "fake", "--pick", pick, "--root", str(root)])
+        words = ["best", "fake", "--pick", pick, "--root", str(root), "--json"]
+        return CliRunner().invoke(app, words)
 
     for pick in ("wish", "wish:miss=0.2,cost=0.8"):
         found = best(pick)

@@ -99,5 +99,5 @@ def test_the_first_sweep_of_the_readme_runs(fresh, tmp_path):
     (tmp_path / "toy.py").write_text(script, encoding="utf-8")
     fresh("python", "toy.py", "--trials", str(TRIALS))
     assert f"{TRIALS} trials" in fresh("lossweights", "report", "toy")
-    weights = lossweights.WeightSet.parse(fresh("lossweights", "best", "toy").encode())
+    weights = lossweights.WeightSet.parse(fresh("lossweights", "best", "toy", "--json").encode())
     assert set(weights.weights) == {"mse", "under"}

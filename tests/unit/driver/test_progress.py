@@ -1,13 +1,21 @@
 """Progress: a bar on a terminal, plain lines elsewhere, and numbers that are right."""
 
 import io
+import re
+import sys
+import types
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from rich.console import Console
 
+from lossweights.base.notebook import tell
 from lossweights.driver import _progress as progress
+from lossweights.driver._notebook import as_html
 from lossweights.driver._progress import SweepProgress
+from lossweights.driver._small_front import draw_front, unbeaten
+from lossweights.driver._standing import Standing
 from lossweights.records import Outcome
 from lossweights.results import pace as pace_module
 
@@ -212,7 +220,7 @@ def test_quiet_shows_nothing(capsys):
 def test_bar_on_a_terminal(error):
     """A terminal shows a bar with done and best, which is gone with the block, however it ends."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=120)
+    console = Console(file=out, force_terminal=True, width=120, _environ={"TERM": "xterm"})
     try:
         with counted(SweepProgress(OBJECTIVES, total=3, console=console), 1, rmse=0.75) as bar:
             bar.trial_ended(finished(1, rmse=0.5, shortfall=0.25))
@@ -233,3 +241,138 @@ def test_progress_goes_to_standard_error(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "1/1" in captured.err
+
+
+def on_terminal(width, *, trials=12, height=30, environment=None, objectives=OBJECTIVES):
+    """What a terminal of this size shows of a sweep with a front, as its last drawing and raw."""
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=width,
+        height=height,
+        _environ={"TERM": "xterm", **(environment or {})},
+    )
+    with SweepProgress(objectives, total=2000, console=console) as bar:
+        for number in range(trials):
+            drives = "under" if number % 3 else "mse"
+            bar.trial_ended(finished(number, 1.0 + number, 30.0 / (1 + number), driver=drives))
+        bar.show()
+        while bar._unjudged:  # each time as many as there is time for
+            bar.show()
+        with console.capture() as drawn:
+            console.print(bar._view)
+    return drawn.get(), console.file.getvalue()
+
+
+def bare(text):
+    """Text without the terminal's own signs."""
+    return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
+
+
+def test_a_terminal_shows_what_drives_and_a_small_front():
+    """Names, ends of the axes, and the trials that nothing beats."""
+    drawn = bare(on_terminal(100)[0])
+    assert "12/2000" in drawn
+    assert "driven by under 8, mse 4 of 12" in drawn
+    assert "shortfall" in drawn
+    assert drawn.count("●") >= 5
+    assert re.search(r"^ +1 +rmse +12\s*$", drawn, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_a_narrow_terminal_loses_no_word(width):
+    """Lines wrap between words, none is wider than the terminal."""
+    drawn = bare(on_terminal(width)[0])
+    assert max(len(line.rstrip()) for line in drawn.splitlines()) <= width
+    assert "best rmse 1, shortfall 2.5" in " ".join(drawn.split())
+    assert "12/2000" in drawn
+    assert "●" in drawn
+
+
+def test_a_low_terminal_has_no_front():
+    """It would push away what the terminal shows besides."""
+    assert "●" not in on_terminal(100, height=10)[0]
+
+
+def test_no_color_is_heard():
+    """Neither foreground nor background is set."""
+    colours = r"\x1b\[(\d+;)*[349]\d"
+    assert re.search(colours, on_terminal(80)[1])
+    assert not re.search(colours, on_terminal(80, environment={"NO_COLOR": "1"})[1])
+
+
+def test_a_terminal_that_changes_its_size_is_followed():
+    """Each drawing is laid out for the width of its moment."""
+    console = Console(
+        file=io.StringIO(), force_terminal=True, width=100, height=30, _environ={"TERM": "xterm"}
+    )
+    with SweepProgress(OBJECTIVES, total=9, console=console) as bar:
+        for number in range(5):
+            bar.trial_ended(finished(number, 1.0 + number, 9.0 - number))
+        bar.show()
+        for width in (100, 30, 60):
+            console.width = width
+            with console.capture() as drawn:
+                console.print(bar._view)
+            widths = [len(line.rstrip()) for line in bare(drawn.get()).splitlines()]
+            assert width // 2 < max(widths) <= width
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(clock, capsys):
+    """As a pipe does."""
+    console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    with SweepProgress(OBJECTIVES, total=1, console=console) as bar:
+        bar.trial_ended(finished(0))
+    assert console.file.getvalue() == ""
+    assert "trial 1/1" in capsys.readouterr().err
+
+
+def test_a_notebook_shows_one_bar_and_no_line(monkeypatch, capsys):
+    """It changes in its place; what a sweep says of its way is not printed there."""
+    shown, handles = [], []
+
+    class Handle:
+        """What IPython gives for something that is displayed."""
+
+        update = staticmethod(shown.append)
+
+    def display(what, display_id):
+        shown.append(what)
+        handles.append(Handle())
+        return handles[-1]
+
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel=object())
+    module = types.ModuleType("IPython.display")
+    module.HTML, module.display = str, display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    with SweepProgress({"<rmse>": "minimize"}, total=2) as bar:
+        tell("trainer: fit")
+        bar.show()
+    assert len(handles) == 1
+    assert shown[-1].startswith('<progress value="0" max="2"></progress> 0/2 trials')
+    assert "".join(capsys.readouterr()) == ""
+
+
+def test_names_in_a_notebook_are_no_markup():
+    """A metric with a tag in its name is text."""
+    assert "<b>" not in as_html(Standing(best="best <b> 1"))
+
+
+def test_a_spread_front_is_drawn_on_logarithmic_axes():
+    """Three decades are a third of the axis each; a smaller spread is linear."""
+    axes = {"a": "minimize", "b": "minimize"}
+    places = [(1.0, 4.0), (10.0, 3.0), (100.0, 2.0), (1000.0, 1.0)]
+    columns = sorted(line.index("o") for line in draw_front(places, axes, 40, ascii_only=True)
+                     if "o" in line)  # fmt: skip
+    assert {b - a for a, b in pairwise(columns)} <= {11, 12, 13}
+    assert draw_front(places[:2], axes, 40) == []
+    assert draw_front(places, {"a": "minimize"}, 40) == []
+
+
+def test_what_cannot_be_beaten_is_known_in_both_directions():
+    """Also where one objective is maximised, and of points that are equal."""
+    points = [(1.0, 1.0), (2.0, 3.0), (2.0, 3.0), (3.0, 2.0)]
+    assert unbeaten(points, ("minimize", "maximize")) == [True, True, True, False]
+    assert unbeaten(points, ("maximize", "maximize")) == [False, True, True, True]

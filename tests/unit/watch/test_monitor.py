@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from keras import layers, ops
 
+import lossweights as lw
 from lossweights import CombinedLoss
 from lossweights.base.errors import DataError, ModelError, TermError
 from lossweights.terms import Boundary, Underestimation, on
@@ -479,3 +480,24 @@ def test_a_second_training_of_the_model_is_measured_as_by_a_new_monitor():
         model.fit(X, Y, epochs=2, verbose=0, callbacks=[kept, fresh])
         pd.testing.assert_frame_equal(kept.history, fresh.history)
         assert kept.verdict.to_json() == fresh.verdict.to_json()
+
+
+def test_repr_says_how_to_make_it_and_a_notebook_shows_the_verdict():
+    """Every public object is one short line, whatever data it holds."""
+    x, y = np.linspace(0, 1, 64)[:, None], np.linspace(1, 3, 64)[:, None]
+    loss = lw.CombinedLoss(
+        {"mse": "mse", "under": lw.terms.Boundary(axes=1)}, {"mse": 1, "under": 2}
+    )
+    made = "CombinedLoss({'mse': MeanSquaredError(), 'under': Boundary(axes=(1,))}, "
+    assert repr(loss) == made + "{'mse': 1.0, 'under': 2.0})"
+    assert repr(lw.metrics.RMSE()) == "RMSE()"
+    assert repr(lw.Data(train=(x, y), val=(x, y))) == "Data(train=<64 rows>, val=<64 rows>)"
+    monitor = lw.TermMonitor(lw.CombinedLoss({"mse": "mse"}), probe=(x, y), gradients=None)
+    assert repr(monitor) == (
+        "TermMonitor(CombinedLoss({'mse': MeanSquaredError()}, {'mse': 1.0}), probe=<64 rows>)"
+    )
+    assert "no training has started" in monitor._repr_html_()
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss=monitor.loss)
+    model.fit(x, y, epochs=1, verbose=0, callbacks=[monitor])
+    assert monitor.verdict.sentence in monitor._repr_html_()

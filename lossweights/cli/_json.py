@@ -1,0 +1,72 @@
+"""What ``--json`` prints, beside what objects tell of themselves; see docs/command_line.md."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from lossweights.report.links import find_links
+from lossweights.results.result import SweepResult
+
+FORMAT, VERSION = "lossweights/report", 1
+
+
+def list_entry(result: SweepResult) -> dict[str, Any]:
+    """A sweep in the list of all."""
+    outcomes = _outcomes(result)
+    return {
+        "name": result.name,
+        "trials": len(result.finished),
+        "complete": outcomes.get("COMPLETE", 0),
+        "objectives": dict(result.objectives),
+        "verdict": result.verdict,
+    }
+
+
+def report_entry(result: SweepResult, root: Path, report: Path) -> dict[str, Any]:
+    """The summary of a sweep.
+
+    Args:
+        result: The sweep.
+        root: Folder of the sweep.
+        report: The page that was written.
+    """
+    names, aims = list(result.terms), list(result.objectives)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        **list_entry(result),
+        "outcomes": _outcomes(result),
+        "dominance": result.sweep_verdict.to_json(),
+        "front": [_row(row, names, aims) for row in result.pareto.to_dict("records")],
+        "picks": {pick: result.best_number(pick) for pick in result.standard_picks},
+        "notes": result.notes,
+        "sentence": result.sentence,
+        "report": str(report),
+        "links": find_links(root, result.name),
+    }
+
+
+def _outcomes(result: SweepResult) -> dict[str, int]:
+    return dict(Counter(each.result.outcome.name for each in result.finished.values()))
+
+
+def _row(row: dict[Any, Any], terms: list[str], objectives: list[str]) -> dict[str, Any]:
+    """A trial of the front."""
+    driver = row["driver"]
+    return {
+        "trial": int(row["number"]),
+        "driver": driver if isinstance(driver, str) else None,
+        "objectives": {name: _number(row[name]) for name in objectives},
+        **{
+            key: {term: _number(row.get(f"{key}/{term}")) for term in terms}
+            for key in ("weight", "relative", "share", "decrease")
+        },
+    }
+
+
+def _number(value: Any) -> float | None:
+    """A number as JSON may hold it; ``None`` for what was not measured."""
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,60 @@
+"""What ``lossweights list`` and ``lossweights best`` print for a person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from lossweights.dominance.verdict import percent
+from lossweights.loss.weight_set import WeightSet
+from lossweights.report.summary import driven_by
+from lossweights.report.terminal import copyable, page, print_table, prose
+from lossweights.results.paste import line_to_paste
+from lossweights.results.result import SweepResult
+
+
+def print_list(entries: Iterable[Mapping[str, Any]]) -> None:
+    """Print a row for each sweep, as `lossweights.cli._json.list_entry` says it."""
+    table = Table("sweep", "trials", "complete", "objectives", "verdict")
+    for entry in entries:
+        aims = ", ".join(f"{goal} {metric}" for metric, goal in entry["objectives"].items())
+        counts = (str(entry["trials"]), str(entry["complete"]))
+        table.add_row(entry["name"], *counts, aims, entry["verdict"])
+    print_table(page(), table)
+
+
+def print_best(result: SweepResult, pick: str, weights: WeightSet, root: Path) -> None:
+    """Print a pick: its trial and metrics, a row for each term, and the line to paste.
+
+    Args:
+        result: The sweep.
+        pick: What was asked for.
+        weights: What `SweepResult.best` gave for it.
+        root: Folder of the sweep.
+    """
+    console = page()
+    number = result.best_number(pick)
+    measured = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
+    prose(console, f"{weights.name}: trial {number}, {measured}")
+    prose(console, f"Driven by: {driven_by(result, number)}")
+    print_table(console, _table(result, number, weights))
+    copyable(console, line_to_paste(weights, root))
+
+
+def _table(result: SweepResult, number: int, weights: WeightSet) -> Table:
+    """A row for each term: what multiplies it, the same relative to the data, its parts."""
+    verdict = result.verdicts[number]
+    table = Table("term")
+    columns = ["weight", *(["relative"] if weights.scales else []), "share", "decrease"]
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for term, weight in weights.weights.items():
+        relative = [f"{weights.relative[term]:.4g}"] if weights.scales else []
+        parts = (verdict.share.get(term, math.nan), verdict.decrease.get(term, math.nan))
+        shown = ["" if math.isnan(part) else percent(part) for part in parts]
+        table.add_row(term, f"{weight:.4g}", *relative, *shown)
+    return table

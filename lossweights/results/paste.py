@@ -1,0 +1,51 @@
+"""The line of code that puts a weight set to use, as a person pastes it into a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lossweights.base.commands import DEFAULT_ROOT, from_here
+from lossweights.base.errors import InvalidName
+from lossweights.loss.weight_set import WeightSet
+from lossweights.results.weights import pick_path
+
+
+def line_to_paste(weights: WeightSet, root: Path = DEFAULT_ROOT) -> str:
+    """The call of ``compile`` with the loss of a pick.
+
+    A pick that the sweep saved is loaded by its name; another one is picked once more. Terms that
+    only code can describe are left for the reader to fill in.
+
+    Args:
+        weights: What `lossweights.results.result.SweepResult.best` gave.
+        root: Folder of the sweep.
+
+    >>> print(line_to_paste(WeightSet({"mse": 1.0}, terms={"mse": {"class": "keras:MSE"}})))
+    model.compile(optimizer, loss=lw.WeightSet({'mse': 1.0}).loss(terms={'mse': ...}))
+    """
+    return f"model.compile(optimizer, loss={_source(weights, root)}.loss({_own_terms(weights)}))"
+
+
+def _source(weights: WeightSet, root: Path) -> str:
+    """What gives the weight set: loading, picking, or the numbers themselves."""
+    sweep, pick = weights.origin.get("sweep"), weights.origin.get("pick")
+    if not isinstance(sweep, str) or not isinstance(pick, str):
+        return f"lw.WeightSet({dict(weights.weights)!r})"
+    is_usual = root.resolve() == DEFAULT_ROOT.resolve()
+    place = "" if is_usual else f", root={str(from_here(root))!r}"
+    if _is_saved(root, sweep, pick):
+        return f"lw.load({f'{sweep}@{pick}'!r}{place})"
+    return f"lw.SweepResult.read({sweep!r}{place}).best({pick!r})"
+
+
+def _is_saved(root: Path, sweep: str, pick: str) -> bool:
+    try:
+        return pick_path(root, sweep, pick).exists()
+    except InvalidName:  # one with conditions is no name of a file
+        return False
+
+
+def _own_terms(weights: WeightSet) -> str:
+    described = weights.origin.get("sweep") is not None
+    own = [name for name in weights.weights if not described or weights.terms.get(name) is None]
+    return f"terms={{{', '.join(f'{name!r}: ...' for name in own)}}}" if own else ""
