@@ -5,6 +5,9 @@ Doors:
 - `folder`: the files of a sweep folder, manifest and one result a trial;
 - `contest`: trainings beside the trials: baselines outside the space, and confirmation;
 - `constants`: what each objective is for the best constant prediction;
+- `extras`: what competes with the picks, as far as a sweep has it;
+- `plot`: the pictures of a result, `SweepResult.plot`;
+- `surrogate`: what is predicted for weights that were not tried;
 - `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;
 - `stopped`: how many trials were stopped early, and where;

@@ -30,6 +30,7 @@ from lossweights.results.folder import (
     read_manifest,
     sweep_folder,
 )
+from lossweights.results.plot import Plots
 from lossweights.results.weights import WARNING, pick_path, promoted_path
 from lossweights.results.winner import read_winner
 from lossweights.search.aims import Aims
@@ -146,6 +147,11 @@ class SweepResult:
                 for number, finished in sorted(self.finished.items())
             ]
         )
+
+    @cached_property
+    def plot(self) -> Plots:
+        """Its pictures, as plotly figures: ``result.plot.front()``."""
+        return Plots(self)
 
     @cached_property
     def pareto(self) -> pd.DataFrame:

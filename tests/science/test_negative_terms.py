@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from lossweights.report._figures import share_curves
 
 from lossweights import CombinedLoss, TermMonitor
 from lossweights.dominance.judge import judge
 from lossweights.records import EpochReport
-from lossweights.report._figures import share_curves
 from lossweights.tracking._points import report_points
 
 WEIGHTS = {"mse": 1.0, "cosine": 1.0}

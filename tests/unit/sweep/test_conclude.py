@@ -128,7 +128,7 @@ def test_f36_a_trial_that_cannot_be_judged_hides_no_other(root, sweep, monkeypat
 def test_f36_a_full_disk_still_ends_the_sweep(root, sweep, monkeypatch):
     """Nothing else could be written either; what is there stays."""
 
-    def full(*_):
+    def full(*_, **__):
         raise StoreError("no space left")
 
     monkeypatch.setattr(_conclude, "write_report", full)
