@@ -14,7 +14,8 @@ from lossweights.figures.scene import Scene
 from lossweights.figures.style import NOBODY, colours
 from lossweights.results.result import SweepResult
 
-_CURVE_NUMBERS = 160_000  # of all trials together: about a megabyte
+_CURVE_NUMBERS = 120_000  # of all trials together: about a megabyte
+_PARTS = ("share/", "decrease/")  # columns that are shown in percent
 _EPOCHS = (5, 60)  # that are kept of each trial, at least and at most
 
 
@@ -55,9 +56,13 @@ def as_script(data: Any) -> str:
 
 
 def _trials(scene: Scene) -> dict[str, list[Any]]:
-    """The table by column; what is not finite becomes ``None``."""
+    """The table by column, parts of 1 to four digits; what is not finite becomes ``None``."""
     table = scene.trials
-    return {str(name): [_plain(value) for value in table[name].tolist()] for name in table.columns}
+    columns = {str(name): table[name].tolist() for name in table.columns}
+    return {
+        name: _short(column) if name.startswith(_PARTS) else [_plain(value) for value in column]
+        for name, column in columns.items()
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -104,6 +109,9 @@ def _figures(result: SweepResult) -> dict[str, Any]:
     figures = {name: figure.to_plotly_json() for name, figure in drawn.items() if figure.data}
     for figure in figures.values():
         figure["layout"].pop("template", None)  # the same long one in each; the page has its own
+        for trace in figure["data"]:
+            if "customdata" in trace:
+                trace.pop("hovertext", None)  # the page makes it from the table
     return {name: _json(figure) for name, figure in figures.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -68,11 +69,19 @@ class Plots:
             objectives=result.objectives,
             terms=list(result.terms),
             metrics=list(dict.fromkeys([*result.objectives, *measured])),
-            picks={pick: result.best_number(pick) for pick in result.standard_picks},
+            picks=self._picks(),
             baselines=extras.baselines(result),
             flips=result.sweep_verdict.flips,
             sensitivity=result.sweep_verdict.sensitivity,
         )
+
+    def _picks(self) -> dict[str, int]:
+        """The trial of each standard pick; none for a metric whose name no pick can spell."""
+        found = {}
+        for pick in self._result.standard_picks:
+            with suppress(PickError):
+                found[pick] = self._result.best_number(pick)
+        return found
 
     @cached_property
     def surrogate(self) -> Surrogate | None:

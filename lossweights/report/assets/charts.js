@@ -53,6 +53,9 @@ async function drawChart(place) {
   const figure = report.figures[name];
   if (!figure || place.dataset.drawn) return;
   place.dataset.drawn = "yes";
+  for (const trace of figure.data) {
+    if (trace.hoverinfo === "text" && trace.customdata) trace.hovertext = trace.customdata.map(trialText);
+  }
   await Plotly.newPlot(place, figure.data, fitted(place, figure), CONFIG);
   linked.push(place);
   place.tabIndex = 0;
@@ -64,6 +67,18 @@ async function drawChart(place) {
   if (name === "parallel") place.on("plotly_restyle", () => brushTrials(brushedOf(place, figure)));
   place.addEventListener("keydown", onKey);
   mark(place);
+}
+
+// What is shown beside a trial that is pointed at.
+function trialText(number) {
+  const trial = trialByNumber.get(number);
+  const line = (name, key) => `${safe(name)} ${shown(trial[key])}`;
+  return [
+    `<b>trial ${number}</b>`,
+    ...report.metrics.map((name) => line(name, name)),
+    ...report.terms.map((term) => line(`weight of ${term}`, `relative/${term}`)),
+    `driven by ${safe(trial.driver || report.nobody)}`,
+  ].join("<br>");
 }
 
 function numberOf(point) {

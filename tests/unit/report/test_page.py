@@ -133,8 +133,8 @@ def test_the_numbers_of_the_page_are_those_of_the_study(root):
     result = read(root)
     data = data_of(render(result))
     table = pd.DataFrame(data["trials"])
-    for name in ("rmse", "shortfall", "weight/under", "decrease/mse"):
-        pd.testing.assert_series_equal(table[name], result.trials[name], check_dtype=False)
+    for name in ("rmse", "shortfall", "weight/under", "relative/mse", "seconds"):
+        pd.testing.assert_series_equal(table[name], result.trials[name], check_exact=True)
     traces = data["figures"]["front"]["data"]
     points = {n for t in traces if "driven" in t["name"] for n in t["customdata"]}
     assert points == {0, 1, 2}
