@@ -96,7 +96,7 @@ def _front(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None
         if f"stderr/{name}" in rows
     }
     joined = len(scene.objectives) == 2
-    shape = "hv" if scene.objectives.get(x) == scene.objectives[y] == "minimize" else "linear"
+    shape = "hv" if _both_low(scene, x, y) else "linear"
     figure.add_scatter(
         x=rows[x].tolist(),
         y=rows[y].tolist(),
@@ -170,7 +170,7 @@ def _picks(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None
         showlegend=column == 1,
         marker={"symbol": "star", "size": 15, "color": "#D55E00", "line": {"width": 1}},
         text=[f"<b>{label(text)}</b>" for text in named.values()],
-        textposition=[f"top {side}" for side in _sides(rows[x], scene.complete[x])],
+        textposition=_places(rows[x], scene.complete[x], both_low=_both_low(scene, x, y)),
         cliponaxis=False,
         hovertext=_texts(rows, scene),
         hoverinfo="text",
@@ -179,11 +179,17 @@ def _picks(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None
     )
 
 
-def _sides(at: pd.Series, among: pd.Series) -> list[str]:
-    """Where there is room for a name: to the left of what stands in the right third."""
+def _both_low(scene: Scene, x: str, y: str) -> bool:
+    return scene.objectives.get(x) == scene.objectives[y] == "minimize"
+
+
+def _places(at: pd.Series, among: pd.Series, *, both_low: bool) -> list[str]:
+    """Where there is room for a name: below a front of two minimised objectives is no trial."""
     low, high = float(among.min()), float(among.max())
     if scale(among) == "log":
         part = np.log(at / low) / max(np.log(high / low), 1e-12)
     else:
         part = (at - low) / max(high - low, 1e-12)
-    return ["left" if each > 2 / 3 else "right" for each in part]
+    if both_low:
+        return ["bottom left" if each > 1 / 8 else "top right" for each in part]
+    return ["top left" if each > 2 / 3 else "top right" for each in part]

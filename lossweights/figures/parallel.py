@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lossweights.figures.scene import Scene
-from lossweights.figures.style import label, scale
+from lossweights.figures.style import axis, label, scale
 
 
 def draw_parallel(scene: Scene) -> go.Figure:
@@ -43,12 +43,10 @@ def parallel_rows(scene: Scene) -> pd.DataFrame:
 def _dimension(name: str, values: pd.Series, kind: str) -> dict[str, Any]:
     if kind != "log":
         return {"label": name, "values": values.tolist()}
-    logs = np.log10(values.to_numpy(dtype=float))
-    low, high = float(logs.min()), float(logs.max())
-    ticks = np.linspace(low, high, 5).tolist()
+    ticks = axis("log", values)
     return {
         "label": name,
-        "values": logs.tolist(),
-        "tickvals": ticks,
-        "ticktext": [f"{10**tick:.2g}" for tick in ticks],
+        "values": np.log10(values.to_numpy(dtype=float)).tolist(),
+        "tickvals": np.log10(ticks["tickvals"]).tolist(),
+        "ticktext": ticks["ticktext"],
     }

@@ -77,7 +77,7 @@ function drawCurves(trial) {
   const log = positive && spread(weighted.flat()) > 8;
   smallChart("Weighted magnitude: what is left", parts.map((part, at) => ({
     x: curves.epochs, y: weighted[at], mode: "lines", name: safe(part), line: line(part),
-  })), { yaxis: log ? { type: "log", nticks: 4, exponentformat: "power" } : { rangemode: "tozero" }, showlegend: true,
+  })), { yaxis: log ? logAxis(weighted.flat()) : { rangemode: "tozero" }, showlegend: true,
     legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, margin: { t: 30, r: 10, b: 32, l: 48 } });
   smallChart("Share of the weighted loss", parts.map((part, at) => ({
     x: curves.epochs,
@@ -102,6 +102,17 @@ function dashes(part) {
 function spread(values) {
   const known = values.filter((value) => value !== null);
   return Math.max(...known) / Math.min(...known);
+}
+
+// A logarithmic axis with numbers as people write them.
+function logAxis(values) {
+  const logs = values.filter((value) => value !== null).map(Math.log10);
+  const [low, high] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))];
+  const steps = high - low <= 2 ? [1, 2, 5] : [1];
+  const every = Math.max(1, Math.ceil((high - low) / 5));
+  const ticks = [];
+  for (let at = low; at <= high; at += every) ticks.push(...steps.map((step) => step * 10 ** at));
+  return { type: "log", tickvals: ticks, ticktext: ticks.map((tick) => shown(tick, 1)) };
 }
 
 function startTrial() {
