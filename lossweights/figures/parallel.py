@@ -44,9 +44,15 @@ def _dimension(name: str, values: pd.Series, kind: str) -> dict[str, Any]:
     if kind != "log":
         return {"label": name, "values": values.tolist()}
     ticks = axis("log", values)
+    low, high = float(values.min()) * 0.999, float(values.max()) * 1.001
+    shown = [
+        (tick, text)
+        for tick, text in zip(ticks["tickvals"], ticks["ticktext"], strict=True)
+        if low <= tick <= high  # another would make the axis longer than its neighbours
+    ]
     return {
         "label": name,
         "values": np.log10(values.to_numpy(dtype=float)).tolist(),
-        "tickvals": np.log10(ticks["tickvals"]).tolist(),
-        "ticktext": ticks["ticktext"],
+        "tickvals": [float(np.log10(tick)) for tick, _ in shown],
+        "ticktext": [text for _, text in shown],
     }

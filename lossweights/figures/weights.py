@@ -76,7 +76,8 @@ def draw_ternary(scene: Scene) -> go.Figure:
         for axis, t in zip("abc", scene.terms, strict=True)
     }
     dress(figure, ternary={"sum": 1, **names}, height=430)
-    return figure.update_layout(margin={"t": 70, "b": 50})
+    below = {"y": -0.2, "yanchor": "top"}  # the uppermost corner needs the place
+    return figure.update_layout(margin={"t": 60, "b": 90}, legend=below)
 
 
 def _positive(scene: Scene) -> pd.DataFrame:

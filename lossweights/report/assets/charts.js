@@ -165,6 +165,12 @@ function startCharts() {
   }, { rootMargin: "300px" });
   for (const place of places) watcher.observe(place);
   drawChart(document.querySelector("[data-figure=front]"));
+  for (const fold of document.querySelectorAll("details.figure")) {
+    fold.addEventListener("toggle", () => {
+      const place = fold.querySelector(".chart");
+      if (fold.open && place.dataset.drawn) Plotly.Plots.resize(place);
+    });
+  }
   onChange(() => linked.forEach(mark));
   addEventListener("beforeprint", () => places.forEach(drawChart));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -136,7 +136,9 @@ function pull() {
   const text = (values) => others.map((metric) => {
     const all = measured.map((each) => each.values[metric]);
     const best = better(metric) > 0 ? Math.min(...all) : Math.max(...all);
-    return `${metric} ${shown(values[metric])} (best of all trials ${shown(best)})`;
+    const away = shown(Math.abs(values[metric] - best), 3);
+    const worse = better(metric) * (values[metric] - best) > 0;
+    return `${metric} ${shown(values[metric])}, ${away} ${worse ? "worse" : "better"} than the best of all trials`;
   }).join(", ");
   if (inside) {
     const weights = [...inside.weights.map((weight, at) => `${report.whatif.terms[at]} ${shown(weight, 3)}`),
