@@ -262,11 +262,15 @@ def export(
 def report(
     name: SweepName,
     to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Write it anew until the sweep ends, or until Ctrl-C.")
+    ] = False,
     root: Root = DEFAULT_ROOT,
     as_json: AsJson = False,
 ) -> None:
     """Print the summary of a sweep and write its report."""
     with _sentences():
+        from lossweights.report.follow import follow_report
         from lossweights.report.page import write_report
         from lossweights.report.summary import print_summary
         from lossweights.results.folder import sweep_folder
@@ -275,7 +279,12 @@ def report(
 
         result = SweepResult.read(name, root)
         _warn(settle_moved(root))
-        path = write_report(result, to or sweep_folder(root, name) / "report.html")
+        path = to or sweep_folder(root, name) / "report.html"
+        if follow:
+            follow_report(name, root, path, tell=lambda line: typer.echo(line, err=True))
+            result = SweepResult.read(name, root)
+        else:
+            write_report(result, path, root=root)
         if as_json:
             from lossweights.cli._json import report_entry
 

@@ -2,10 +2,13 @@
 
 Doors:
 
-- `page`: the report, one HTML file that needs no network;
+- `page`: the report, one HTML file that one can explore and that needs no network;
+- `follow`: a report that is written anew while its sweep runs;
 - `summary`: what is printed;
 - `links`: where to look at a sweep: its report, and MLflow's UI at the pages that show it;
 - `terminal`: text that fits a terminal.
 
-A new figure is a function of `_figures`, which `page` shows.
+What the page is made of lies in ``assets/``: a template, a style and scripts, each of one idea. A
+new chart is a figure of `lossweights.figures`, listed in `_data` and given a place in
+``page.html``; a new table is a function of `_tables`.
 """

@@ -7,6 +7,8 @@ Doors:
 - `baselines`: those that are trials, those beside them, and their table;
 - `proof`: what confirmation says of the picks and the baselines;
 - `constants`: what each objective is for the best constant prediction;
+- `plot`: the pictures of a result, `SweepResult.plot`;
+- `surrogate`: what is predicted for weights that were not tried;
 - `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;
 - `stopped`: how many trials were stopped early, and where;

@@ -37,6 +37,7 @@ from lossweights.results.folder import (
     read_manifest,
     sweep_folder,
 )
+from lossweights.results.plot import Plots
 from lossweights.results.proof import MIN_EFFECT, Kept, Proof
 from lossweights.results.weights import WARNING
 from lossweights.results.winner import read_winner
@@ -56,7 +57,6 @@ class SweepResult(Proven):
         scales: Reference magnitude of each term that sampled weights were divided by, or ``None``.
         terms: How to build each term, where a description can say it.
         baseline: Magnitude of each term for the mean of the targets, or ``None``.
-        contest: Trainings beside the trials: baselines outside the space, and confirmation.
         importance: For each metric the part of its variation that each term's weight explains,
             empty before the end.
         constants: For each objective its ``value`` for the best constant prediction of the
@@ -158,6 +158,11 @@ class SweepResult(Proven):
         """
         shown = (self.objectives, self.scales, self.aims, self.baseline)
         return baselines_table(self.contest, *shown)
+
+    @cached_property
+    def plot(self) -> Plots:
+        """Its pictures, as plotly figures: ``result.plot.front()``."""
+        return Plots(self)
 
     @cached_property
     def pareto(self) -> pd.DataFrame:

@@ -56,7 +56,10 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
     verdict = result.sweep_verdict
     drawing.failed.update(verdict.failed)
     files += drawing.draw("verdict", lambda: [_write_verdict(verdict, folder)]) or []
-    files += drawing.draw("report", lambda: [write_report(result, folder / "report.html")]) or []
+    files += (
+        drawing.draw("report", lambda: [write_report(result, folder / "report.html", root=root)])
+        or []
+    )
     winner = drawing.draw("winner", lambda: _train_best(result, root, trainers, data))
     metrics: dict[str, float] = {}
     remark = ""

@@ -56,8 +56,11 @@ class Chrome:
                 self._address = f"http://127.0.0.1:{line.split()[-1].rstrip('.')}"
                 break
         arguments = [*QUIET, f"--user-data-dir={profile}"]
-        options = {"binary": CHROMIUM, "args": arguments}
-        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        wanted = {
+            "goog:chromeOptions": {"binary": CHROMIUM, "args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
+        wanted = {"capabilities": {"alwaysMatch": wanted}}
         self._session = self._call("POST", "/session", wanted)["sessionId"]
 
     def __enter__(self):
@@ -93,6 +96,28 @@ class Chrome:
         self._call("POST", f"/session/{self._session}/timeouts", timeouts)
         body = {"script": waiting, "args": []}
         return self._call("POST", f"/session/{self._session}/execute/async", body)
+
+    def devtools(self, command, **parameters):
+        """Send a command of Chromium's own protocol, such as ``"Page.reload"``."""
+        body = {"cmd": command, "params": parameters}
+        return self._call("POST", f"/session/{self._session}/goog/cdp/execute", body)
+
+    def size(self, width, height, *, dark=False, media=""):
+        """Make the window as large, down to that of a phone, and choose light or dark."""
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.devtools("Emulation.setEmulatedMedia", media=media, features=[scheme])
+
+    def console(self):
+        """What the pages have written to the console since the last call, errors and all."""
+        body = {"type": "browser"}
+        return self._call("POST", f"/session/{self._session}/se/log", body)
 
     def screenshot(self, path):
         """Keep what the page looks like."""

@@ -1,7 +1,6 @@
 """A share of something that crosses zero is not told, anywhere; magnitudes are."""
 
 import math
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,8 +8,8 @@ import pytest
 
 from lossweights import CombinedLoss, TermMonitor
 from lossweights.dominance.judge import judge
+from lossweights.figures.curves import draw_curves
 from lossweights.records import EpochReport
-from lossweights.report._figures import share_curves
 from lossweights.tracking._points import report_points
 
 WEIGHTS = {"mse": 1.0, "cosine": 1.0}
@@ -49,12 +48,11 @@ def test_mlflow_gets_magnitudes_and_no_share():
 
 def test_the_report_draws_no_share():
     """The curves of shares have gaps where there is none."""
-    reports = [
-        EpochReport(i, dict(zip(WEIGHTS, row, strict=True)), {}, {}) for i, row in enumerate(ROWS)
-    ]
-    trial = SimpleNamespace(parts=WEIGHTS, reports=reports, magnitudes=lambda split: np.array(ROWS))
-    result = SimpleNamespace(finished={0: SimpleNamespace(result=trial)}, terms=list(WEIGHTS))
-    for curve in share_curves(result, 0).data:
+    weights = {name: np.full(len(ROWS), weight) for name, weight in WEIGHTS.items()}
+    figure = draw_curves(range(len(ROWS)), np.array(ROWS), weights, list(WEIGHTS))
+    sizes, parts = figure.data[::2], figure.data[1::2]
+    assert np.isfinite([curve.y for curve in sizes]).all()
+    for curve in parts:
         assert np.isnan(curve.y).all()
         assert curve.stackgroup is None
 

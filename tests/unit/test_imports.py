@@ -25,6 +25,7 @@ ROOMS = [
     "training",
     "watch",
     "results",
+    "figures",
     "search",
     "loss",
     "data",
@@ -35,7 +36,7 @@ ROOMS = [
     "foreign",
     "base",
 ]
-FEW = 20  # rooms in the house, the door not counted
+FEW = 21  # rooms in the house, the door not counted
 ONE_MODULE = {"records"}  # rooms of one module
 
 

@@ -1,14 +1,21 @@
 """The report: one HTML file that needs nothing else, for every sweep there can be."""
 
+import base64
+import hashlib
+import html
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from lossweights.base.errors import StoreError
 from lossweights.records import Outcome
-from lossweights.report.page import figures, render, write_report
+from lossweights.report._data import page_data
+from lossweights.report._made import how_made
+from lossweights.report.page import render, write_report
 from lossweights.results.result import SweepResult
 
 from ..results.contests import contest, contestant
@@ -91,15 +98,21 @@ def test_report_loads_nothing(root):
     assert page.open == []
 
 
+def data_of(text):
+    """What the page's scripts read."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    return json.loads(found[1])
+
+
 def test_report_says_what_was_found(root):
-    """Verdict, front and charts are all in it."""
+    """Verdict, picks with the line to paste, and the front as a table are text in it."""
     result = read(root)
-    page = Page(render(result))
+    page = Page(render(result, root=root))
     assert page.text.startswith("demand: loss weights demand ")
     assert " ".join(result.verdict.split()) in page.text
-    for title, caption, _ in figures(result):
-        assert title in page.text
-        assert caption in page.text
+    for pick in result.standard_picks:
+        assert pick in page.text
+    assert f"lw.load('demand@knee', root={str(root)!r}).loss()" in page.text
     for header in ("trial", "weight mse", "weight under", "rmse", "shortfall", "driven by"):
         assert header in page.text
 
@@ -116,16 +129,53 @@ def test_report_says_where_the_lead_changes_and_what_matters(root):
     assert "shortfall under -1.00" in page.text
 
 
-def test_every_chart_has_its_data(root):
-    """Every complete trial is a point, and every term has its curve."""
+def test_the_numbers_of_the_page_are_those_of_the_study(root):
+    """Every trial with every digit, and each complete one is a point of the front's chart."""
     result = read(root)
-    charts = {title: figure for title, _, figure in figures(result)}
-    assert len(charts) >= 4
-    points = sum(len(trace.x) for trace in charts["Trade-off"].data if trace.mode == "markers")
-    assert points == 3
-    curves = next(figure for title, figure in charts.items() if title.startswith("Best"))
-    assert {trace.name for trace in curves.data} >= {"mse", "under"}
-    assert len(render(result).split('class="chart"')) == len(charts) + 1
+    data = data_of(render(result))
+    table = pd.DataFrame(data["trials"])
+    for name in ("rmse", "shortfall", "weight/under", "relative/mse", "seconds"):
+        pd.testing.assert_series_equal(table[name], result.trials[name], check_exact=True)
+    traces = data["figures"]["front"]["data"]
+    points = {n for t in traces if "driven" in t["name"] for n in t["customdata"]}
+    assert points == {0, 1, 2}
+    assert data["picks"] == {pick: result.best_number(pick) for pick in result.standard_picks}
+    assert data["curves"]["1"]["epochs"] == [0, 1, 2, 3]
+
+
+def test_a_long_sweep_keeps_some_epochs_of_each_trial(root):
+    """First and last are among them, and the page stays small however many there are."""
+    trial = finished(0)
+    first = trial.result.reports[0]
+    reports = tuple(replace(first, epoch=epoch) for epoch in range(500))
+    data = page_data(read(root, [replace(trial, result=replace(trial.result, reports=reports))]))
+    epochs = data["curves"][0]["epochs"]
+    assert (epochs[0], epochs[-1]) == (0, 499)
+    assert len(epochs) == 60
+
+
+def test_how_it_was_made(root):
+    """Command, seed, versions and digest come from the manifest."""
+    told = {"script": "sweeps/demand.py", "seed": 3, "versions": {"keras": "3.15.1"}}
+    save_sweep(root, TRIALS, data="abc", **told)
+    result = SweepResult.read("demand", root)
+    made = how_made(result, root)
+    assert made["command"] == "python sweeps/demand.py --name demand"
+    assert made["begun"] == "2026-01-02 03:04 UTC"
+    assert (made["seed"], made["versions"], made["data digest"]) == ("3", "keras 3.15.1", "abc")
+    assert made["trainer"] == "fit (4 trials)"
+
+
+def test_only_the_scripts_of_the_page_may_run(root):
+    """The policy names each script by its digest, and nothing may be loaded."""
+    text = render(read(root))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    policy = html.unescape(policy)
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy.partition("style-src")[0]
+    for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
 
 
 @pytest.mark.parametrize(
@@ -158,7 +208,9 @@ def test_texts_are_escaped(root):
     scripts = re.findall(r"<script[^>]*>", text)
     assert len(scripts) == len(re.findall("</script>", text))
     assert "<script>alert(1)" not in text
-    assert evil in Page(text).text
+    assert evil in data_of(text)["metrics"]  # as it is, for what shows it as text
+    assert evil not in json.dumps(data_of(text)["figures"])  # plotly would obey it
+    assert " ".join(evil.split()) in Page(text).text
 
 
 def test_report_is_utf_8_and_whole(root):
@@ -184,12 +236,12 @@ def test_baselines_are_in_table_and_chart(root):
     assert "Baselines" in page.text
     for name in ("0 (equal)", "only:mse", "dwa"):
         assert name in page.text
-    (chart,) = [figure for title, _, figure in figures(result) if title == "Trade-off"]
-    marks = {trace.marker.symbol: tuple(trace.text) for trace in chart.data if trace.text}
-    assert marks["diamond-open-dot"] == ("equal",)
-    assert marks["diamond-open"] == ("only:mse",)
+    chart = result.plot.front()
+    named = {trace.name: tuple(trace.text) for trace in chart.data if trace.text}
+    assert named["baselines in the space"] == ("equal",)
+    assert named["baselines"] == ("only:mse",)
 
 
 def test_a_sweep_without_baselines_has_no_section_on_them(root):
     """The caption of the chart does not speak of them either."""
-    assert "aseline" not in Page(render(read(root))).text
+    assert "Baselines" not in Page(render(read(root))).text

@@ -1,0 +1,102 @@
+"""Pictures of a result: what is drawn is what was measured, and names cannot inject anything."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+import lossweights as lw
+from lossweights.figures.style import axis, label, scale
+from lossweights.records import Outcome
+from lossweights.results.result import SweepResult
+
+from ..samples import finished, save_sweep
+
+RATIOS = np.geomspace(0.01, 100, 24)
+NAMES = ("front", "weights", "curves", "drive", "importance", "parallel", "what_if")
+
+
+def result_of(root, trials=None, **changes):
+    """A sweep whose shortfall falls over three decades as its rmse rises."""
+    made = trials or [
+        finished(n, 50 + 10 * n**0.5, 60 / (1 + ratio), under=float(ratio), kind=kind)
+        for n, (ratio, kind) in enumerate(zip(RATIOS, ["baseline"] + ["trial"] * 23, strict=True))
+    ]
+    save_sweep(root, made, **changes)
+    return SweepResult.read("demand", root)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_picture_is_a_plotly_figure(root, name):
+    """With data in it, which a person restyles as any figure."""
+    figure = getattr(result_of(root).plot, name)()
+    assert isinstance(figure, go.Figure)
+    assert figure.data
+    figure.update_layout(title="mine")
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        [finished(0, outcome=Outcome.FAILED, reason="boom")],
+        [finished(0)],
+        [finished(0), finished(1)],
+        [finished(0, 1.0, 2.0, under=0.0), finished(1, 2.0, 1.0, under=1.0)],
+    ],
+    ids=["failed", "one", "alike", "a weight of 0"],
+)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "curves"])
+def test_every_picture_of_any_sweep(root, name, trials):
+    """None fails for want of trials."""
+    assert isinstance(getattr(result_of(root, trials).plot, name)(), go.Figure)
+
+
+def test_the_front_names_picks_and_baselines(root, monkeypatch):
+    """Each pick at its trial, and what was trained beside the space by its name."""
+    beside = pd.DataFrame([{"name": "today", "rmse": 70.0, "shortfall": 9.0}])
+    monkeypatch.setattr(SweepResult, "baselines", beside, raising=False)
+    result = result_of(root)
+    figure = result.plot.front()
+    (picks,) = [trace for trace in figure.data if trace.name == "picks"]
+    assert "".join(picks.text).count("<b>") == len(set(picks.customdata))
+    for pick in result.standard_picks:
+        at = list(picks.customdata).index(result.best_number(pick))
+        assert pick in picks.text[at]
+    (baselines,) = [trace for trace in figure.data if trace.name == "baselines"]
+    assert (baselines.text, baselines.x, baselines.y) == (("today",), (70.0,), (9.0,))
+    assert figure.layout.yaxis.type == "log"  # 60 to 0.6
+    assert figure.layout.xaxis.type == "linear"  # 50 to 98
+
+
+def test_the_map_has_a_band_where_the_lead_changes(root):
+    """It is the bracket of the flip."""
+    drivers = ["mse"] * 12 + ["under"] * 12
+    trials = [
+        finished(n, 1.0 + n, 30.0 - n, under=float(r), driver=d)
+        for n, (r, d) in enumerate(zip(RATIOS, drivers, strict=True))
+    ]
+    result = result_of(root, trials)
+    (flip,) = result.sweep_verdict.flips
+    assert flip.kind == "flips"
+    (band,) = [t for t in result.plot.weights().data if "overtakes" in t.name]
+    assert (min(band.x), max(band.x)) == (flip.low, flip.high)
+
+
+def test_curves_of_a_trial_that_is_not_there(root):
+    """The error says which there are."""
+    with pytest.raises(lw.errors.PickError, match=r"Found 99; there are 0 to 23"):
+        result_of(root).plot.curves(99)
+
+
+def test_axes_are_logarithmic_where_the_spread_asks_for_it():
+    """Decades do; a ratio of two does not, nor anything with a zero in it."""
+    assert scale([0.7, 8.0, 60.0]) == "log"
+    assert scale([49.0, 60.0, 99.0]) == "linear"
+    assert scale([1.0, 1.1, 1.2, 1.3, 1.4, 6.0]) == "log"  # squeezed into a corner
+    assert scale([0.0, 1.0, 1000.0]) == "linear"
+    assert axis("log", [0.01, 100.0])["ticktext"] == ["0.01", "0.1", "1", "10", "100"]
+
+
+def test_names_are_shown_as_they_are():
+    """Plotly reads links in texts."""
+    assert label('<a href="javascript:alert(1)">') == '&lt;a href="javascript:alert(1)"&gt;'
