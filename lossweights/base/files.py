@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from lossweights.base.errors import StoreError
 from lossweights.base.names import shown
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")  # what `write_all` has not renamed yet
 
 
 def inside(root: Path, *parts: str) -> Path:
@@ -82,6 +85,17 @@ def write_all(contents: Mapping[Path, str | bytes]) -> None:
         for temporary in temporaries:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder and in those inside it.
+
+    Nobody else may be writing there.
+    """
+    for path in folder.rglob(".*"):
+        if _UNFINISHED.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lossweights.base.files import remove_unfinished
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.weights import pick_path, promoted_path
 
@@ -20,6 +21,7 @@ def save_sets(
         sets: The weight sets by pick.
         promoted: The pick to promote, or ``None`` for none; then no earlier set stays promoted.
     """
+    remove_unfinished(pick_path(root, name, "knee").parent)
     paths = {pick: each.save(pick_path(root, name, pick)) for pick, each in sets.items()}
     if promoted is None:
         promoted_path(root, name).unlink(missing_ok=True)

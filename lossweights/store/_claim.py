@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lossweights.base.errors import StoreError, SweepLocked
+from lossweights.base.files import remove_unfinished
 from lossweights.results.locks import exclusive_lock, holder_file
 
 TRIES = 5  # somebody who asks whether a sweep is running holds its lock for an instant
@@ -41,6 +42,7 @@ class Claim:
             try:
                 lock = exclusive_lock(self._lock_file, f"The sweep {name!r}")
                 self._lock.enter_context(lock)
+                remove_unfinished(folder)
                 return
             except SweepLocked:
                 if attempt == TRIES:

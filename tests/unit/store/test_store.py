@@ -3,12 +3,14 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from lossweights.base.errors import SweepExists, SweepLocked, SweepNotFound
+from lossweights.base.files import write_all
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import (
     Finished,
@@ -251,6 +253,28 @@ def test_killed_driver_is_settled_on_reopen(root, driver):
     assert states.count(TrialState.COMPLETE) == 4
     assert TrialState.RUNNING not in states
     assert TrialState.WAITING not in states
+
+
+def test_what_a_killed_writer_has_left_is_removed_on_reopen(root, monkeypatch):
+    """A file that was not renamed yet; files of the user's own that look like it stay."""
+    create(root).close()
+    folder = sweep_folder(root, "demand")
+
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", kill)
+        killed.setattr(Path, "unlink", kill)
+        with pytest.raises(Killed):
+            write_all({folder / "trials" / "0000.json": "{}"})
+    (folder / "trials" / ".notes").write_text("mine")
+    assert len(list((folder / "trials").iterdir())) == 2
+    reopen(root).close()
+    assert [path.name for path in (folder / "trials").iterdir()] == [".notes"]
 
 
 def test_result_kept_but_not_told_is_told_on_reopen(root):
