@@ -363,7 +363,9 @@ class DWAToo(DWA):
     """A class of its own under another one."""
 
 
-@pytest.mark.parametrize("method", [Own(), DWAToo(), DWA, "dwa", None], ids=repr)
+@pytest.mark.parametrize(
+    "method", [Own(), DWAToo(), DWA, "dwa", None], ids=["own", "derived", "class", "text", "none"]
+)
 def test_what_json_cannot_hold_is_refused(method):
     """Reading it would have to import it by name."""
     with pytest.raises(WeightError, match=r"Expected a method of lw.adaptive.* Found .*schedule"):
