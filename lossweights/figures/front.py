@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lossweights.figures.scene import Scene
-from lossweights.figures.style import NOBODY, axis, dress, label, marker, scale, trial_text
+from lossweights.figures.style import NOBODY, axis, dress, label, marker, scale, trial_text, window
 
 _PAIRS = 3  # of objectives that are drawn
 INTERVAL = 2  # standard errors to each side
@@ -19,8 +19,10 @@ INTERVAL = 2  # standard errors to each side
 def draw_front(scene: Scene) -> go.Figure:
     """The completed trials by each pair of objectives; by number where there is one objective.
 
-    Trials are coloured and shaped by the term that drove them. An axis is logarithmic where its
-    values spread far. With several seeds, bars of two standard errors stand on the front.
+    Trials are coloured and shaped by the term that drove them. Axes show where the trials are; of
+    baselines beside the space some may lie outside, and are seen on zooming out. An axis is
+    logarithmic where its values spread far. With several seeds, bars of two standard errors stand
+    on the front.
     """
     pairs = _pairs(scene)
     figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
@@ -33,9 +35,12 @@ def draw_front(scene: Scene) -> go.Figure:
         figure.update_xaxes(title_text=_title(scene, x), row=1, col=column)
         figure.update_yaxes(title_text=_title(scene, y), row=1, col=column)
         if not shown.empty:
-            kind = "linear" if x == "number" else scale(shown[x])
-            figure.update_xaxes(**axis(kind, shown[x]), row=1, col=column)
-            figure.update_yaxes(**axis(scale(shown[y]), shown[y]), row=1, col=column)
+            kinds = ("linear" if x == "number" else scale(shown[x]), scale(shown[y]))
+            figure.update_xaxes(**axis(kinds[0], shown[x]), row=1, col=column)
+            figure.update_yaxes(**axis(kinds[1], shown[y]), row=1, col=column)
+            if not scene.baselines.empty:  # a term left out may lie so far that all else is a dot
+                figure.update_xaxes(range=window(kinds[0], shown[x]), row=1, col=column)
+                figure.update_yaxes(range=window(kinds[1], shown[y]), row=1, col=column)
     return dress(figure)
 
 

@@ -18,6 +18,7 @@ NOBODY = "no single term"
 NEUTRAL = "#8a8a8a"
 _MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "star")
 _WIDE = 8.0  # the largest by the smallest value, from which on an axis is logarithmic
+_MARGIN = 0.08  # of what an axis shows, beyond its outermost values
 _SKEWED = 4.0  # or how many times longer the upper half is than the lower one
 
 
@@ -82,6 +83,21 @@ def axis(kind: str, values: Iterable[float]) -> dict[str, Any]:
         if min(known, default=0) - 0.35 <= math.log10(tick) <= max(known, default=1) + 0.35
     ]
     return {"type": "log", "tickvals": near, "ticktext": [f"{tick:g}" for tick in near]}
+
+
+def window(kind: str, values: Iterable[float]) -> list[float] | None:
+    """The range of an axis that shows these values alone, in the units of its scale.
+
+    >>> window("linear", [0.0, 10.0, float("nan")]), window("log", [1.0, 1.0])
+    ([-0.8, 10.8], None)
+    """
+    known = np.array([v for v in values if v is not None and math.isfinite(v)], dtype=float)
+    if kind == "log":
+        known = np.log10(known[known > 0])
+    if len(known) == 0 or known.max() <= known.min():
+        return None
+    margin = _MARGIN * (known.max() - known.min())
+    return [float(known.min() - margin), float(known.max() + margin)]
 
 
 def trial_text(row: Mapping[Any, Any], metrics: Sequence[str], terms: Sequence[str]) -> str:
