@@ -82,7 +82,7 @@ def trained(sweep: lw.Sweep, seed: int, trials: int, prune: Any) -> tuple[Points
     with tempfile.TemporaryDirectory() as root:
         result = sweep.run(
             trials=trials, root=root, tracking=False, quiet=True, trainer="stacked", workers=0,
-            confirm=0,
+            confirm=0, baselines="none",
         )  # fmt: skip
     table = result.trials
     return table[list(sweep.objectives)].to_numpy(), table["seconds"].to_numpy()

@@ -110,7 +110,7 @@ def ours(trials: int, seed: int) -> list[Row]:
     sweep = bike_demand.sweep
     sweep.seed = seed
     with tempfile.TemporaryDirectory() as root:
-        sweep.run(trials=trials, root=root, quiet=True, confirm=0)
+        sweep.run(trials=trials, root=root, quiet=True, confirm=0, baselines="none")
         storage = sqlite_uri(sweep_folder(Path(root), sweep.name) / "study.db")
         study = optuna.load_study(study_name=None, storage=storage)
         return [(ended(trial), list(trial.values)) for trial in study.trials if trial.values]

@@ -22,7 +22,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         sweep = importlib.import_module(options.problem).sweep
         before = cpu()
-        sweep.run(trials=options.trials, root=root, quiet=True, confirm=0)
+        sweep.run(trials=options.trials, root=root, quiet=True, confirm=0, baselines="none")
         storage = sqlite_uri(sweep_folder(Path(root), sweep.name) / "study.db")
         (study,) = optuna.get_all_study_summaries(storage)
         assert study.datetime_start is not None  # before anything is compiled for the first stack

@@ -48,7 +48,9 @@ def batched(seed: int, trials: int) -> tuple[Points, dict[str, float]]:
     sweep = bike_demand.sweep  # itself, no copy: a worker finds what the script holds
     sweep.seed = seed
     with tempfile.TemporaryDirectory() as root:
-        result = sweep.run(trials=trials, root=root, tracking=False, quiet=True, confirm=0)
+        result = sweep.run(
+            trials=trials, root=root, tracking=False, quiet=True, confirm=0, baselines="none"
+        )
         scales = read_manifest(Path(root), sweep.name)["scales"]
     return result.trials[list(sweep.objectives)].to_numpy(), scales
 
