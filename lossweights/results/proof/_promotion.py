@@ -9,6 +9,7 @@ from itertools import combinations
 from lossweights.results.contest import Contestant
 from lossweights.results.proof._compare import Comparison, Standing, compare
 from lossweights.results.proof._look import Look
+from lossweights.results.proof._table import interval
 from lossweights.search.aims import Aims
 from lossweights.search.simplest import distance_to_equal
 
@@ -56,7 +57,9 @@ def promotion(look: Look, pick: Contestant, rules: Rules) -> Promotion:
 
     A baseline is in the pick's way if the pick is better than it in no objective, beyond noise and
     beyond the least effect. If there are such, the one nearest to equal weights is promoted of
-    those that none of them beats. A baseline needs no search, so it counts as simpler than the
+    those that none of them beats, and whose means are as good as the pick's interval says the pick
+    may be: one that goes astray from one seed in five is told apart from nothing, and yet is no
+    choice for anybody. A baseline needs no search, so it counts as simpler than the
     pick, unless that is one itself. Left aside are baselines that diverged from some seed where the
     pick did not, that miss aims of the sweep which the pick fulfils, or that too few seeds are left
     of; and adaptive ones, since what is promoted is a fixed set. A pick that diverged more often
@@ -70,8 +73,9 @@ def promotion(look: Look, pick: Contestant, rules: Rules) -> Promotion:
     ways = [c for c in rivals if _is_in_the_way(look, pick, against[c.name], rules)]
     fixed = [c for c in ways if c.method is None]
     is_simple = same is not None or pick.role == "baseline"
-    candidates = [*fixed, *([pick] if is_simple and not look.diverged(pick.name) else [])]
-    promoted = _simplest(look, candidates, rules) if fixed and candidates else pick
+    near = [c for c in fixed if _is_near(look, pick, c, rules)]
+    candidates = [*near, *([pick] if is_simple and not look.diverged(pick.name) else [])]
+    promoted = _simplest(look, candidates, rules) if near and candidates else pick
     unbeaten = tuple(c.name for c in fixed)
     adaptive = tuple(c.name for c in ways if c.method is not None)
     return Promotion(pick, promoted, against, unbeaten, adaptive, same)
@@ -106,6 +110,18 @@ def _is_in_the_way(look: Look, pick: Contestant, of: Comparison, rules: Rules) -
     if its < mine:
         return True
     return of.judged and not of.any(Standing.BETTER)
+
+
+def _is_near(look: Look, pick: Contestant, other: Contestant, rules: Rules) -> bool:
+    """Whether the mean of each objective is in the pick's interval, or on its better side."""
+    if look.diverged(other.name) < look.diverged(pick.name):
+        return True
+    for metric, direction in rules.objectives.items():
+        mine = interval(look, pick.name, metric, rules.data)
+        mean = interval(look, other.name, metric, rules.data).mean
+        if mean > mine.high if direction == "minimize" else mean < mine.low:
+            return False
+    return True
 
 
 def _missed(look: Look, name: str, aims: Aims) -> float:

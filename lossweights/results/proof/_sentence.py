@@ -11,6 +11,9 @@ from lossweights.results.proof._promotion import Promotion, Rules
 from lossweights.results.proof._table import interval
 from lossweights.results.proof._words import by_how_much, called, within
 
+# Of baselines whose means are outside the pick's interval.
+SCATTERED = "since from seed to seed these differ too much to be told apart, and have worse means"
+
 
 def sentence_of(look: Look, found: Promotion, rules: Rules, pick: str) -> str:
     """What a confirmation says of the pick.
@@ -47,7 +50,8 @@ class _Sentence:
             return self.replaced()
         ahead = [c for c in against if c.any(Standing.BETTER)]
         if found.unbeaten:
-            return self.simplest()
+            simple = found.same is not None or found.pick.role == "baseline"
+            return self.unbeaten("the simplest of them" if simple else SCATTERED)
         if ahead:
             return self.won(ahead)
         if any(c.judged for c in against):
@@ -87,14 +91,14 @@ class _Sentence:
         simpler = "" if against.beaten else ", the simpler choice"
         return f"{self.label} {said}{self.where(ways)}; promoted: {self.names[new]}{simpler}."
 
-    def simplest(self) -> str:
-        """What is said of a pick that is a baseline itself, and promoted among its equals."""
+    def unbeaten(self, why: str) -> str:
+        """What is said of a pick that is promoted although it is not better than some baselines."""
         others = [*self.found.unbeaten, *self.found.adaptive]
         names = listed([self.names[name] for name in others])
         where = self.where([self.found.comparisons[name] for name in others])
         return (
             f"{self.label} is no better than {names} within noise{where}; promoted all the same: "
-            f"{self.pick}, the simplest of them."
+            f"{self.pick}, {why}."
         )
 
     def won(self, ahead: Sequence[Comparison]) -> str:

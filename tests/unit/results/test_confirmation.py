@@ -128,6 +128,23 @@ def test_of_several_the_simplest_is_promoted():
     assert found.own_pick == "knee"
 
 
+def test_what_goes_astray_from_a_seed_is_not_promoted_for_want_of_proof():
+    """Its interval holds everything, so it is never beaten; its mean says what it is worth."""
+    astray = {"rmse": [8.0, 8.1, 7.9, 8.0, 16.0], "shortfall": [5.0, 5.1, 4.9, 5.0, 9.0]}
+    steady = {"rmse": [8.1, 8.0, 8.0, 8.1, 7.9], "shortfall": [5.1, 5.0, 5.0, 5.1, 4.9]}
+    alike = {name: values[::-1] for name, values in steady.items()}
+    found = result({"knee": steady, "equal": astray, "today": alike})
+    assert found.first_pick == "today"
+    assert "no better than today's weights within noise, nor than equal weights" in found.sentence
+    alone = result({"knee": steady, "equal": astray})
+    assert alone.first_pick == "knee"
+    assert alone.sentence == (
+        "knee (trial 1) is no better than equal weights within noise, on test data over 5 paired "
+        "seeds; promoted all the same: knee, since from seed to seed these differ too much to be "
+        "told apart, and have worse means."
+    )
+
+
 def test_a_baseline_that_beats_the_pick_is_promoted_and_said_so():
     """Of those in the pick's way the one that none of them beats, however simple another is."""
     found = result(
