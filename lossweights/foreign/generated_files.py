@@ -23,7 +23,8 @@ LOCK = "lock"  # in such a folder, held by the process that it belongs to
 
 def generated_files() -> list[Path]:
     """The files of this process, there or not."""
-    modules = [module for name, module in sys.modules.items() if name.startswith(GENERATED)]
+    known = sys.modules.copy()  # at once: another thread may be importing
+    modules = [module for name, module in known.items() if name.startswith(GENERATED)]
     return [Path(file) for module in modules if (file := getattr(module, "__file__", None))]
 
 

@@ -745,7 +745,7 @@ def test_progress_and_summary_of_a_whole_run(root, capsys, script):
     assert not ended.value.code
     captured = capsys.readouterr()
     assert "2/2" in captured.err
-    for part in ("Verdict:", "Pareto front", "knee.json", "mlflow"):
+    for part in ("Verdict:", "Pareto front", "knee.json", "report.html"):
         assert part in captured.out
 
 

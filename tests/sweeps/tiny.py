@@ -37,6 +37,7 @@ def arguments(**changes):
         "optimizer": keras.optimizers.SGD(0.05),
         "epochs": 2,
         "batch_size": 16,
+        "baselines": "none",
         **changes,
     }
 

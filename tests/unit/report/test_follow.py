@@ -22,7 +22,7 @@ class Running:
         """Whether it still runs."""
         return self.looks > 0
 
-    def sleep(self, seconds):
+    def pause(self, seconds):
         """What happens while nobody looks."""
         assert seconds == 10
         self.pages.append(self.path.read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def test_the_page_is_written_until_the_sweep_ends(root, monkeypatch):
     """Once for each change; only while the sweep runs does the page load itself anew."""
     sweep, said = Running(root, 3), []
     monkeypatch.setattr(follow, "read_status", lambda *_: sweep)
-    follow.follow_report("demand", root, sweep.path, tell=said.append, sleep=sweep.sleep)
+    follow.follow_report("demand", root, sweep.path, tell=said.append, sleep=sweep.pause)
     assert [line.split(":")[0] for line in said] == ["1 trials", "2 trials", "2 trials"]
     assert all('data-every="10.0"' in page for page in sweep.pages)
     assert 'id="follow" data-every' not in sweep.path.read_text(encoding="utf-8")
