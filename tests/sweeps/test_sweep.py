@@ -91,8 +91,8 @@ def test_result_is_what_is_on_disk(whole):
     result, root = whole
     assert numbers(SweepResult.read("tiny", root)) == numbers(result)
     assert result.trials["outcome"].tolist() == ["COMPLETE"] * TRIALS
-    assert result.trials["kind"].tolist() == ["baseline"] + ["start"] * 2 + ["trial"] * 2
-    assert result.trials["baseline"].dropna().to_dict() == {0: "equal"}
+    assert result.trials["kind"].tolist() == ["start"] * 3 + ["trial"] * 2
+    assert result.trials["baseline"].isna().all()
     assert result.verdict == SweepResult.read("tiny", root).verdict
 
 
