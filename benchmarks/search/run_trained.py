@@ -53,7 +53,7 @@ class Trained:
 
     def __init__(self, name: str) -> None:
         self._sweep = sweep(name)
-        prepared = self._sweep.prepare(rehearse=False)
+        prepared = self._sweep.prepare(rehearse=True)  # which measures the scales
         self._scales = prepared.scales or dict.fromkeys(self._sweep.space.names, 1.0)
         self._data = self._sweep.load_data()
         self._trainers: dict[int, StackedTrainer] = {}
