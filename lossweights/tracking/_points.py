@@ -6,6 +6,8 @@ Metrics of a child run, with the epoch as step (0 is before training):
     weighted_train/<term>, weighted_val/<term>     times the effective weight
     share_train/<term>, share_val/<term>           part of the weighted total
     <metric>                                       weight-independent, on validation data
+    weight/<term>                                  with adaptive weighting, what multiplied the term
+                                                   in the epoch that ended
 
 where gradients were measured, every few epochs (see `lossweights.dominance.gram`):
 
@@ -65,6 +67,8 @@ def report_points(weights: Mapping[str, float], report: EpochReport, time: int) 
             yield from _point(f"share_{split}/{name}", float(share), report, time)
     for name, value in report.metrics.items():
         yield from _point(name, value, report, time)
+    for name, weight in (report.weights or {}).items():
+        yield from _point(f"weight/{name}", weight, report, time)
     matrix = report.gram_matrix(names)
     if matrix is not None:
         for key, value in gram.gram_metrics(parts, matrix).items():
