@@ -20,6 +20,7 @@ from typing import Any
 
 from lossweights.base.autologging import autologging_off
 from lossweights.executors import Loaded, serve
+from lossweights.foreign.generated_files import own_temporary_folder
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -43,6 +44,8 @@ def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
 
     sys.argv = list(request["arguments"])
     sweep = load_location(request["location"])
+    # Not before: what the script opens has the numbers that it has in the driver.
+    meanwhile.enter_context(own_temporary_folder())
     if request["settings"]:
         # Now, as the driver's were: what the script makes on import, it made before.
         from lossweights.training.settings import apply_settings

@@ -21,11 +21,7 @@ from lossweights.executors._messages import (
     send,
     standings_content,
 )
-from lossweights.foreign.generated_files import (
-    leave_temporary_folder,
-    own_temporary_folder,
-    remove_generated_files,
-)
+from lossweights.foreign.generated_files import leave_temporary_folder, remove_generated_files
 from lossweights.records import EpochReport
 from lossweights.training import Halts, Standings, Trainer
 
@@ -45,11 +41,6 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None
         pipe: To the driver.
         load: Loads what the first message says.
     """
-    with own_temporary_folder():
-        _serve(pipe, load)
-
-
-def _serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None:
     try:
         request = receive(pipe)
         try:
