@@ -21,7 +21,7 @@ BOUNCES = [step for how in OUTAGES for step in (how, "accept")]
 BODY = """
 def during(member, epoch):
     if epoch == 0:
-        # Opened here: a number of an open file is part of the script, and may be another in workers.
+        # Opened here: the number of an open file would be part of the script, as any other.
         ledger = os.open(HERE / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(ledger, f"{{os.getpid()}} {{member.weights['b']!r}}\\n".encode())
         os.close(ledger)
