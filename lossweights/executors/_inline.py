@@ -20,7 +20,6 @@ from lossweights.executors._contract import (
     WorkerState,
 )
 from lossweights.executors._failures import failure_of
-from lossweights.foreign.generated_files import remove_generated_files
 from lossweights.records import EpochReport, Failure, Outcome
 from lossweights.training import Halts, Standings, Trainer
 
@@ -95,8 +94,6 @@ class InlineExecutor(Executor):
 
         def report(position: int, epoch: EpochReport) -> bool:
             nonlocal late
-            if epoch.epoch <= 1:
-                remove_generated_files()  # all is traced by then; a kill would leave them
             listener(Reported(batch.key, position, epoch))
             late = batch.seconds is not None and time.monotonic() - started > batch.seconds
             return not late and position not in self._stopped

@@ -86,8 +86,6 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
 
     def report(position: int, epoch: EpochReport) -> bool:
         check_report(epoch)
-        if epoch.epoch <= 1:
-            remove_generated_files()  # all is traced by then; a process that is killed leaves them
         try:
             if limit.passes(position, epoch.epoch):
                 content = {"position": position, "report": epoch.to_json()}

@@ -17,16 +17,6 @@ from lossweights.search.space import Space
 ROLE = "baseline"
 
 
-def baseline_trials(finished: Mapping[int, Finished]) -> dict[str, int]:
-    """The trial of each baseline inside the space, by name; of several tries the last one.
-
-    Args:
-        finished: The trials that have ended, by number.
-    """
-    ended = (finished[number].asked for number in sorted(finished))
-    return {asked.baseline: asked.number for asked in ended if asked.baseline is not None}
-
-
 def starting_magnitudes(
     finished: Mapping[int, Finished], scales: Mapping[str, float] | None
 ) -> dict[str, float] | None:
@@ -62,7 +52,10 @@ def contestants_outside(
         scales: What sampled weights are divided by, or ``None``.
     """
     outside = baselines.outside(space, starting_magnitudes(finished, scales))
-    return tuple(Contestant(each.name, ROLE, each.weights, each.method) for each in outside)
+    return tuple(
+        Contestant(each.name, ROLE, {term: each.weights[term] for term in space.names}, each.method)
+        for each in outside
+    )
 
 
 def contestants_inside(
@@ -70,15 +63,22 @@ def contestants_inside(
 ) -> tuple[Contestant, ...]:
     """The baselines that are trials, as contestants of a confirmation.
 
+    A trial is found by what was tried, not by its name: it may have been tried before anybody
+    asked for the baseline.
+
     Args:
         baselines: Those of the run.
         space: The search space.
         finished: The trials that have ended, by number.
     """
-    numbers = baseline_trials(finished)
+    ended = {
+        tuple(sorted(each.asked.parameters.items())): number
+        for number, each in sorted(finished.items())
+        if not each.again
+    }
     return tuple(
-        Contestant(name, ROLE, space.weights(parameters), trial=numbers.get(name))
-        for name, parameters in baselines.inside(space).items()
+        Contestant(name, ROLE, space.weights(at), trial=ended.get(tuple(sorted(at.items()))))
+        for name, at in baselines.inside(space).items()
     )
 
 

@@ -17,6 +17,7 @@ from lossweights.base.commands import command
 from lossweights.base.signals import Signals
 from lossweights.driver import ContestDriver, Policy
 from lossweights.executors import Executor
+from lossweights.results.baselines import contestants_inside, contestants_outside
 from lossweights.results.contest import BESIDE, Contestant, Outing
 from lossweights.results.pace import as_minutes
 from lossweights.results.result import SweepResult
@@ -24,8 +25,6 @@ from lossweights.store import ContestJournal, Store
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._entrants import (
     DEFAULT_SEEDS,
-    baselines_inside,
-    baselines_outside,
     entries,
     fresh_seeds,
     picks,
@@ -133,12 +132,12 @@ class ContestStep:
     @cached_property
     def _outside(self) -> tuple[Contestant, ...]:
         space, finished = self._sweep.space, self._trials.finished
-        return tuple(baselines_outside(self._raced, space, finished, self._scales))
+        return contestants_outside(self._raced, space, finished, self._scales)
 
     @cached_property
     def _contestants(self) -> tuple[Contestant, ...]:
         space, finished = self._sweep.space, self._trials.finished
-        inside = baselines_inside(self._raced, space, finished)
+        inside = contestants_inside(self._raced, space, finished)
         return (*picks(self._trials, space), *inside, *self._outside)
 
     @property

@@ -13,9 +13,7 @@ from lossweights.driver import Entry
 from lossweights.loss.adaptive import method_of
 from lossweights.records import Outcome
 from lossweights.results.contest import Contest, Contestant
-from lossweights.results.folder import Finished
 from lossweights.results.result import SweepResult
-from lossweights.search.baselines import Baselines
 from lossweights.search.space import Space
 from lossweights.training import Adaptive, Member
 
@@ -34,41 +32,6 @@ def picks(result: SweepResult, space: Space) -> list[Contestant]:
         Contestant(name, "pick", space.weights(result.finished[n].asked.parameters), trial=n)
         for n, name in numbers.items()
     ]
-
-
-def baselines_outside(
-    raced: Baselines, space: Space, finished: Mapping[int, Finished], scales: Mapping[str, float]
-) -> list[Contestant]:
-    """The baselines that are no trials."""
-    magnitudes = _before_training(finished, space.names, scales)
-    return [
-        Contestant(name, "baseline", {term: weights[term] for term in space.names}, method)
-        for name, weights, method in raced.outside(space, magnitudes)
-    ]
-
-
-def baselines_inside(
-    raced: Baselines, space: Space, finished: Mapping[int, Finished]
-) -> list[Contestant]:
-    """The baselines that are trials, with the number of each that has ended."""
-    ended = [each for each in finished.values() if not each.again]
-    found = []
-    for name, parameters in raced.inside(space).items():
-        same = (e.asked.number for e in ended if dict(e.asked.parameters) == dict(parameters))
-        weights = space.weights(parameters)
-        found.append(Contestant(name, "baseline", weights, trial=next(same, None)))
-    return found
-
-
-def _before_training(
-    finished: Mapping[int, Finished], terms: Iterable[str], scales: Mapping[str, float]
-) -> dict[str, float] | None:
-    """The magnitudes that all trials begin with, in the units of the space."""
-    for _, each in sorted(finished.items()):
-        if each.result.reports and each.result.reports[0].epoch == 0:
-            found = each.result.reports[0].train
-            return {term: found[term] / scales.get(term, 1.0) for term in terms}
-    return None
 
 
 def entries(

@@ -6,6 +6,7 @@ import optuna
 
 from lossweights.loss.adaptive import DWA, method_json
 from lossweights.results.contest import Contestant, Outing
+from lossweights.search.baselines import Outside
 from lossweights.testing import FakeSweep, FakeTrainer
 from lossweights.training import Member
 
@@ -34,8 +35,8 @@ class Raced:
     def outside(self, space, magnitudes):
         """The others, whose terms come in another order than the sweep's."""
         self.magnitudes = magnitudes
-        left_out = ("without:b", {"b": self.without, "a": 1.0}, None)
-        return [left_out, ("dwa", {"b": 1.0, "a": 1.0}, method_json(DWA()))]
+        left_out = Outside("without:b", {"b": self.without, "a": 1.0}, None)
+        return [left_out, Outside("dwa", {"b": 1.0, "a": 1.0}, method_json(DWA()))]
 
     def to_json(self, space):
         """Nothing, for the manifest."""

@@ -7,7 +7,6 @@ import pytest
 from lossweights.loss.adaptive import DWA, method_json
 from lossweights.records import Outcome
 from lossweights.results.baselines import (
-    baseline_trials,
     contestants_inside,
     contestants_outside,
     starting_magnitudes,
@@ -98,12 +97,10 @@ def test_table_of_no_baselines_is_empty(root):
     assert {"name", "method", "rmse", "shortfall"} <= set(table)
 
 
-def test_trials_are_found_by_the_name_of_the_baseline(result):
-    """In the table of trials, in the pick, and of several tries the last one."""
+def test_a_trial_is_known_by_the_name_of_the_baseline(result):
+    """In the table of trials, and in the pick."""
     assert result.trials["baseline"].dropna().to_dict() == {0: "equal"}
     assert result.best("knee").origin["baseline"] == "equal"
-    tried = {n: named(n, name) for n, name in enumerate(["equal", "today", "equal"])}
-    assert baseline_trials({**tried, 3: finished(3)}) == {"equal": 2, "today": 1}
 
 
 def test_a_trial_keeps_its_baseline_on_disk(root):
@@ -129,7 +126,7 @@ def test_magnitudes_before_training_are_those_of_the_first_trial_that_measured()
 def test_contestants_are_all_that_was_asked_for():
     """Those beside the trials, and for a confirmation those among them with their numbers."""
     raced = check_baselines("all", SPACE)
-    tried = {0: named(0, "equal")}
+    tried = {0: named(0, "equal", under=1.0)}
     outside = contestants_outside(raced, SPACE, tried, SCALES)
     inside = contestants_inside(raced, SPACE, tried)
     assert {each.role for each in (*inside, *outside)} == {"baseline"}
