@@ -34,6 +34,7 @@ def report_entry(result: SweepResult, root: Path, report: Path) -> dict[str, Any
         report: The page that was written.
     """
     names, aims = list(result.terms), list(result.objectives)
+    trials = result.plot.scene.picks
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -41,7 +42,7 @@ def report_entry(result: SweepResult, root: Path, report: Path) -> dict[str, Any
         "outcomes": _outcomes(result),
         "dominance": result.sweep_verdict.to_json(),
         "front": [_row(row, names, aims) for row in result.pareto.to_dict("records")],
-        "picks": {pick: result.best_number(pick) for pick in result.standard_picks},
+        "picks": {pick: trials.get(pick) for pick in result.standard_picks},
         "notes": result.notes,
         "sentence": result.sentence,
         "report": str(report),

@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.table import Table
 
-from lossweights.dominance.verdict import percent
+from lossweights.dominance.verdict import Verdict, percent
 from lossweights.loss.weight_set import WeightSet
-from lossweights.report.summary import driven_by
+from lossweights.report.summary import driven_by, verdict_of
 from lossweights.report.terminal import copyable, page, print_table, prose
 from lossweights.results.paste import line_to_paste
 from lossweights.results.result import SweepResult
@@ -37,17 +37,18 @@ def print_best(result: SweepResult, pick: str, weights: WeightSet, root: Path) -
         root: Folder of the sweep.
     """
     console = page()
-    number = result.best_number(pick)
+    kept, _ = result.kept(pick)
+    verdict = verdict_of(result, kept)
+    what = f"baseline {pick}" if kept.trial is None else f"trial {kept.trial}"
     measured = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
-    prose(console, f"{weights.name}: trial {number}, {measured}")
-    prose(console, f"Driven by: {driven_by(result, number)}")
-    print_table(console, _table(result, number, weights))
+    prose(console, f"{weights.name}: {what}, {measured}")
+    prose(console, f"Driven by: {driven_by(verdict)}")
+    print_table(console, _table(verdict, weights))
     copyable(console, line_to_paste(weights, root))
 
 
-def _table(result: SweepResult, number: int, weights: WeightSet) -> Table:
+def _table(verdict: Verdict, weights: WeightSet) -> Table:
     """A row for each term: what multiplies it, the same relative to the data, its parts."""
-    verdict = result.verdicts[number]
     table = Table("term")
     columns = ["weight", *(["relative"] if weights.scales else []), "share", "decrease"]
     for column in columns:

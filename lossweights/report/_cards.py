@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossweights.report.summary import driven_by
+from lossweights.base.commands import DEFAULT_ROOT
+from lossweights.report.summary import driven_by, verdict_of
+from lossweights.results.paste import loss_to_paste
 from lossweights.results.result import SweepResult
 
 
@@ -15,8 +18,8 @@ class Card:
     """A pick as the page shows it, all of it text.
 
     Attributes:
-        picks: The picks that name this trial.
-        trial: Its number.
+        picks: The picks that name this weight set.
+        trial: Its number; ``None`` for a baseline that is no trial.
         metrics: Objectives and other metrics.
         weights: Relative weights of the terms.
         driven: What drove it.
@@ -24,7 +27,7 @@ class Card:
     """
 
     picks: str
-    trial: int
+    trial: int | None
     metrics: Mapping[str, str]
     weights: Mapping[str, str]
     driven: str
@@ -32,26 +35,26 @@ class Card:
 
 
 def cards(result: SweepResult, root: Path | None) -> list[Card]:
-    """A card for each trial that a standard pick names."""
-    if not result.has_best:
-        return []
-    scene = result.plot.scene
-    first = {number: pick for pick, number in reversed(list(scene.picks.items()))}
-    rows = scene.rows(scene.named())
-    return [
-        Card(
-            picks=names,
-            trial=number,
-            metrics={name: f"{rows.loc[number, name]:.4g}" for name in scene.metrics},
-            weights={t: f"{rows.loc[number, f'relative/{t}']:.3g}" for t in scene.terms},
-            driven=driven_by(result, number),
-            code=load_line(result, first[number], root),
-        )
-        for number, names in scene.named().items()
-    ]
+    """A card for each weight set that a standard pick names; what is promoted comes first."""
+    trials = result.plot.scene.picks
+    named: dict[int | str, list[str]] = {}
+    for pick in result.standard_picks:
+        if pick in trials or pick == result.first_pick:  # not those that no pick can spell
+            named.setdefault(trials.get(pick, pick), []).append(pick)
+    return [_card(result, picks, root or DEFAULT_ROOT) for picks in named.values()]
 
 
-def load_line(result: SweepResult, pick: str, root: Path | None) -> str:
-    """The code that loads a saved pick as a loss."""
-    place = "" if root in (None, Path("mlruns")) else f", root={str(root)!r}"
-    return f"lw.load({f'{result.name}@{pick}'!r}{place}).loss()"
+def _card(result: SweepResult, picks: list[str], root: Path) -> Card:
+    kept, _ = result.kept(picks[0])
+    weights = result.best(picks[0])
+    metrics = {name: kept.metrics.get(name, math.nan) for name in result.plot.scene.metrics}
+    return Card(
+        picks=", ".join(
+            f"{pick} (promoted)" if pick == result.first_pick else pick for pick in picks
+        ),
+        trial=kept.trial,
+        metrics={name: f"{value:.4g}" for name, value in metrics.items()},
+        weights={term: f"{value:.3g}" for term, value in weights.relative.items()},
+        driven=driven_by(verdict_of(result, kept)),
+        code=loss_to_paste(weights, root),
+    )

@@ -12,11 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lossweights.base.commands import DEFAULT_ROOT, from_here
+from lossweights.dominance.judge import judge_results
+from lossweights.dominance.verdict import Verdict
 from lossweights.report._baselines import TITLE, baseline_rows, with_error
 from lossweights.report._front import front_note
 from lossweights.report._proof import proof_caption, proof_rows, proof_title
 from lossweights.report.links import find_links
 from lossweights.report.terminal import copyable, page, print_table, prose
+from lossweights.results.proof import Kept
 from lossweights.results.result import SweepResult
 from lossweights.results.stopped import stopped_early
 from lossweights.results.weights import pick_path, promoted_path
@@ -100,7 +103,7 @@ def _row(result: SweepResult, alike: Sequence[Mapping[Hashable, Any]]) -> dict[s
         "trial": f"{shown['number']}{others}{named}",
         **{f"weight {term}": f"{shown[f'relative/{term}']:.4g}" for term in result.terms},
         **{name: with_error(shown, name) for name in result.objectives},
-        "driven by": driven_by(result, int(shown["number"])),
+        "driven by": driven_by(result.verdicts[int(shown["number"])]),
     }
 
 
@@ -143,9 +146,15 @@ def front_title(result: SweepResult, rows: int) -> str:
     return f"{title}, {'all alike' if rows == 1 else f'{rows} of them different'} to four digits"
 
 
-def driven_by(result: SweepResult, number: int) -> str:
-    """The driver of a trial with its part of the decrease, or the word for why there is none."""
-    verdict = result.verdicts[number]
+def verdict_of(result: SweepResult, kept: Kept) -> Verdict:
+    """What drove the training behind a pick, of a trial or of a baseline beside them."""
+    if kept.trial is not None:
+        return result.verdicts[kept.trial]
+    return judge_results({0: kept.result}, result.baseline)[0]
+
+
+def driven_by(verdict: Verdict) -> str:
+    """The driver of a training with its part of the decrease, or the word for why there is none."""
     if verdict.driver is not None:
         return f"{verdict.driver} ({verdict.decrease[verdict.driver]:.0%})"
     return "undetermined" if "undetermined" in verdict.words.values() else "balanced"

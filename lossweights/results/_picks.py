@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -28,6 +29,19 @@ class Picked(NamedTuple):
 
     number: int
     note: str = ""
+
+
+def trials_of_picks(result: Any) -> dict[str, int]:
+    """The trial of each standard pick of a `lossweights.results.result.SweepResult`.
+
+    Left out are a baseline that is promoted and is no trial, and a metric whose name no pick can
+    spell.
+    """
+    found = {}
+    for pick in result.standard_picks:
+        with suppress(PickError):
+            found[pick] = result.best_number(pick)
+    return found
 
 
 class Picks:

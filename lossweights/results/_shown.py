@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossweights.base.shown import paragraph, table
+from lossweights.results._picks import trials_of_picks
 
 ROWS = 16  # of a long front
 
@@ -24,8 +25,8 @@ def as_html(result: Any) -> str:
     if not result.has_best:
         return "".join(parts)
     picks: dict[int, list[str]] = {}
-    for pick in result.standard_picks:
-        picks.setdefault(result.best_number(pick), []).append(pick)
+    for pick, number in trials_of_picks(result).items():
+        picks.setdefault(number, []).append(pick)
     front = result.pareto.to_dict("records")
     # Those that are picked, and the first of the others.
     others = [row["number"] for row in front if row["number"] not in picks]

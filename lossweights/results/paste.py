@@ -11,7 +11,16 @@ from lossweights.results.weights import pick_path
 
 
 def line_to_paste(weights: WeightSet, root: Path = DEFAULT_ROOT) -> str:
-    """The call of ``compile`` with the loss of a pick.
+    """The call of ``compile`` with the loss of a pick; see `loss_to_paste`.
+
+    >>> print(line_to_paste(WeightSet({"mse": 1.0}, terms={"mse": {"class": "keras:MSE"}})))
+    model.compile(optimizer, loss=lw.WeightSet({'mse': 1.0}).loss(terms={'mse': ...}))
+    """
+    return f"model.compile(optimizer, loss={loss_to_paste(weights, root)})"
+
+
+def loss_to_paste(weights: WeightSet, root: Path = DEFAULT_ROOT) -> str:
+    """The loss of a pick.
 
     A pick that the sweep saved is loaded by its name; another one is picked once more. Terms that
     only code can describe are left for the reader to fill in.
@@ -19,11 +28,8 @@ def line_to_paste(weights: WeightSet, root: Path = DEFAULT_ROOT) -> str:
     Args:
         weights: What `lossweights.results.result.SweepResult.best` gave.
         root: Folder of the sweep.
-
-    >>> print(line_to_paste(WeightSet({"mse": 1.0}, terms={"mse": {"class": "keras:MSE"}})))
-    model.compile(optimizer, loss=lw.WeightSet({'mse': 1.0}).loss(terms={'mse': ...}))
     """
-    return f"model.compile(optimizer, loss={_source(weights, root)}.loss({_own_terms(weights)}))"
+    return f"{_source(weights, root)}.loss({_own_terms(weights)})"
 
 
 def _source(weights: WeightSet, root: Path) -> str:

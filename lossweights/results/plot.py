@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from lossweights.base.errors import PickError
 from lossweights.dominance.sweep_verdict import SweepVerdict
+from lossweights.results._picks import trials_of_picks
 from lossweights.results._table import RESERVED_COLUMNS
 from lossweights.results.folder import Finished
 from lossweights.results.surrogate import Surrogate, fit_surrogate
@@ -40,6 +40,8 @@ class Plotted(Protocol):
     def standard_picks(self) -> list[str]: ...  # noqa: D102
     @property
     def first_pick(self) -> str: ...  # noqa: D102
+    @property
+    def own_pick(self) -> str: ...  # noqa: D102
     def best_number(self, pick: str = "knee") -> int: ...  # noqa: D102
 
 
@@ -70,19 +72,17 @@ class Plots:
             objectives=result.objectives,
             terms=list(result.terms),
             metrics=list(dict.fromkeys([*result.objectives, *measured])),
-            picks=self._picks(),
+            picks=trials_of_picks(result),
             baselines=result.baselines,
             flips=result.sweep_verdict.flips,
             sensitivity=result.sweep_verdict.sensitivity,
         )
 
-    def _picks(self) -> dict[str, int]:
-        """The trial of each standard pick; none for a metric whose name no pick can spell."""
-        found = {}
-        for pick in self._result.standard_picks:
-            with suppress(PickError):
-                found[pick] = self._result.best_number(pick)
-        return found
+    def _first(self) -> int:
+        """The trial that is promoted; of a baseline that is none, the sweep's own pick."""
+        result = self._result
+        promoted = self.scene.picks.get(result.first_pick)
+        return result.best_number(result.own_pick) if promoted is None else promoted
 
     @cached_property
     def surrogate(self) -> Surrogate | None:
@@ -120,7 +120,7 @@ class Plots:
         from lossweights.figures.curves import draw_curves
 
         result = self._result
-        number = result.best_number(result.first_pick) if trial is None else trial
+        number = self._first() if trial is None else trial
         if number not in result.finished:
             known = (
                 f"{min(result.finished)} to {max(result.finished)}" if result.finished else "none"
@@ -161,7 +161,7 @@ class Plots:
 
         if self.surrogate is None:
             return draw_what_if({}, {}, list(self._result.terms))
-        number = self._result.best_number(pick or self._result.first_pick)
+        number = self._first() if pick is None else self._result.best_number(pick)
         row = self.scene.rows([number]).iloc[0]
         at = {term: float(row[f"relative/{term}"]) for term in self.surrogate.terms}
         slices = {

@@ -182,8 +182,8 @@ class SweepResult(Proven):
         return any(f.result.outcome is Outcome.COMPLETE for f in self.finished.values())
 
     def best_number(self, pick: str | Wish = "knee") -> int:
-        """The number of the trial that a pick names; see `best`."""
-        return self._picked(pick).number
+        """The number of the trial that a pick names; see `best`. A `PickError` if it is none."""
+        return self.kept(pick.pick if isinstance(pick, Wish) else pick)[0].number(pick)
 
     @cached_property
     def knee(self) -> Picked:
@@ -322,7 +322,7 @@ class SweepResult(Proven):
             self._results,
             scales=self.scales,
             baseline=self.baseline,
-            best=self.best_number(self.own_pick) if self.has_best else None,
+            best=self._picked(self.own_pick).number if self.has_best else None,
             importance=self.importance,
             none_complete=self.none_complete,
             learned_nothing=self.learned_nothing,

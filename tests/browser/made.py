@@ -6,6 +6,7 @@ from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished, sweep_folder, write_results
+from lossweights.results.result import SweepResult
 
 TERMS = ("mse", "under", "boundary")
 
@@ -19,10 +20,14 @@ def made_up(root, count, epochs=20, name="made-up", seed=0):
         "format": "lossweights/sweep", "version": 1, "name": name, "script": "sweeps/made_up.py",
         "created": "2026-01-02T03:04:05.678+00:00", "scales": None, "seed": seed, "trials": count,
         "objectives": {"rmse": "minimize", "shortfall": "minimize"},
-        "terms": dict.fromkeys(TERMS), "recipe": {"epochs": epochs},
+        "terms": {term: {"class": "keras:MeanSquaredError"} for term in TERMS},
+        "recipe": {"epochs": epochs},
         "versions": {"keras": "3.15.1"},
     }  # fmt: skip
     write_atomic(folder / "manifest.json", dump_json(manifest))
+    result = SweepResult.read(name, root)
+    if result.has_best:
+        result.save_picks(root)
     return name
 
 

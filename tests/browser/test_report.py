@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lossweights.report.page import write_report
+from lossweights.results.paste import loss_to_paste
 from lossweights.results.result import SweepResult
 
 from ..unit.samples import finished, save_sweep
@@ -286,7 +287,8 @@ def test_copy_puts_the_line_on_the_clipboard(page, root):
     page.wait_for("return document.querySelector('.card .copy').textContent === 'copied'")
     page.run("navigator.clipboard.readText().then(text => { window.pasted = text; })")
     pasted = page.wait_for("return window.pasted")
-    assert pasted == f"lw.load('made-up@knee', root={str(root)!r}).loss()"
+    knee = SweepResult.read("made-up", root).best("knee")
+    assert pasted == loss_to_paste(knee, root)
 
 
 def test_names_and_reasons_inject_nothing(chrome, tmp_path):

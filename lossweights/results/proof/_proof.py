@@ -47,6 +47,19 @@ class Kept(NamedTuple):
         named = {} if baseline is None else {"baseline": baseline}
         return cls(result, result.metrics, {"trial": number, "seed": result.seed, **named}, number)
 
+    def number(self, pick: object) -> int:
+        """The trial's number.
+
+        Raises:
+            PickError: It is none.
+        """
+        if self.trial is None:
+            raise PickError(
+                f"Expected a pick that is a trial. Found {pick!r}, a baseline that was trained "
+                f"beside the trials. result.baselines and result.best({pick!r}) have it."
+            )
+        return self.trial
+
 
 @dataclass(frozen=True)
 class Proof:

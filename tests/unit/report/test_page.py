@@ -11,8 +11,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from lossweights.base.errors import StoreError
+from lossweights.base.errors import PickError, StoreError
+from lossweights.cli._json import report_entry
 from lossweights.records import Outcome
+from lossweights.report._cards import cards
 from lossweights.report._data import page_data
 from lossweights.report._made import how_made
 from lossweights.report.page import render, write_report
@@ -91,6 +93,31 @@ def test_the_proof_is_in_the_report(root):
     assert "Not confirmed: knee" in Page(render(result)).text
 
 
+@pytest.mark.parametrize("trial", [None, 0], ids=["beside the trials", "a trial"])
+def test_a_promoted_baseline_is_shown_wherever_a_pick_is(root, trial):
+    """On its card first, in JSON, in a notebook; pictures show the sweep's own pick instead."""
+    steady = {"rmse": [8.0, 8.1, 7.9, 8.0, 8.2], "shortfall": [5.0, 5.1, 4.9, 5.0, 4.8]}
+    result = read(root)
+    knee = contestant("knee", 1.0, 4.0, trial=result.best_number("knee"))
+    equal = contestant("equal", trial=trial, role="baseline")
+    entered = contest({"knee": steady, "equal": steady}, knee=knee, equal=equal)
+    result = replace(result, contest=entered)
+    assert result.first_pick == "equal"
+    first, second = cards(result, root)[:2]
+    assert first.picks.startswith("equal (promoted)")
+    assert first.trial == trial
+    assert second.trial == knee.trial
+    assert ".best('equal').loss(terms={'under': ...})" in first.code  # only code describes it
+    assert "equal (promoted)" in Page(render(result, root=root)).text
+    picks = report_entry(result, root, root / "report.html")["picks"]
+    assert (picks["equal"], picks["knee"]) == (trial, knee.trial)
+    assert "knee" in result._repr_html_()
+    assert result.plot.curves().data
+    if trial is None:
+        with pytest.raises(PickError, match="beside the trials"):
+            result.best_number("equal")
+
+
 def test_report_loads_nothing(root):
     """One file: no script, style, font or image comes from anywhere else."""
     page = Page(render(read(root)))
@@ -112,7 +139,7 @@ def test_report_says_what_was_found(root):
     assert " ".join(result.verdict.split()) in page.text
     for pick in result.standard_picks:
         assert pick in page.text
-    assert f"lw.load('demand@knee', root={str(root)!r}).loss()" in page.text
+    assert f"lw.SweepResult.read('demand', root={str(root)!r}).best('knee').loss(" in page.text
     for header in ("trial", "weight mse", "weight under", "rmse", "shortfall", "driven by"):
         assert header in page.text
 
