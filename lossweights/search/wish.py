@@ -235,7 +235,8 @@ def nearest(
             compared = np.column_stack([_missed(table, each, front) for each in left])
     worst, rest = compared.max(axis=1), missed.sum(axis=1)
     distance = np.where(usable, worst + _AUGMENTATION * rest, np.inf)
-    return Nearest(int(np.nanargmin(distance)), bool(reached.any()))
+    ties = np.flatnonzero(distance == np.nanmin(distance))  # beside a huge miss no other counts
+    return Nearest(int(next((row for row in ties if front[row]), ties[0])), bool(reached.any()))
 
 
 def _missed(

@@ -18,12 +18,14 @@ pytestmark = pytest.mark.faults
 # A baseline beside the trials, then three picks and the baseline from the seeds 1, 2 and 3. One
 # training hangs the first time: which one, a file says.
 BODY = """
+from lossweights.search.baselines import Outside
+
 class Raced:
     names = ("without:b",)
     def inside(self, space):
         return {}
     def outside(self, space, magnitudes):
-        return [("without:b", {"a": 1.0, "b": 1e-9}, None)]
+        return [Outside("without:b", {"a": 1.0, "b": 1e-9}, None)]
     def to_json(self, space):
         return {}
     def check_scales(self, space, scales):
