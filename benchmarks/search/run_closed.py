@@ -17,6 +17,7 @@ import numpy as np
 from closed import PROBLEMS, Problem
 from measure import Scale
 from optuna.trial import TrialState
+from others import sampler_of
 
 from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import NAMES
@@ -73,7 +74,9 @@ def search(
     first = starting_points(problem.space)
     asking = 0.0
     clock = time.perf_counter()
-    ours = Sampler(problem.space, ["minimize"] * problem.objectives, seed, sampler)
+    ours = Sampler(
+        problem.space, ["minimize"] * problem.objectives, seed, sampler_of(sampler, seed)
+    )
     asking += time.perf_counter() - clock
     costs, diverged = [], []
     for start in range(0, trials, batch):

@@ -15,14 +15,19 @@ from pathlib import Path
 
 import numpy as np
 from optuna.trial import TrialState
+from others import sampler_of
 from run_closed import save
 from trained import NAMES as PROBLEMS
 from trained import sweep
 
+import lossweights as lw
 from lossweights.records import Outcome
 from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import NAMES
 from lossweights.training import Member, StackedTrainer
+
+Parameters = dict[str, float]
+Costs = list[list[float] | None]  # of each trial
 
 
 def main() -> None:
@@ -48,6 +53,49 @@ def main() -> None:
                         print(key, {k: v for k, v in found[key].items() if "seconds" in k})
 
 
+def signs(sweep: lw.Sweep) -> dict[str, float]:
+    """1 for each objective that is minimised, -1 for the others."""
+    return {name: -1.0 if d == "maximize" else 1.0 for name, d in sweep.objectives.items()}
+
+
+class Search:
+    """One search of a problem: asked and told batch by batch, as a sweep does.
+
+    Args:
+        sweep: The problem.
+        sampler: Which sampler.
+        batch: Trials of a batch.
+        seed: Of the sampler.
+    """
+
+    def __init__(self, sweep: lw.Sweep, sampler: str, batch: int, seed: int) -> None:
+        directions = list(sweep.objectives.values())
+        self._ours = Sampler(sweep.space, directions, seed, sampler_of(sampler, seed))
+        self._signs = np.array(list(signs(sweep).values()))
+        self._first, self._batch = sweep.baselines, batch
+        self.costs: Costs = []
+
+    def ask(self, trials: int) -> list[Parameters]:
+        """The next batch, of a search of so many trials."""
+        asked, done = [], len(self.costs)
+        for place in range(done, min(done + self._batch, trials)):
+            if place < len(self._first):
+                self._ours.expect(place, self._first[place])
+                asked.append(dict(self._first[place]))
+            else:
+                asked.append(self._ours.ask(place))
+        return asked
+
+    def learn(self, asked: list[Parameters], costs: Costs) -> None:
+        """What the batch that was asked for led to."""
+        for parameters, values in zip(asked, costs, strict=True):
+            state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+            told = None if values is None else (self._signs * values).tolist()
+            place = len(self.costs)
+            self._ours.learn(place, parameters, state, told, barren=values is None)
+            self.costs.append(values)
+
+
 class Trained:
     """One problem, prepared once."""
 
@@ -63,41 +111,43 @@ class Trained:
 
         The seed is that of the sampler and of every training, as in a sweep.
         """
-        space, first = self._sweep.space, self._sweep.baselines
-        directions = list(self._sweep.objectives.values())
-        signs = np.where(np.array(directions) == "maximize", -1.0, 1.0)
+        search = Search(self._sweep, sampler, batch, seed)
         asking = training = 0.0
-        ours, costs = Sampler(space, directions, seed, sampler), []
-        for start in range(0, trials, batch):
-            places = range(start, min(start + batch, trials))
+        while len(search.costs) < trials:
             clock = time.perf_counter()
-            asked = []
-            for place in places:
-                if place < len(first):
-                    ours.expect(place, first[place])
-                    asked.append(dict(first[place]))
-                else:
-                    asked.append(ours.ask(place))
+            asked = search.ask(trials)
             asking += time.perf_counter() - clock
             clock = time.perf_counter()
-            results = self._train(asked, batch, seed)
+            costs = self.costs(asked, batch, seed)
             training += time.perf_counter() - clock
             clock = time.perf_counter()
-            for place, parameters, result in zip(places, asked, results, strict=True):
-                complete = result.outcome is Outcome.COMPLETE
-                values = [result.metrics[name] for name in self._sweep.objectives]
-                state = TrialState.COMPLETE if complete else TrialState.PRUNED
-                told = values if complete else None
-                ours.learn(place, parameters, state, told, barren=not complete)
-                costs.append((signs * values).tolist() if complete else None)
+            search.learn(asked, costs)
             asking += time.perf_counter() - clock
         return {
-            "costs": costs,
+            "costs": search.costs,
             "training_seconds": round(training, 2),
             "sampler_seconds": round(asking, 3),
         }
 
-    def _train(self, asked: list[dict[str, float]], batch: int, seed: int) -> list:
+    def asked(self, sampler: str, batch: int, costs: Costs, seed: int) -> list[Parameters]:
+        """What a search asked for, of what it found: it is asked again, and nothing is trained."""
+        search, every = Search(self._sweep, sampler, batch, seed), []
+        while len(every) < len(costs):
+            asked = search.ask(len(costs))
+            search.learn(asked, costs[len(every) : len(every) + len(asked)])
+            every += asked
+        return every
+
+    def costs(self, asked: list[Parameters], batch: int, seed: int) -> Costs:
+        """Objectives of trainings, better when smaller; None for one that did not end."""
+        found: Costs = []
+        for start in range(0, len(asked), batch):
+            for result in self._train(asked[start : start + batch], batch, seed):
+                values = [sign * result.metrics[name] for name, sign in signs(self._sweep).items()]
+                found.append(values if result.outcome is Outcome.COMPLETE else None)
+        return found
+
+    def _train(self, asked: list[Parameters], batch: int, seed: int) -> list:
         if batch not in self._trainers:
             self._trainers[batch] = StackedTrainer(self._sweep.problem, self._data, size=batch)
         members = []

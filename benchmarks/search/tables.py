@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from measure import Scale
+from others import NAMES as OTHERS
 
 from lossweights.search._unbeaten import unbeaten
 from lossweights.search.samplers import NAMES
@@ -42,8 +43,8 @@ def read(file: Path) -> Rows:
     """The searches of a file, those of all seeds together."""
     rows: Rows = defaultdict(list)
     for key, row in json.loads(file.read_text()).items():
-        problem, sampler, batch, trials, _ = key.split("|")
-        rows[problem, sampler, int(batch), int(trials)].append(row)
+        problem, sampler, batch, trials, seed = key.split("|")
+        rows[problem, sampler, int(batch), int(trials)].append({**row, "seed": int(seed)})
     return rows
 
 
@@ -58,7 +59,8 @@ def put(page: str, mark: str, table: list[str]) -> str:
 
 def closed_table(rows: Rows, batch: int, trials: int) -> list[str]:
     """Median hypervolume and the largest gap; the best volume of a problem is bold."""
-    samplers = [s for s in NAMES if any(key[1:] == (s, batch, trials) for key in rows)]
+    names = [*NAMES, *OTHERS]
+    samplers = [s for s in names if any(key[1:] == (s, batch, trials) for key in rows)]
     table = header(["problem", *samplers])
     problems = list(dict.fromkeys(key[0] for key in rows if key[2:] == (batch, trials)))
     for problem in problems:
@@ -89,9 +91,18 @@ def closed_table(rows: Rows, batch: int, trials: int) -> list[str]:
 
 
 def measured(rows: Rows) -> Rows:
-    """Trained searches with hypervolumes, against the best front of all searches of a problem."""
-    for problem in {key[0] for key in rows}:
-        searches = [row for key, found in rows.items() if key[0] == problem for row in found]
+    """Trained searches with hypervolumes, seed by seed.
+
+    The seed is that of the trainings too, and lucky seeds have better fronts. So a search is
+    measured against the best front of all searches of its problem with its seed.
+    """
+    for problem, seed in {(key[0], row["seed"]) for key, found in rows.items() for row in found}:
+        searches = [
+            row
+            for key, found in rows.items()
+            for row in found
+            if (key[0], row["seed"]) == (problem, seed)
+        ]
         every = np.array([c for row in searches for c in row["costs"] if c is not None])
         scale = Scale(every[unbeaten(every)])
         for row in searches:
@@ -105,7 +116,7 @@ def measured(rows: Rows) -> Rows:
 
 
 def trained_table(rows: Rows) -> list[str]:
-    """Medians; and after how many trials a sampler has the hypervolume that TPE ends with."""
+    """Medians; and after how many trials a sampler has what TPE ends with from the same seed."""
     table = header(
         ["problem, batches of", "sampler", "hypervolume", "gap", "trials to TPE's last", "seconds",
          "of them the sampler's"]
@@ -114,10 +125,12 @@ def trained_table(rows: Rows) -> list[str]:
         last = rows.get((problem, "tpe", batch, trials))
         reached = ""
         if last:
-            goal = median(last, lambda row: row["volume"][-1])
-            along = np.median([row["volume"] for row in found], axis=0)
-            at = np.flatnonzero(along >= goal)
-            reached = str(EVERY * (at[0] + 1)) if len(at) else f"more than {trials}"
+            goals = {row["seed"]: row["volume"][-1] for row in last}
+            needed = [
+                trials_until(goals[r["seed"]], r["volume"]) for r in found if r["seed"] in goals
+            ]
+            needs = float(np.median(needed))
+            reached = f"{needs:.0f}" if needs <= trials else f"more than {trials}"
         asking = median(found, lambda row: row["sampler_seconds"])
         training = median(found, lambda row: row["training_seconds"])
         cells = [
@@ -131,6 +144,12 @@ def trained_table(rows: Rows) -> list[str]:
         ]
         table.append(f"| {' | '.join(cells)} |")
     return table
+
+
+def trials_until(goal: float, volumes: list[float]) -> float:
+    """After how many trials a search has a hypervolume; infinite if it never has."""
+    there = np.flatnonzero(np.array(volumes) >= goal)
+    return float(EVERY * (there[0] + 1)) if len(there) else float("inf")
 
 
 def header(names: list[str]) -> list[str]:
