@@ -47,7 +47,7 @@ class CombinedLoss(PerSampleLoss):
         name, reduction, dtype: As for every Keras loss. The computation is never below float32.
 
     Attributes:
-        multipliers: The `effective_weights` as training reads them, a variable of shape ``(terms,)``.
+        multipliers: The `effective_weights` as training reads them: a variable, ``(terms,)``.
 
     Shapes: ``y_true`` and ``y_pred`` as the terms take them. ``call`` gives ``(batch,)``; calling
     the loss gives what the reduction leaves of it, a scalar.

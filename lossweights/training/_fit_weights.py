@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.loss.combined import CombinedLoss
 from lossweights.training._weighing import Weighing
+from lossweights.watch.in_force import InForce
 from lossweights.watch.learned import LearnedWeights
 
 
@@ -35,7 +35,7 @@ class FitWeights:
     ) -> None:
         self._model, self._loss, self._make_optimizer = model, loss, make_optimizer
         self._are_seen = are_seen
-        self._seen: list[dict[str, float]] = []
+        self._seen = InForce()
         self._learned: LearnedWeights | None = None  # made when the first member needs it
         self._is_learning = False
 
@@ -46,7 +46,7 @@ class FitWeights:
             weighing: Its weights.
             state: The values of `variables` where its training waits; none at its beginning.
         """
-        self._seen.clear()
+        self._seen.taken()
         self._is_learning = weighing.learning is not None
         if weighing.learning is None:
             if self._learned is not None:
@@ -69,7 +69,7 @@ class FitWeights:
     def look(self) -> None:
         """Note the weights that a batch is about to be trained with."""
         if self._are_seen:
-            self._seen.append(self._loss.effective_weights)
+            self._seen.add(self._loss.effective_weights)
 
     def tell(self) -> None:
         """Let callbacks read weights that are trained from the loss, after a batch."""
@@ -78,19 +78,7 @@ class FitWeights:
 
     def taken(self) -> Mapping[str, float] | None:
         """What was in force since the last call, the mean over the steps; ``None``: as was set."""
-        seen, self._seen = self._seen, []
+        seen = self._seen.taken()
         if self._is_learning and self._learned is not None:
             return self._learned.taken()
-        return mean_of(seen) if seen else None
-
-
-def mean_of(weights: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of weights; to the bit those that they all are.
-
-    >>> mean_of([{"mse": 1.0}, {"mse": 2.0}])
-    {'mse': 1.5}
-    """
-    first = dict(weights[0])
-    if all(each == first for each in weights):
-        return first
-    return {name: float(np.mean([each[name] for each in weights])) for name in first}
+        return seen

@@ -71,7 +71,7 @@ class MemberHistory:
         """Take up the report of an epoch; False if the training ends with it.
 
         Args:
-            report: The report, which is given the weights in force if they are not the member's own.
+            report: The report, which is given the weights in force if those are others.
             is_last: Whether the training ends here by itself, before the usual number of epochs.
         """
         self._is_over = not self._goes_on(report, is_last=is_last)

@@ -8,6 +8,7 @@ their samples: so nothing needs to be measured.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,10 +82,14 @@ def without_extras(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Op
 def copy_of(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """A fresh optimizer set as another one; a learning rate that is computed is the same object."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
-    made = type(inner).from_config(inner.get_config())
     rate = learning_rate_of(inner)
-    if not isinstance(rate, keras.Variable):
-        made.learning_rate = rate
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a lambda is written down: it is not
+        config = inner.get_config()
+    if isinstance(rate, keras.Variable):
+        return type(inner).from_config(config)
+    made = type(inner).from_config({**config, "learning_rate": 0.0})
+    made.learning_rate = rate
     return made
 
 
@@ -217,7 +222,9 @@ class LearnedWeights:
     def _move(self) -> None:
         variances = ops.convert_to_tensor(self._variances)
         self._loss.multipliers.assign(
-            weighed(variances, ops.convert_to_tensor(self._units), ops.convert_to_tensor(self._total))
+            weighed(
+                variances, ops.convert_to_tensor(self._units), ops.convert_to_tensor(self._total)
+            )
         )
 
     def _new(self, *shape: int) -> keras.Variable:
