@@ -275,12 +275,10 @@ def judge_sweep_results(
     }
     complete = {n: r.metrics for n, r in results.items() if r.outcome is Outcome.COMPLETE}
     by_seed = {
-        number: [
-            {n: w * each.fall[n] for n, w in result.weights.items()} for each in result.replicas
-        ]
+        number: [{n: w * one.fall[n] for n, w in result.weights.items()} for one in result.replicas]
         for number, result in results.items()
         if not result.weights_moved
-        and all(set(result.weights) <= set(replica.fall) for replica in result.replicas)
+        and all(set(result.weights) <= set(one.fall) for one in result.replicas)
     }
     verdict = judge_sweep(
         judge_results(results, baseline),
