@@ -209,7 +209,7 @@ class TrialResult:
 
     def bad_in(self, report: EpochReport) -> str | None:
         """What was not finite in one of the reports, and counts under the weights of the trial."""
-        return report.bad or report.first_bad(self.weights)
+        return report.bad or report.first_bad(report.parts(self.weights))
 
     @property
     def standard_errors(self) -> dict[str, float]:

@@ -79,6 +79,6 @@ def test_decrease_shares_and_verdicts_count_the_weights_that_callbacks_set(root)
         row = result.trials.loc[number]
         for name, fall in fell.items():
             assert row[f"decrease/{name}"] == pytest.approx(fall / sum(fell.values()))
-        assert row["relative/mse"] == 1.0
+        assert row["relative/mse"] == pytest.approx(1.0)
         assert (row["share/mse"], row["share/under"]) == (0.0, 1.0)
     assert result.trials["weight/under"].nunique() == 2
