@@ -18,6 +18,7 @@ from lossweights.training import (
     _sizes,
 )
 from lossweights.training._schedule import weighing_rows
+from lossweights.training._stacked_gradients import Form
 from lossweights.training.order import batch_order
 from lossweights.watch.probe import spread
 from lossweights.watch.schedule import GRADIENT_ROWS, ROWS
@@ -204,7 +205,7 @@ def test_replicas_move_their_own_weights():
 def test_gradients_are_those_of_fit_for_every_kind_of_model(trainer, build):
     """Those of the terms alone, with sparse ones, loops over time and what the model adds."""
     made = problem(build, epochs=3, terms=TERMS, optimizer=keras.optimizers.Adam(0.02))
-    learned = [adaptive(LEARNED)] if build in (models.embedding, models.gru) else []
+    learned = [adaptive(LEARNED)] if build is models.embedding else []
     members = [adaptive(METHODS[1]), adaptive(METHODS[2]), *learned, FIXED]
     parts = data(build)
     found = train(TRAINERS[trainer](made, parts), members)
@@ -213,6 +214,17 @@ def test_gradients_are_those_of_fit_for_every_kind_of_model(trainer, build):
     for one, other in zip(found, expected, strict=True):
         assert_same_weights(one, other)
     assert np.ptp([report.weights["mse"] for report in found[1].reports]) > 0
+
+
+def test_learned_weights_are_the_same_in_a_stack_that_is_differentiated_as_a_whole():
+    """As loops over time need; each member has the slope of its own loss."""
+    made, parts = given("dense", epochs=2)
+    members = [adaptive(LEARNED), FIXED, adaptive(LEARNED, 7)]
+    found = train(StackedTrainer(made, parts, size=3, form=Form("stack", xla=False)), members)
+    expected = train(FitTrainer(made, parts), members)
+    assert_same(found, expected, relative=1e-4)
+    for one, other in zip(found, expected, strict=True):
+        assert_same_weights(one, other)
 
 
 class Seen(keras.callbacks.Callback):
