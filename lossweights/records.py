@@ -54,8 +54,9 @@ class EpochReport:
         gram: Inner products of the terms' unweighted gradients, by two term names, where measured.
         calibration: How far the output's offset is from its optimum, 0 to 1, where measured; see
             `lossweights.watch.gradients.calibration_residual`.
-        weights: With adaptive weighting, what multiplied each term in the epoch that ended, and
-            before training what the method begins with; else ``None``.
+        weights: With adaptive weighting, what multiplied each term in the epoch that ended, the
+            mean over its steps, and before training what the method begins with. The same where
+            callbacks of the user's own have set others than the trial's; else ``None``.
     """
 
     epoch: int
@@ -208,7 +209,7 @@ class TrialResult:
 
     def bad_in(self, report: EpochReport) -> str | None:
         """What was not finite in one of the reports, and counts under the weights of the trial."""
-        return report.bad or report.first_bad(self.weights)
+        return report.bad or report.first_bad(report.parts(self.weights))
 
     @property
     def standard_errors(self) -> dict[str, float]:
@@ -222,6 +223,11 @@ class TrialResult:
         tables = [replica.metrics for replica in self.replicas]
         names = [name for name in tables[0] if all(name in table for table in tables)]
         return {name: [table[name] for table in tables] for name in names}
+
+    @property
+    def weights_moved(self) -> bool:
+        """Whether an epoch was trained with others than `weights`: see `in_force`."""
+        return any(report.weights is not None for report in self.reports)
 
     @property
     def parts(self) -> dict[str, float]:

@@ -275,12 +275,10 @@ def judge_sweep_results(
     }
     complete = {n: r.metrics for n, r in results.items() if r.outcome is Outcome.COMPLETE}
     by_seed = {
-        number: [
-            {name: w * replica.fall[name] for name, w in result.weights.items()}
-            for replica in result.replicas
-        ]
+        number: [{n: w * one.fall[n] for n, w in result.weights.items()} for one in result.replicas]
         for number, result in results.items()
-        if all(set(result.weights) <= set(replica.fall) for replica in result.replicas)
+        if not result.weights_moved
+        and all(set(result.weights) <= set(one.fall) for one in result.replicas)
     }
     verdict = judge_sweep(
         judge_results(results, baseline),

@@ -46,6 +46,9 @@ class CombinedLoss(PerSampleLoss):
             before training; or ``None`` for weights in the units of the terms.
         name, reduction, dtype: As for every Keras loss. The computation is never below float32.
 
+    Attributes:
+        multipliers: The `effective_weights` as training reads them: a variable, ``(terms,)``.
+
     Shapes: ``y_true`` and ``y_pred`` as the terms take them. ``call`` gives ``(batch,)``; calling
     the loss gives what the reduction leaves of it, a scalar.
 
@@ -82,7 +85,7 @@ class CombinedLoss(PerSampleLoss):
         self._terms = as_terms(terms)
         names = list(self._terms)
         precise = keras.backend.result_type(self.dtype, "float32")
-        self._multipliers = keras.Variable(
+        self.multipliers = keras.Variable(
             np.ones(len(names)), dtype=precise, trainable=False, name="weights"
         )
         self._in_compiled_code = False  # on a backend that compiles the weights in as constants
@@ -233,7 +236,7 @@ class CombinedLoss(PerSampleLoss):
         """
         self._check_ready()
         self._in_compiled_code |= any(map(_is_traced_by_jax, keras.tree.flatten(y_pred)))
-        weights = ops.convert_to_tensor(self._multipliers)
+        weights = ops.convert_to_tensor(self.multipliers)
         columns = zip(self._terms, *_each(weights), strict=True)
         parts = []
         for name, weight, off in columns:
@@ -329,7 +332,7 @@ class CombinedLoss(PerSampleLoss):
     def _weigh(self, weights: dict[str, float], scales: dict[str, float] | None) -> None:
         """Let these weights and scales count from now on; nothing changes if they cannot."""
         effective = divided_weights(weights, scales)
-        self._multipliers.assign(np.array(list(effective.values())))
+        self.multipliers.assign(np.array(list(effective.values())))
         self._weights, self._scales = weights, scales
 
 

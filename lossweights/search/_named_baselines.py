@@ -20,14 +20,20 @@ from lossweights.search.start import equal_weights
 
 TODAY, EQUAL, INVERSE, WITHOUT, ONLY = "today", "equal", "inverse", "without", "only"
 ALL, DEFAULT, NONE = "all", "default", "none"
-METHODS: Mapping[str, type[Method]] = {
-    "uncertainty": Uncertainty,
-    "dwa": DWA,
-    "softadapt": SoftAdapt,
-    "relobralo": ReLoBRaLo,
-    "gradnorm": GradNorm,
-    "encodec": EnCodec,
+METHODS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Uncertainty(),
+        Uncertainty(learned=True),
+        DWA(),
+        SoftAdapt(),
+        ReLoBRaLo(),
+        GradNorm(),
+        EnCodec(),
+    )
 }
+# Of one method ``"all"`` has one form: the other costs every confirmation as much again.
+ALL_METHODS = [name for name, method in METHODS.items() if not method.learns]
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def group(name: str, space: Space) -> list[str]:
     left_out = [f"{WITHOUT}:{term}" for term in on]
     if name == DEFAULT:
         return [EQUAL, *left_out, "uncertainty"]
-    return [EQUAL, INVERSE, *left_out, *(f"{ONLY}:{term}" for term in on), *METHODS]
+    return [EQUAL, INVERSE, *left_out, *(f"{ONLY}:{term}" for term in on), *ALL_METHODS]
 
 
 def named(name: str, space: Space) -> Baseline:
@@ -121,7 +127,7 @@ def named(name: str, space: Space) -> Baseline:
     if name in (EQUAL, INVERSE):
         return Baseline(name, equal(space))
     if name in METHODS:
-        return Baseline(name, equal(space), METHODS[name]())
+        return Baseline(name, equal(space), METHODS[name])
     kind, _, term = name.partition(":")
     on = terms_on(space)
     if kind == ONLY and term in on:

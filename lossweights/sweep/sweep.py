@@ -63,8 +63,9 @@ class Sweep(AbstractSweep):
             mean of 1, so that their balance with the terms stays as it is unscaled.
         baselines: What the sweep has to beat: ``"all"``, ``"none"``, or a list of names, of weight
             sets such as those in use today, and of methods of `lw.adaptive`. Names are ``equal``,
-            ``inverse``, ``only:TERM``, ``without:TERM``, ``uncertainty``, ``dwa``, ``softadapt``,
-            ``relobralo``, ``gradnorm`` and ``encodec``; ``all`` and ``default`` stand for several.
+            ``inverse``, ``only:TERM``, ``without:TERM``, ``uncertainty``, ``uncertainty-learned``,
+            ``dwa``, ``softadapt``, ``relobralo``, ``gradnorm`` and ``encodec``; ``all`` and
+            ``default`` stand for several.
             By default equal weights, each term left out, and ``uncertainty``. Those inside the
             space are the first trials; see `docs/baselines.md`.
         probe_size: Most training rows on which magnitudes are measured each epoch.

@@ -22,6 +22,7 @@ from lossweights.training._compiled import keras_loss
 from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._epochs import epochs_of
 from lossweights.training._feed import first_of
+from lossweights.training._fit_weights import FitWeights
 from lossweights.training._history import MemberHistory, halt
 from lossweights.training._schedule import gradient_epochs, gradient_rows, weighing_rows
 from lossweights.training.problem import Problem
@@ -71,6 +72,12 @@ class FitTrainer(Trainer):
                 problem.steps_per_epoch(self._rows) if problem.callbacks is None else 1
             ),
             jit_compile=False,  # XLA compiles longer than most small models train
+        )
+        self._weights = FitWeights(
+            self._model,
+            self._loss,
+            problem.make_optimizer,
+            are_seen=problem.callbacks is not None,
         )
         optimizer = self._model.optimizer
         optimizer.build(self._model.trainable_variables)
@@ -189,7 +196,7 @@ class FitTrainer(Trainer):
                 epochs=last,
                 steps_per_epoch=self._problem.steps_per_epoch(self._rows),
                 # Ours is last, so that what the others do to the model is measured.
-                callbacks=[*self._problem.make_callbacks(), _Watch(look)],
+                callbacks=[*self._problem.make_callbacks(), _Watch(look, self._weights)],
                 shuffle=False,  # the batches come in the documented order
                 verbose=0,
             )
@@ -204,6 +211,9 @@ class FitTrainer(Trainer):
         if is_last or epoch == self._problem.epochs:
             # As `fit` does when it ends: moving averages of the parameters become the parameters.
             self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
+        weights = self._weights.taken()
+        if weights is not None:
+            history.weighing.saw(weights)
         go_on = history.add(self.measure(epoch), is_last=is_last)
         if history.is_kept:
             self._parameters[history.position] = self._model.get_weights()
@@ -240,17 +250,20 @@ class FitTrainer(Trainer):
         if self._is_used and self._problem.callbacks is not None:
             self._compile()  # callbacks may have changed anything: a rate, what is trained
         self._is_used = True
+        variables = [*self._model.variables, *self._model.optimizer.variables]
+        count = len(variables)
+        self._weights.start(history.weighing, state[count:])
         if not state:
             fresh = self._problem.make_model(history.member.seed, x=self._example)
             state = [*fresh.variables, *self._optimizer_start]
-        for variable, value in zip(self._variables, state, strict=True):
+        for variable, value in zip(variables, state[:count], strict=True):
             variable.assign(value)
-        self._loss.set_weights(history.weighing.weights)
 
     @property
     def _variables(self) -> list[Any]:
         """All that a training changes."""
-        return [*self._model.variables, *self._model.optimizer.variables]
+        model = [*self._model.variables, *self._model.optimizer.variables]
+        return [*model, *self._weights.variables]
 
     def measure(self, epoch: int) -> EpochReport:
         """Magnitudes on probe and validation data, metrics, and the first thing not finite."""
@@ -308,9 +321,15 @@ class _Run:
 class _Watch(keras.callbacks.Callback):
     """Looks at the member after each epoch, and stops the training if told to."""
 
-    def __init__(self, look: Callable[[int, bool], bool]) -> None:
+    def __init__(self, look: Callable[[int, bool], bool], weights: FitWeights) -> None:
         super().__init__()
-        self._look = look
+        self._look, self._weights = look, weights
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._weights.look()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._weights.tell()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         stopped = bool(self.model.stop_training)  # by a callback before this one

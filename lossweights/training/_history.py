@@ -71,7 +71,7 @@ class MemberHistory:
         """Take up the report of an epoch; False if the training ends with it.
 
         Args:
-            report: The report, which is given the weights in force if a method moves them.
+            report: The report, which is given the weights in force if those are others.
             is_last: Whether the training ends here by itself, before the usual number of epochs.
         """
         self._is_over = not self._goes_on(report, is_last=is_last)
@@ -82,7 +82,7 @@ class MemberHistory:
         self.weighing.move(self._reports[-1], gram)
 
     def _goes_on(self, report: EpochReport, *, is_last: bool) -> bool:
-        if self.weighing.moves:
+        if self.weighing.weights != self.member.weights or self.member.adaptive is not None:
             report = replace(report, weights=self.weighing.weights)
         self._reports.append(report)
         go_on = self._report(self.position, report)

@@ -50,7 +50,7 @@ class ReplicatedTrainer(Trainer):
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
     ) -> list[TrialResult]:
         """Train all replicas of all members; see `Trainer.train`."""
-        groups = [_Group(position) for position in range(len(members))]
+        groups = [_Group(position, each.weights) for position, each in enumerate(members)]
         replicas = [
             replace(member, seed=(member.seed + offset) % MAX_SEED)
             for member in members
@@ -93,6 +93,7 @@ class _Group:
     """The replicas of one member: their reports so far, and the means made of them."""
 
     position: int
+    weights: Mapping[str, float]  # of the member, in force where a report says nothing else
     stopped: bool = False
     halted: bool = False
     reports: dict[int, list[EpochReport]] = field(default_factory=dict)
@@ -117,7 +118,8 @@ class _Group:
             return None
         if self.means and self.means[-1].bad is not None:
             return None
-        self.means.append(_mean([made[min(epoch, len(made) - 1)] for made in known], epoch))
+        reports = [made[min(epoch, len(made) - 1)] for made in known]
+        self.means.append(_mean(reports, epoch, self.weights))
         return self.means[-1]
 
     def standing(self, standings: Standings, seeds: int) -> Mapping[str, float] | None:
@@ -157,11 +159,12 @@ def _fall(result: TrialResult) -> dict[str, float]:
     return {name: start[name] - end[name] for name in start}
 
 
-def _mean(reports: Sequence[EpochReport], epoch: int) -> EpochReport:
+def _mean(reports: Sequence[EpochReport], epoch: int, own: Mapping[str, float]) -> EpochReport:
     """The mean of the numbers of some reports; the first thing that went in any of them."""
     grams = [report.gram for report in reports if report.gram is not None]
     calibrations = [r.calibration for r in reports if r.calibration is not None]
-    weights = [report.weights for report in reports if report.weights is not None]
+    have_moved = any(report.weights is not None for report in reports)
+    weights = [own if report.weights is None else report.weights for report in reports]
     whole = len(grams) == len(reports)
     return EpochReport(
         epoch,
@@ -171,7 +174,7 @@ def _mean(reports: Sequence[EpochReport], epoch: int) -> EpochReport:
         bad=next((report.bad for report in reports if report.bad is not None), None),
         gram={a: _means(gram[a] for gram in grams) for a in grams[0]} if whole else None,
         calibration=float(np.mean(calibrations)) if len(calibrations) == len(reports) else None,
-        weights=_means(weights) if weights else None,
+        weights=_means(weights) if have_moved else None,
     )
 
 

@@ -29,6 +29,7 @@ from lossweights.training._stacked_variables import ModelValues, StackedVariable
 from lossweights.training._stacked_weighing import WeighingGram
 from lossweights.training.problem import Problem
 from lossweights.watch.gradients import Wrt
+from lossweights.watch.learned import Learning
 
 
 class Stack:
@@ -41,6 +42,7 @@ class Stack:
         size: How many members.
         form: The form of the graph that computes gradients.
         own_order: Whether each member visits the rows in an order of its own.
+        learns: Whether the weights of some members are trained with them.
     """
 
     def __init__(
@@ -52,17 +54,24 @@ class Stack:
         form: Form,
         *,
         own_order: bool = False,
+        learns: bool = False,
     ) -> None:
         self.size, self.form, self.is_compiled = size, form, False
-        self.variables = StackedVariables(problem, model, size)
+        self.variables = StackedVariables(problem, model, size, learns=learns)
         self._batch_size, self._placed = problem.batch_size, placed
         loss, is_common = problem.make_loss(), self.variables.is_common
         self._member = MemberLoss(model, loss)
-        self._gradients = StackedGradients(self._member, is_common, form, own_batches=own_order)
+        self._gradients = StackedGradients(
+            self._member, is_common, form, own_batches=own_order, by_weights=learns
+        )
         # Without XLA: the last, smaller batch of an epoch is one step, and compiling it would cost
         # more than it saves.
         self.plain_gradients = StackedGradients(
-            self._member, is_common, replace(form, xla=False), own_batches=own_order
+            self._member,
+            is_common,
+            replace(form, xla=False),
+            own_batches=own_order,
+            by_weights=learns,
         )
         self._probe = StackedProbe(self._member, loss, problem.metrics, is_common, xla=form.xla)
         self._rows = [measured_inputs(chunks.split) for chunks in (placed.probe, placed.val)]
@@ -101,9 +110,22 @@ class Stack:
             return "it draws random numbers, which XLA does in another way than Keras"
         return None
 
-    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
-        """Put members where fresh models start; see `StackedVariables.start`."""
+    def start(
+        self,
+        values: Sequence[ModelValues],
+        weights: Sequence[Mapping[str, float]],
+        learning: Sequence[Learning | None] = (),
+    ) -> None:
+        """Put members where fresh models start; see `StackedVariables.start`.
+
+        Args:
+            values: The values that each member starts with.
+            weights: The effective weights of each member.
+            learning: Of those whose weights are trained, how.
+        """
         self.variables.start(values, weights)
+        if self.variables.learning is not None and learning:
+            self.variables.learning.start(learning)
 
     def warm_up(self, source: Source) -> None:
         """Compile what trains and measures, by a step of training; values change.
@@ -170,6 +192,18 @@ class Stack:
         if moving:
             self.variables.weigh({place: each.weighing.weights for place, each in moving.items()})
 
+    def note(self, members: Mapping[int, MemberHistory]) -> None:
+        """Tell those whose weights are trained what was in force in the epoch that ended.
+
+        Args:
+            members: Those that go on, by their places.
+        """
+        learning = self.variables.learning
+        steps = -(-len(self._placed.train) // self._batch_size)
+        for place, each in members.items():
+            if learning is not None and each.weighing.learning is not None:
+                each.weighing.saw(learning.in_force(place, steps))
+
     def _weighing_gram(self, wrt: Wrt) -> WeighingGram:
         if wrt not in self._weighed_by:
             self._weighed_by[wrt] = WeighingGram(
@@ -205,6 +239,8 @@ class Stack:
 
     def _train(self, source: Source, steps: Tensor, to_the_end: Tensor) -> None:
         feed, size = self._placed.train, self._batch_size
+        if self.variables.learning is not None:
+            self.variables.learning.begin_epoch()
 
         def step(index: Tensor) -> Tensor:
             self._step(self._gradients, feed.batch(source, index * size, size))
@@ -222,8 +258,11 @@ class Stack:
     def _step(self, gradients: StackedGradients, batch: Batch) -> None:
         variables = self.variables
         slopes, state = gradients(variables.trainable, variables.state, variables.weights, batch)
-        variables.optimizer.apply(slopes, gradients.indices)
+        count = len(gradients.indices)  # behind them is the gradient by the weights, if they learn
+        variables.optimizer.apply(slopes[:count], gradients.indices)
         variables.set_state(state)
+        for by_weights in slopes[count:]:
+            variables.learn(by_weights)
 
     def _measure(self) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         trainable, state = self.variables.trainable, self.variables.state

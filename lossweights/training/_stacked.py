@@ -79,7 +79,8 @@ class StackedTrainer(Trainer):
             vectorize_convolutions(self._model)
         self._placed = placed or Placed.of(problem, data, self._model)
         self._on_test = OnTest(problem, data)
-        self._stacks: dict[tuple[int, bool], Stack] = {}
+        self._stacks: dict[tuple[int, bool, bool], Stack] = {}
+        self._learns = False  # whether the weights of some of the members are trained with them
         self._starts: dict[int, ModelValues] = {}
         self._parameters: dict[int, ModelValues] = {}
         self._form = form or self._find_form()
@@ -106,6 +107,7 @@ class StackedTrainer(Trainer):
             for position, member in enumerate(members)
         ]
         runs = [Run(history) for history in histories]
+        self._learns = any(each.weighing.learning is not None for each in histories)
         for leg in halts.legs(self._epochs):
             # The state of random generators is common to a stack: one seed, one stack.
             for group in groups(runs, self._size, one_seed=self._is_random):
@@ -217,8 +219,10 @@ class StackedTrainer(Trainer):
         for epoch in range(first + 1 if first else 0, last + 1):
             started = time.monotonic()
             if epoch:
-                stack.move({p: run.history for p, run in enumerate(slots) if run is not None})
+                going_on = {p: run.history for p, run in enumerate(slots) if run is not None}
+                stack.move(going_on)
                 stack.train_epoch(sources(seeds, epoch))
+                stack.note(going_on)
             reports = stack.measure(epoch)
             share = (time.monotonic() - started) / sum(run is not None for run in slots)
             for place, run in enumerate(slots):
@@ -268,7 +272,9 @@ class StackedTrainer(Trainer):
             stack.variables.put(waiting)
         else:
             values = [self._start(run.member.seed) for run in runs]
-            stack.start(values, [run.history.weighing.weights for run in runs])
+            weighings = [run.history.weighing for run in runs]
+            weights, learning = [w.weights for w in weighings], [w.learning for w in weighings]
+            stack.start(values, weights, learning)
             if is_large(values[0]):
                 self._starts.clear()  # to make a model again is little, beside its training
 
@@ -307,7 +313,7 @@ class StackedTrainer(Trainer):
         """The size of the stack in which members go on, for so many epochs at most."""
         problem, rows = self._problem, len(self._placed.train)
         step = member_bytes(self._model, problem.batch_size)
-        compiled = {size for size, own in self._stacks if own == own_order}
+        compiled = {size for size, *kind in self._stacks if kind == [own_order, self._learns]}
         left = float(epochs) * problem.steps_per_epoch(rows) * step
         return smaller_size(members, now, self._size, left, compiled)
 
@@ -319,9 +325,15 @@ class StackedTrainer(Trainer):
 
     def _stack_of(self, size: int, own_order: bool = False) -> Stack:
         """The stack of that size, compiled at its first use."""
-        key = (size, own_order)
+        key = (size, own_order, self._learns)
         if key not in self._stacks:
             self._stacks[key] = Stack(
-                self._problem, self._model, self._placed, size, self._form, own_order=own_order
+                self._problem,
+                self._model,
+                self._placed,
+                size,
+                self._form,
+                own_order=own_order,
+                learns=self._learns,
             )
         return self._stacks[key]

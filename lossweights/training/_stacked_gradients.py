@@ -63,12 +63,20 @@ class StackedGradients:
         is_common: For each non-trainable variable, whether all members share it.
         form: The form of the graph.
         own_batches: Whether each member has rows of its own, on a leading axis of the batch.
+        by_weights: Whether the gradients with respect to the weights are given too, as the last.
     """
 
     def __init__(
-        self, loss: MemberLoss, is_common: Sequence[bool], form: Form, *, own_batches: bool = False
+        self,
+        loss: MemberLoss,
+        is_common: Sequence[bool],
+        form: Form,
+        *,
+        own_batches: bool = False,
+        by_weights: bool = False,
     ) -> None:
         self._loss, self._is_common, self._own_batches = loss, list(is_common), own_batches
+        self._by_weights = by_weights
         self.indices: list[int] = []  # of the trainable variables that the loss depends on
         function = self._of_members if form.tape == "member" else self._of_stack
         # Not part of the graph around it: XLA compiles the step, not the loop over steps, whose
@@ -100,23 +108,25 @@ class StackedGradients:
 
     def _of_members(self, trainable: Any, own: Any, common: Any, weights: Any, batch: Any) -> Any:
         def gradients(*values: Any) -> tuple[list[StackedGradient], list[Tensor]]:
-            found, state = self._loss.gradients(*values)
+            found, state = self._loss.gradients(*values, by_weights=self._by_weights)
             return self._connected(found), state
 
         return self._map(gradients, trainable, own, common, weights, batch)
 
     def _of_stack(self, trainable: Any, own: Any, common: Any, weights: Any, batch: Any) -> Any:
+        sources = [*trainable, weights] if self._by_weights else trainable
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(trainable)
+            tape.watch(sources)
             losses, own, common = self._map(
                 self._loss.value, trainable, own, common, weights, batch
             )
         # The gradient of the sum over members is each member's own gradient in its own slice.
-        return self._connected(tape.gradient(losses, trainable)), own, common
+        return self._connected(tape.gradient(losses, sources)), own, common
 
     def _connected(self, gradients: Sequence[Gradient | None]) -> list[StackedGradient]:
         """The gradients that there are; noted at tracing, when it becomes known."""
-        self.indices = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        of_trainable = gradients[:-1] if self._by_weights else gradients
+        self.indices = [i for i, gradient in enumerate(of_trainable) if gradient is not None]
         return [
             (gradient.values, gradient.indices)
             if isinstance(gradient, tf.IndexedSlices)

@@ -42,15 +42,19 @@ class MemberLoss:
         state: Sequence[Tensor],
         weights: Tensor,
         batch: Batch,
+        *,
+        by_weights: bool = False,
     ) -> tuple[list[Gradient | None], list[Tensor]]:
         """The gradient with respect to each trainable variable, and the new state; see `value`.
 
-        A gradient is ``None`` where the loss does not depend on the variable.
+        A gradient is ``None`` where the loss does not depend on the variable. The one with respect
+        to the weights comes last, if it is asked for.
         """
+        sources = [*trainable, weights] if by_weights else list(trainable)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(trainable)
+            tape.watch(sources)
             loss, new_state = self.value(trainable, state, weights, batch)
-        return tape.gradient(loss, trainable), new_state
+        return tape.gradient(loss, sources), new_state
 
     def value(
         self,

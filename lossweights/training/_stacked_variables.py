@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lossweights.foreign.keras_names import is_random_state, layers_of
 from lossweights.training._stacked_gradients import State, merge, split
+from lossweights.training._stacked_learning import StackedLearning
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer, unfold
 from lossweights.training.problem import Problem
@@ -31,9 +32,15 @@ class StackedVariables:
         problem: What is trained.
         model: A built model of the problem, for the shapes.
         size: How many members.
+        learns: Whether the weights of some are trained with them.
+
+    Attributes:
+        learning: What trains them, or ``None``.
     """
 
-    def __init__(self, problem: Problem, model: keras.Model, size: int) -> None:
+    def __init__(
+        self, problem: Problem, model: keras.Model, size: int, *, learns: bool = False
+    ) -> None:
         self.is_common = [is_random_state(v) for v in model.non_trainable_variables]
         self._size, self._terms = size, list(problem.terms)
         self._weights = tf.Variable(tf.ones((size, len(self._terms)), keras.config.floatx()))
@@ -51,6 +58,7 @@ class StackedVariables:
             size,
             [variable.constraint for variable in model.trainable_variables],
         )
+        self.learning = StackedLearning(problem, size) if learns else None
 
     @property
     def weights(self) -> Tensor:
@@ -77,6 +85,11 @@ class StackedVariables:
         for variable, value in zip(self._common, state.common, strict=True):
             variable.assign(value)
 
+    def learn(self, by_weights: Tensor) -> None:
+        """Train the weights by one step, by the gradients of the losses by them; in the graph."""
+        if self.learning is not None:
+            self._weights.assign(self.learning.step(self.weights, by_weights))
+
     def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
         """Put the members where fresh models start.
 
@@ -94,6 +107,8 @@ class StackedVariables:
         for index, variable in enumerate(self._common):
             variable.assign(states[0][1][index])
         self.optimizer.restart()
+        if self.learning is not None:
+            self.learning.start([None] * self._size)
 
     def weigh(self, weights: Mapping[int, Mapping[str, float]]) -> None:
         """Give some members other weights from the next step on.
@@ -164,7 +179,9 @@ class StackedVariables:
 
     def _stacked(self) -> list[Any]:
         """Everything with a leading axis of members, and the scalars of the optimizer."""
-        return [self._weights, *self._trainable, *self._own, *self.optimizer.variables]
+        learning = [] if self.learning is None else self.learning.variables
+        own = [self._weights, *self._trainable, *self._own]
+        return [*own, *self.optimizer.variables, *learning]
 
 
 def model_values(model: keras.Model) -> ModelValues:

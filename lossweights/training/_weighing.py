@@ -1,4 +1,4 @@
-"""The weights of one member while it trains: fixed, or moved by a method after each report."""
+"""The weights of one member while it trains: fixed, moved by a method, or trained with it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lossweights.records import EpochReport
 from lossweights.training._contract import Member
 from lossweights.watch.gradients import Wrt
+from lossweights.watch.learned import Learning
 
 log = logging.getLogger("lossweights")
 
@@ -26,6 +27,7 @@ class Weighing:
         weights: Effective weight of each term.
         gradients: Of what gradients the next weights need: the trainable ``"parameters"``, the
             ``"output"``, or ``None``.
+        learning: What stays while the trainer trains the weights with the model, or ``None``.
 
     Raises:
         WeightError: The method cannot begin with the weights of the member.
@@ -34,6 +36,7 @@ class Weighing:
     def __init__(self, member: Member) -> None:
         self.weights: Mapping[str, float] = dict(member.weights)
         self.gradients: Wrt | None = None
+        self.learning: Learning | None = None
         self._adaptive = member.adaptive
         if member.adaptive is None:
             return
@@ -42,11 +45,18 @@ class Weighing:
         given = {name: weight / self._units[name] for name, weight in member.weights.items()}
         self._state = member.adaptive.method.start(given)
         self.weights = self._effective()
+        if member.adaptive.method.learns:
+            units = {name: self._units[name] if w else 0.0 for name, w in given.items()}
+            self.learning = Learning(units, float(sum(given.values())))
 
     @property
     def moves(self) -> bool:
-        """Whether a method moves the weights."""
-        return self._adaptive is not None
+        """Whether they move after a report, by a method."""
+        return self._adaptive is not None and self.learning is None
+
+    def saw(self, weights: Mapping[str, float]) -> None:
+        """Take over what was in force in an epoch, the mean over its steps, where that differs."""
+        self.weights = dict(weights)
 
     def move(self, report: EpochReport, gram: NDArray[np.float64] | None) -> None:
         """Move the weights, by what was measured when an epoch had ended, or before the first.
@@ -56,7 +66,7 @@ class Weighing:
             gram: The Gram matrix of the terms' unweighted gradients, shape ``(terms, terms)``, if
                 `gradients` are needed.
         """
-        if self._adaptive is None:
+        if self._adaptive is None or self.learning is not None:
             return
         units = np.array(list(self._units.values()))
         magnitudes = {name: unit * report.train[name] for name, unit in self._units.items()}

@@ -4,6 +4,8 @@ Doors:
 
 - `monitor`: `TermMonitor`, the Keras callback;
 - `schedule`: another, which weighs the terms anew after each epoch;
+- `learned`: weights that are trained with the model;
+- `in_force`: the weights that an epoch was trained with;
 - `adaptive`: that and the methods it takes, as ``lw.adaptive``;
 - `look`: `Look`, one measurement of a model, now and again;
 - `probe`: the magnitude of every term on a fixed set of samples;

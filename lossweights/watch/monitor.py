@@ -23,6 +23,7 @@ from lossweights.watch._figure import draw
 from lossweights.watch._instruments import Instruments, Settings
 from lossweights.watch._training_record import TrainingRecord
 from lossweights.watch.gradients import KINDS, Wrt, require_tensorflow
+from lossweights.watch.in_force import InForce
 from lossweights.watch.inference import build, own_training
 from lossweights.watch.probe import as_arrays
 from lossweights.watch.reading import Reading
@@ -47,8 +48,8 @@ class TermMonitor(keras.callbacks.Callback):
     combined loss is that of one output of several, those of the others are parts, under Keras'
     names for them; ``loss_weights`` of ``compile`` count.
 
-    Weights that move from epoch to epoch, as `lossweights.watch.schedule` moves them, count as they
-    were in each.
+    Weights that move, as `lossweights.watch.schedule` moves them, count as they were in each epoch:
+    the mean over its batches.
 
     The cost is bounded: measurements that do not fit into the budget are left out, except that
     after the last epoch and those before the weights move. `overhead` says what it took.
@@ -134,6 +135,7 @@ class TermMonitor(keras.callbacks.Callback):
         self._epoch_started = 0.0
         self._epochs_done = 0
         self._in_force: dict[str, float] | None = None  # weights of the latest epoch trained
+        self._of_batches = InForce()
         self._epoch_is_new = False
 
     def __repr__(self) -> str:
@@ -201,6 +203,7 @@ class TermMonitor(keras.callbacks.Callback):
         self._instruments, self.nonfinite = None, None
         self._epochs_done = 0
         self._in_force, self._epoch_is_new = None, False
+        self._of_batches = InForce()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Measure before the first epoch."""
@@ -215,16 +218,23 @@ class TermMonitor(keras.callbacks.Callback):
         self._epoch_started = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Note the weights of an epoch, when every callback has had its say.
+        """Note the weights of a batch, when every callback has had its say.
 
         What an epoch took off a term counts with the weights that it was trained with. If they
         have moved since an epoch without a measurement, that is made up for, whatever the budget:
         the model is still as that epoch left it.
         """
-        if self._instruments is None or not self._epoch_is_new:
+        if self._instruments is None:
             return
-        self._epoch_is_new = False
         weights = self._instruments.weights()
+        if self._epoch_is_new:
+            self._begin_with(weights)
+        self._of_batches.add(weights)
+
+    def _begin_with(self, weights: dict[str, float]) -> None:
+        """Begin an epoch with these weights, once what the one before took off is measured."""
+        assert self._instruments is not None
+        self._epoch_is_new = False
         moved = self._in_force is not None and weights != self._in_force
         if moved and self.reports[-1].epoch < self._epochs_done:
             report = self._instruments.measure_if_due(self._epochs_done, force=True)
@@ -232,6 +242,7 @@ class TermMonitor(keras.callbacks.Callback):
             self._keep(report)
             self._epoch_started = time.perf_counter()
         self._in_force = weights
+        self._of_batches.taken()
 
     def _unseen(self) -> str:
         """A sentence on what the model may be trained on beside what is measured, or nothing."""
@@ -293,6 +304,7 @@ class TermMonitor(keras.callbacks.Callback):
         assert self._instruments is not None
         self._instruments.overhead.training += time.perf_counter() - self._epoch_started
         self._epochs_done = epoch + 1
+        self._in_force = self._of_batches.taken() or self._in_force
         lost = logs is not None and not math.isfinite(logs.get("loss", 0.0))
         last = epoch + 1 >= (self.params or {}).get("epochs", math.inf)
         report = self._instruments.measure_if_due(epoch + 1, force=last or lost)

@@ -189,6 +189,23 @@ def _loss_weights(model: keras.Model) -> Any:
     return compiled_loss_weights(model)
 
 
+def combined_loss_of(model: keras.Model) -> CombinedLoss:
+    """The one combined loss that a model is compiled with.
+
+    Raises:
+        ModelError: There is none, or there are several.
+    """
+    leaves = [leaf for leaf, _ in compiled_losses(model).values()]
+    parts = [leaf.loss if isinstance(leaf, OutputLoss) else leaf for leaf in leaves]
+    found = {id(part): part for part in parts if isinstance(part, CombinedLoss)}
+    if len(found) != 1:
+        raise ModelError(
+            f"Expected a model compiled with one CombinedLoss. Found {len(found)}. Compile it with "
+            f"loss=lw.CombinedLoss(...), or pass the loss."
+        )
+    return next(iter(found.values()))
+
+
 def as_loss(given: Any) -> Callable[..., Any]:
     """A loss as ``compile`` takes it, as a function of targets, outputs and weights."""
     loss = keras.losses.get(given)

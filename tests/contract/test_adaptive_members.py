@@ -18,6 +18,7 @@ from lossweights.training import (
     _sizes,
 )
 from lossweights.training._schedule import weighing_rows
+from lossweights.training._stacked_gradients import Form
 from lossweights.training.order import batch_order
 from lossweights.watch.probe import spread
 from lossweights.watch.schedule import GRADIENT_ROWS, ROWS
@@ -38,7 +39,9 @@ METHODS = [
     lw.adaptive.ReLoBRaLo(rho=0.5),
     lw.adaptive.SoftAdapt(),
     lw.adaptive.Uncertainty(),
+    lw.adaptive.Uncertainty(learned=True),
 ]
+LEARNED = METHODS[6]
 NAMES = [method.name for method in METHODS]
 FIXED = Member({"mse": 1.0, "off": 0.0, "log_cosh": 1.0}, SEED)
 TRAINERS = {
@@ -141,7 +144,7 @@ def test_a_fixed_member_beside_them_is_trained_as_alone():
     made, parts = given("dense", epochs=2)
     fit = FitTrainer(made, parts)
     (alone,) = train(fit, [FIXED])
-    _, beside = train(fit, [adaptive(METHODS[2]), FIXED])
+    *_, beside = train(fit, [adaptive(METHODS[2]), adaptive(LEARNED), FIXED])
     assert beside.reports == alone.reports
 
 
@@ -149,7 +152,7 @@ def test_members_that_end_leave_the_others_their_weights(monkeypatch):
     """In smaller stacks too, with two seeds, and beside one that diverges."""
     monkeypatch.setattr(_sizes, "WORTH_COMPILING", 0)  # small problems would never be worth it
     made, parts = given("dense")
-    methods = [lw.adaptive.GradNorm(), lw.adaptive.Uncertainty(), lw.adaptive.EnCodec()]
+    methods = [lw.adaptive.GradNorm(), LEARNED, lw.adaptive.EnCodec()]
     members = [adaptive(method, seed) for seed in (SEED, 7) for method in methods]
     members.insert(2, Member({"mse": 1e30, "off": 0.0, "log_cosh": 1.0}, SEED))
     members.insert(3, FIXED)
@@ -171,7 +174,7 @@ def test_members_that_end_leave_the_others_their_weights(monkeypatch):
 def test_weights_go_on_from_a_halt_as_if_there_were_none(trainer):
     """Wherever a member waits, what its method remembers waits with it."""
     made, parts = given("dense", epochs=4)
-    members = [adaptive(METHODS[2]), adaptive(METHODS[3]), FIXED]
+    members = [adaptive(METHODS[2]), adaptive(METHODS[3]), adaptive(LEARNED), FIXED]
     make = TRAINERS[trainer]
     halted = make(made, parts).train(members, lambda *_: True, Halts(frozenset({1, 2})))
     straight = train(make(made, parts), members)
@@ -202,7 +205,8 @@ def test_replicas_move_their_own_weights():
 def test_gradients_are_those_of_fit_for_every_kind_of_model(trainer, build):
     """Those of the terms alone, with sparse ones, loops over time and what the model adds."""
     made = problem(build, epochs=3, terms=TERMS, optimizer=keras.optimizers.Adam(0.02))
-    members = [adaptive(METHODS[1]), adaptive(METHODS[2]), FIXED]
+    learned = [adaptive(LEARNED)] if build is models.embedding else []
+    members = [adaptive(METHODS[1]), adaptive(METHODS[2]), *learned, FIXED]
     parts = data(build)
     found = train(TRAINERS[trainer](made, parts), members)
     expected = train(FitTrainer(made, parts), members)
@@ -210,6 +214,17 @@ def test_gradients_are_those_of_fit_for_every_kind_of_model(trainer, build):
     for one, other in zip(found, expected, strict=True):
         assert_same_weights(one, other)
     assert np.ptp([report.weights["mse"] for report in found[1].reports]) > 0
+
+
+def test_learned_weights_are_the_same_in_a_stack_that_is_differentiated_as_a_whole():
+    """As loops over time need; each member has the slope of its own loss."""
+    made, parts = given("dense", epochs=2)
+    members = [adaptive(LEARNED), FIXED, adaptive(LEARNED, 7)]
+    found = train(StackedTrainer(made, parts, size=3, form=Form("stack", xla=False)), members)
+    expected = train(FitTrainer(made, parts), members)
+    assert_same(found, expected, relative=1e-4)
+    for one, other in zip(found, expected, strict=True):
+        assert_same_weights(one, other)
 
 
 class Seen(keras.callbacks.Callback):

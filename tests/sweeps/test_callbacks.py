@@ -19,6 +19,19 @@ def quartering():
     return [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.25)]
 
 
+class Swap(keras.callbacks.Callback):
+    """Trains one epoch on the one term alone, and the next on the other."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """By the loss that the model is compiled with."""
+        self.model.loss.set_weights({"mse": float(epoch == 0), "under": float(epoch > 0)})
+
+
+def swapping():
+    """A callback that moves the weights."""
+    return [Swap()]
+
+
 def run(root, callbacks=halving, trials=3, **options):
     """Run the tiny sweep with callbacks."""
     sweep = lw.Sweep(**arguments(callbacks=callbacks))
@@ -55,3 +68,17 @@ def test_a_list_of_callbacks_is_refused_where_it_is_written():
     """They would go on from trial to trial."""
     with pytest.raises(RecipeError, match="as a function that makes them anew"):
         lw.Sweep(**arguments(callbacks=halving()))
+
+
+def test_decrease_shares_and_verdicts_count_the_weights_that_callbacks_set(root):
+    """Each epoch with its own; the table has those that were searched."""
+    result = run(root, swapping, trials=2, quiet=True)
+    for number, finished in result.finished.items():
+        start, first, second = (report.train for report in finished.result.reports)
+        fell = {"mse": start["mse"] - first["mse"], "under": first["under"] - second["under"]}
+        row = result.trials.loc[number]
+        for name, fall in fell.items():
+            assert row[f"decrease/{name}"] == pytest.approx(fall / sum(fell.values()))
+        assert row["relative/mse"] == pytest.approx(1.0)
+        assert (row["share/mse"], row["share/under"]) == (0.0, 1.0)
+    assert result.trials["weight/under"].nunique() == 2

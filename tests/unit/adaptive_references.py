@@ -87,3 +87,37 @@ def encodec_reference(vectors, shares, decay):
         average = (powers[:, None] * seen).sum(axis=0) / powers.sum()
         rows.append(over_sum(np.array(shares) / sum(shares) / average))
     return np.array(rows)
+
+
+class LearnedReference:
+    """Kendall et al. 2018 with trained log-variances, one batch after another, from the paper.
+
+    The slopes are differences of the paper's own sum, and the optimizer is written out.
+    """
+
+    def __init__(self, terms, optimizer, rate):
+        self.v, self.optimizer, self.rate = np.zeros(terms), optimizer, rate
+        self.m, self.s, self.t = np.zeros(terms), np.zeros(terms), 0
+
+    @property
+    def weights(self):
+        """Those of the next batch, 1 on average: one over each variance."""
+        return over_sum(1 / np.exp(self.v))
+
+    def step(self, losses):
+        """One batch with these magnitudes."""
+
+        def objective(v):
+            sigma = np.sqrt(np.exp(v))
+            return sum(losses / (2 * sigma**2) + np.log(sigma))
+
+        h = 1e-5
+        units = np.eye(len(self.v)) * h
+        slope = np.array([objective(self.v + u) - objective(self.v - u) for u in units]) / (2 * h)
+        self.t += 1
+        if self.optimizer == "sgd":
+            self.v = self.v - self.rate * slope
+            return
+        self.m, self.s = 0.9 * self.m + 0.1 * slope, 0.999 * self.s + 0.001 * slope**2
+        mean, square = self.m / (1 - 0.9**self.t), self.s / (1 - 0.999**self.t)
+        self.v = self.v - self.rate * mean / (np.sqrt(square) + 1e-7)

@@ -138,6 +138,9 @@ def test_a_term_of_weight_zero_may_be_undefined():
     for weight, metrics in ((0.0, {"r": 2.0}), (1.0, {})):
         weights = {"mse": 1.0, "log": weight}
         assert TrialResult(weights, 0, Outcome.COMPLETE, (report,)).metrics == metrics
+    switched = replace(report, weights={"mse": 1.0, "log": 0.0})  # while it was trained
+    result = TrialResult({"mse": 1.0, "log": 1.0}, 0, Outcome.COMPLETE, (switched,))
+    assert (result.metrics, result.weights_moved) == ({"r": 2.0}, True)
 
 
 def moved(*weights):

@@ -8,7 +8,7 @@ weighs as many members of a stack as there are.
 - `SoftAdapt`: the same by their difference;
 - `ReLoBRaLo`: the same since the last epoch or, at random, since the start;
 - `GradNorm`: gradients of equal length, longer where a term lags behind;
-- `Uncertainty`: inverse magnitudes, what learned uncertainties come to;
+- `Uncertainty`: inverse magnitudes, what learned uncertainties come to; or learned ones;
 - `EnCodec`: fixed shares of the gradient at the output.
 
 `Method` is what they have in common, and says what they do where a formula has no answer;
@@ -24,13 +24,14 @@ from lossweights.loss.adaptive._dwa import DWA
 from lossweights.loss.adaptive._encodec import EnCodec
 from lossweights.loss.adaptive._gradnorm import GradNorm
 from lossweights.loss.adaptive._json import method_json, method_of
-from lossweights.loss.adaptive._method import Method, State
+from lossweights.loss.adaptive._method import LEAST, Method, State
 from lossweights.loss.adaptive._relobralo import ReLoBRaLo
 from lossweights.loss.adaptive._softadapt import SoftAdapt
 from lossweights.loss.adaptive._uncertainty import Uncertainty
 
 __all__ = [
     "DWA",
+    "LEAST",
     "EnCodec",
     "GradNorm",
     "Method",

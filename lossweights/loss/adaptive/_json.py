@@ -19,6 +19,8 @@ from lossweights.loss.adaptive._uncertainty import Uncertainty
 _KINDS = {
     kind.__name__: kind for kind in (DWA, EnCodec, GradNorm, ReLoBRaLo, SoftAdapt, Uncertainty)
 }
+# Arguments that came later: left out at their usual value, records are what they were before.
+_LATER = {"learned": False}
 
 
 def method_json(method: Method) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def method_json(method: Method) -> dict[str, Any]:
         method: One of `lossweights.loss.adaptive`.
 
     Returns:
-        ``"method"``, the name of its class, and all of its arguments.
+        ``"method"``, the name of its class, and its arguments.
 
     Raises:
         WeightError: It is something else, such as a method of one's own, which no file can hold.
@@ -43,7 +45,9 @@ def method_json(method: Method) -> dict[str, Any]:
             f"with others in plain Keras, by lw.adaptive.schedule(loss, method, probe=(x, y))."
         )
     fields = [each.name for each in dataclasses.fields(method)]
-    return {"method": kind, **{name: _plain(getattr(method, name)) for name in fields}}
+    given = {name: _plain(getattr(method, name)) for name in fields}
+    usual = {name for name, value in _LATER.items() if given.get(name) is value}
+    return {"method": kind, **{name: v for name, v in given.items() if name not in usual}}
 
 
 def method_of(value: Mapping[str, Any]) -> Method:

@@ -86,6 +86,14 @@ class Method(ABC):
         """What it is called in tables, such as ``"gradnorm"``."""
         return type(self).__name__.lower()
 
+    @property
+    def learns(self) -> bool:
+        """Whether its weights are trained with the model, batch by batch, and not set by `step`.
+
+        Who trains needs `lossweights.watch.learned` for that; `start` says what they begin with.
+        """
+        return False
+
     def start(self, weights: Mapping[str, float]) -> State:
         """The state before a training: equal weights, of the sum of those given.
 
@@ -114,7 +122,13 @@ class Method(ABC):
 
         Raises:
             TermError: The magnitude of a term is missing, or the gradients are.
+            WeightError: The method `learns`.
         """
+        if self.learns:
+            raise WeightError(
+                f"Expected a method that sets weights by what was measured. Found {self!r}, which "
+                f"trains them with the model. Use it in a sweep or in lw.adaptive.schedule(...)."
+            )
         seen = self._seen(state, magnitudes, gram)
         gone = _not_finite(seen)
         if gone is not None:

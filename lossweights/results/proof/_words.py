@@ -13,6 +13,7 @@ _CALLED = {
     "inverse": "weights by inverse magnitude",
     "today": "today's weights",
     "uncertainty": "uncertainty weighting",
+    "uncertainty-learned": "learned uncertainty weighting",
     "dwa": "DWA",
     "softadapt": "SoftAdapt",
     "relobralo": "ReLoBRaLo",

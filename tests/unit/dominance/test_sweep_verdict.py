@@ -301,6 +301,11 @@ def test_seeds_reach_the_verdict_of_a_sweep():
     assert (mean.seeds, mean.relative) == (1, False)
     assert mean.low < 4.0 < mean.high
     assert mean.high / mean.low < flip.high / flip.low
+    moved = {  # falls of seeds are from start to end, whose weights were not the same
+        i: replace(r, reports=tuple(replace(each, weights=r.weights) for each in r.reports))
+        for i, r in results.items()
+    }
+    assert judge_sweep_results(moved).flips[0].seeds == 1
 
 
 @pytest.mark.parametrize("against", [True, False], ids=["against", "with"])

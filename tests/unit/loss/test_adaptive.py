@@ -337,6 +337,7 @@ CONFIGURED = [
     EnCodec(shares={"a": 1 / 3, "b": np.float64(2.0)}, decay=0),
     GradNorm(alpha=0, rate=1e-3, optimizer="sgd"),
     ReLoBRaLo(alpha=0.123456789012345678, tau=3, rho=0.5, seed=2**40),
+    Uncertainty(learned=True),
     *VARIANTS,
 ]
 

@@ -40,6 +40,16 @@ def test_all_are_all():
     assert check_baselines([TODAY, "all"], SPACE).names == ["today", *found]
 
 
+def test_learned_uncertainties_are_raced_beside_those_in_closed_form():
+    """By name or as a method, under a name of their own; as JSON the closed form is as ever."""
+    for learned in ("uncertainty-learned", adaptive.Uncertainty(learned=True)):
+        found = check_baselines(["uncertainty", learned], SPACE)
+        methods = {each.name: each.method for each in found.outside(SPACE, MAGNITUDES)}
+        closed, trained = {"method": "Uncertainty"}, {"method": "Uncertainty", "learned": True}
+        assert methods == {"uncertainty": closed, "uncertainty-learned": trained}
+        assert Baselines.from_json(found.to_json(SPACE)) == found
+
+
 @pytest.mark.parametrize("nothing", ["none", [], ()])
 def test_none_are_none(nothing):
     """None are a choice too."""

@@ -1,5 +1,7 @@
 """A training under adaptive weights, all of it in NumPy: model, gradients, optimizer, methods."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -8,11 +10,12 @@ from keras import layers, ops
 import lossweights as lw
 from lossweights.data import Data
 from lossweights.terms import as_term
-from lossweights.training import Adaptive, FitTrainer, Member
+from lossweights.training import Adaptive, FitTrainer, Member, SerialTrainer, StackedTrainer
 from lossweights.training.order import batch_order
 from lossweights.training.problem import Problem
 
 from ..adaptive_references import (
+    LearnedReference,
     dwa_reference,
     encodec_reference,
     gradnorm_reference,
@@ -118,3 +121,59 @@ def test_a_training_is_that_of_numpy(results, method):
     np.testing.assert_allclose(rows, weights, rtol=2e-5)
     np.testing.assert_allclose(found.magnitudes(), magnitudes, rtol=2e-5)
     assert np.ptp(weights[:, 0]) > 2e-3 * weights[:, 0].mean()
+
+
+def numpy_learning(optimizer):
+    """As `numpy_training`, with variances that are trained by the same optimizer, batch by batch.
+
+    Weights are the means over the batches of an epoch.
+    """
+    kernel, bias = (w.astype(float) for w in PROBLEM.make_model(SEED).get_weights())
+    x, y = X.astype(float), Y.astype(float)
+    variances, moments = LearnedReference(len(TERMS), optimizer, RATE), np.zeros((2, 8))
+    weights, magnitudes, steps = [], [measured(x, y, kernel, bias)[0]], 0
+    for epoch in range(1, EPOCHS + 1):
+        order, in_force = batch_order(len(x), SEED, epoch), []
+        for start in range(0, len(x), BATCH):
+            rows = order[start : start + BATCH]
+            sizes, _, gradients = measured(x[rows], y[rows], kernel, bias)
+            in_force.append(variances.weights * GIVEN.sum() / len(GIVEN) * UNITS)
+            step = in_force[-1] @ gradients
+            variances.step(sizes * UNITS)
+            if optimizer == "adam":
+                steps += 1
+                moments = np.array([[0.9], [0.999]]) * moments
+                moments += np.array([[0.1], [0.001]]) * [step, step**2]
+                mean, square = moments[0] / (1 - 0.9**steps), moments[1] / (1 - 0.999**steps)
+                step = mean / (np.sqrt(square) + 1e-7)
+            kernel, bias = kernel - RATE * step[:6].reshape(3, 2), bias - RATE * step[6:]
+        weights.append(np.mean(in_force, axis=0))
+        magnitudes.append(measured(x, y, kernel, bias)[0])
+    return np.array(weights), np.array(magnitudes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "optimizer"),
+    [
+        (FitTrainer, "sgd", keras.optimizers.SGD(RATE)),
+        (SerialTrainer, "adam", keras.optimizers.Adam(RATE)),
+        (StackedTrainer, "adam", keras.optimizers.Adam(RATE)),
+    ],
+    ids=["fit", "serial", "stacked"],
+)
+def test_learned_uncertainties_are_those_of_numpy(kind, name, optimizer):
+    """In every trainer: the weights of each epoch, on average, and the magnitudes after it."""
+    made = replace(PROBLEM, optimizer=optimizer)
+    units = dict(zip(TERMS, UNITS.tolist(), strict=True))
+    given = dict(zip(TERMS, (GIVEN * UNITS).tolist(), strict=True))
+    learned = Adaptive(lw.adaptive.Uncertainty(learned=True), units)
+    trainer = kind(made, Data(train=(X, Y), val=(X, Y)))
+    found, fixed = trainer.train(
+        [Member(given, SEED, learned), Member(given, SEED)], lambda *_: True
+    )
+    weights, magnitudes = numpy_learning(name)
+    rows = [list(report.weights.values()) for report in found.reports[1:]]
+    np.testing.assert_allclose(rows, weights, rtol=2e-5)
+    np.testing.assert_allclose(found.magnitudes(), magnitudes, rtol=5e-5)
+    assert np.ptp(weights[:, 0]) > 2e-2 * weights[:, 0].mean()
+    assert all(report.weights is None for report in fixed.reports)

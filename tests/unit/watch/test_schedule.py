@@ -64,7 +64,7 @@ class Spy(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """The weights as the graph reads them."""
-        self.latest = keras.ops.convert_to_numpy(self.loss._multipliers).tolist()
+        self.latest = keras.ops.convert_to_numpy(self.loss.multipliers).tolist()
 
     def on_epoch_end(self, epoch, logs=None):
         """What counted in this epoch."""
