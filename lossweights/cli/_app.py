@@ -295,12 +295,19 @@ def report(
 
 
 @_verb("sync bike-demand")
-def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
+def sync(
+    name: SweepName,
+    root: Root = DEFAULT_ROOT,
+    tracking_uri: TrackingUri = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register the winner on the server, too.")
+    ] = False,
+) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
     with _sentences():
         from lossweights.tracking import sync_sweep
 
-        typer.echo(sync_sweep(root, name, tracking_uri))
+        typer.echo(sync_sweep(root, name, tracking_uri, register=register))
 
 
 @_verb("remove bike-demand")

@@ -81,7 +81,8 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
             # 7. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
-                telemetry.end(prepared.conclude(result, options.root))
+                recorded = telemetry.tracker is not None
+                telemetry.end(prepared.conclude(result, options.root, recorded=recorded))
     # 8. What there is, is returned.
     result = SweepResult.read(name, options.root)
     refuse_nothing(result, options)
