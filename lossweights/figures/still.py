@@ -43,7 +43,7 @@ def draw_still(figure: go.Figure) -> bytes:
     layout = figure.layout
     height = max(float(layout.height or 480) / _INCHES, 4.5)
     still = Figure(figsize=(11, height), dpi=_DOTS, facecolor="white")
-    canvas = FigureCanvasAgg(still)
+    FigureCanvasAgg(still)
     # Where the axes lie, from left and from below; the legend is above.
     frames = ((0.08, 0.97), (0.7 / height, 1 - 0.8 / height))
     axes: dict[tuple[str, str], Any] = {}
@@ -65,7 +65,7 @@ def draw_still(figure: go.Figure) -> bytes:
         still.text(x, y, _plain(note.text), ha="center", va="bottom", fontsize=10)
     _legend(still, axes)
     made = io.BytesIO()
-    canvas.print_png(made)
+    still.savefig(made, format="png", dpi=_DOTS)
     return made.getvalue()
 
 

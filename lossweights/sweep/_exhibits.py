@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -80,5 +79,5 @@ def write_model(model: Any, data: Data, result: SweepResult, folder: Path) -> Pa
         made = save_model(model, Path(aside) / MODEL, sample.x, result.best(result.first_pick))
         if (folder / MODEL).exists():
             shutil.rmtree(folder / MODEL)
-        os.replace(made, folder / MODEL)
+        made.replace(folder / MODEL)
     return folder / MODEL

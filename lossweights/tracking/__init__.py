@@ -1,10 +1,11 @@
 """Tracking: a sweep's record in MLflow, kept by a thread that nobody waits for.
 
-`Tracker` records while a sweep runs, `About` says what the sweep is, `Ending` says how it ended, `STOPPED` that it was stopped, and
-`sync_sweep` records afterwards what could not be recorded. `place_of_new` and `place_of_resumed`
+`Tracker` records while a sweep runs, `About` says what the sweep is, `Ending` how it ended, and
+`STOPPED` that it was stopped; `sync_sweep` records afterwards what could not be recorded.
+`save_model` saves the winner as MLflow saves models. `place_of_new` and `place_of_resumed`
 say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
 removed. `find_page` gives the `Page` that MLflow's UI has of a sweep. `settle_moved` has MLflow
-find the artifacts of a root that was moved. `save_model` saves a model as MLflow does. `without_password` is an address as it may be shown,
+find the artifacts of a root that was moved. `without_password` is an address as it may be shown,
 `with_password` one as it opens. Only here is MLflow used; what is relied on of it without its
 promise stands in `lossweights.foreign`.
 """

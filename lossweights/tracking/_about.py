@@ -1,4 +1,4 @@
-"""What MLflow is told of a sweep beside its numbers, read from the manifest: `sync` has no other."""
+"""What MLflow is told of a sweep beside its numbers, from the manifest: `sync` has no other."""
 
 from __future__ import annotations
 

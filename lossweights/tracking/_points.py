@@ -62,36 +62,47 @@ class Point(NamedTuple):
 
 
 def report_points(
-    weights: Mapping[str, float], report: EpochReport, time: int, objectives: Collection[str] = ()
+    weights: Mapping[str, float],
+    reports: Sequence[EpochReport],
+    times: Sequence[int],
+    objectives: Collection[str] = (),
 ) -> Iterator[Point]:
-    """The points of one epoch, without what is not finite.
+    """The points of some epochs of a training, without what is not finite.
 
     Args:
-        weights: Effective weight of each term, if the report says nothing of it.
-        report: The epoch.
-        time: When it was, in milliseconds since 1970.
-        objectives: Which of its metrics are searched for.
+        weights: Effective weight of each term, where a report says nothing of it.
+        reports: The epochs.
+        times: When each was, in milliseconds since 1970.
+        objectives: Which of the metrics are searched for.
     """
-    parts = report.parts(weights)
-    names, factors = list(parts), list(parts.values())
-    values = [report.train[name] for name in names]
+    parts = [report.parts(weights) for report in reports]
+    names = list(parts[0]) if parts else []
+    train, val, in_force = (
+        np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+        for rows in ([r.train for r in reports], [r.val for r in reports], parts)
+    )
     with np.errstate(all="ignore"):  # of a term that diverged: such points are left out
-        fractions = shares(factors, values)
-    for name, value, weight, share in zip(names, values, factors, fractions, strict=True):
-        yield from _point(f"2 magnitude train/{name}", value, report, time)
-        yield from _point(f"2 magnitude val/{name}", report.val[name], report, time)
-        yield from _point(f"3 weighted/{name}", weight * value, report, time)
-        yield from _point(f"4 share/{name}", float(share), report, time)
-    for name, value in report.metrics.items():
-        group = "1 objectives" if name in objectives else "7 metrics"
-        yield from _point(f"{group}/{name}", value, report, time)
-    for name, weight in (report.weights or {}).items():
-        yield from _point(f"6 weight/{name}", weight, report, time)
-    matrix = report.gram_matrix(names)
-    if matrix is not None:
-        for key, value in gram.gram_metrics(parts, matrix).items():
-            group, _, of = key.partition("/")
-            yield from _point(f"8 {group}/{of.replace('/', ' and ')}", value, report, time)
+        tables = {
+            "2 magnitude train": train,
+            "2 magnitude val": val,
+            "3 weighted": in_force * train,
+            "4 share": shares(in_force, train),
+        }
+    for group, table in tables.items():
+        for name, column in zip(names, table.T.tolist(), strict=True):
+            for value, report, time in zip(column, reports, times, strict=True):
+                yield from _point(f"{group}/{name}", value, report, time)
+    for report, factors, time in zip(reports, parts, times, strict=True):
+        for name, value in report.metrics.items():
+            group = "1 objectives" if name in objectives else "7 metrics"
+            yield from _point(f"{group}/{name}", value, report, time)
+        for name, weight in (report.weights or {}).items():
+            yield from _point(f"6 weight/{name}", weight, report, time)
+        matrix = report.gram_matrix(names)
+        if matrix is not None:
+            for key, value in gram.gram_metrics(factors, matrix).items():
+                group, _, of = key.partition("/")
+                yield from _point(f"8 {group}/{of.replace('/', ' and ')}", value, report, time)
 
 
 def result_points(
@@ -101,11 +112,7 @@ def result_points(
     objectives: Collection[str] = (),
 ) -> list[Point]:
     """Every point of a training that has ended; ``times`` has one for each report."""
-    points = [
-        point
-        for report, time in zip(result.reports, times, strict=True)
-        for point in report_points(result.weights, report, time, objectives)
-    ]
+    points = list(report_points(result.weights, result.reports, times, objectives))
     if verdict is not None and verdict.decrease and result.reports:
         points.extend(_decrease(result, verdict, times))
     return points

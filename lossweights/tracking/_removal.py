@@ -62,7 +62,7 @@ class Record:
             client = self._client()
             for experiment in self._experiments(client):
                 runs = list(_runs_in(client, experiment.experiment_id))
-                ours = [run for run in runs if self._is_ours(run)]
+                ours = self._ours_of(runs)
                 self.runs += sum(run.info.lifecycle_stage == "active" for run in ours)
                 ids = [run.info.run_id for run in ours]
                 if ids:
@@ -163,10 +163,19 @@ class Record:
         cut_off = [each for each in renamed if each.name == f"{self._removed}{each.experiment_id}"]
         return ([] if own is None else [own]) + cut_off
 
-    def _is_ours(self, run: Run) -> bool:
-        tags = run.data.tags
-        mine = (tags.get("lossweights.sweep"), tags.get("lossweights.started"))
-        return mine == (self._sweep, self._started)
+    def _ours_of(self, runs: Sequence[Run]) -> list[Run]:
+        """The parent runs of the sweep, and their children that it has made."""
+        mine = {"lossweights.sweep": self._sweep, "lossweights.started": self._started}
+        parents = {run.info.run_id for run in runs if mine.items() <= run.data.tags.items()}
+        return [
+            run
+            for run in runs
+            if run.info.run_id in parents
+            or (
+                run.data.tags.get("mlflow.parentRunId") in parents
+                and run.data.tags.get("lossweights.sweep") == self._sweep
+            )
+        ]
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:

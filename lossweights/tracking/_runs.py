@@ -23,9 +23,9 @@ from lossweights.results.locks import waited_for_lock
 from lossweights.tracking._about import About
 from lossweights.tracking._address import is_database, without_password
 from lossweights.tracking._ending import Ending
-from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._finale import end_parent
 from lossweights.tracking._models import Models
+from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._points import Point, end_tags, params_of, result_points
 from lossweights.tracking._settings import quiet_loggers
 from lossweights.tracking._sqlite import RunRecord, gather, hurried, write_runs
@@ -44,6 +44,8 @@ _STATUS = {
     Outcome.FAILED: "FAILED",
 }
 
+# Of the parent run: tells a sweep from an earlier one of its name. Children have their parent.
+STARTED = "lossweights.started"
 TRIALS_AT_ONCE = 16  # in a transaction
 
 
@@ -97,7 +99,8 @@ class Runs:
             self.experiment_id = self._experiment()
         self.parent_id = self._find_runs()
         if self.parent_id is None:
-            tags = {**self._tags("sweep"), **self._about.tags}
+            own = {STARTED: self._started, "lossweights.kind": "sweep"}
+            tags = {"lossweights.sweep": self._sweep, **own, **self._about.tags}
             run = self._client.create_run(self.experiment_id, run_name=self._sweep, tags=tags)
             self.parent_id = run.info.run_id
         else:
@@ -171,8 +174,7 @@ class Runs:
         A second run for the same was made when the server's answer got lost: it is deleted.
         """
         condition = (
-            f"tags.`lossweights.sweep` = '{self._sweep}' "
-            f"and tags.`lossweights.started` = '{self._started}'"
+            f"tags.`lossweights.sweep` = '{self._sweep}' and tags.`{STARTED}` = '{self._started}'"
         )
         parent: str | None = None
         token: str | None = None
@@ -193,13 +195,6 @@ class Runs:
             token = page.token
             if not token:
                 return parent
-
-    def _tags(self, kind: str) -> dict[str, str]:
-        return {
-            "lossweights.sweep": self._sweep,
-            "lossweights.started": self._started,
-            "lossweights.kind": kind,
-        }
 
     def written(self, key: Key) -> bool:
         """Whether all of a training is recorded."""
@@ -276,8 +271,12 @@ class Runs:
 
     def _begin_tags(self, subject: Subject) -> dict[str, str]:
         assert self.parent_id is not None, "open() comes first"
-        parent = {"mlflow.parentRunId": self.parent_id}
-        return {**self._tags(subject.kind), **subject.tags, **parent}
+        return {
+            "lossweights.sweep": self._sweep,
+            "lossweights.kind": subject.kind,
+            "mlflow.parentRunId": self.parent_id,
+            **subject.tags,
+        }
 
     def _run_of(self, subject: Subject, start: int, tags: Mapping[str, str]) -> _Run:
         """The run of a training; if there is none it is made, with these tags."""

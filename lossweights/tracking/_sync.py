@@ -15,9 +15,7 @@ from lossweights.tracking._place import with_password
 from lossweights.tracking._tracker import Tracker
 
 
-def sync_sweep(
-    root: Path, name: str, uri: str | None = None, *, register: bool = False
-) -> str:
+def sync_sweep(root: Path, name: str, uri: str | None = None, *, register: bool = False) -> str:
     """Record what is missing in MLflow, and nothing twice; a sentence on what is there now.
 
     Args:

@@ -148,7 +148,7 @@ class Tracker:
         began = self._began.setdefault(asked.number, time)
         if time - began >= 1000 * LIVE_AFTER_SECONDS:
             subject = trial_subject(asked, weights, self._about)
-            points = report_points(weights, report, time, self._about.objectives)
+            points = report_points(weights, [report], [time], self._about.objectives)
             self._live.extend((subject, point) for point in points)
 
     def finish(self, ending: Ending) -> None:

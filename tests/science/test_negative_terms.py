@@ -40,11 +40,11 @@ def test_mlflow_gets_magnitudes_and_no_share():
     report = EpochReport(
         1, dict(zip(WEIGHTS, ROWS[-1], strict=True)), {"mse": 1.0, "cosine": 3.0}, {}
     )
-    points = {point.key: point.value for point in report_points(WEIGHTS, report, 0)}
+    points = {point.key: point.value for point in report_points(WEIGHTS, [report], [0])}
     assert points["3 weighted/cosine"] == -0.95
     assert not [key for key in points if key.startswith("4 share/")]
     positive = EpochReport(1, {"mse": 1.0, "cosine": 3.0}, {"mse": 1.0, "cosine": 3.0}, {})
-    points = {point.key: point.value for point in report_points(WEIGHTS, positive, 0)}
+    points = {point.key: point.value for point in report_points(WEIGHTS, [positive], [0])}
     assert points["4 share/cosine"] == 0.75
 
 

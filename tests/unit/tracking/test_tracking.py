@@ -303,7 +303,11 @@ def test_artifacts_metrics_and_tags_of_the_end(root, tmp_path):
     pictures.mkdir()
     (pictures / "front.png").write_bytes(b"PNG")
     ending = Ending(
-        "FINISHED", "note", [path, pictures], {"best/rmse": 1.0, "test/hd95": float("nan")}, {"a": "b"}
+        "FINISHED",
+        "note",
+        [path, pictures],
+        {"best/rmse": 1.0, "test/hd95": float("nan")},
+        {"a": "b"},
     )
     tracker = track(root, [], ending)
     assert tracker.error is None
@@ -352,9 +356,7 @@ def test_many_terms_and_epochs_fit(root):
     client, _, children = runs(root)
     assert len(children[0].data.params) == 120
     assert len(history(client, children[0], "2 magnitude train/term-119")) == 3
-    assert children[0].info.run_name == (
-        "000 term-0 1, term-1 1, term-2 1, term-3 1, and 116 more"
-    )
+    assert children[0].info.run_name == ("000 term-0 1, term-1 1, term-2 1, term-3 1, and 116 more")
     assert len(children[0].data.tags["lossweights.judged"]) <= 6000
 
 
