@@ -50,20 +50,31 @@ def save_model(model: Any, folder: Path, inputs: Any, weights: WeightSet) -> Pat
     with quiet_loggers(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow 3.17 warns of its own type hints, once imported
         import mlflow.keras
-        from mlflow.models import infer_signature
 
-        example = _named(_rows(inputs), model)
+        signature, example = _described(model, inputs)
         folder.mkdir(parents=True)  # MLflow 3.17 puts the example there before it makes it
         mlflow.keras.save_model(
             model,
             str(folder),
-            signature=infer_signature(example, _named_outputs(model, example)),
+            signature=signature,
             input_example=example,
             pip_requirements=[f"keras=={keras.__version__}", _backend()],  # inferring loads it anew
             metadata={"lossweights": dict(weights.weights)},
         )
     weights.save(folder / WEIGHTS)
     return folder
+
+
+def _described(model: Any, inputs: Any) -> tuple[Any, Any]:
+    """Signature and example of the input, or neither where MLflow has no words for the input."""
+    from mlflow.models import infer_signature
+
+    try:
+        example = _named(_rows(inputs), model)
+        return infer_signature(example, _named_outputs(model, example)), example
+    except Exception as error:  # such as nested inputs, or lists to a model that names none
+        log.debug("the winner is saved without a signature: %s", error)
+        return None, None
 
 
 def _rows(inputs: Any) -> Any:

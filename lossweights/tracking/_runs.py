@@ -173,28 +173,41 @@ class Runs:
 
         A second run for the same was made when the server's answer got lost: it is deleted.
         """
-        condition = (
+        self._runs = {}
+        parents = self._search(
             f"tags.`lossweights.sweep` = '{self._sweep}' and tags.`{STARTED}` = '{self._started}'"
         )
         parent: str | None = None
+        for run in parents:
+            if _key(run.data.tags) is not None:  # earlier versions tagged children, too
+                continue
+            if parent is None:
+                parent = run.info.run_id
+            else:
+                self._client.delete_run(run.info.run_id)
+        if parent is None:
+            return None
+        for run in self._search(f"tags.`mlflow.parentRunId` = '{parent}'"):
+            info, key = run.info, _key(run.data.tags)
+            if key is None:  # somebody's own
+                continue
+            if key in self._runs:
+                self._client.delete_run(info.run_id)
+            else:
+                self._runs[key] = _Run(info.run_id, info.start_time, info.status != "RUNNING")
+        return parent
+
+    def _search(self, condition: str) -> Iterator[Any]:
+        """All runs of the experiment that satisfy a condition."""
         token: str | None = None
-        self._runs = {}
         while True:
             page = self._client.search_runs(
                 [self.experiment_id], condition, max_results=1000, page_token=token
             )
-            for run in page:
-                info, key = run.info, _key(run.data.tags)
-                if key is None and parent is None:
-                    parent = info.run_id
-                elif key is not None and key not in self._runs:
-                    written = info.status != "RUNNING"
-                    self._runs[key] = _Run(info.run_id, info.start_time, written)
-                else:
-                    self._client.delete_run(info.run_id)
+            yield from page
             token = page.token
             if not token:
-                return parent
+                return
 
     def written(self, key: Key) -> bool:
         """Whether all of a training is recorded."""

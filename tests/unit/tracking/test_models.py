@@ -82,6 +82,23 @@ def test_models_of_several_inputs_and_outputs_have_them_by_name(tmp_path, kind):
     assert signature.outputs.input_names() == ["p", "q"]
 
 
+class Sum(keras.Model):
+    """A model of two inputs that have no names."""
+
+    def call(self, inputs):
+        """Their sum."""
+        return inputs[0] + inputs[1]
+
+
+def test_a_model_whose_input_mlflow_cannot_describe_is_saved_without(tmp_path):
+    """It is one all the same, with its weight set."""
+    model = Sum()
+    model([X, X])
+    folder = save_model(model, tmp_path / "model", [X, X], weight_set())
+    assert mlflow.models.get_model_info(str(folder)).signature is None
+    assert WeightSet.read(folder / "weights.json") == weight_set()
+
+
 def test_the_winner_is_a_logged_model_and_registered_below_the_root(root_with_tables, saved):
     """Of the parent run, under the sweep's name, as champion; a second time adds nothing."""
     root = root_with_tables
