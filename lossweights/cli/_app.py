@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -14,6 +13,7 @@ import typer
 from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.base.errors import LossweightsError
 from lossweights.cli._completion import complete_pick, complete_sweep
+from lossweights.cli._echo import echo_json, warn
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
 from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
 
@@ -122,7 +122,7 @@ def plan(
 
         found = load_sweep(script).plan(trials, epochs)
     if as_json:
-        _echo_json(found.to_dict())
+        echo_json(found.to_dict())
     else:
         from lossweights.report.terminal import page, print_text
 
@@ -182,7 +182,7 @@ def status(
     with _each_of([name] if name else list_sweeps(root)) as read:
         found = read(lambda each: read_status(root, each))
         if as_json:
-            _echo_json([asdict(each) for each in found])
+            echo_json([asdict(each) for each in found])
         else:
             said = "\n\n".join(each.describe(root) for each in found)
             typer.echo(said or f"No sweep in {root}.")
@@ -199,22 +199,11 @@ def list_(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     with _each_of(list_sweeps(root)) as read:
         entries = read(lambda name: list_entry(SweepResult.read(name, root)))
         if as_json:
-            _echo_json(entries)
+            echo_json(entries)
         elif entries:
             print_list(entries)
         else:
             typer.echo(f"No sweep in {root}.")
-
-
-def _echo_json(value: Any) -> None:
-    """JSON that every program can read: ASCII, and no number that is none."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _warn(text: str) -> None:
-    """Say what whoever uses a weight set must know, beside what a program may read."""
-    if text:
-        typer.echo(f"lossweights: {text}", err=True)
 
 
 @_verb("best bike-demand --pick 'min:rmse where shortfall<=5'")
@@ -236,8 +225,8 @@ def best(
             from lossweights.cli._tables import print_best
 
             print_best(result, pick, weights, root)
-        _warn(str(weights.origin.get("note", "")))
-        _warn(result.learned_nothing)
+        warn(str(weights.origin.get("note", "")))
+        warn(result.learned_nothing)
 
 
 @_verb("export bike-demand --to weights.json")
@@ -254,8 +243,8 @@ def export(
         result = SweepResult.read(name, root)
         weights = result.best(pick)
         typer.echo(weights.save(to))
-        _warn(str(weights.origin.get("note", "")))
-        _warn(result.learned_nothing)
+        warn(str(weights.origin.get("note", "")))
+        warn(result.learned_nothing)
 
 
 @_verb("report bike-demand")
@@ -278,7 +267,7 @@ def report(
         from lossweights.tracking import settle_moved
 
         result = SweepResult.read(name, root)
-        _warn(settle_moved(root))
+        warn(settle_moved(root))
         path = to or sweep_folder(root, name) / "report.html"
         if follow:
             follow_report(name, root, path, tell=lambda line: typer.echo(line, err=True))
@@ -288,19 +277,26 @@ def report(
         if as_json:
             from lossweights.cli._json import report_entry
 
-            _echo_json(report_entry(result, root, path))
+            echo_json(report_entry(result, root, path))
         else:
             print_summary(result, root)
             typer.echo(f"\nReport written to {path}")
 
 
 @_verb("sync bike-demand")
-def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
+def sync(
+    name: SweepName,
+    root: Root = DEFAULT_ROOT,
+    tracking_uri: TrackingUri = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register the winner on the server, too.")
+    ] = False,
+) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
     with _sentences():
         from lossweights.tracking import sync_sweep
 
-        typer.echo(sync_sweep(root, name, tracking_uri))
+        typer.echo(sync_sweep(root, name, tracking_uri, register=register))
 
 
 @_verb("remove bike-demand")
@@ -342,5 +338,5 @@ def ui(
     from lossweights.cli._ui import become_ui
     from lossweights.tracking import settle_moved
 
-    _warn(settle_moved(root))
+    warn(settle_moved(root))
     become_ui(root, port)

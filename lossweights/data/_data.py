@@ -50,9 +50,17 @@ class Data:
                 object.__setattr__(self, name, _checked(name, part))
 
     def __repr__(self) -> str:
-        parts = {name: getattr(self, name) for name in ("train", "val", "test")}
-        rows = [f"{name}=<{len(part)} rows>" for name, part in parts.items() if part is not None]
+        rows = [f"{name}=<{len(part)} rows>" for name, part in self._parts()]
         return f"Data({', '.join(rows)})"
+
+    @property
+    def rows(self) -> str:
+        """How many rows each part has: ``"train 8, val 2"``."""
+        return ", ".join(f"{name} {len(part)}" for name, part in self._parts())
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        parts = [(name, getattr(self, name)) for name in ("train", "val", "test")]
+        return [(name, part) for name, part in parts if part is not None]
 
     @property
     def nbytes(self) -> int:

@@ -10,6 +10,7 @@ Doors:
 - `importance`: which weight matters for which metric;
 - `parallel`: weights and metrics of all trials side by side;
 - `what_if`: what is predicted if one weight moves;
+- `still`: any of these as a PNG file;
 - `style`: colours and marks of terms, scales of axes, and names that are safe to show.
 
 A new picture is a module with one public function. A point that stands for a trial has its number

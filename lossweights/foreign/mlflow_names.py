@@ -69,6 +69,22 @@ def tables_of_runs(database: sqlite3.Connection) -> list[str]:
     return [*found, "runs"]
 
 
+def of_runs(database: sqlite3.Connection) -> list[str]:
+    """Statements that erase what a run points to by another name: its data and logged models."""
+    inputs = "SELECT input_uuid FROM inputs WHERE ? IN (source_id, destination_id)"
+    models = "SELECT model_id FROM logged_models WHERE source_run_id = ?"
+    found = {
+        "input_tags": f"DELETE FROM input_tags WHERE input_uuid IN ({inputs})",
+        "inputs": "DELETE FROM inputs WHERE ? IN (source_id, destination_id)",
+        **{
+            f"logged_model_{part}": f"DELETE FROM logged_model_{part} WHERE model_id IN ({models})"
+            for part in ("metrics", "params", "tags")
+        },
+        "logged_models": "DELETE FROM logged_models WHERE source_run_id = ?",
+    }
+    return [statement for table, statement in found.items() if columns(database, table)]
+
+
 def artifact_repository(address: str, tracking_uri: str) -> Any:
     """Where the artifacts of a run are put now; MLflow's client remembers where they were."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

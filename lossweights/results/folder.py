@@ -200,6 +200,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "seed": lambda of: _is_count(of["seed"]),
     "confirm": lambda of: _is_count(of["confirm"]),
     "shown": lambda of: isinstance(of["shown"], dict),
+    "made": lambda of: isinstance(of["made"], dict),
     "objectives": lambda of: _are_aims(of["objectives"]),
     "terms": lambda of: _each(of["terms"], lambda term: isinstance(term, dict | None)),
     "scales": lambda of: _are_scales(of["scales"], of.get("terms", of["scales"])),

@@ -26,14 +26,14 @@ from lossweights.search.aims import Aims
 from lossweights.search.sampler import distributions
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
-from lossweights.store._study import (
+from lossweights.store._study import DamagedStudy, Study
+from lossweights.store._told import (
     RETRY_OF,
     STATES,
-    DamagedStudy,
-    Study,
     attributes,
     constraints_of,
     end_attributes,
+    end_notes,
     last_of,
     objective_values,
     rung_values,
@@ -149,11 +149,10 @@ def open_study(
         StoreError: A file cannot be read or written for reasons other than damage.
     """
     results = list_results(folder, damaged=_set_aside)
-    name, directions = str(manifest["name"]), list(manifest["objectives"].values())
     try:
         if not path.exists():
             raise DamagedStudy(f"There is no {path}.")
-        study = Study(path, name, directions)
+        study = Study.of_manifest(path, manifest)
         if max(results, default=-1) < len(study.trials()):
             return study, results
         study.close()
@@ -178,8 +177,7 @@ def _rebuilt(
     results: Mapping[int, Finished],
 ) -> Study:
     """A study with a row for each result; a number without one has a failure in its place."""
-    directions = list(manifest["objectives"].values())
-    study = Study(path, str(manifest["name"]), directions, create=True)
+    study = Study.of_manifest(path, manifest, create=True)
     with study.grouped():
         for number in range(1 + max(results, default=-1)):
             if number in results:
@@ -198,7 +196,7 @@ def _row(finished: Finished, manifest: Mapping[str, Any], space: Space, aims: Ai
         values=objective_values(result, objectives),
         params=dict(finished.asked.parameters),
         distributions=distributions(space),
-        user_attrs={**begun, **end_attributes(result.outcome, rungs)},
+        user_attrs={**begun, **end_notes(result), **end_attributes(result.outcome, rungs)},
         intermediate_values={} if last is None else {0: last},
         constraints=constraints_of(result, aims),
     )

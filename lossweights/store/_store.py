@@ -27,7 +27,8 @@ from lossweights.store._claim import Claim
 from lossweights.store._rungs import RungJournal
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
-from lossweights.store._study import Study, lesson_of
+from lossweights.store._study import Study
+from lossweights.store._told import lesson_of
 from lossweights.store._writer import Writer
 from lossweights.store.manifest import first_places
 from lossweights.training import Member
@@ -113,8 +114,7 @@ class Store:
             raise
         try:
             (store.folder / "trials").mkdir()
-            directions = list(store._objectives.values())
-            store._hold(Study(store.folder / DATABASE, name, directions, create=True))
+            store._hold(Study.of_manifest(store.folder / DATABASE, manifest, create=True))
             write_atomic(store.folder / "manifest.json", dump_json(dict(manifest)))
         except BaseException:
             claim.remove()

@@ -6,39 +6,33 @@ made anew from them if its file is damaged. Readers such as optuna-dashboard see
 
 from __future__ import annotations
 
-import math
+import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import optuna
-from optuna.exceptions import OptunaError
+from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from lossweights.base.errors import StoreError
-from lossweights.records import Outcome, TrialResult
+from lossweights.records import Outcome
 from lossweights.results.folder import Asked
-from lossweights.search.aims import Aims
 from lossweights.search.feasibility import constraint_attributes
 from lossweights.search.sampler import distributions
 from lossweights.search.space import Space
+from lossweights.store._drivers import NOTE
+from lossweights.store._told import STATES, attributes, end_attributes
 
 LOCK_SECONDS = 60  # a reader may hold the database for that long
 MAX_TRIES = 5
-RETRY_OF = "retry_of"  # attribute of a trial: the number of the one whose weights it repeats
-
-STATES = {
-    Outcome.COMPLETE: TrialState.COMPLETE,
-    Outcome.PRUNED: TrialState.PRUNED,
-    # Told as pruned, so that the sampler learns to keep away; as a failure it would learn nothing.
-    Outcome.DIVERGED: TrialState.PRUNED,
-    Outcome.FAILED: TrialState.FAIL,
-}
+_NONE = optuna.samplers.RandomSampler()  # nothing is sampled here; the usual one takes longer
 
 
 class DamagedStudy(StoreError):
@@ -67,6 +61,7 @@ class Study:
         path: The SQLite file.
         name: Name of the study.
         directions: ``"minimize"`` or ``"maximize"`` for each objective.
+        names: Names of the objectives, which others show; none leaves them as they are.
         create: Make it, or open what is there.
 
     Raises:
@@ -74,7 +69,13 @@ class Study:
     """
 
     def __init__(
-        self, path: Path, name: str, directions: Sequence[str], *, create: bool = False
+        self,
+        path: Path,
+        name: str,
+        directions: Sequence[str],
+        *,
+        names: Sequence[str] = (),
+        create: bool = False,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._path = path
@@ -86,9 +87,17 @@ class Study:
         try:
             with self._named():
                 self._open(name, directions, create=create)
+                self._present(name, names)
         except BaseException:
             self._connection.close()
             raise
+
+    @classmethod
+    def of_manifest(cls, path: Path, manifest: Mapping[str, Any], *, create: bool = False) -> Self:
+        """The study of a sweep, as its manifest has it."""
+        name, objectives = str(manifest["name"]), manifest["objectives"]
+        directions = list(objectives.values())
+        return cls(path, name, directions, names=list(objectives), create=create)
 
     def _open(self, name: str, directions: Sequence[str], *, create: bool) -> None:
         found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -110,6 +119,20 @@ class Study:
                 pruner=optuna.pruners.NopPruner(),
             )
         self._study_id = self._storage.get_study_id_from_name(name)
+
+    def _present(self, name: str, names: Sequence[str]) -> None:
+        """Have others, such as optuna-dashboard, show names of objectives and where the report is.
+
+        The link is that of where the study is now: the root may have been moved.
+        """
+        report = (self._path.parent / "report.html").resolve().as_uri()
+        if self._storage.get_study_user_attrs(self._study_id).get("report") != report:
+            self._storage.set_study_user_attr(self._study_id, "report", report)
+        study = optuna.load_study(study_name=name, storage=self._storage, sampler=_NONE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            if names and study.metric_names != list(names):
+                study.set_metric_names(list(names))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -164,14 +187,16 @@ class Study:
         last: float | None = None,
         rungs: Mapping[int, Sequence[float]] | None = None,
         constraints: Mapping[str, float] | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         """A running trial has ended; one that had ended before is left as it is."""
         trial_id = self._ids.pop(number, None)
         if trial_id is None:
             return
         with self._named():
-            for key, value in end_attributes(outcome, rungs or {}).items():
-                self._storage.set_trial_user_attr(trial_id, key, value)
+            noted = {**(notes or {}), **end_attributes(outcome, rungs or {})}
+            rows = [(trial_id, key, json.dumps(value)) for key, value in noted.items()]
+            self._connection.executemany(NOTE, rows)
             if last is not None:
                 self._storage.set_trial_intermediate_value(trial_id, 0, last)
             for key, number in constraint_attributes(constraints or {}).items():
@@ -236,92 +261,3 @@ def _cause(error: BaseException) -> BaseException:
     while (below := getattr(error, "orig", None) or error.__cause__) is not None:
         error = below
     return error
-
-
-def attributes(asked: Asked, weights: Mapping[str, float]) -> dict[str, Any]:
-    """What the study notes of a trial when it begins. Each note costs a millisecond to write."""
-    retry = {} if asked.retry_of is None else {RETRY_OF: asked.retry_of}
-    named = {} if asked.baseline is None else {"baseline": asked.baseline}
-    return {"kind": asked.kind, "weights": dict(weights), **named, **retry}
-
-
-def end_attributes(outcome: Outcome, rungs: Mapping[int, Sequence[float]]) -> dict[str, Any]:
-    """What the study notes of a trial that ended as no state of Optuna's says."""
-    at = {str(epoch): list(values) for epoch, values in rungs.items()}
-    ended = {"outcome": outcome.name} if outcome is Outcome.DIVERGED else {}
-    return {**ended, **({"rungs": at} if at else {})}
-
-
-def rung_values(result: TrialResult, manifest: Mapping[str, Any]) -> dict[int, list[float]]:
-    """The objectives of a trial that stopped at a rung, at each rung that it had got to.
-
-    Optuna takes no values with a pruned trial, and intermediate ones for single objectives alone.
-
-    Args:
-        result: The trial.
-        manifest: Says where the rungs are; where a pruner of Optuna decides after every epoch, the
-            one at which it stopped the trial counts.
-    """
-    pruning = manifest.get("prune")
-    if not pruning or result.outcome is not Outcome.PRUNED or not result.reports:
-        return {}
-    names = list(manifest["objectives"])
-    at = frozenset(pruning.get("at") or [result.reports[-1].epoch])
-    found = {
-        report.epoch: [float(report.metrics.get(name, math.nan)) for name in names]
-        for report in result.reports
-        if report.epoch in at
-    }
-    return {epoch: values for epoch, values in found.items() if all(map(math.isfinite, values))}
-
-
-def objective_values(result: TrialResult, objectives: Iterable[str]) -> list[float] | None:
-    """The objectives of a completed trial, which alone has any."""
-    if result.outcome is not Outcome.COMPLETE:
-        return None
-    return [result.metrics[name] for name in objectives]
-
-
-def constraints_of(result: TrialResult, aims: Aims) -> dict[str, float]:
-    """What Optuna takes for the constraints of a completed trial, which alone has any."""
-    return aims.violations(result.metrics) if result.outcome is Outcome.COMPLETE else {}
-
-
-def last_of(result: TrialResult, objectives: Iterable[str]) -> float | None:
-    """The last finite value of the only objective of a trial that was stopped.
-
-    Optuna knows such values for single objectives alone.
-    """
-    names = list(objectives)
-    if STATES[result.outcome] is not TrialState.PRUNED or len(names) != 1:
-        return None
-    value = result.metrics.get(names[0])
-    return value if value is not None and math.isfinite(value) else None
-
-
-def lesson_of(
-    result: TrialResult, manifest: Mapping[str, Any], aims: Aims, *, stale: bool = False
-) -> dict[str, Any]:
-    """What the sampler is told of a trial, by the names of `Sampler.learn`.
-
-    Args:
-        result: How it ended.
-        manifest: What is swept.
-        aims: What the sweep aims at besides; a trial that was stopped counts by what it had
-            reached.
-        stale: Whether the sweep was changed since: what could not be trained perhaps can be now.
-    """
-    names = list(manifest["objectives"])
-    failure = result.failure
-    again = result.outcome is Outcome.DIVERGED or (failure is not None and not failure.transient)
-    missed = constraints_of(result, aims)
-    if result.outcome is Outcome.PRUNED:
-        missed = aims.violations(result.metrics)
-    return {
-        "state": STATES[result.outcome],
-        "values": objective_values(result, names),
-        "last": last_of(result, names),
-        "rungs": rung_values(result, manifest) or None,
-        "constraints": list(missed.values()) or None,
-        "barren": again and not stale,
-    }

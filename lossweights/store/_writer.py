@@ -15,9 +15,10 @@ from lossweights.results.folder import Asked, Finished, write_results
 from lossweights.search.aims import Aims
 from lossweights.search.space import Space
 from lossweights.store._spool import Spool
-from lossweights.store._study import (
-    Study,
+from lossweights.store._study import Study
+from lossweights.store._told import (
     constraints_of,
+    end_notes,
     last_of,
     objective_values,
     rung_values,
@@ -114,4 +115,7 @@ class Writer:
         values, last = objective_values(result, names), last_of(result, names)
         rungs = rung_values(result, self._manifest)
         constraints = constraints_of(result, self.aims)
-        self._study.end(finished.asked.number, result.outcome, values, last, rungs, constraints)
+        notes = end_notes(result)
+        self._study.end(
+            finished.asked.number, result.outcome, values, last, rungs, constraints, notes
+        )

@@ -20,6 +20,7 @@ _RUN = (
     *("script", "module", "root", "created", "shown", "trials", "tracking", "accepted", "choice"),
     "raced",  # what follows from it is compared
     "confirm",
+    "made",
 )
 _FREE = (*_RUN, "baseline")
 _SETTINGS = "keras"
@@ -53,6 +54,7 @@ def make_manifest(
     warm: Mapping[str, Any] | None = None,
     sampler: str = BEFORE,
     min_effect: float = MIN_EFFECT,
+    made: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the numbers of a sweep, as plain JSON values.
 
@@ -79,6 +81,7 @@ def make_manifest(
         warm: Name of an earlier sweep, and the parameter values of its that are tried first.
         sampler: What samples, as `describe_sampler` names it.
         min_effect: The least gain that counts; a field if it is not the usual one.
+        made: By whom it was launched, and of what; the tracker shows it.
     """
     return {
         "format": FORMAT,
@@ -88,6 +91,7 @@ def make_manifest(
         "script": script,
         **({} if module is None else {"module": module}),
         "root": root,
+        **({} if made is None else {"made": dict(made)}),
         "shown": {key: str(value) for key, value in shown.items()},
         "trials": trials,
         "tracking": tracking,

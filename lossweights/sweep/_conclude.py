@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from lossweights.results.result import SweepResult
 from lossweights.results.weights import model_path
 from lossweights.results.winner import WinnerRecord, write_winner
 from lossweights.search.importance import importances
+from lossweights.sweep._exhibits import write_figures, write_model, write_tables
 from lossweights.sweep._winner import Winner, train_winner
 from lossweights.tracking import Ending
 from lossweights.training import Trainers, TrainingSetup
@@ -30,7 +32,9 @@ log = logging.getLogger("lossweights")
 T = TypeVar("T")
 
 
-def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Data) -> Ending:
+def conclude_sweep(
+    result: SweepResult, root: Path, trainers: Trainers, data: Data, *, recorded: bool = False
+) -> Ending:
     """Write all that a sweep leaves when its trials have ended.
 
     Weight sets come first. Whatever fails costs that conclusion alone: it is named in the log and
@@ -41,6 +45,7 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
         root: Folder of the sweeps.
         trainers: Train the winner once more.
         data: The data.
+        recorded: Whether MLflow gets it.
 
     Raises:
         StoreError, OSError: The disk takes no more.
@@ -61,16 +66,19 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
         or []
     )
     winner = drawing.draw("winner", lambda: _train_best(result, root, trainers, data))
-    metrics: dict[str, float] = {}
-    remark = ""
+    model, remark = None, ""
     if winner is not None:
         files += [winner.path] if winner.path else []
-        remark = winner.remark
+        model, remark = winner.model, winner.remark
     if remark:
         log.warning("%s", remark)
-    if result.has_best:
-        best = drawing.draw("pick", lambda: result.best(result.first_pick).metrics) or {}
-        metrics.update({f"best/{name}": value for name, value in best.items()})
+    saved_model = None
+    if recorded:
+        files += drawing.draw("tables", lambda: [write_tables(result, folder)]) or []
+        files += drawing.draw("figures", lambda: [write_figures(result, folder)]) or []
+        if model is not None:
+            saved_model = drawing.draw("model", lambda: write_model(model, data, result, folder))
+    metrics = drawing.draw("pick", lambda: _best_metrics(result)) or {}
     if result.proof.failed:
         drawing.failed["confirmation"] = result.proof.failed
     sentence = drawing.draw("sentence", lambda: result.sentence) or ""
@@ -81,8 +89,31 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
         note=drawing.added_to(note, result.name, root),
         artifacts=files,
         metrics=metrics,
-        tags={"lossweights.verdict": verdict.sentence, "lossweights.sentence": sentence},
+        tags={
+            "lossweights.verdict": verdict.sentence,
+            "lossweights.sentence": sentence,
+            "lossweights.trainer": _trainers(result),
+        },
+        model=saved_model,
     )
+
+
+def _best_metrics(result: SweepResult) -> dict[str, float]:
+    """What each pick measured, ``best/<pick>/<metric>``; ``best/<metric>`` for the promoted one."""
+    if not result.has_best:
+        return {}
+    found = {f"best/{name}": v for name, v in result.best(result.first_pick).metrics.items()}
+    for pick in result.standard_picks:
+        plain = re.sub(r"[^\w.\- ]", "-", pick)  # of a key MLflow takes little else
+        metrics = result.best(pick).metrics
+        found.update({f"best/{plain}/{name}": value for name, value in metrics.items()})
+    return found
+
+
+def _trainers(result: SweepResult) -> str:
+    """What trained the trials, which is no column of theirs: it is the same for nearly all."""
+    used = [finished.result.trainer for finished in result.finished.values()]
+    return ", ".join(dict.fromkeys(filter(None, used)))
 
 
 class _Drawing:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lossweights.base.errors import StoreError
 from lossweights.base.notebook import tell
+from lossweights.base.provenance import commit_of, user_name
 from lossweights.results.constants import write_constants
 from lossweights.results.folder import read_manifest
 from lossweights.search.rungs import Pruning
@@ -92,11 +93,27 @@ def open_store(
         warm=warm,
         sampler=describe_sampler(sampler),
         min_effect=sweep.min_effect,
+        made=_made(options.script, prepared),
     )
     store = _held(sweep, sampler, manifest, old, options)
     if prepared.constants:
         write_constants(store.folder, prepared.constants)
     return store
+
+
+def _made(script: Path | None, prepared: Prepared) -> dict[str, str]:
+    """By whom a sweep is launched, of which commit its script is, and how many rows its data have.
+
+    MLflow shows it.
+    """
+    commit, is_committed = (None, True) if script is None else commit_of(script)
+    found = {
+        "user": user_name(),
+        "commit": commit,
+        "uncommitted": None if commit is None or is_committed else "the script",
+        "rows": prepared.rows or None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _sampler_of(sweep: Declaration, old: Mapping[str, Any] | None) -> SamplerLike:
@@ -147,6 +164,7 @@ def _kept(old: Mapping[str, Any], new: Mapping[str, Any], options: RunOptions) -
         "tracking": (old if options.tracking is False else new).get("tracking"),
         **({} if confirm is None else {"confirm": confirm}),
         **{key: launched.get(key) for key in ("script", "root", "module")},
+        **({"made": launched["made"]} if "made" in launched else {}),
     }
 
 

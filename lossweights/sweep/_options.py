@@ -40,6 +40,7 @@ class RunOptions:
     only_confirm: bool = False
     warm_start: str | None = None
     max_retries: int = 1
+    register: bool = False
     quiet: bool = False
     script: Path | None = None
 

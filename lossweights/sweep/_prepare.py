@@ -47,9 +47,9 @@ class PreparedSweep(Prepared):
         """The trainer of that name, for so many members at once."""
         return self.trainers.make(name, members)
 
-    def conclude(self, result: SweepResult, root: Path) -> Ending:
+    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
         """Write verdict, weight sets and report, and train the winner."""
-        return conclude_sweep(result, root, self.trainers, self.data)
+        return conclude_sweep(result, root, self.trainers, self.data, recorded=recorded)
 
 
 def prepare_sweep(
@@ -100,6 +100,7 @@ def prepare_sweep(
         constants=constants,
         shown=shown,
         settings=description["keras"],
+        rows=data.rows,
         notes=(note,) if note else (),
         data=data,
         trainers=Trainers(problem, data, seeds, description),

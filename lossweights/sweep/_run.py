@@ -20,7 +20,7 @@ from lossweights.results.folder import read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
 from lossweights.search.rungs import Pruning
 from lossweights.search.stagnation import Stagnation
-from lossweights.store import Store
+from lossweights.store import Store, note_drivers
 from lossweights.sweep._choose import Crew
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
@@ -81,7 +81,9 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
             # 7. Conclusions are drawn: verdict, weight sets, report, winner.
             with _disk_errors_named(store):
                 result = SweepResult.read(name, options.root)
-                telemetry.end(prepared.conclude(result, options.root))
+                recorded = telemetry.tracker is not None
+                telemetry.end(prepared.conclude(result, options.root, recorded=recorded))
+            _note_drivers(store, result)
     # 8. What there is, is returned.
     result = SweepResult.read(name, options.root)
     refuse_nothing(result, options)
@@ -166,6 +168,15 @@ def refuse_nothing(result: SweepResult, options: RunOptions) -> None:
         f"{stopped}. {change}. `{report}` shows what there is. After the change go on with "
         f"`{go_on}`; with another range, start another sweep."
     )
+
+
+def _note_drivers(store: Store, result: SweepResult) -> None:
+    """Have the study show which term drove each trial, if nobody holds it for too long."""
+    drivers = {number: verdict.driver for number, verdict in result.verdicts.items()}
+    try:
+        note_drivers(store.folder / "study.db", drivers)
+    except StoreError as error:
+        log.warning("%s", error)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from lossweights.results.status import StatusBoard
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
 from lossweights.sweep._options import RunOptions
-from lossweights.tracking import STOPPED, Ending, Tracker
+from lossweights.tracking import STOPPED, About, Ending, Tracker
 
 log = logging.getLogger("lossweights")
 
@@ -36,6 +36,7 @@ class Telemetry:
 
     def __init__(self, store: Store, options: RunOptions) -> None:
         self._store, self._trials, self._quiet = store, options.trials, options.quiet
+        self._register = options.register
         self._board = StatusBoard(store.folder, options.trials)
         self.progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
         self.tracker = _tracker(store, options)
@@ -144,7 +145,8 @@ class Telemetry:
         ending = self._ending
         if isinstance(error, Exception):
             ending = Ending("FAILED", f"{type(error).__name__}: {error}")
-        ending = replace(ending, tags={**ending.tags, **_accepted_tag(self._store)})
+        tags = {**ending.tags, **_accepted_tag(self._store)}
+        ending = replace(ending, tags=tags, register=self._register)
         with suppress(StoreError):  # of a full disk there is worse to tell
             ending.save(self._store.folder)
         if self.tracker is not None:
@@ -156,8 +158,8 @@ def _tracker(store: Store, options: RunOptions) -> Tracker | None:
     if options.tracking is False:
         return None
     uri = options.tracking if isinstance(options.tracking, str) else None
-    created, baseline = str(store.manifest["created"]), store.manifest.get("baseline")
-    return Tracker(options.root, store.name, created, uri, baseline)
+    created, about = str(store.manifest["created"]), About.of_manifest(store.manifest)
+    return Tracker(options.root, store.name, created, uri, about)
 
 
 def _accepted_tag(store: Store) -> dict[str, str]:

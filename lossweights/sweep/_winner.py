@@ -32,11 +32,13 @@ class Winner:
         val: Metrics of that model on the validation data.
         remark: What whoever uses it must know: that its numbers are not those of its trial, or that
             it could not be saved whole; empty if nothing.
+        model: The model, if it is saved whole.
     """
 
     path: Path | None
     val: Mapping[str, float]
     remark: str = ""
+    model: keras.Model | None = None
 
 
 def train_winner(
@@ -78,7 +80,7 @@ def train_winner(
             f"has {', '.join(shown)}, since something in the training is not the same each time, "
             f"such as random numbers without a seed, or was changed meanwhile. {remark}"
         ).rstrip()
-    return Winner(saved, kept.val, remark)
+    return Winner(saved, kept.val, remark, kept.model if saved == path else None)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class AbstractSweep(Declaration):
         prune: bool = False,
         baselines: str | None = None,
         confirm: int | None = None,
+        register: bool = False,
         quiet: bool = False,
         script: str | Path | None = None,
     ) -> SweepResult:
@@ -107,6 +108,9 @@ class AbstractSweep(Declaration):
                 or 3, if that takes at most a half of the time that the trials trained, and else
                 none; a resumed sweep keeps what was said. Once confirmed, it is so until picks or
                 baselines are others.
+            register: Register the winner under the sweep's name on the MLflow server that the sweep
+                is recorded at. In the store below the root, and in a database of one's own, it is
+                registered anyway.
             quiet: Show no progress.
             script: Path of the launching script, kept so that `lossweights resume` finds it.
 
@@ -145,6 +149,7 @@ class AbstractSweep(Declaration):
             prune=prune,
             baselines=baselines,
             confirm=confirm,
+            register=register,
             quiet=quiet,
             script=None if script is None else Path(script),
         )

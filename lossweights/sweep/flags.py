@@ -94,6 +94,12 @@ class Flags:
     no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not record to MLflow.")] = (
         False
     )
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register", help="Register the winner on an MLflow server, too; below the root it is."
+        ),
+    ] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False
 
     def options(self, trials: int, script: Path) -> RunOptions:
@@ -122,6 +128,7 @@ class Flags:
             prune=self.prune,
             baselines=self.baselines,
             confirm=self.confirm,
+            register=self.register,
             quiet=self.quiet,
             script=script,
         )

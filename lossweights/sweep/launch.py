@@ -102,7 +102,7 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path, *, confirm: bo
 
 def _go_on(verb: str, name: str, flags: Flags) -> str:
     """The command that goes on as it was being run; how many trials, the manifest knows."""
-    kept = ("trainer", "workers", "trial_timeout", "max_retries", "no_tracking")
+    kept = ("trainer", "workers", "trial_timeout", "max_retries", "no_tracking", "register")
     return command(verb, name, flags.root, **flags.unusual(kept))
 
 

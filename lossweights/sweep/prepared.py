@@ -32,6 +32,7 @@ class Prepared(ABC):
         shown: What the tracker shows of the sweep.
         settings: What this process is set to, and a worker has to be before it loads the data; as
             plain JSON values.
+        rows: How many rows each part of the data has, in words; empty where nobody knows.
         notes: Sentences that whoever runs it should read, such as a dimension that does nothing.
     """
 
@@ -41,6 +42,7 @@ class Prepared(ABC):
     constants: Constants = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rows: str = ""
     notes: Sequence[str] = ()
 
     @property
@@ -62,12 +64,13 @@ class Prepared(ABC):
         """
 
     @abstractmethod
-    def conclude(self, result: SweepResult, root: Path) -> Ending:
+    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
         """What to do once all trials have ended.
 
         Args:
             result: The result, with all trials.
             root: Folder of the sweeps.
+            recorded: Whether MLflow gets it: pictures, tables and a model that nobody else reads.
 
         Returns:
             How the sweep's run in MLflow ends.

@@ -208,7 +208,7 @@ class _PreparedFake(Prepared):
         """The one trainer that there is."""
         return self.trainer
 
-    def conclude(self, result: SweepResult, root: Path) -> Ending:
+    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
         """Save the picks."""
         picks = result.save_picks(root)
         status = "FINISHED" if result.has_best else "FAILED"

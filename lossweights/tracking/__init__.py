@@ -1,7 +1,8 @@
 """Tracking: a sweep's record in MLflow, kept by a thread that nobody waits for.
 
-`Tracker` records while a sweep runs, `Ending` says how it ended, `STOPPED` that it was stopped, and
-`sync_sweep` records afterwards what could not be recorded. `place_of_new` and `place_of_resumed`
+`Tracker` records while a sweep runs, `About` says what the sweep is, `Ending` how it ended, and
+`STOPPED` that it was stopped; `sync_sweep` records afterwards what could not be recorded.
+`save_model` saves the winner as MLflow saves models. `place_of_new` and `place_of_resumed`
 say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
 removed. `find_page` gives the `Page` that MLflow's UI has of a sweep. `settle_moved` has MLflow
 find the artifacts of a root that was moved. `without_password` is an address as it may be shown,
@@ -9,8 +10,10 @@ find the artifacts of a root that was moved. `without_password` is an address as
 promise stands in `lossweights.foreign`.
 """
 
+from lossweights.tracking._about import About
 from lossweights.tracking._address import without_password
 from lossweights.tracking._ending import STOPPED, Ending
+from lossweights.tracking._models import save_model
 from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._pages import Page, find_page
 from lossweights.tracking._place import Place, place_of_new, place_of_resumed, with_password
@@ -20,6 +23,7 @@ from lossweights.tracking._tracker import Tracker
 
 __all__ = [
     "STOPPED",
+    "About",
     "Ending",
     "Page",
     "Place",
@@ -29,6 +33,7 @@ __all__ = [
     "find_record",
     "place_of_new",
     "place_of_resumed",
+    "save_model",
     "settle_moved",
     "sync_sweep",
     "with_password",

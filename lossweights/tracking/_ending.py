@@ -21,9 +21,11 @@ class Ending:
     Attributes:
         status: MLflow's word for it: ``"FINISHED"``, ``"FAILED"`` or ``"KILLED"``.
         note: A sentence for people.
-        artifacts: Files that go with it.
+        artifacts: Files that go with it, and folders of files.
         metrics: Numbers that go with it.
         tags: Tags that go with it.
+        model: Folder with the winner as MLflow saves models, or ``None``.
+        register: Whether it is registered on a server, too.
     """
 
     status: str
@@ -31,6 +33,8 @@ class Ending:
     artifacts: Sequence[Path] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    model: Path | None = None
+    register: bool = False
 
     def save(self, folder: Path) -> None:
         """Keep it in a sweep folder.
@@ -40,6 +44,7 @@ class Ending:
         """
         value = asdict(self)
         value["artifacts"] = [_from(_root(folder), path) for path in self.artifacts]
+        value["model"] = None if self.model is None else _from(_root(folder), self.model)
         value["metrics"] = {k: v for k, v in self.metrics.items() if loggable(v)}
         write_atomic(folder / "ending.json", dump_json(value))
 
@@ -53,12 +58,15 @@ class Ending:
         path = folder / "ending.json"
         try:
             value = parse_json(path.read_bytes())
+            model = value.get("model")  # earlier versions logged none
             return cls(
                 status=str(value["status"]),
                 note=str(value["note"]),
                 artifacts=[_root(folder) / each for each in value["artifacts"]],
                 metrics={str(k): float(v) for k, v in value["metrics"].items()},
                 tags={str(k): str(v) for k, v in value["tags"].items()},
+                model=None if model is None else _root(folder) / str(model),
+                register=value.get("register") is True,
             )
         except FileNotFoundError:
             return cls("KILLED", STOPPED)

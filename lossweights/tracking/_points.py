@@ -1,43 +1,51 @@
-"""What is recorded of a trial: params, tags, and points of charts, as plain values.
+"""What is recorded of a training: params, tags, and points of charts, as plain values.
 
-Metrics of a child run, with the epoch as step (0 is before training):
+MLflow's UI sorts groups of charts, and columns, by their names, and puts last what is in no group.
+So a number says where a group stands. Metrics of a child run, with the epoch as step (0 is before
+training):
 
-    magnitude_train/<term>, magnitude_val/<term>   unweighted means
-    weighted_train/<term>, weighted_val/<term>     times the effective weight
-    share_train/<term>, share_val/<term>           part of the weighted total
-    <metric>                                       weight-independent, on validation data
-    weight/<term>                                  with adaptive weighting, what multiplied the term
-                                                   in the epoch that ended
+    1 objectives/<metric>        what is searched for, on validation data
+    2 magnitude train/<term>     unweighted means on training data
+    2 magnitude val/<term>       the same on validation data
+    3 weighted/<term>            on training data, times the effective weight
+    4 share/<term>               part of the weighted total on training data
+    5 decrease/<term>            part in the decrease of the weighted loss so far; the last one is
+                                 the decrease share of the run
+    6 weight/<term>              with adaptive weighting, what multiplied the term in the epoch that
+                                 ended
+    7 metrics/<metric>           the other metrics, on validation data
 
 where gradients were measured, every few epochs (see `lossweights.dominance.gram`):
 
-    gradnorm/<term>, gradshare/<term>              length of the unweighted gradient; part of the
-                                                   weighted lengths
-    contribution/<term>                            part in the first-order decrease
-    cosine/<term>/<term>                           angle between the gradients of two terms
+    8 contribution/<term>        part in the first-order decrease
+    8 cosine/<term> and <term>   angle between the gradients of two terms
+    8 gradnorm/<term>            length of the unweighted gradient
+    8 gradshare/<term>           part of the weighted lengths
 
-and once, at the last epoch (see `lossweights.dominance.judge`):
+What is one number at the end is no chart but a tag, the first of them JSON:
 
-    decrease/<term>, late/<term>                   decrease share of the whole run, and of the
-                                                   second half of the decrease
-    baseline/<term>                                decrease share from the mean of the targets on
-    conflict, calibration                          0 to 1
-    stderr/<metric>                                over the seeds, if there are several
-    test/<metric>                                  on test data, in confirmations alone
+    lossweights.judged           late, baseline: by term the decrease share in the second half of
+                                 the decrease, and from the mean of the targets on; conflict and
+                                 calibration, 0 to 1
+    stderr/<metric>              over the seeds, if there are several
+    test/<metric>                on test data, in confirmations alone
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lossweights.dominance import gram
-from lossweights.dominance.shares import shares
+from lossweights.dominance.judge import MINIMUM_DECREASE
+from lossweights.dominance.shares import as_fractions, decreases, shares
 from lossweights.dominance.verdict import Verdict
 from lossweights.records import EpochReport, Failure, TrialResult
+from lossweights.tracking._about import About
 from lossweights.tracking._subject import Ended
 
 LARGEST = 1e300  # MLflow clips infinities to 1.8e308, which wrecks every chart
@@ -53,47 +61,76 @@ class Point(NamedTuple):
     time: int
 
 
-def report_points(weights: Mapping[str, float], report: EpochReport, time: int) -> Iterator[Point]:
-    """The points of one epoch, without what is not finite."""
-    parts = report.parts(weights)
-    names, factors = list(parts), list(parts.values())
-    for split, magnitudes in (("train", report.train), ("val", report.val)):
-        values = [magnitudes[name] for name in names]
-        with np.errstate(all="ignore"):  # of a term that diverged: such points are left out
-            fractions = shares(factors, values)
-        for name, value, weight, share in zip(names, values, factors, fractions, strict=True):
-            yield from _point(f"magnitude_{split}/{name}", value, report, time)
-            yield from _point(f"weighted_{split}/{name}", weight * value, report, time)
-            yield from _point(f"share_{split}/{name}", float(share), report, time)
-    for name, value in report.metrics.items():
-        yield from _point(name, value, report, time)
-    for name, weight in (report.weights or {}).items():
-        yield from _point(f"weight/{name}", weight, report, time)
-    matrix = report.gram_matrix(names)
-    if matrix is not None:
-        for key, value in gram.gram_metrics(parts, matrix).items():
-            yield from _point(key, value, report, time)
-    if report.calibration is not None:
-        yield from _point("calibration", report.calibration, report, time)
+def report_points(
+    weights: Mapping[str, float],
+    reports: Sequence[EpochReport],
+    times: Sequence[int],
+    objectives: Collection[str] = (),
+) -> Iterator[Point]:
+    """The points of some epochs of a training, without what is not finite.
+
+    Args:
+        weights: Effective weight of each term, where a report says nothing of it.
+        reports: The epochs.
+        times: When each was, in milliseconds since 1970.
+        objectives: Which of the metrics are searched for.
+    """
+    parts = [report.parts(weights) for report in reports]
+    names = list(parts[0]) if parts else []
+    train, val, in_force = (
+        np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+        for rows in ([r.train for r in reports], [r.val for r in reports], parts)
+    )
+    with np.errstate(all="ignore"):  # of a term that diverged: such points are left out
+        tables = {
+            "2 magnitude train": train,
+            "2 magnitude val": val,
+            "3 weighted": in_force * train,
+            "4 share": shares(in_force, train),
+        }
+    for group, table in tables.items():
+        for name, column in zip(names, table.T.tolist(), strict=True):
+            for value, report, time in zip(column, reports, times, strict=True):
+                yield from _point(f"{group}/{name}", value, report, time)
+    for report, factors, time in zip(reports, parts, times, strict=True):
+        for name, value in report.metrics.items():
+            group = "1 objectives" if name in objectives else "7 metrics"
+            yield from _point(f"{group}/{name}", value, report, time)
+        for name, weight in (report.weights or {}).items():
+            yield from _point(f"6 weight/{name}", weight, report, time)
+        matrix = report.gram_matrix(names)
+        if matrix is not None:
+            for key, value in gram.gram_metrics(factors, matrix).items():
+                group, _, of = key.partition("/")
+                yield from _point(f"8 {group}/{of.replace('/', ' and ')}", value, report, time)
 
 
 def result_points(
-    result: TrialResult, verdict: Verdict | None, times: tuple[int, ...]
+    result: TrialResult,
+    verdict: Verdict | None,
+    times: tuple[int, ...],
+    objectives: Collection[str] = (),
 ) -> list[Point]:
     """Every point of a training that has ended; ``times`` has one for each report."""
-    points = [
-        point
-        for report, time in zip(result.reports, times, strict=True)
-        for point in report_points(result.weights, report, time)
-    ]
-    if verdict is not None and result.reports:
-        for key, value in _judged(verdict).items():
-            points.extend(_point(key, value, result.reports[-1], times[-1]))
-    for name, value in result.standard_errors.items():
-        points.extend(_point(f"stderr/{name}", value, result.reports[-1], times[-1]))
-    for name, value in result.test.items():
-        points.extend(_point(f"test/{name}", value, result.reports[-1], times[-1]))
+    points = list(report_points(result.weights, result.reports, times, objectives))
+    if verdict is not None and verdict.decrease and result.reports:
+        points.extend(_decrease(result, verdict, times))
     return points
+
+
+def _decrease(result: TrialResult, verdict: Verdict, times: tuple[int, ...]) -> Iterator[Point]:
+    """Decrease shares so far, once there is a decrease to speak of; at last those of the run."""
+    names, rows = list(result.parts), result.magnitudes("train")
+    in_force = np.stack(list(result.in_force().values()), axis=1)
+    with np.errstate(all="ignore"):  # a report in between may hold what is not finite
+        fallen = np.cumsum(decreases(in_force, rows), axis=0)
+        least = MINIMUM_DECREASE * float(np.abs(rows[0]) @ in_force[0])
+    for so_far, report, time in zip(fallen[:-1], result.reports[1:], times[1:], strict=False):
+        if so_far.sum() > least:
+            for name, share in zip(names, as_fractions(so_far).tolist(), strict=True):
+                yield from _point(f"5 decrease/{name}", share, report, time)
+    for name, share in verdict.decrease.items():
+        yield from _point(f"5 decrease/{name}", share, result.reports[-1], times[-1])
 
 
 def latest(points: Sequence[Point]) -> list[Point]:
@@ -106,17 +143,6 @@ def latest(points: Sequence[Point]) -> list[Point]:
     return list(found.values())
 
 
-def _judged(verdict: Verdict) -> dict[str, float]:
-    """The numbers of a verdict by the names under which they are logged."""
-    tables = {
-        "decrease": verdict.decrease,
-        "late": verdict.late,
-        "baseline": verdict.baseline or {},
-    }
-    found = {f"{key}/{name}": v for key, table in tables.items() for name, v in table.items()}
-    return {**found, "conflict": verdict.conflict}
-
-
 def _point(key: str, value: float, report: EpochReport, time: int) -> Iterator[Point]:
     if loggable(value):
         yield Point(key, float(value), report.epoch, time)
@@ -127,29 +153,54 @@ def loggable(value: float) -> bool:
     return math.isfinite(value) and abs(value) < LARGEST
 
 
-def params_of(ended: Ended) -> dict[str, Any]:
-    """What was trained, and with what."""
-    result = ended.result
+def params_of(ended: Ended, about: About) -> dict[str, Any]:
+    """What was trained, as far as it is not the same in every run; the parent has the rest."""
+    subject, result = ended.subject, ended.result
+    fixed = about.fixed if subject.is_trial else ()
     return {
-        **{f"weight/{name}": weight for name, weight in result.weights.items()},
-        **ended.subject.params,
-        "seed": result.seed,
-        **({"seeds": len(result.replicas)} if result.replicas else {}),
-        "trainer": result.trainer,
+        **{f"weight/{name}": w for name, w in result.weights.items() if name not in fixed},
+        **subject.params,
+        **({} if subject.is_trial else {"seed": result.seed}),
     }
 
 
 def end_tags(result: TrialResult, verdict: Verdict | None) -> dict[str, str]:
     """What is known of a training when it has ended."""
-    told = {} if verdict is None else {"lossweights.verdict": verdict.sentence}
+    judged = {}
+    if verdict is not None:
+        judged["lossweights.verdict"] = verdict.sentence
+        judged["lossweights.judged"] = _judged(result, verdict)
     failure = {} if result.failure is None else {"lossweights.failure": result.failure.name}
+    numbers = {
+        **{f"stderr/{name}": value for name, value in result.standard_errors.items()},
+        **{f"test/{name}": value for name, value in result.test.items()},
+    }
     return {
         "lossweights.state": result.outcome.name,
         "lossweights.dominant": _dominant(verdict),
         "mlflow.note.content": verdict.paragraph if verdict else _note(result),
-        **told,
+        **judged,
         **failure,
+        **{key: repr(float(value)) for key, value in numbers.items() if math.isfinite(value)},
     }
+
+
+def _judged(result: TrialResult, verdict: Verdict) -> str:
+    """The numbers of a verdict that no chart shows, as JSON of at most `MAX_NOTE` characters."""
+    calibration = result.reports[-1].calibration if result.reports else None
+    tables = {
+        "conflict": {"": verdict.conflict},
+        "calibration": {} if calibration is None else {"": calibration},
+        "late": verdict.late,
+        "baseline": verdict.baseline or {},
+    }
+    kept: dict[str, Any] = {}
+    for key, table in tables.items():
+        finite = {name: float(f"{v:.6g}") for name, v in table.items() if math.isfinite(v)}
+        entry = {key: finite.get("", finite)} if finite else {}
+        if len(json.dumps({**kept, **entry})) <= MAX_NOTE:  # more of terms by the hundred
+            kept.update(entry)
+    return json.dumps(kept)
 
 
 def _note(result: TrialResult) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from lossweights.base.errors import StoreError, TrackingError
 from lossweights.base.files import inside
 from lossweights.results.folder import tracking_uri
 from lossweights.tracking._address import is_database, without_password
+from lossweights.tracking._models import forget_name, models_of, remove_models
 from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._settings import mlflow_settings, quiet_loggers
 from lossweights.tracking._sqlite import erase_runs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
 
 PAGE = 1000  # runs, at most, that MLflow gives at once
+MODELS = "models"  # MLflow's folder for logged models in that of an experiment
 IDS = 50  # run ids in one search for versions of models
 
 
@@ -60,7 +62,7 @@ class Record:
             client = self._client()
             for experiment in self._experiments(client):
                 runs = list(_runs_in(client, experiment.experiment_id))
-                ours = [run for run in runs if self._is_ours(run)]
+                ours = self._ours_of(runs)
                 self.runs += sum(run.info.lifecycle_stage == "active" for run in ours)
                 ids = [run.info.run_id for run in ours]
                 if ids:
@@ -98,6 +100,8 @@ class Record:
             client = self._client()
             for version in self._versions:
                 client.delete_model_version(version.name, version.version)
+            if self._versions:
+                forget_name(client, self._sweep)
             for found in self._found:
                 self._remove(client, found)
 
@@ -106,6 +110,7 @@ class Record:
         was_deleted = found.experiment.lifecycle_stage == "deleted"
         if was_deleted:
             client.restore_experiment(number)  # MLflow renames no other
+        remove_models(client, number, frozenset(found.ours))
         if found.shared:
             for run in found.ours:
                 client.delete_run(run)
@@ -120,9 +125,11 @@ class Record:
     def _remove_artifacts(self) -> None:
         folder = inside(self._root, "artifacts", self._sweep)
         try:
-            for run in (run for found in self._found for run in found.ours):
-                if (folder / run).exists():
-                    shutil.rmtree(folder / run)
+            for part in self._parts_of_artifacts():
+                if (folder / part).exists():
+                    shutil.rmtree(folder / part)
+            with suppress(OSError):  # others' models are in it, or it is not there
+                (folder / MODELS).rmdir()
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         except OSError as error:
@@ -131,6 +138,15 @@ class Record:
                 f"All else of it is still here. Change their rights, then do it again."
             ) from error
 
+    def _parts_of_artifacts(self) -> list[str]:
+        """The folders of its runs and models below that of the experiment."""
+        models = [
+            f"{MODELS}/{model.model_id}"
+            for found in self._found
+            for model in models_of(self._client(), found.experiment.experiment_id, found.ours)
+        ]
+        return [*models, *self.ids]
+
     @property
     def _removed(self) -> str:
         return f"{self._sweep}-removed-"
@@ -138,7 +154,7 @@ class Record:
     def _client(self) -> MlflowClient:
         from mlflow import MlflowClient
 
-        return MlflowClient(tracking_uri=self._uri)
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def _experiments(self, client: MlflowClient) -> list[Experiment]:
         """That of the sweep, and what an earlier removal renamed before it was cut off."""
@@ -147,10 +163,19 @@ class Record:
         cut_off = [each for each in renamed if each.name == f"{self._removed}{each.experiment_id}"]
         return ([] if own is None else [own]) + cut_off
 
-    def _is_ours(self, run: Run) -> bool:
-        tags = run.data.tags
-        mine = (tags.get("lossweights.sweep"), tags.get("lossweights.started"))
-        return mine == (self._sweep, self._started)
+    def _ours_of(self, runs: Sequence[Run]) -> list[Run]:
+        """The parent runs of the sweep, and their children that it has made."""
+        mine = {"lossweights.sweep": self._sweep, "lossweights.started": self._started}
+        parents = {run.info.run_id for run in runs if mine.items() <= run.data.tags.items()}
+        return [
+            run
+            for run in runs
+            if run.info.run_id in parents
+            or (
+                run.data.tags.get("mlflow.parentRunId") in parents
+                and run.data.tags.get("lossweights.sweep") == self._sweep
+            )
+        ]
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:

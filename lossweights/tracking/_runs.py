@@ -17,21 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from lossweights.base.commands import program
 from lossweights.dominance.judge import judge_results
-from lossweights.foreign.mlflow_names import artifact_repository
-from lossweights.records import Outcome, as_text
+from lossweights.records import Outcome
 from lossweights.results.folder import tracking_uri
 from lossweights.results.locks import waited_for_lock
+from lossweights.tracking._about import About
 from lossweights.tracking._address import is_database, without_password
 from lossweights.tracking._ending import Ending
+from lossweights.tracking._finale import end_parent
+from lossweights.tracking._models import Models
 from lossweights.tracking._moved import settle_moved
-from lossweights.tracking._points import (
-    Point,
-    end_tags,
-    loggable,
-    params_of,
-    result_points,
-)
-from lossweights.tracking._settings import patient, quiet_loggers
+from lossweights.tracking._points import Point, end_tags, params_of, result_points
+from lossweights.tracking._settings import quiet_loggers
 from lossweights.tracking._sqlite import RunRecord, gather, hurried, write_runs
 from lossweights.tracking._subject import OUTING, TRIAL, Ended, Key, Subject
 
@@ -48,6 +44,8 @@ _STATUS = {
     Outcome.FAILED: "FAILED",
 }
 
+# Of the parent run: tells a sweep from an earlier one of its name. Children have their parent.
+STARTED = "lossweights.started"
 TRIALS_AT_ONCE = 16  # in a transaction
 
 
@@ -68,7 +66,7 @@ class Runs:
         sweep: Name of the sweep, which is also the name of the MLflow experiment.
         started: When the sweep was created; it tells the sweep from an earlier one of its name.
         uri: The tracking address.
-        baseline: Magnitude of each term for the mean of the targets, or ``None``.
+        about: What it is.
     """
 
     def __init__(
@@ -77,12 +75,12 @@ class Runs:
         sweep: str,
         started: str,
         uri: str,
-        baseline: Mapping[str, float] | None = None,
+        about: About,
     ) -> None:
         self.experiment_id: str | None = None
         self.parent_id: str | None = None
         self._root, self._sweep, self._started, self._uri = root, sweep, started, uri
-        self._baseline = baseline
+        self._about = about
         self._artifacts = ""  # where those of the experiment are
         self._runs: dict[Key, _Run] = {}
         self._opened: MlflowClient | None = None
@@ -101,15 +99,20 @@ class Runs:
             self.experiment_id = self._experiment()
         self.parent_id = self._find_runs()
         if self.parent_id is None:
-            tags = self._tags("sweep")
+            own = {STARTED: self._started, "lossweights.kind": "sweep"}
+            tags = {"lossweights.sweep": self._sweep, **own, **self._about.tags}
             run = self._client.create_run(self.experiment_id, run_name=self._sweep, tags=tags)
             self.parent_id = run.info.run_id
         else:
             self._client.update_run(self.parent_id, status="RUNNING")
-        known = self._client.get_run(self.parent_id).data.params  # which MLflow never changes
-        missing = {key: value for key, value in params.items() if key not in known}
+        there = self._client.get_run(self.parent_id)
+        known = there.data.params  # which MLflow never changes
+        wanted = {**params, **self._about.params}
+        missing = {key: value for key, value in wanted.items() if key not in known}
         if missing:
             self._client.log_batch(self.parent_id, params=_params(missing))
+        if self._about.data is not None and not there.inputs.dataset_inputs:
+            self._client.log_inputs(self.parent_id, [self._about.dataset(self._sweep)])
 
     def close(self) -> None:
         """Put back what opening changed in this process."""
@@ -124,7 +127,8 @@ class Runs:
             if moved:
                 log.warning(moved)
             self._closing.enter_context(hurried(self._file))
-        return MlflowClient(tracking_uri=self._uri)
+        # Whatever registry the user has set: nothing of a sweep goes there.
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     @property
     def _file(self) -> Path:
@@ -169,36 +173,41 @@ class Runs:
 
         A second run for the same was made when the server's answer got lost: it is deleted.
         """
-        condition = (
-            f"tags.`lossweights.sweep` = '{self._sweep}' "
-            f"and tags.`lossweights.started` = '{self._started}'"
+        self._runs = {}
+        parents = self._search(
+            f"tags.`lossweights.sweep` = '{self._sweep}' and tags.`{STARTED}` = '{self._started}'"
         )
         parent: str | None = None
+        for run in parents:
+            if _key(run.data.tags) is not None:  # earlier versions tagged children, too
+                continue
+            if parent is None:
+                parent = run.info.run_id
+            else:
+                self._client.delete_run(run.info.run_id)
+        if parent is None:
+            return None
+        for run in self._search(f"tags.`mlflow.parentRunId` = '{parent}'"):
+            info, key = run.info, _key(run.data.tags)
+            if key is None:  # somebody's own
+                continue
+            if key in self._runs:
+                self._client.delete_run(info.run_id)
+            else:
+                self._runs[key] = _Run(info.run_id, info.start_time, info.status != "RUNNING")
+        return parent
+
+    def _search(self, condition: str) -> Iterator[Any]:
+        """All runs of the experiment that satisfy a condition."""
         token: str | None = None
-        self._runs = {}
         while True:
             page = self._client.search_runs(
                 [self.experiment_id], condition, max_results=1000, page_token=token
             )
-            for run in page:
-                info, key = run.info, _key(run.data.tags)
-                if key is None and parent is None:
-                    parent = info.run_id
-                elif key is not None and key not in self._runs:
-                    written = info.status != "RUNNING"
-                    self._runs[key] = _Run(info.run_id, info.start_time, written)
-                else:
-                    self._client.delete_run(info.run_id)
+            yield from page
             token = page.token
             if not token:
-                return parent
-
-    def _tags(self, kind: str) -> dict[str, str]:
-        return {
-            "lossweights.sweep": self._sweep,
-            "lossweights.started": self._started,
-            "lossweights.kind": kind,
-        }
+                return
 
     def written(self, key: Key) -> bool:
         """Whether all of a training is recorded."""
@@ -236,7 +245,7 @@ class Runs:
     def _record(self, training: Ended, now: int) -> RunRecord:
         """All of the run of a training; its id is new if it has not begun."""
         subject, result = training.subject, training.result
-        verdict = judge_results({0: result}, self._baseline).get(0)
+        verdict = judge_results({0: result}, self._about.baseline).get(0)
         duration = int(1000 * result.seconds)
         run = self._runs.get(subject.key)
         if run is None:
@@ -253,9 +262,9 @@ class Runs:
             status=_STATUS[result.outcome],
             start=run.start,
             end=ended,
-            params={key: str(value) for key, value in params_of(training).items()},
+            params={key: str(value) for key, value in params_of(training, self._about).items()},
             tags={**self._begin_tags(subject), **end_tags(result, verdict)},
-            points=result_points(result, verdict, times),
+            points=result_points(result, verdict, times, self._about.objectives),
         )
 
     def _log(self, subject: Subject, record: RunRecord) -> RunRecord:
@@ -275,8 +284,12 @@ class Runs:
 
     def _begin_tags(self, subject: Subject) -> dict[str, str]:
         assert self.parent_id is not None, "open() comes first"
-        parent = {"mlflow.parentRunId": self.parent_id}
-        return {**self._tags(subject.kind), **subject.tags, **parent}
+        return {
+            "lossweights.sweep": self._sweep,
+            "lossweights.kind": subject.kind,
+            "mlflow.parentRunId": self.parent_id,
+            **subject.tags,
+        }
 
     def _run_of(self, subject: Subject, start: int, tags: Mapping[str, str]) -> _Run:
         """The run of a training; if there is none it is made, with these tags."""
@@ -289,27 +302,14 @@ class Runs:
 
     def end(self, ending: Ending) -> None:
         """End the parent run."""
-        for key, value in {**ending.tags, "mlflow.note.content": as_text(ending.note)}.items():
-            self._client.set_tag(self.parent_id, key, value)
-        for key, number in ending.metrics.items():
-            if loggable(number):
-                self._client.log_metric(self.parent_id, key, number)
-        try:
-            with patient():
-                self._log_files(ending.artifacts)
-        finally:  # a server that takes no files is to have no run that seems to go on for ever
-            self._client.set_terminated(self.parent_id, ending.status)
+        assert self.experiment_id is not None, "open() comes first"
+        assert self.parent_id is not None, "open() comes first"
+        models = Models(
+            self._client, self._uri, self._root, self._sweep, self.experiment_id, self.parent_id
+        )
+        end_parent(models, ending)
         if self._is_own_file:
             gather(self._file)
-
-    def _log_files(self, paths: Sequence[Path]) -> None:
-        """Log artifacts of the parent run."""
-        # Not through the client, which remembers where those of a run were: they may have moved.
-        address = self._client.get_run(self.parent_id).info.artifact_uri
-        store = artifact_repository(address, self._uri)
-        for path in paths:
-            if path.exists():  # or removed since, by somebody who did not want it
-                store.log_artifact(str(path))
 
 
 def _key(tags: Mapping[str, str]) -> Key | None:

@@ -20,6 +20,7 @@ from lossweights.foreign.mlflow_names import (
     EXPERIMENT_TABLES,
     RUN_ID,
     has_known_tables,
+    of_runs,
     tables_of_runs,
 )
 from lossweights.tracking._points import Point, latest
@@ -157,10 +158,11 @@ def erase_runs(path: Path, runs: Sequence[str], experiment_id: str | None) -> bo
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as database:
             database.execute("PRAGMA foreign_keys=ON")
             with database:
+                ours = [(run,) for run in runs]
+                for statement in of_runs(database):
+                    database.executemany(statement, ours)
                 for table in tables_of_runs(database):
-                    database.executemany(
-                        f"DELETE FROM {table} WHERE {RUN_ID} = ?", [(run,) for run in runs]
-                    )
+                    database.executemany(f"DELETE FROM {table} WHERE {RUN_ID} = ?", ours)
                 for table in EXPERIMENT_TABLES if experiment_id is not None else ():
                     database.execute(
                         f"DELETE FROM {table} WHERE {EXPERIMENT_ID} = ?", [experiment_id]

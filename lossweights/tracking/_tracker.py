@@ -22,12 +22,13 @@ from lossweights.base.commands import command, program
 from lossweights.records import EpochReport
 from lossweights.results.contest import Contestant, Outing
 from lossweights.results.folder import Asked, Finished, read_result, sweep_folder, tracking_uri
+from lossweights.tracking._about import About
 from lossweights.tracking._address import without_password
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._points import Point, report_points
 from lossweights.tracking._runs import Runs
 from lossweights.tracking._settings import mlflow_settings
-from lossweights.tracking._subject import Ended, Key, trial_subject
+from lossweights.tracking._subject import Ended, Key, Subject, trial_subject
 
 log = logging.getLogger("lossweights")
 
@@ -48,7 +49,7 @@ class Tracker:
         started: When the sweep was created, as its manifest has it. It tells the sweep from an
             earlier one of the same name, whose folder was removed and whose runs are still there.
         uri: Another tracking address, or ``None`` for the store below the root.
-        baseline: Magnitude of each term for the mean of the targets, or ``None``.
+        about: What it is, as its manifest has it.
     """
 
     def __init__(
@@ -57,17 +58,18 @@ class Tracker:
         sweep: str,
         started: str,
         uri: str | None = None,
-        baseline: Mapping[str, float] | None = None,
+        about: About | None = None,
     ) -> None:
         self.uri = uri or tracking_uri(root)
         self._sweep, self._folder = sweep, sweep_folder(root, sweep)
         self._root = root
-        self._runs = Runs(root, sweep, started, self.uri, baseline)
+        self._about = about or About()
+        self._runs = Runs(root, sweep, started, self.uri, self._about)
         self._params: dict[str, Any] = {}
         self._pending: deque[Key] = deque()
         self._held: dict[Key, Ended] = {}
         self._alone = 0  # how many trials are recorded one by one before several are at once again
-        self._live: deque[tuple[Asked, Point]] = deque(maxlen=MAX_POINTS)
+        self._live: deque[tuple[Subject, Point]] = deque(maxlen=MAX_POINTS)
         self._began: dict[int, int] = {}
         self._live_due = 0.0
         self._reached = False  # whether the store is open, and what it holds is known
@@ -128,7 +130,7 @@ class Tracker:
         number = finished.asked.number
         self._began.pop(number, None)
         if len(self._held) < MAX_HELD:
-            self._held[number] = Ended.of_trial(finished)
+            self._held[number] = Ended.of_trial(finished, self._about)
         self._pending.append(number)
         self._due.set()
 
@@ -145,7 +147,9 @@ class Tracker:
         """Record an epoch of a trial that is still training, if it trains for long."""
         began = self._began.setdefault(asked.number, time)
         if time - began >= 1000 * LIVE_AFTER_SECONDS:
-            self._live.extend((asked, point) for point in report_points(weights, report, time))
+            subject = trial_subject(asked, weights, self._about)
+            points = report_points(weights, [report], [time], self._about.objectives)
+            self._live.extend((subject, point) for point in points)
 
     def finish(self, ending: Ending) -> None:
         """Record what is waiting, then end the parent run; waits for it.
@@ -238,21 +242,21 @@ class Tracker:
         if held is not None:
             return held
         assert isinstance(key, int), "trainings beside the trials are held"
-        return Ended.of_trial(read_result(self._folder, key))
+        return Ended.of_trial(read_result(self._folder, key), self._about)
 
     def _write_live(self) -> None:
         if time.monotonic() < self._live_due:
             return
         self._live_due = time.monotonic() + LIVE_SECONDS
         waiting, self._live = self._live, deque(maxlen=MAX_POINTS)
-        points: dict[int, list[Point]] = {}
-        asked = {}
-        for trial, point in waiting:
-            asked[trial.number] = trial
-            points.setdefault(trial.number, []).append(point)
+        subjects: dict[Key, Subject] = {}
+        points: dict[Key, list[Point]] = {}
+        for subject, point in waiting:
+            subjects[subject.key] = subject
+            points.setdefault(subject.key, []).append(point)
         try:
-            for number, found in points.items():
-                self._runs.begin(trial_subject(asked[number]), found)
+            for key, found in points.items():
+                self._runs.begin(subjects[key], found)
         except Exception:
             self._reopen()
             raise

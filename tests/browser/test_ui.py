@@ -117,47 +117,93 @@ def test_ui_listens_on_this_machine_alone(ui):
     assert answers(create) == 403
 
 
+@pytest.fixture(scope="module")
+def printed(ui, root):
+    """The links that ``lossweights report`` prints, by what they show: whole, each on one line."""
+    told = subprocess.run(
+        [*COMMAND, "report", "tiny", "--root", str(root)],
+        check=True, capture_output=True, text=True, env={**os.environ, "COLUMNS": "40"},
+    ).stdout  # fmt: skip
+    words = [line.split() for line in told.splitlines()]
+    links = {line[0]: line[1] for line in words if len(line) == 2 and line[1].startswith("http")}
+    assert set(links) == {"sweep", "trials"}
+    assert all(link.startswith(f"{ui}/#/experiments/") for link in links.values())
+    return links
+
+
 def experiment_id(root):
     """The number of the sweep's experiment."""
     client = MlflowClient(tracking_uri=tracking_uri(root))
     return client.get_experiment_by_name("tiny").experiment_id
 
 
-def test_experiment_page_shows_parent_and_children(ui, root, chrome):
-    """A person opens the experiment and sees the sweep with its trials."""
-    chrome.open(f"{ui}/#/experiments/{experiment_id(root)}/runs")
+def names_of_trials(root):
+    """The names of the trials' runs, which say their weights."""
+    client = MlflowClient(tracking_uri=tracking_uri(root))
+    found = client.search_runs([experiment_id(root)], "tags.`lossweights.trial` != ''")
+    return sorted(run.info.run_name for run in found)
+
+
+def test_the_printed_link_shows_parent_and_children(printed, root, chrome):
+    """In the mode for training: a person sees the sweep, and its trials by their weights."""
+    names = names_of_trials(root)
+    assert [name.split()[:2] for name in names] == [[f"{n:03d}", "under"] for n in range(3)]
+    chrome.open(printed["trials"])
     # The parent's row may be folded; its button unfolds it.
     chrome.wait_for(
+        f"const names = {json.dumps(['tiny', *names])};"
         """
         const text = document.body.innerText;
         const fold = document.querySelector(".ag-row button");
-        if (!text.includes("trial 0002") && fold && !(performance.now() < window.clicked + 5000)) {
+        if (!text.includes("002 under") && fold && !(performance.now() < window.clicked + 5000)) {
             window.clicked = performance.now();
             fold.click();
         }
-        return ["tiny", "trial 0000", "trial 0001", "trial 0002"].every(n => text.includes(n));
+        return names.every(name => text.includes(name));
         """
     )
 
 
-def test_parent_page_shows_the_verdict(ui, root, chrome):
-    """The sweep's own page has its verdict as description."""
+def test_the_printed_link_of_the_sweep_says_what_it_is(printed, root, chrome):
+    """Its verdict as description, the script it is of, data with digest, the registered winner."""
     client = MlflowClient(tracking_uri=tracking_uri(root))
     (parent,) = client.search_runs([experiment_id(root)], "tags.`lossweights.kind` = 'sweep'")
-    chrome.open(f"{ui}/#/experiments/{experiment_id(root)}/runs/{parent.info.run_id}")
-    verdict = parent.data.tags["mlflow.note.content"].split(";")[0]
-    chrome.wait_for(f"return document.body.innerText.includes({json.dumps(verdict)})")
+    chrome.open(printed["sweep"])
+    (data,) = parent.inputs.dataset_inputs
+    wanted = [
+        parent.data.tags["mlflow.note.content"].split(";")[0],
+        TINY.name,
+        data.dataset.digest,
+        "Registered models",
+    ]
+    chrome.wait_for(
+        f"return {json.dumps(wanted)}.every(text => document.body.innerText.includes(text))"
+    )
 
 
-def test_child_page_shows_a_curve_for_every_term(ui, root, chrome):
-    """A trial's chart page draws magnitudes over the epochs."""
+def test_the_pages_artifacts_are_the_report_and_pictures_that_draw(printed, chrome):
+    """The report is there, and the front is seen without a download."""
+    page, mode = printed["sweep"].split("?")
+    chrome.open(f"{page}/artifacts/figures/front.png?{mode}")
+    chrome.wait_for(
+        """
+        const drawn = [...document.images].some(i => i.naturalWidth > 900 && i.complete);
+        return drawn && document.body.innerText.includes("report.html");
+        """
+    )
+
+
+def test_the_first_charts_of_a_trial_are_those_of_the_objectives(ui, root, chrome):
+    """Then come magnitudes; no chart is in no group, where MLflow would put it last."""
     client = MlflowClient(tracking_uri=tracking_uri(root))
     (child,) = client.search_runs([experiment_id(root)], "tags.`lossweights.trial` = '1'")
     chrome.open(f"{ui}/#/experiments/{experiment_id(root)}/runs/{child.info.run_id}/model-metrics")
     chrome.wait_for(
         """
-        const text = document.body.innerText;
-        return text.includes("magnitude_train") && document.querySelector(".main-svg") !== null;
+        const text = document.body.innerText.split(/\\s+/).join(" ");
+        const at = ["1 objectives (2)", "2 magnitude train (2)"].map(n => text.indexOf(n));
+        const drawn = document.querySelector(".main-svg") !== null;
+        return drawn && at[0] >= 0 && at[0] < at[1] && !/Model metrics [(][1-9]/.test(text);
         """
     )
 

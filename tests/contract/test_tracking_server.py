@@ -12,10 +12,11 @@ from mlflow.artifacts import download_artifacts
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
 from lossweights.base.errors import RecipeError, TrackingError
+from lossweights.loss.weight_set import WeightSet
 from lossweights.results.folder import read_manifest, sweep_folder
 from lossweights.sweep.remove import find_removal, remove_sweep
 from lossweights.testing import FakeSweep
-from lossweights.tracking import Ending, Tracker, sync_sweep
+from lossweights.tracking import About, Ending, Tracker, find_record, sync_sweep
 
 from .tracking_server import PASSWORD, USER, MlflowServer
 
@@ -118,6 +119,41 @@ def test_i12_13_a_model_and_its_registered_version_come_from_the_server(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)  # where MLflow looks for models
     got = Path(download_artifacts(artifact_uri="models:/modelled/1", dst_path=str(tmp_path)))
     assert (got / "knee.keras").read_bytes() == content
+
+
+def test_i15_the_winner_is_a_logged_model_of_the_server_and_registered_if_asked_for(
+    server, root, monkeypatch
+):
+    """Its files are the server's own; a registry of others fills with ``--register`` alone."""
+    folder = root / "studies" / "won" / "model"
+    folder.mkdir(parents=True)
+    WeightSet({"a": 1.0, "b": 2.0}, name="won@knee").save(folder / "weights.json")
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    about = About(script="/home/me/won.py", made={"user": "me", "commit": "c0ffee"}, data="d" * 64)
+    client = MlflowClient(tracking_uri=server.uri, registry_uri=server.uri)
+    for register in (False, False, True, True):  # again does nothing twice
+        tracker = Tracker(root, "won", "then", server.uri, about)
+        tracker.start({})
+        tracker.finish(Ending("FINISHED", "done", model=folder, register=register))
+        assert tracker.error is None
+        registered_now = client.search_model_versions("name = 'won'")
+        assert len(registered_now) == int(register)
+    (model,) = client.search_logged_models([tracker.experiment_id])
+    assert model.artifact_location.startswith("mlflow-artifacts:/")
+    stored = server.artifacts.rglob(f"{model.model_id}/artifacts/*")
+    assert sorted(path.name for path in stored) == ["MLmodel", "weights.json"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)  # where MLflow looks for models
+    got = Path(download_artifacts(artifact_uri="models:/won@champion"))
+    assert WeightSet.read(got / "weights.json").weights == {"a": 1.0, "b": 2.0}
+    _, parent, _ = record(server.uri, "won")
+    assert parent.inputs.dataset_inputs[0].dataset.digest == "d" * 16
+    assert parent.data.tags["mlflow.source.name"] == "/home/me/won.py"
+    assert parent.info.user_id == "me"
+    removal = find_record(root, "won", "then", server.uri)
+    assert (removal.runs, removal.versions) == (1, 1)
+    removal.remove()
+    assert client.search_registered_models("name = 'won'") == []
+    assert client.search_logged_models([tracker.experiment_id]) == []
 
 
 def registered(uri, root, name, model):

@@ -40,10 +40,12 @@ def test_mlflow_gets_magnitudes_and_no_share():
     report = EpochReport(
         1, dict(zip(WEIGHTS, ROWS[-1], strict=True)), {"mse": 1.0, "cosine": 3.0}, {}
     )
-    points = {point.key: point.value for point in report_points(WEIGHTS, report, 0)}
-    assert points["weighted_train/cosine"] == -0.95
-    assert not [key for key in points if key.startswith("share_train/")]
-    assert points["share_val/cosine"] == 0.75
+    points = {point.key: point.value for point in report_points(WEIGHTS, [report], [0])}
+    assert points["3 weighted/cosine"] == -0.95
+    assert not [key for key in points if key.startswith("4 share/")]
+    positive = EpochReport(1, {"mse": 1.0, "cosine": 3.0}, {"mse": 1.0, "cosine": 3.0}, {})
+    points = {point.key: point.value for point in report_points(WEIGHTS, [positive], [0])}
+    assert points["4 share/cosine"] == 0.75
 
 
 def test_the_report_draws_no_share():

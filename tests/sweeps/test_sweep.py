@@ -31,7 +31,7 @@ from lossweights.base.errors import (
     WeightError,
 )
 from lossweights.report.summary import print_summary
-from lossweights.results.folder import tracking_uri
+from lossweights.results.folder import read_manifest, tracking_uri
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import model_path
 
@@ -151,9 +151,21 @@ def test_mlflow_has_a_parent_with_all_children(whole):
     assert parent.data.params["epochs"] == "2"
     best = result.best("knee")
     assert parent.data.metrics["best/rmse"] == best.metrics["rmse"]
+    for pick in ("knee", "min:rmse", "min:shortfall"):
+        for name, value in result.best(pick).metrics.items():
+            assert parent.data.metrics[f"best/{pick.replace(':', '-')}/{name}"] == value
     assert not [key for key in parent.data.metrics if key.startswith("test/")]
+    assert parent.data.tags["lossweights.trainer"]
+    (data,) = parent.inputs.dataset_inputs
+    manifest = read_manifest(root, "tiny")
+    assert data.dataset.digest == manifest["data"][:16]
+    assert json.loads(data.dataset.profile) == {"rows": "train 36, val 12, test 12"}
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"report.html", "verdict.json", "knee.json", "min-rmse.json", "knee.keras"} <= artifacts
+    figures = {file.path for file in client.list_artifacts(parent.info.run_id, "figures")}
+    assert {"figures/front.png", "figures/weights.png", "figures/drive.png"} <= figures
+    tables = {file.path for file in client.list_artifacts(parent.info.run_id, "tables")}
+    assert {"tables/trials.csv", "tables/front.csv"} <= tables
     for number, child in children.items():
         assert child.info.status == "FINISHED"
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -162,18 +174,24 @@ def test_mlflow_has_a_parent_with_all_children(whole):
         assert child.data.tags["lossweights.verdict"] == verdict.sentence
         assert child.data.tags["mlflow.note.content"] == verdict.paragraph
         logged = child.data.metrics
-        for table in ("decrease", "late", "baseline"):
+        for name, value in verdict.decrease.items():
+            assert logged.get(f"5 decrease/{name}", np.nan) == pytest.approx(value, nan_ok=True)
+        judged = json.loads(child.data.tags["lossweights.judged"])
+        for table in ("late", "baseline"):
             for name, value in getattr(verdict, table).items():
-                assert logged.get(f"{table}/{name}", np.nan) == pytest.approx(value, nan_ok=True)
-        for key in ("gradnorm/mse", "gradshare/mse", "contribution/mse", "cosine/mse/under"):
-            assert key in logged
-        assert "calibration" not in logged  # training sees dropout, measuring does not
+                found = judged.get(table, {}).get(name, np.nan)
+                assert found == pytest.approx(value, rel=1e-5, nan_ok=True)
+        for key in ("gradnorm/mse", "gradshare/mse", "contribution/mse", "cosine/mse and under"):
+            assert f"8 {key}" in logged
+        assert "calibration" not in judged  # training sees dropout, measuring does not
         trained = result.finished[number].result
-        for name, weight in trained.weights.items():
-            assert float(child.data.params[f"weight/{name}"]) == weight
-            points = client.get_metric_history(child.info.run_id, f"magnitude_val/{name}")
+        assert float(child.data.params["weight/under"]) == trained.weights["under"]
+        assert "weight/mse" not in child.data.params  # it is fixed
+        assert child.info.run_name.startswith(f"{number:03d} under ")
+        for name in trained.weights:
+            points = client.get_metric_history(child.info.run_id, f"2 magnitude val/{name}")
             assert [p.step for p in sorted(points, key=lambda p: p.step)] == [0, 1, 2]
-        points = client.get_metric_history(child.info.run_id, "rmse")
+        points = client.get_metric_history(child.info.run_id, "1 objectives/rmse")
         wanted = {report.epoch: report.metrics["rmse"] for report in trained.reports}
         assert {point.step: point.value for point in points} == wanted
 

@@ -25,7 +25,7 @@ from lossweights.search.space import LogUniform, Space, Uniform
 from lossweights.search.start import starting_points
 from lossweights.store import Store
 from lossweights.store import _store as store_module
-from lossweights.store._study import lesson_of
+from lossweights.store._told import lesson_of
 
 from ..samples import OBJECTIVES, manifest
 

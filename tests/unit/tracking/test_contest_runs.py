@@ -11,6 +11,7 @@ from lossweights.tracking import Ending, Tracker, sync_sweep
 from ..contests import EQUAL, KNEE, MOVES, outing
 from ..samples import finished, manifest, save_sweep
 
+TRIAL = "000 mse 1, under 0.5"
 STARTED = manifest()["created"]
 
 pytestmark = pytest.mark.usefixtures("databases_closed")
@@ -50,16 +51,16 @@ def test_they_say_what_they_are(root_with_tables):
     found = runs(root_with_tables)
     parent = found["demand"].info.run_id
     assert sorted(found) == [
+        TRIAL,
         "demand",
         "dwa",
         "equal, seed 5 of look 2",
         "knee, seed 3",
-        "trial 0000",
     ]
     beside, knee = found["dwa"].data, found["knee, seed 3"].data
     assert beside.tags["lossweights.kind"] == "baseline"
     assert "DWA" in beside.params["method"]
-    assert not [key for key in beside.metrics if key.startswith("test/")]
+    assert not [key for key in beside.tags if key.startswith("test/")]
     assert knee.tags["lossweights.kind"] == "confirm"
     assert knee.tags["lossweights.contestant"] == "knee"
     assert knee.tags["lossweights.role"] == "pick"
@@ -67,9 +68,9 @@ def test_they_say_what_they_are(root_with_tables):
     assert knee.tags["lossweights.look"] == "1"
     assert knee.params["seed"] == "3"
     assert knee.params["weight/b"] == knee.params["relative/b"] == "0.5"
-    assert knee.metrics["test/cost"] == 7.0
-    assert knee.metrics["cost"] == outing(KNEE, 3).result.metrics["cost"]
-    for name in ("dwa", "knee, seed 3", "trial 0000"):
+    assert knee.tags["test/cost"] == "7.0"
+    assert knee.metrics["7 metrics/cost"] == outing(KNEE, 3).result.metrics["cost"]
+    for name in ("dwa", "knee, seed 3", TRIAL):
         assert found[name].data.tags["mlflow.parentRunId"] == parent
         assert found[name].info.status == "FINISHED"
 
@@ -84,7 +85,7 @@ def test_sync_completes_the_record_and_doubles_nothing(root_with_tables):
     assert "equal, seed 1" not in runs(root_with_tables)
     sync_sweep(root_with_tables, "demand")
     before = {name: run.info.run_id for name, run in runs(root_with_tables).items()}
-    assert set(before) == {"demand", "trial 0000", "knee, seed 1", "equal, seed 1"}
+    assert set(before) == {"demand", TRIAL, "knee, seed 1", "equal, seed 1"}
     sync_sweep(root_with_tables, "demand")
     assert {name: run.info.run_id for name, run in runs(root_with_tables).items()} == before
 

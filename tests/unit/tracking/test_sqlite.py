@@ -82,7 +82,7 @@ def test_what_is_recorded_is_what_mlflow_itself_would_have_written(root, tmp_pat
     assert not written
     own = recorded(tracking_uri(root))
     assert set(own) == {"0", "1"}
-    assert len(own["0"][-1]["rmse"]) > 1
+    assert len(own["0"][-1]["7 metrics/rmse"]) > 1
     assert own == recorded(sqlite_uri(elsewhere))
 
 

@@ -1,5 +1,6 @@
 """What MLflow holds after a sweep, after a replay, and after everything went wrong."""
 
+import json
 import logging
 import socket
 import threading
@@ -12,9 +13,9 @@ from mlflow import MlflowClient
 from lossweights.dominance.judge import judge_results
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished, tracking_uri
-from lossweights.tracking import Ending, Tracker
+from lossweights.tracking import About, Ending, Tracker
 from lossweights.tracking import _runs as runs_module
-from lossweights.tracking._points import result_points
+from lossweights.tracking._points import end_tags, result_points
 
 from ..samples import finished
 
@@ -36,9 +37,9 @@ def test_database_is_made_where_there_is_none(tmp_path):
     assert sorted(runs(tmp_path / "new" / "mlruns")[2]) == [0]
 
 
-def track(root, trials, ending=ENDING, sweep="demand", started=STARTED, params=None):
+def track(root, trials, ending=ENDING, sweep="demand", started=STARTED, params=None, about=None):
     """Record trials as a sweep does; the tracker, when it has finished."""
-    tracker = Tracker(root, sweep, started)
+    tracker = Tracker(root, sweep, started, about=about)
     tracker.start(params or {})
     for trial in trials:
         tracker.trial_ended(trial)
@@ -91,13 +92,9 @@ def test_a_sweep_is_a_parent_with_a_child_for_each_trial(root):
         assert tags["mlflow.parentRunId"] == parent.info.run_id
         assert tags["lossweights.sweep"] == "demand"
         assert tags["lossweights.trial"] == str(number)
-        assert child.info.run_name == f"trial {number:04d}"
+        assert child.info.run_name == f"{number:03d} mse 1, under 0.5"
         assert child.info.end_time - child.info.start_time == 250
-        assert child.data.params["weight/mse"] == "1.0"
-        assert child.data.params["weight/under"] == "0.5"
-        assert child.data.params["sampled/under"] == "0.5"
-        assert child.data.params["seed"] == "7"
-        assert child.data.params["trainer"] == "fit"
+        assert child.data.params == {"weight/mse": "1.0", "weight/under": "0.5"}
     kinds = [children[number].data.tags["lossweights.kind"] for number in range(5)]
     assert kinds == ["baseline", "trial", "trial", "trial", "trial"]
     states = [children[number].data.tags["lossweights.state"] for number in range(5)]
@@ -114,31 +111,96 @@ def test_a_sweep_is_a_parent_with_a_child_for_each_trial(root):
 def test_every_epoch_has_every_number(root):
     """Magnitude, weighted magnitude and share of each term, and the metrics, by epoch."""
     trial = finished(0)
-    track(root, [trial])
+    track(root, [trial], about=About(objectives=("rmse",)))
     client, _, children = runs(root)
     weights = trial.result.weights
-    for split in ("train", "val"):
-        for term, weight in weights.items():
+    for term, weight in weights.items():
+        for split in ("train", "val"):
             wanted = [(r.epoch, getattr(r, split)[term]) for r in trial.result.reports]
             assert wanted[0][0] == 0  # before training
-            assert history(client, children[0], f"magnitude_{split}/{term}") == wanted
-            weighted = history(client, children[0], f"weighted_{split}/{term}")
-            assert weighted == [(epoch, weight * value) for epoch, value in wanted]
-            for (epoch, share), report in zip(
-                history(client, children[0], f"share_{split}/{term}"),
-                trial.result.reports,
-                strict=True,
-            ):
-                magnitudes = getattr(report, split)
-                total = sum(weights[name] * magnitudes[name] for name in weights)
-                assert epoch == report.epoch
-                assert share == pytest.approx(weight * magnitudes[term] / total, rel=1e-12)
-    for metric in ("rmse", "shortfall"):
+            assert history(client, children[0], f"2 magnitude {split}/{term}") == wanted
+        weighted = history(client, children[0], f"3 weighted/{term}")
+        assert weighted == [(r.epoch, weight * r.train[term]) for r in trial.result.reports]
+        for (epoch, share), report in zip(
+            history(client, children[0], f"4 share/{term}"), trial.result.reports, strict=True
+        ):
+            total = sum(weights[name] * report.train[name] for name in weights)
+            assert epoch == report.epoch
+            assert share == pytest.approx(weight * report.train[term] / total, rel=1e-12)
+    for key, metric in (("1 objectives/rmse", "rmse"), ("7 metrics/shortfall", "shortfall")):
         wanted = [(r.epoch, r.metrics[metric]) for r in trial.result.reports]
-        assert history(client, children[0], metric) == wanted
-    decrease = [history(client, children[0], f"decrease/{term}") for term in weights]
-    assert sum(points[0][1] for points in decrease) == pytest.approx(1.0)
-    assert [len(points) for points in decrease] == [1, 1]
+        assert history(client, children[0], key) == wanted
+
+
+def test_decrease_shares_are_charted_so_far_and_end_as_the_verdict_has_them(root):
+    """From the first epoch after which there is a decrease to speak of."""
+    trial = finished(0)
+    track(root, [trial])
+    client, _, children = runs(root)
+    verdict = judge_results({0: trial.result})[0]
+    charts = {term: history(client, children[0], f"5 decrease/{term}") for term in verdict.decrease}
+    for term, points in charts.items():
+        assert [step for step, _ in points] == [1, 2, 3]
+        assert points[-1] == (3, verdict.decrease[term])
+    first, after = trial.result.reports[:2]
+    fallen = {t: w * (first.train[t] - after.train[t]) for t, w in trial.result.weights.items()}
+    for term, points in charts.items():
+        assert points[0][1] == pytest.approx(fallen[term] / sum(fallen.values()), rel=1e-12)
+
+
+def test_what_is_one_number_at_the_end_is_a_tag_and_no_chart(root):
+    """The rest of the verdict as JSON, each standard error and each metric on test data."""
+    trial = finished(0)
+    result = replace(trial.result, test={"rmse": 2.5, "shortfall": float("nan")})
+    track(root, [replace(trial, result=result)], about=About(baseline={"mse": 20.0, "under": 2.0}))
+    _, _, children = runs(root)
+    verdict = judge_results({0: result}, {"mse": 20.0, "under": 2.0})[0]
+    tags = children[0].data.tags
+    judged = json.loads(tags["lossweights.judged"])
+    assert set(judged) == {"late", "baseline", "conflict"}
+    assert judged["late"] == pytest.approx(dict(verdict.late), rel=1e-5)
+    assert judged["baseline"] == pytest.approx(dict(verdict.baseline), rel=1e-5)
+    assert tags["test/rmse"] == "2.5"
+    assert "test/shortfall" not in tags
+    groups = {key.rpartition("/")[0] for key in children[0].data.metrics}
+    assert sorted(groups) == [
+        "2 magnitude train", "2 magnitude val", "3 weighted", "4 share", "5 decrease", "7 metrics",
+    ]  # fmt: skip
+
+
+def test_what_does_not_vary_is_on_the_parent_alone(root):
+    """A fixed weight, scales, source, user, commit and data; names say the weights that vary."""
+    about = About(
+        objectives=("rmse",),
+        fixed=frozenset({"mse"}),
+        scales={"mse": 2.0, "under": 10.0},
+        script="/home/me/sweeps/demand.py",
+        made={"user": "me", "commit": "c0ffee", "rows": "train 8, val 2"},
+        data="0123456789abcdef" * 4,
+    )
+    for _ in range(2):  # again adds nothing
+        track(root, [finished(0), finished(1, under=42.0, kind="baseline")], about=about)
+    client, (parent,), children = runs(root)
+    assert [children[n].info.run_name for n in (0, 1)] == ["000 under 5", "001 under 420"]
+    assert set(children[0].data.params) == {"weight/under"}
+    assert parent.data.params == {"scale/mse": "2.0", "scale/under": "10.0"}
+    tags = parent.data.tags
+    assert tags["mlflow.source.name"] == "/home/me/sweeps/demand.py"
+    assert tags["mlflow.user"] == parent.info.user_id == "me"
+    assert tags["mlflow.source.git.commit"] == "c0ffee"
+    (data,) = parent.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("demand", "0123456789abcdef")
+    assert json.loads(data.dataset.profile) == {"rows": "train 8, val 2"}
+    assert client.get_run(children[0].info.run_id).inputs.dataset_inputs == []
+
+
+def test_old_manifests_say_as_much_as_they_do():
+    """A sweep of an earlier version is recorded by `sync`."""
+    about = About.of_manifest({"objectives": {"rmse": "minimize"}})
+    assert about == About(objectives=("rmse",))
+    assert (about.tags, about.params) == ({}, {})
+    space = {"mse": {"kind": "Fixed", "value": 1.0}, "under": {"kind": "LogUniform"}}
+    assert About.of_manifest({"objectives": {}, "space": space}).fixed == {"mse"}
 
 
 def test_what_is_not_finite_is_no_point(root):
@@ -155,8 +217,9 @@ def test_what_is_not_finite_is_no_point(root):
     values = [value for key in keys for _, value in history(client, children[0], key)]
     assert values
     assert all(abs(value) < 1e300 for value in values)
-    assert [step for step, _ in history(client, children[0], "magnitude_train/mse")] == [0, 1]
-    assert [step for step, _ in history(client, children[0], "magnitude_train/under")] == [0, 1, 3]
+    assert [step for step, _ in history(client, children[0], "2 magnitude train/mse")] == [0, 1]
+    under = history(client, children[0], "2 magnitude train/under")
+    assert [step for step, _ in under] == [0, 1, 3]
 
 
 def point_counts(root):
@@ -216,7 +279,7 @@ def test_replay_after_a_crash_in_any_step_is_complete_and_single(root, monkeypat
     counts = point_counts(root)
     assert set(counts) == {0}
     epochs = len(trial.result.reports)
-    assert set(counts[0].values()) == {1, epochs}
+    assert set(counts[0].values()) == {epochs - 1, epochs}  # of decreases there is one fewer
     _, _, children = runs(root)
     assert children[0].info.status == "FINISHED"
 
@@ -228,7 +291,7 @@ def test_a_new_sweep_of_an_old_name_is_not_the_old_one(root):
     client = MlflowClient(tracking_uri=tracking_uri(root))
     found = client.search_runs([tracker.experiment_id])
     by_parent = {run.data.tags.get("mlflow.parentRunId"): run for run in found}
-    assert by_parent[tracker.parent_id].data.metrics["rmse"] == 1.0
+    assert by_parent[tracker.parent_id].data.metrics["7 metrics/rmse"] == 1.0
     assert len(found) == 4
 
 
@@ -236,13 +299,23 @@ def test_artifacts_metrics_and_tags_of_the_end(root, tmp_path):
     """The parent holds the files, the best numbers and the verdict."""
     path = tmp_path / "report.html"
     path.write_text("<p>")
+    pictures = tmp_path / "figures"
+    pictures.mkdir()
+    (pictures / "front.png").write_bytes(b"PNG")
     ending = Ending(
-        "FINISHED", "note", [path], {"best/rmse": 1.0, "test/hd95": float("nan")}, {"a": "b"}
+        "FINISHED",
+        "note",
+        [path, pictures],
+        {"best/rmse": 1.0, "test/hd95": float("nan")},
+        {"a": "b"},
     )
     tracker = track(root, [], ending)
     assert tracker.error is None
     client, (parent,), _ = runs(root)
-    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["report.html"]
+    files = [file.path for file in client.list_artifacts(parent.info.run_id)]
+    assert files == ["figures", "report.html"]
+    inside = client.list_artifacts(parent.info.run_id, "figures")
+    assert [file.path for file in inside] == ["figures/front.png"]
     assert parent.data.metrics == {"best/rmse": 1.0}
     assert parent.data.tags["a"] == "b"
     assert list((root / "artifacts" / "demand").rglob("report.html"))
@@ -281,8 +354,10 @@ def test_many_terms_and_epochs_fit(root):
     )
     assert tracker.error is None
     client, _, children = runs(root)
-    assert len(children[0].data.params) == 242
-    assert len(history(client, children[0], "magnitude_train/term-119")) == 3
+    assert len(children[0].data.params) == 120
+    assert len(history(client, children[0], "2 magnitude train/term-119")) == 3
+    assert children[0].info.run_name == ("000 term-0 1, term-1 1, term-2 1, term-3 1, and 116 more")
+    assert len(children[0].data.tags["lossweights.judged"]) <= 6000
 
 
 def test_deleted_experiment_says_how_to_restore_it(root, caplog):
@@ -420,15 +495,14 @@ def test_points_of_gradients_and_verdict():
     baseline = {"mse": 20.0, "under": 2.0}
     verdict = judge_results({0: trial.result}, baseline)[0]
     points = {(p.key, p.step): p.value for p in result_points(trial.result, verdict, (1, 2, 3, 4))}
-    assert points["cosine/mse/under", 0] == -1.0
-    assert points["contribution/mse", 0] == 1.5
-    assert points["gradnorm/mse", 0] == 3.0
-    assert points["gradshare/mse", 0] == 0.75
-    assert ("gradnorm/mse", 1) not in points
-    assert points["calibration", 3] == 0.25
-    for key in ("decrease", "late", "baseline"):
-        assert points[f"{key}/mse", 3] == getattr(verdict, key)["mse"]
-    assert points["conflict", 3] == verdict.conflict
+    assert points["8 cosine/mse and under", 0] == -1.0
+    assert points["8 contribution/mse", 0] == 1.5
+    assert points["8 gradnorm/mse", 0] == 3.0
+    assert points["8 gradshare/mse", 0] == 0.75
+    assert ("8 gradnorm/mse", 1) not in points
+    assert points["5 decrease/mse", 3] == verdict.decrease["mse"]
+    judged = json.loads(end_tags(trial.result, verdict)["lossweights.judged"])
+    assert judged["calibration"] == 0.25
 
 
 def test_points_of_the_models_own_losses():
@@ -438,8 +512,7 @@ def test_points_of_the_models_own_losses():
     result = TrialResult({"mse": 0.5}, 0, Outcome.COMPLETE, reports)
     verdict = judge_results({0: result})[0]
     points = {(p.key, p.step): p.value for p in result_points(result, verdict, (1, 2))}
-    assert points["magnitude_train/model", 1] == 0.5
-    assert points["share_train/model", 0] == 0.25
-    assert points["weighted_val/model", 0] == 1.0
-    assert points["share_val/mse", 1] == 0.5
-    assert points["decrease/model", 1] == 1.0
+    assert points["2 magnitude train/model", 1] == 0.5
+    assert points["4 share/model", 0] == 0.25
+    assert points["3 weighted/model", 0] == 1.0
+    assert points["5 decrease/model", 1] == 1.0

@@ -1,0 +1,50 @@
+"""What the parent run gets at the end of a sweep: note, numbers, files, and the winner's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lossweights.foreign.mlflow_names import artifact_repository
+from lossweights.records import as_text
+from lossweights.tracking._ending import Ending
+from lossweights.tracking._models import Models
+from lossweights.tracking._points import loggable
+from lossweights.tracking._settings import patient
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def end_parent(models: Models, ending: Ending) -> None:
+    """End the parent run of a sweep; again does no harm.
+
+    Args:
+        models: The models of the sweep.
+        ending: How it ended.
+    """
+    client, run = models.client, models.run
+    for key, value in {**ending.tags, "mlflow.note.content": as_text(ending.note)}.items():
+        client.set_tag(run, key, value)
+    for key, number in ending.metrics.items():
+        if loggable(number):
+            client.log_metric(run, key, number)
+    try:
+        with patient():
+            _log_files(client, models.uri, run, ending.artifacts)
+            if ending.model is not None and ending.model.exists():
+                models.log(ending.model, register=ending.register)
+    finally:  # a server that takes no files is to have no run that seems to go on for ever
+        client.set_terminated(run, ending.status)
+
+
+def _log_files(client: MlflowClient, uri: str, run: str, paths: Sequence[Path]) -> None:
+    """Log artifacts of a run; a folder under its own name."""
+    # Not through the client, which remembers where those of a run were: they may have moved.
+    store = artifact_repository(client.get_run(run).info.artifact_uri, uri)
+    for path in paths:
+        if path.is_dir():
+            store.log_artifacts(str(path), path.name)
+        elif path.exists():  # or removed since, by somebody who did not want it
+            store.log_artifact(str(path))
