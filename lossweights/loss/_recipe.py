@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from lossweights.base.errors import WeightSetError
 from lossweights.base.names import shown
 
-if TYPE_CHECKING:
-    from lossweights.loss.weight_set import WeightSet
-
 _CLASS, _NOT_DECAYED, _CODE = "class", "not_decayed", "code"
 
 
 def swept_optimizer(
-    weights: WeightSet, given: str | keras.optimizers.Optimizer | None
+    weights: Any, given: str | keras.optimizers.Optimizer | None
 ) -> keras.optimizers.Optimizer:
     """The optimizer to train with: the one given, set as it was swept.
 
     Args:
-        weights: The set.
+        weights: The `lossweights.loss.weight_set.WeightSet`.
         given: An optimizer, which keeps its settings but for those that the sweep chose; a name,
             which is set as the sweep's if that is of its class; or ``None`` for the sweep's.
 
@@ -45,10 +42,10 @@ def swept_optimizer(
     return type(optimizer).from_config({**config, **chosen}) if chosen else optimizer
 
 
-def _made(described: Any, weights: WeightSet) -> keras.optimizers.Optimizer:
+def _made(described: Any, weights: Any) -> keras.optimizers.Optimizer:
     name = described.get(_CLASS) if isinstance(described, Mapping) else None
     kind = getattr(keras.optimizers, name, None) if isinstance(name, str) else None
-    if not _is_optimizer(kind) or _CODE in described:
+    if kind is None or not _is_optimizer(kind) or _CODE in described:
         found = "code of your own" if described else "none"
         raise WeightSetError(
             f"Expected an optimizer of Keras in the weight set {weights.name or ''}. Found "

@@ -1,32 +1,29 @@
-"""Weights for other data: the relative weights stay, and the scales are those of the new targets."""
+"""Weights for other data: relative weights stay, and scales are those of the new targets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lossweights.base.errors import WeightSetError
-
-if TYPE_CHECKING:
-    from lossweights.loss.weight_set import WeightSet
 
 KEY = "rescaled"  # in the origin of a set: what changed
 
 
 def rescaled(
-    weights: WeightSet,
+    weights: Any,
     terms: Mapping[str, Any],
     y: Any,
     sample_weight: Any,
     output_shape: Any,
     keep_size: bool | None,
-) -> WeightSet:
+) -> Any:
     """A set for other targets; see `lossweights.loss.weight_set.WeightSet.rescale`.
 
     Args:
-        weights: The set.
+        weights: The `lossweights.loss.weight_set.WeightSet`.
         terms: Its terms, built.
         y: The new targets.
         sample_weight: Their weights, or ``None``.

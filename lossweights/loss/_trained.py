@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from lossweights.base.errors import WeightSetError
 from lossweights.base.names import check_name
 
-if TYPE_CHECKING:
-    from lossweights.loss.weight_set import WeightSet
-
 _PARAMETERS = ".weights.h5"
 
 
 def trained_model(
-    weights: WeightSet,
+    weights: Any,
     build_model: Callable[[], keras.Model] | None,
     custom_objects: Mapping[str, Any] | None,
 ) -> keras.Model:
@@ -39,7 +36,7 @@ def trained_model(
     return model
 
 
-def model_file(weights: WeightSet) -> Path:
+def model_file(weights: Any) -> Path:
     """The file of the trained model.
 
     Raises:
@@ -71,7 +68,7 @@ def model_file(weights: WeightSet) -> Path:
     return path
 
 
-def _places(weights: WeightSet, file: str) -> list[Path]:
+def _places(weights: Any, file: str) -> list[Path]:
     """Where it may lie: beside the set, or in the folder of its sweep there."""
     home = weights.home or Path()
     sweep = weights.origin.get("sweep")

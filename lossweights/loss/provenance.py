@@ -11,6 +11,7 @@ from typing import Any
 from lossweights.base.errors import WeightError
 
 DATA_SETS = ("val", "test")
+_MODEL = {"file", "sha256"}
 _ESTIMATE = {"mean", "low", "high", "seeds"}
 
 
@@ -170,7 +171,6 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
         _are(value, lambda text: isinstance(text, str)) and set(value) in (set(), _MODEL)
     ),
 }
-_MODEL = {"file", "sha256"}
 _WANTED = {
     "measured": "estimates, {'mean': 1.5, 'seeds': 5}, by metric and data set",
     "confirmation": "'look', 'seeds' and 'promoted'",

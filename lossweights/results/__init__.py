@@ -13,6 +13,7 @@ Doors:
 - `result`: `SweepResult` with table, front, picks and verdict;
 - `stopped`: how many trials were stopped early, and where;
 - `weights`: the weight sets that sweeps saved, and `load`;
+- `promotion`: which of them is promoted, by the sweep or by hand;
 - `paste`: the line of code that puts a weight set to use;
 - `status`: how a sweep goes on;
 - `locks`: one process at a time writes a sweep, and others can ask whether it does;

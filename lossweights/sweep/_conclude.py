@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -81,7 +82,11 @@ def conclude_sweep(result: SweepResult, root: Path, trainers: Trainers, data: Da
         note=drawing.added_to(note, result.name, root),
         artifacts=files,
         metrics=metrics,
-        tags={"lossweights.verdict": verdict.sentence, "lossweights.sentence": sentence},
+        tags={
+            "lossweights.verdict": verdict.sentence,
+            "lossweights.sentence": sentence,
+            "lossweights.promoted": "" if result.learned_nothing else result.first_pick,
+        },
     )
 
 
@@ -131,9 +136,18 @@ def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data)
     label = pick if number is None else f"trial {number}"
     training, at_once = kept.result, _at_once(root, name)
     winner = train_winner(trainers, data, training, label, path, result.objectives, at_once)
-    record = WinnerRecord(winner.val, winner.remark)
-    write_winner(sweep_folder(root, name), number, record)
+    saved = (
+        {} if winner.path is None else {"file": winner.path.name, "sha256": _sha256(winner.path)}
+    )
+    record = WinnerRecord(winner.val, winner.remark, pick, number, saved)
+    write_winner(sweep_folder(root, name), record)
+    replace(result, winner=record).save_picks(root)  # so that they name the model
     return winner
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _at_once(root: Path, name: str) -> int:
