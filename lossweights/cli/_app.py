@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.base.errors import LossweightsError
-from lossweights.cli._completion import complete_pick, complete_sweep
+from lossweights.cli import _reuse as _reuse  # its verbs
+from lossweights.cli._base import AsJson, Script, SweepName, app, echo_json, sentences, verb, warn
+from lossweights.cli._completion import complete_sweep
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
 from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
 
-if TYPE_CHECKING:  # what sweeps need, `--help` does not
-    from lossweights.sweep.abstract import AbstractSweep
+__all__ = ["app"]
 
 T = TypeVar("T")
 
 # Flags of what trains trials, which a confirmation does not.
 _OF_TRIALS = ("trials", "prune", "patience", "min_growth", "warm_start", "baselines")
-
-app = typer.Typer(
-    help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
-    epilog="Example: lossweights run sweeps/bike_demand.py --trials 128",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-
-SweepName = Annotated[str, typer.Argument(help="Name of the sweep.", autocompletion=complete_sweep)]
-Script = Annotated[Path, typer.Argument(help="A script that declares one sweep.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-Pick = Annotated[
-    str,
-    typer.Option(
-        autocompletion=complete_pick,
-        help="knee, min:METRIC, max:METRIC, 'min:rmse where shortfall<=0.1', one-se:METRIC for "
-        "the simplest within a standard error, the name of a fixed baseline such as equal, or "
-        "what is wished for: wish:rmse=55,shortfall=3.",
-    ),
-]
-
-
-def _verb(example: str, name: str | None = None) -> Callable[[Callable[..., None]], Any]:
-    """A command, whose help ends with an example: all after ``lossweights`` of one."""
-    return app.command(name, epilog=f"Example: lossweights {example}")
 
 
 @app.callback()
@@ -56,15 +31,6 @@ def _begin() -> None:
     from lossweights.report.terminal import forgive_encodings
 
     forgive_encodings()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Our own errors end the program with their sentence, all others with a traceback."""
-    try:
-        yield
-    except LossweightsError as error:
-        fail(error)
 
 
 @contextmanager
@@ -88,21 +54,21 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
         fail(damaged[-1])
 
 
-@_verb("run sweeps/bike_demand.py --trials 128")
+@verb("run sweeps/bike_demand.py --trials 128")
 @takes_flags()
 def run(
     script: Script,
     flags: Flags,
 ) -> None:
     """Run the sweep that a script declares."""
-    with _sentences():
+    with sentences():
         from lossweights.cli._script import load_sweep
 
         sweep = load_sweep(script)
     run_and_print(sweep, flags, script)
 
 
-@_verb("plan sweeps/bike_demand.py --trials 128")
+@verb("plan sweeps/bike_demand.py --trials 128")
 def plan(
     script: Script,
     trials: Annotated[
@@ -117,28 +83,30 @@ def plan(
 
     Nothing is written.
     """
-    with _sentences():
+    with sentences():
         from lossweights.cli._script import load_sweep
 
         found = load_sweep(script).plan(trials, epochs)
     if as_json:
-        _echo_json(found.to_dict())
+        echo_json(found.to_dict())
     else:
         from lossweights.report.terminal import page, print_text
 
         print_text(page(), str(found))
 
 
-@_verb("resume bike-demand --trials 256")
+@verb("resume bike-demand --trials 256")
 @takes_flags(without=("name", "resume", "prune", "warm_start"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
-    with _sentences():
-        sweep, script = _launched(name, flags.root)
+    with sentences():
+        from lossweights.cli._script import launched
+
+        sweep, script = launched(name, flags.root)
     run_and_print(sweep, replace(flags, name=name, resume=True), script)
 
 
-@_verb("confirm bike-demand --seeds 5")
+@verb("confirm bike-demand --seeds 5")
 @takes_flags(without=(*_OF_TRIALS, "name", "resume", "confirm"))
 def confirm(
     name: SweepName,
@@ -149,24 +117,16 @@ def confirm(
 
     Repeated, it takes other seeds, and is recorded as another look at the test data.
     """
-    with _sentences():
-        sweep, script = _launched(name, flags.root)
+    with sentences():
+        from lossweights.cli._script import launched
+
+        sweep, script = launched(name, flags.root)
     run_and_print(
         sweep, replace(flags, name=name, resume=True, confirm=seeds), script, confirm=True
     )
 
 
-def _launched(name: str, root: Path) -> tuple[AbstractSweep, Path]:
-    """A sweep that is there, as its script declares it now, and the script."""
-    from lossweights.cli._script import load_sweep, script_of
-    from lossweights.results.folder import read_manifest
-
-    manifest = read_manifest(root, name)
-    script, module = script_of(manifest, root), manifest.get("module")
-    return load_sweep(script, module if isinstance(module, str) else None, name), script
-
-
-@_verb("status bike-demand")
+@verb("status bike-demand")
 def status(
     name: Annotated[
         str | None,
@@ -182,13 +142,13 @@ def status(
     with _each_of([name] if name else list_sweeps(root)) as read:
         found = read(lambda each: read_status(root, each))
         if as_json:
-            _echo_json([asdict(each) for each in found])
+            echo_json([asdict(each) for each in found])
         else:
             said = "\n\n".join(each.describe(root) for each in found)
             typer.echo(said or f"No sweep in {root}.")
 
 
-@_verb("list --root mlruns", "list")
+@verb("list --root mlruns", "list")
 def list_(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """List the sweeps below a root."""
     from lossweights.cli._json import list_entry
@@ -199,66 +159,14 @@ def list_(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     with _each_of(list_sweeps(root)) as read:
         entries = read(lambda name: list_entry(SweepResult.read(name, root)))
         if as_json:
-            _echo_json(entries)
+            echo_json(entries)
         elif entries:
             print_list(entries)
         else:
             typer.echo(f"No sweep in {root}.")
 
 
-def _echo_json(value: Any) -> None:
-    """JSON that every program can read: ASCII, and no number that is none."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _warn(text: str) -> None:
-    """Say what whoever uses a weight set must know, beside what a program may read."""
-    if text:
-        typer.echo(f"lossweights: {text}", err=True)
-
-
-@_verb("best bike-demand --pick 'min:rmse where shortfall<=5'")
-def best(
-    name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT, as_json: AsJson = False
-) -> None:
-    """Show the weight set that a pick names, and the line of code that uses it.
-
-    With --json it is a weight set file, which lw.load reads.
-    """
-    with _sentences():
-        from lossweights.results.result import SweepResult
-
-        result = SweepResult.read(name, root)
-        weights = result.best(pick)
-        if as_json:
-            typer.echo(weights.to_json(), nl=False)
-        else:
-            from lossweights.cli._tables import print_best
-
-            print_best(result, pick, weights, root)
-        _warn(str(weights.origin.get("note", "")))
-        _warn(result.learned_nothing)
-
-
-@_verb("export bike-demand --to weights.json")
-def export(
-    name: SweepName,
-    to: Annotated[Path, typer.Option(help="File to write.")],
-    pick: Pick = "knee",
-    root: Root = DEFAULT_ROOT,
-) -> None:
-    """Write the weight set that a pick names to a file."""
-    with _sentences():
-        from lossweights.results.result import SweepResult
-
-        result = SweepResult.read(name, root)
-        weights = result.best(pick)
-        typer.echo(weights.save(to))
-        _warn(str(weights.origin.get("note", "")))
-        _warn(result.learned_nothing)
-
-
-@_verb("report bike-demand")
+@verb("report bike-demand")
 def report(
     name: SweepName,
     to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
@@ -269,7 +177,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Print the summary of a sweep and write its report."""
-    with _sentences():
+    with sentences():
         from lossweights.report.follow import follow_report
         from lossweights.report.page import write_report
         from lossweights.report.summary import print_summary
@@ -278,7 +186,7 @@ def report(
         from lossweights.tracking import settle_moved
 
         result = SweepResult.read(name, root)
-        _warn(settle_moved(root))
+        warn(settle_moved(root))
         path = to or sweep_folder(root, name) / "report.html"
         if follow:
             follow_report(name, root, path, tell=lambda line: typer.echo(line, err=True))
@@ -288,22 +196,22 @@ def report(
         if as_json:
             from lossweights.cli._json import report_entry
 
-            _echo_json(report_entry(result, root, path))
+            echo_json(report_entry(result, root, path))
         else:
             print_summary(result, root)
             typer.echo(f"\nReport written to {path}")
 
 
-@_verb("sync bike-demand")
+@verb("sync bike-demand")
 def sync(name: SweepName, root: Root = DEFAULT_ROOT, tracking_uri: TrackingUri = None) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
-    with _sentences():
+    with sentences():
         from lossweights.tracking import sync_sweep
 
         typer.echo(sync_sweep(root, name, tracking_uri))
 
 
-@_verb("remove bike-demand")
+@verb("remove bike-demand")
 def remove(
     name: SweepName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -314,7 +222,7 @@ def remove(
     ] = False,
 ) -> None:
     """Delete a sweep with its weight sets and its MLflow runs; its name is free again."""
-    with _sentences():
+    with sentences():
         from lossweights.sweep.remove import find_removal
 
         removal = find_removal(name, root, False if no_tracking else tracking_uri or True)
@@ -330,7 +238,7 @@ def remove(
         typer.echo(removal.carry_out())
 
 
-@_verb("ui --port 5001")
+@verb("ui --port 5001")
 def ui(
     root: Root = DEFAULT_ROOT,
     port: Annotated[
@@ -342,5 +250,5 @@ def ui(
     from lossweights.cli._ui import become_ui
     from lossweights.tracking import settle_moved
 
-    _warn(settle_moved(root))
+    warn(settle_moved(root))
     become_ui(root, port)

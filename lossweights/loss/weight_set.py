@@ -234,7 +234,7 @@ class WeightSet:
         Raises:
             WeightSetError: The set has no model, it is not there, or it is another file.
         """
-        from lossweights.loss._trained import trained_model
+        from lossweights.loss.trained import trained_model
 
         return trained_model(self, build_model, custom_objects)
 

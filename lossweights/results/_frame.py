@@ -14,8 +14,9 @@ def whole_table(result: Any) -> pd.DataFrame:
     trials, baselines = result.trials.copy(), result.baselines.copy()
     if not baselines.empty:
         baselines = baselines.rename(columns={"name": "baseline"}).drop(columns="method")
-        baselines.insert(0, "kind", "baseline")
-        trials = pd.concat([trials, baselines.astype(object)], ignore_index=True)
+        baselines["kind"] = "baseline"
+        rows = [*trials.to_dict("records"), *baselines.to_dict("records")]
+        trials = pd.DataFrame(rows)
     named: dict[object, list[str]] = {}
     for pick, number in trials_of_picks(result).items():
         named.setdefault(number, []).append(pick)

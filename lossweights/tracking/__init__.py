@@ -4,9 +4,10 @@
 `sync_sweep` records afterwards what could not be recorded. `place_of_new` and `place_of_resumed`
 say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
 removed. `find_page` gives the `Page` that MLflow's UI has of a sweep. `settle_moved` has MLflow
-find the artifacts of a root that was moved. `without_password` is an address as it may be shown,
-`with_password` one as it opens. Only here is MLflow used; what is relied on of it without its
-promise stands in `lossweights.foreign`.
+find the artifacts of a root that was moved. `tracked_set` is the weight set of a run or of a
+registered model, `move_champion` moves the alias of the promoted one. `without_password` is an
+address as it may be shown, `with_password` one as it opens. Only here is MLflow used; what is
+relied on of it without its promise stands in `lossweights.foreign`.
 """
 
 from lossweights.tracking._address import without_password
@@ -16,6 +17,7 @@ from lossweights.tracking._pages import Page, find_page
 from lossweights.tracking._place import Place, place_of_new, place_of_resumed, with_password
 from lossweights.tracking._removal import Record, find_record
 from lossweights.tracking._sync import sync_sweep
+from lossweights.tracking._tracked_set import move_champion, tracked_set
 from lossweights.tracking._tracker import Tracker
 
 __all__ = [
@@ -27,10 +29,12 @@ __all__ = [
     "Tracker",
     "find_page",
     "find_record",
+    "move_champion",
     "place_of_new",
     "place_of_resumed",
     "settle_moved",
     "sync_sweep",
+    "tracked_set",
     "with_password",
     "without_password",
 ]
