@@ -25,6 +25,7 @@ class ModelFormat(StrEnum):
     keras = "keras"
     savedmodel = "savedmodel"
     onnx = "onnx"
+    mlflow = "mlflow"
 
 
 Reference = Annotated[
@@ -122,6 +123,9 @@ def promote(
     name: SweepName,
     pick: Pick = None,
     why: Annotated[str, typer.Option(help="The reason, for the history.")] = "",
+    register: Annotated[
+        bool, typer.Option("--register", help="Register its trained model in MLflow before.")
+    ] = False,
     root: Root = DEFAULT_ROOT,
     tracking_uri: TrackingUri = None,
     no_tracking: Annotated[
@@ -143,9 +147,14 @@ def promote(
         _warn_of(weights, result)
         if not no_tracking:
             from lossweights.results.folder import read_manifest
-            from lossweights.tracking import move_champion, with_password
+            from lossweights.tracking import move_champion, register_model, with_password
 
             address = tracking_uri or with_password(read_manifest(root, name).get("tracking"))
+            if register:
+                from lossweights.sweep.export_model import with_home
+
+                model = with_home(result, str(weights.origin["pick"])).model()
+                typer.echo(register_model(name, weights, model, root, address))
             try:
                 said = move_champion(name, weights, root, address)
             except TrackingError as error:  # what is here is promoted all the same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
     Args:
         result: The sweep.
         pick: The pick; by default what is promoted, of which a sweep keeps the model.
-        to: File to write; a folder for ``"savedmodel"``.
-        form: ``"keras"``, ``"savedmodel"`` or ``"onnx"``.
+        to: File to write; a folder for ``"savedmodel"`` and ``"mlflow"``.
+        form: ``"keras"``, ``"savedmodel"``, ``"onnx"``, or ``"mlflow"``, which MLflow serves.
 
     Raises:
         PickError: There is no such pick.
@@ -33,7 +34,7 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
         StoreError: The file cannot be written.
     """
     pick = pick or promoted_pick(result.root, result.name) or result.first_pick
-    weights = _with_home(result, pick)
+    weights = with_home(result, pick)
     if form == "keras":
         path = model_file(weights)
         if path.suffix != to.suffix:
@@ -51,16 +52,19 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
     return to
 
 
-def _with_home(result: SweepResult, pick: str) -> WeightSet:
+def with_home(result: SweepResult, pick: str) -> WeightSet:
     """The set of a pick, which knows the folder that its model lies in."""
-    from dataclasses import replace
-
     home = pick_path(result.root, result.name, "knee").parent
     return replace(result.best(pick), home=home, recorded=True)
 
 
 def _export(model: Any, to: Path, form: str) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
+    if form == "mlflow":
+        from lossweights.tracking import save_for_serving
+
+        save_for_serving(model, to)
+        return
     try:
         model.export(to, format=FORMATS[form], verbose=False)
     except ImportError as error:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossweights.base.errors import LossweightsError, SweepNotFound, TrackingError
+from lossweights.base.errors import SweepNotFound
 from lossweights.loss.weight_set import WeightSet
-from lossweights.results.folder import tracking_uri
 from lossweights.results.weights import pick_file
-from lossweights.tracking._address import without_password
-from lossweights.tracking._moved import settle_moved
-from lossweights.tracking._place import VARIABLE
-from lossweights.tracking._settings import mlflow_settings, quiet_loggers
+from lossweights.tracking._opened import opened
+from lossweights.tracking._registered import PICK
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHAMPION = "champion"
 _PROMOTED = "lossweights.promoted"  # tag of a sweep's run: the pick that it promotes
-_PICK = "lossweights.pick"  # tag of a model's version: the pick that it is
 _WEIGHT = "weight/"
 
 
@@ -42,71 +36,13 @@ def tracked_set(reference: str, root: Path, uri: str | None = None) -> WeightSet
         WeightSetError: The file is damaged.
         TrackingError: MLflow cannot be read.
     """
-    with _client(root, uri) as client:
+    with opened(root, uri) as client:
         kind, _, rest = reference.partition(":/")
         if kind == "models":
             run, pick = _of_model(client, rest.strip("/"), reference)
             return _of_run(client, run, "", pick, reference)
         run, _, file = rest.strip("/").partition("/")
         return _of_run(client, run, file, None, reference)
-
-
-def move_champion(sweep: str, weights: WeightSet, root: Path, uri: str | None) -> str:
-    """Have the alias ``champion`` name the version of a registered model that has a weight set.
-
-    Args:
-        sweep: Name of the sweep, and of the registered model.
-        weights: The set that was promoted.
-        root: Folder of the sweeps.
-        uri: Address of MLflow; by default the store below the root.
-
-    Returns:
-        A sentence on what was done, empty where no such model is registered.
-
-    Raises:
-        TrackingError: MLflow cannot be read or written.
-    """
-    if uri is None and not (root / "mlflow.db").exists():
-        return ""
-    with _client(root, uri or tracking_uri(root)) as client:
-        versions = client.search_model_versions(f"name = '{sweep}'")
-        pick = weights.origin.get("pick")
-        fit = [each for each in versions if each.tags.get(_PICK) == pick]
-        if not versions:
-            return ""
-        if not fit:
-            return (
-                f"The alias {CHAMPION} stays: no version of the registered model {sweep} has the "
-                f"tag {_PICK} = {pick}."
-            )
-        version = max(fit, key=lambda each: int(each.version)).version
-        client.set_registered_model_alias(sweep, CHAMPION, version)
-        return f"models:/{sweep}@{CHAMPION} is version {version} now."
-
-
-@contextmanager
-def _client(root: Path, uri: str | None) -> Iterator[MlflowClient]:
-    address = uri or os.environ.get(VARIABLE) or tracking_uri(root)
-    if address == tracking_uri(root):
-        if not (root / "mlflow.db").exists():
-            raise SweepNotFound(
-                f"Expected MLflow's database {root / 'mlflow.db'}. Found none. Give its root, or "
-                f"the address of a server: lw.load(..., tracking_uri=...)."
-            )
-        settle_moved(root)
-    with mlflow_settings(), quiet_loggers():
-        from mlflow import MlflowClient
-
-        try:
-            yield MlflowClient(tracking_uri=address)
-        except LossweightsError:
-            raise
-        except Exception as error:  # whatever MLflow and what is below it raise
-            first = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise TrackingError(
-                f"Expected to read MLflow at {without_password(address)}. Found: {first}. Check "
-                f"the reference and the address."
-            ) from error
 
 
 def _of_model(client: MlflowClient, name: str, reference: str) -> tuple[str, str | None]:
@@ -122,7 +58,7 @@ def _of_model(client: MlflowClient, name: str, reference: str) -> tuple[str, str
             f"Expected the model {reference} to come from a run. Found none. Register the model of "
             f"a sweep's run."
         )
-    return version.run_id, version.tags.get(_PICK)
+    return version.run_id, version.tags.get(PICK)
 
 
 def _of_run(

@@ -1,9 +1,14 @@
 """From a finished sweep to a training elsewhere: every step of it, with a real sweep of seconds."""
 
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +28,7 @@ from lossweights.sweep._describe import describe_problem
 from lossweights.sweep.export_model import export_model
 from lossweights.sweep.reproduce import Likeness, reproduce
 from lossweights.testing import FakeSweep
-from lossweights.tracking import move_champion
+from lossweights.tracking import move_champion, register_model
 
 from .tiny import arguments, build_model, load_data
 
@@ -178,13 +183,11 @@ def test_runs_of_mlflow_are_references(swept, promoted):
     with pytest.raises(SweepNotFound, match=r"mlflow\.db"):
         lw.load(f"runs:/{parent}", root / "elsewhere")
 
-    # A model that somebody registered from the run: the alias moves with the promotion.
+    # Where a model is registered, the alias moves with the promotion.
     assert move_champion("tiny", promoted, root, None) == ""
-    client.create_registered_model("tiny")
-    for pick in ("min:rmse", promoted.origin["pick"]):
-        source = f"{runs['tiny'].info.artifact_uri}/model"
-        version = client.create_model_version("tiny", source, parent)
-        client.set_model_version_tag("tiny", version.version, "lossweights.pick", pick)
+    for weights in (swept[1].best("min:rmse"), promoted):
+        said = register_model("tiny", weights, promoted.model(), root, None)
+        assert said.endswith(f"is {weights.name}.")
     assert "version 2" in move_champion("tiny", promoted, root, None)
     assert lw.load("models:/tiny@champion", root) == promoted
     assert "version 1" in move_champion("tiny", swept[1].best("min:rmse"), root, None)
@@ -315,3 +318,38 @@ def test_the_verbs_say_the_same(swept, tmp_path):
     call("promote", "tiny", "--pick", "min:rmse", *at, code=2)
     assert Path(sweep_folder(root, "tiny")).exists()
     assert promote(SweepResult.read("tiny", root), None, "").origin["pick"] != "min:rmse"
+
+
+@pytest.mark.slow
+def test_mlflow_serves_the_exported_model(swept, promoted, tmp_path):
+    """``mlflow models serve`` answers with its predictions."""
+    path = export_model(swept[1], None, tmp_path / "served", "mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [*(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(path)),
+               *("--env-manager", "local", "--port", str(port))]  # fmt: skip
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path
+        )
+    try:
+        rows = {"inputs": np.ones((2, 3)).tolist()}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations",
+            json.dumps(rows).encode(),
+            {"Content-Type": "application/json"},
+        )
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    found = json.load(answer)["predictions"]
+                break
+            except OSError:
+                assert server.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(1)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    expected = promoted.model().predict(np.ones((2, 3)), verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
