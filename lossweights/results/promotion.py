@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lossweights.base.errors import PickError, WeightSetError
+from lossweights.base.errors import PickError, StoreError, WeightSetError
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.locks import waited_for_lock
 from lossweights.results.weights import pick_path, promoted_path
@@ -82,9 +82,19 @@ def with_history(weights: WeightSet, history: Sequence[Mapping[str, str]]) -> We
 
 @contextmanager
 def promoting(root: Path, name: str) -> Iterator[None]:
-    """Have the promoted set of a sweep alone; others wait, for as long as a file is written."""
-    with waited_for_lock(pick_path(root, name, "knee").with_name(_LOCK)):
-        yield
+    """Have the promoted set of a sweep alone; others wait, for as long as files are written.
+
+    Raises:
+        StoreError: The folder cannot be written.
+    """
+    path = pick_path(root, name, "knee").with_name(_LOCK)
+    try:
+        with waited_for_lock(path):
+            yield
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"Cannot write {path}: {error}. Check the disk and its rights.") from error
 
 
 def _promoted(root: Path, name: str) -> WeightSet | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lossweights.base.errors import InvalidName, SweepNotFound
 from lossweights.loss.weight_set import WeightSet
-from lossweights.results.folder import list_sweeps
 from lossweights.results.weights import WARNING, saved_set
 
 _IN_MLFLOW = ("runs:/", "models:/")
@@ -54,9 +53,11 @@ def find_set(name: str | Path, root: Path, tracking_uri: str | None = None) -> W
     try:
         return saved_set(name, root)
     except (SweepNotFound, InvalidName):
+        from lossweights.results.folder import list_sweeps  # NumPy, which files do not need
+
         sweep, at, pick = name.partition("@")
         if not at or sweep not in list_sweeps(root):
             raise
-    from lossweights.results.result import SweepResult  # pandas, which saved sets do not need
+    from lossweights.results.result import SweepResult  # pandas, likewise
 
     return SweepResult.read(sweep, root).best(pick)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -329,9 +330,15 @@ def test_mlflow_serves_the_exported_model(swept, promoted, tmp_path):
         port = free.getsockname()[1]
     command = [*(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(path)),
                *("--env-manager", "local", "--port", str(port))]  # fmt: skip
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow calls uvicorn
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path
+            command,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
         )
     try:
         rows = {"inputs": np.ones((2, 3)).tolist()}
@@ -349,7 +356,8 @@ def test_mlflow_serves_the_exported_model(swept, promoted, tmp_path):
                 assert server.poll() is None, (tmp_path / "log").read_text()
                 time.sleep(1)
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait()
     expected = promoted.model().predict(np.ones((2, 3)), verbose=0)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
