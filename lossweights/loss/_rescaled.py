@@ -42,7 +42,8 @@ def rescaled(
     on = {name: term for name, term in terms.items() if weights.weights[name] > 0}
     found = reference_scales(on, y, sample_weight, output_shape=output_shape)
     if keep_size is None:
-        keep_size = math.isclose(math.fsum(before.values()), len(before), rel_tol=1e-9)
+        several = len(before) > 1
+        keep_size = several and math.isclose(math.fsum(before.values()), len(before), rel_tol=1e-9)
     if keep_size:
         found = of_mean_one(found)
     scales = {name: found.get(name, before[name]) for name in weights.weights}

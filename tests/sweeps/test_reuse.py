@@ -272,6 +272,9 @@ def test_weights_for_other_units():
     assert other.weights["mse"] == pytest.approx(weights.weights["mse"] / 1e6, rel=1e-5)
     assert other.relative == pytest.approx(weights.relative)
     assert "mse" in other.origin["rescaled"]
+    mean = sum(scales.values()) / 2
+    kept = replace(weights, scales={name: each / mean for name, each in scales.items()})
+    assert sum(kept.rescale(y * 1000).scales.values()) == pytest.approx(2)
     with pytest.raises(WeightSetError, match="without scales"):
         lw.WeightSet({"mse": 1.0}, terms={"mse": {"class": "Dice"}}).rescale(y)
 
