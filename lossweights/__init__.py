@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from lossweights.loss.scales import reference_scales as reference_scales
     from lossweights.loss.weight_set import WeightSet as WeightSet
     from lossweights.results.result import SweepResult as SweepResult
-    from lossweights.results.weights import load as load
     from lossweights.search.rungs import Rungs as Rungs
     from lossweights.search.space import Fixed as Fixed
     from lossweights.search.space import LogUniform as LogUniform
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from lossweights.search.space import Uniform as Uniform
     from lossweights.search.wish import Wish as Wish
     from lossweights.sweep.plan import plan as plan
+    from lossweights.sweep.references import load as load
     from lossweights.sweep.sweep import Sweep as Sweep
     from lossweights.training.early_stopping import EarlyStopping as EarlyStopping
     from lossweights.watch import adaptive as adaptive
@@ -76,7 +76,7 @@ _HOMES = {
     "Verdict": "lossweights.dominance.verdict",
     "WeightSet": "lossweights.loss.weight_set",
     "Wish": "lossweights.search.wish",
-    "load": "lossweights.results.weights",
+    "load": "lossweights.sweep.references",
     "plan": "lossweights.sweep.plan",
     "reference_scales": "lossweights.loss.scales",
 }

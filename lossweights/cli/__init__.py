@@ -7,7 +7,7 @@ declares without running the script's main part.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lossweights.cli._app import app
+    from lossweights.cli._base import app
 
 __all__ = ["app"]
 
@@ -15,6 +15,6 @@ __all__ = ["app"]
 def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lossweights.cli._app import app  # a worker starts without it
+    from lossweights.cli import _app  # a worker starts without it
 
-    return app
+    return _app.app

@@ -6,49 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.base.errors import LossweightsError
-from lossweights.cli._completion import complete_pick, complete_sweep
-from lossweights.cli._echo import echo_json, warn
+from lossweights.cli import _reuse as _reuse  # its verbs
+from lossweights.cli._base import AsJson, Script, SweepName, app, echo_json, sentences, verb, warn
+from lossweights.cli._completion import complete_sweep
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
 from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
 
-if TYPE_CHECKING:  # what sweeps need, `--help` does not
-    from lossweights.sweep.abstract import AbstractSweep
+__all__ = ["app"]
 
 T = TypeVar("T")
 
 # Flags of what trains trials, which a confirmation does not.
 _OF_TRIALS = ("trials", "prune", "patience", "min_growth", "warm_start", "baselines")
-
-app = typer.Typer(
-    help="Sweep the weights of a Keras loss made of several terms, and see which one drives it.",
-    epilog="Example: lossweights run sweeps/bike_demand.py --trials 128",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-
-SweepName = Annotated[str, typer.Argument(help="Name of the sweep.", autocompletion=complete_sweep)]
-Script = Annotated[Path, typer.Argument(help="A script that declares one sweep.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-Pick = Annotated[
-    str,
-    typer.Option(
-        autocompletion=complete_pick,
-        help="knee, min:METRIC, max:METRIC, 'min:rmse where shortfall<=0.1', one-se:METRIC for "
-        "the simplest within a standard error, the name of a fixed baseline such as equal, or "
-        "what is wished for: wish:rmse=55,shortfall=3.",
-    ),
-]
-
-
-def _verb(example: str, name: str | None = None) -> Callable[[Callable[..., None]], Any]:
-    """A command, whose help ends with an example: all after ``lossweights`` of one."""
-    return app.command(name, epilog=f"Example: lossweights {example}")
 
 
 @app.callback()
@@ -56,15 +31,6 @@ def _begin() -> None:
     from lossweights.report.terminal import forgive_encodings
 
     forgive_encodings()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Our own errors end the program with their sentence, all others with a traceback."""
-    try:
-        yield
-    except LossweightsError as error:
-        fail(error)
 
 
 @contextmanager
@@ -88,21 +54,21 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
         fail(damaged[-1])
 
 
-@_verb("run sweeps/bike_demand.py --trials 128")
+@verb("run sweeps/bike_demand.py --trials 128")
 @takes_flags()
 def run(
     script: Script,
     flags: Flags,
 ) -> None:
     """Run the sweep that a script declares."""
-    with _sentences():
+    with sentences():
         from lossweights.cli._script import load_sweep
 
         sweep = load_sweep(script)
     run_and_print(sweep, flags, script)
 
 
-@_verb("plan sweeps/bike_demand.py --trials 128")
+@verb("plan sweeps/bike_demand.py --trials 128")
 def plan(
     script: Script,
     trials: Annotated[
@@ -117,7 +83,7 @@ def plan(
 
     Nothing is written.
     """
-    with _sentences():
+    with sentences():
         from lossweights.cli._script import load_sweep
 
         found = load_sweep(script).plan(trials, epochs)
@@ -129,16 +95,18 @@ def plan(
         print_text(page(), str(found))
 
 
-@_verb("resume bike-demand --trials 256")
+@verb("resume bike-demand --trials 256")
 @takes_flags(without=("name", "resume", "prune", "warm_start"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
-    with _sentences():
-        sweep, script = _launched(name, flags.root)
+    with sentences():
+        from lossweights.cli._script import launched
+
+        sweep, script = launched(name, flags.root)
     run_and_print(sweep, replace(flags, name=name, resume=True), script)
 
 
-@_verb("confirm bike-demand --seeds 5")
+@verb("confirm bike-demand --seeds 5")
 @takes_flags(without=(*_OF_TRIALS, "name", "resume", "confirm"))
 def confirm(
     name: SweepName,
@@ -149,24 +117,16 @@ def confirm(
 
     Repeated, it takes other seeds, and is recorded as another look at the test data.
     """
-    with _sentences():
-        sweep, script = _launched(name, flags.root)
+    with sentences():
+        from lossweights.cli._script import launched
+
+        sweep, script = launched(name, flags.root)
     run_and_print(
         sweep, replace(flags, name=name, resume=True, confirm=seeds), script, confirm=True
     )
 
 
-def _launched(name: str, root: Path) -> tuple[AbstractSweep, Path]:
-    """A sweep that is there, as its script declares it now, and the script."""
-    from lossweights.cli._script import load_sweep, script_of
-    from lossweights.results.folder import read_manifest
-
-    manifest = read_manifest(root, name)
-    script, module = script_of(manifest, root), manifest.get("module")
-    return load_sweep(script, module if isinstance(module, str) else None, name), script
-
-
-@_verb("status bike-demand")
+@verb("status bike-demand")
 def status(
     name: Annotated[
         str | None,
@@ -188,7 +148,7 @@ def status(
             typer.echo(said or f"No sweep in {root}.")
 
 
-@_verb("list --root mlruns", "list")
+@verb("list --root mlruns", "list")
 def list_(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """List the sweeps below a root."""
     from lossweights.cli._json import list_entry
@@ -206,48 +166,7 @@ def list_(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
             typer.echo(f"No sweep in {root}.")
 
 
-@_verb("best bike-demand --pick 'min:rmse where shortfall<=5'")
-def best(
-    name: SweepName, pick: Pick = "knee", root: Root = DEFAULT_ROOT, as_json: AsJson = False
-) -> None:
-    """Show the weight set that a pick names, and the line of code that uses it.
-
-    With --json it is a weight set file, which lw.load reads.
-    """
-    with _sentences():
-        from lossweights.results.result import SweepResult
-
-        result = SweepResult.read(name, root)
-        weights = result.best(pick)
-        if as_json:
-            typer.echo(weights.to_json(), nl=False)
-        else:
-            from lossweights.cli._tables import print_best
-
-            print_best(result, pick, weights, root)
-        warn(str(weights.origin.get("note", "")))
-        warn(result.learned_nothing)
-
-
-@_verb("export bike-demand --to weights.json")
-def export(
-    name: SweepName,
-    to: Annotated[Path, typer.Option(help="File to write.")],
-    pick: Pick = "knee",
-    root: Root = DEFAULT_ROOT,
-) -> None:
-    """Write the weight set that a pick names to a file."""
-    with _sentences():
-        from lossweights.results.result import SweepResult
-
-        result = SweepResult.read(name, root)
-        weights = result.best(pick)
-        typer.echo(weights.save(to))
-        warn(str(weights.origin.get("note", "")))
-        warn(result.learned_nothing)
-
-
-@_verb("report bike-demand")
+@verb("report bike-demand")
 def report(
     name: SweepName,
     to: Annotated[Path | None, typer.Option(help="File to write.")] = None,
@@ -258,7 +177,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Print the summary of a sweep and write its report."""
-    with _sentences():
+    with sentences():
         from lossweights.report.follow import follow_report
         from lossweights.report.page import write_report
         from lossweights.report.summary import print_summary
@@ -283,7 +202,7 @@ def report(
             typer.echo(f"\nReport written to {path}")
 
 
-@_verb("sync bike-demand")
+@verb("sync bike-demand")
 def sync(
     name: SweepName,
     root: Root = DEFAULT_ROOT,
@@ -293,13 +212,13 @@ def sync(
     ] = False,
 ) -> None:
     """Record in MLflow what could not be recorded while the sweep ran; nothing twice."""
-    with _sentences():
+    with sentences():
         from lossweights.tracking import sync_sweep
 
         typer.echo(sync_sweep(root, name, tracking_uri, register=register))
 
 
-@_verb("remove bike-demand")
+@verb("remove bike-demand")
 def remove(
     name: SweepName,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -310,7 +229,7 @@ def remove(
     ] = False,
 ) -> None:
     """Delete a sweep with its weight sets and its MLflow runs; its name is free again."""
-    with _sentences():
+    with sentences():
         from lossweights.sweep.remove import find_removal
 
         removal = find_removal(name, root, False if no_tracking else tracking_uri or True)
@@ -326,7 +245,7 @@ def remove(
         typer.echo(removal.carry_out())
 
 
-@_verb("ui --port 5001")
+@verb("ui --port 5001")
 def ui(
     root: Root = DEFAULT_ROOT,
     port: Annotated[

@@ -12,6 +12,7 @@ from typing import Any
 
 from lossweights.base.errors import SweepNotFound
 from lossweights.base.quiet_start import quiet_start
+from lossweights.results.folder import read_manifest
 from lossweights.sweep.abstract import AbstractSweep, sweeps_made
 
 _RUN_NAME = "lossweights_script"  # not "__main__": the main part of a script does not run
@@ -42,6 +43,17 @@ def load_sweep(path: Path, module: str | None = None, name: str | None = None) -
             f"run() of each in the script's main part."
         )
     return top[0]
+
+
+def launched(name: str, root: Path) -> tuple[AbstractSweep, Path]:
+    """A sweep that is there, as its script declares it now, and the script.
+
+    Raises:
+        SweepNotFound: There is no sweep of this name, or its script is nowhere.
+    """
+    manifest = read_manifest(root, name)
+    script, module = script_of(manifest, root), manifest.get("module")
+    return load_sweep(script, module if isinstance(module, str) else None, name), script
 
 
 def script_of(manifest: Mapping[str, Any], root: Path) -> Path:

@@ -13,6 +13,7 @@ from lossweights.dominance.verdict import Verdict, percent
 from lossweights.loss.weight_set import WeightSet
 from lossweights.report.summary import driven_by, verdict_of
 from lossweights.report.terminal import copyable, page, print_table, prose
+from lossweights.results.difference import Difference
 from lossweights.results.paste import line_to_paste
 from lossweights.results.result import SweepResult
 
@@ -45,6 +46,19 @@ def print_best(result: SweepResult, pick: str, weights: WeightSet, root: Path) -
     prose(console, f"Driven by: {driven_by(verdict)}")
     print_table(console, _table(verdict, weights))
     copyable(console, line_to_paste(weights, root))
+
+
+def print_differences(found: Iterable[Difference], one: str, other: str) -> None:
+    """Print a row for each thing that two weight sets say differently."""
+    table = Table("what", one, other, "change")
+    for each in found:
+        sides = ("" if v is None else _shown(v) for v in (each.one, each.other))
+        table.add_row(each.what, *sides, each.change)
+    print_table(page(), table)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _table(verdict: Verdict, weights: WeightSet) -> Table:

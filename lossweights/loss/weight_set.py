@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass, field
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,18 +15,20 @@ from lossweights.base.files import write_atomic
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number
 from lossweights.base.shown import call, paragraph, table
-from lossweights.base.strict_json import canonical_json, dump_json, parse_json
+from lossweights.base.strict_json import dump_json, parse_json
+from lossweights.loss._weight_file import (
+    FORMAT,
+    MAX_BYTES,
+    MAX_DEPTH,
+    VERSION,
+    checked_fields,
+    checksum,
+)
+from lossweights.loss.provenance import Provenance
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 
 if TYPE_CHECKING:
     from lossweights.loss.combined import CombinedLoss
-
-FORMAT = "lossweights/weight-set"
-VERSION = 1
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 4  # file > terms > one term > one list-valued argument
-MAX_TERMS = 256
-_FLOAT64_MAX = 1.7976931348623157e308  # a JSON integer may be larger
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +43,12 @@ class WeightSet:
             code can describe (a lambda, a function, a class of your own).
         metrics: What the trial measured on validation data.
         origin: Sweep, trial number, pick and seed, as far as there are any.
+        chosen: What the sweep chose beside the weights, such as ``{"learning_rate": 1e-3}``: a
+            setting of the optimizer by its name, a term's parameter as ``"under.factor"``.
+        provenance: What is known of the training behind it; see
+            `lossweights.loss.provenance.Provenance`.
+        home: Folder of the file that it was read from, or ``None``; sets from different folders may
+            be equal.
 
     Args:
         recorded: Whether the weights are those of a training that was. Earlier versions trained
@@ -65,6 +72,9 @@ class WeightSet:
     metrics: Mapping[str, float] = field(default_factory=dict)
     origin: Mapping[str, str | int | float] = field(default_factory=dict)
     _: KW_ONLY
+    chosen: Mapping[str, str | int | float] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    home: Path | None = field(default=None, compare=False)
     recorded: InitVar[bool] = False
 
     def __post_init__(self, recorded: bool) -> None:
@@ -88,7 +98,7 @@ class WeightSet:
             )
         object.__setattr__(self, "weights", MappingProxyType(weights))
         object.__setattr__(self, "metrics", MappingProxyType(metrics))
-        for name in ("terms", "origin"):
+        for name in ("terms", "origin", "chosen"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __repr__(self) -> str:
@@ -127,6 +137,109 @@ class WeightSet:
                 versions, which trained without that term.
         """
         from lossweights.loss.combined import CombinedLoss
+
+        return CombinedLoss(terms=self._terms(terms), weights=dict(self.weights))
+
+    def rescale(
+        self,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        output_shape: Any = None,
+        terms: Mapping[str, Any] | None = None,
+        keep_size: bool | None = None,
+    ) -> WeightSet:
+        """The set for new data or other units: the same relative weights, over new scales.
+
+        What changed stands in the ``origin`` of the new set, under ``rescaled``.
+
+        Args:
+            y: Targets of the new training data, shape ``(n, ...)``; a dict for several outputs.
+            sample_weight: Weights as given to ``fit``, or ``None``.
+            output_shape: ``model.output_shape``, where predictions are not of the targets' shape.
+            terms: As in `loss`.
+            keep_size: Whether the scales are brought to a mean of 1, as for models that add losses
+                by themselves. ``None`` does what the sweep did.
+
+        Raises:
+            WeightSetError: The set has no scales, or a term cannot be rebuilt.
+            WeightError: A term has no scale on these targets.
+
+        >>> squared = {"mse": {"class": "MeanSquaredError"}}
+        >>> metres = WeightSet({"mse": 1.0}, scales={"mse": 1.0}, terms=squared)
+        >>> feet = metres.rescale([[1.0], [5.0]])
+        >>> feet.weights["mse"], feet.origin["rescaled"]
+        (0.25, 'mse 1 to 0.25 (scale 1 to 4)')
+        """
+        from lossweights.loss._rescaled import rescaled
+
+        return rescaled(self, self._terms(terms), y, sample_weight, output_shape, keep_size)
+
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of each output, for ``model.compile(loss={...}, loss_weights=...)``.
+
+        Raises:
+            WeightSetError: Not every output has just one term: Keras weighs outputs, not terms.
+        """
+        outputs = {name: (self.terms.get(name) or {}).get("output") for name in self.weights}
+        if None in outputs.values() or len(set(outputs.values())) < len(outputs):
+            raise WeightSetError(
+                f"Expected one term on each output of the model, as lw.terms.on('output', term) "
+                f"names it. Found the outputs {outputs}. Use "
+                f"model.compile(loss=weights.loss().by_output()), which knows terms."
+            )
+        return {str(outputs[name]): weight for name, weight in self.weights.items()}
+
+    def compile(
+        self,
+        model: Any,
+        optimizer: Any = None,
+        *,
+        terms: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Compile a model with the loss, and with the optimizer set as it was swept.
+
+        Args:
+            model: A Keras model, which is compiled in place.
+            optimizer: ``None`` for that of the sweep, made again. A name is set as the sweep's, if
+                that is of its class. An instance keeps its settings. What the sweep chose, such as
+                the learning rate, counts in any case.
+            terms: As in `loss`.
+            **options: Further arguments of ``model.compile``.
+
+        Raises:
+            WeightSetError: The optimizer is code of the user's own, or the set has none.
+        """
+        from lossweights.loss._recipe import swept_optimizer
+        from lossweights.terms import OnOutput
+
+        loss = self.loss(terms)
+        of_outputs = any(isinstance(term, OnOutput) for term in loss.terms.values())
+        by_output = loss.by_output(getattr(model, "output_names", None)) if of_outputs else loss
+        model.compile(optimizer=swept_optimizer(self, optimizer), loss=by_output, **options)
+
+    def model(
+        self, build_model: Any = None, *, custom_objects: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The trained model of the set, not compiled, to predict with or to go on from.
+
+        It lies beside the file that the set was read from. That is a file of your own: it is opened
+        only if it is the one that the sweep wrote, by its checksum.
+
+        Args:
+            build_model: The sweep's own function, where Keras could save the parameters alone.
+            custom_objects: Classes that Keras does not know, as ``keras.models.load_model`` takes.
+
+        Raises:
+            WeightSetError: The set has no model, it is not there, or it is another file.
+        """
+        from lossweights.loss.trained import trained_model
+
+        return trained_model(self, build_model, custom_objects)
+
+    def _terms(self, terms: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The terms: those given, the others rebuilt from their descriptions."""
         from lossweights.terms import from_description
 
         given = dict(terms or {})
@@ -143,16 +256,15 @@ class WeightSet:
                 f"none for {opaque}: they are code of your own. Pass them: "
                 f"weights.loss(terms={{{opaque[0]!r}: ...}})."
             )
-        built = {
+        return {
             name: given[name] if name in given else from_description(self.terms[name] or {})
             for name in self.weights
         }
-        return CombinedLoss(terms=built, weights=dict(self.weights))
 
     def to_json(self) -> str:
         """The set as JSON text, with a checksum that catches edits and truncation."""
         body = self._body()
-        return dump_json({**body, "sha256": _checksum(body)})
+        return dump_json({**body, "sha256": checksum(body)})
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -165,6 +277,8 @@ class WeightSet:
             "terms": {k: None if v is None else dict(v) for k, v in self.terms.items()},
             "metrics": dict(self.metrics),
             "origin": dict(self.origin),
+            "chosen": dict(self.chosen),
+            "provenance": self.provenance.to_json(),
         }
 
     def save(self, path: str | Path) -> Path:
@@ -196,15 +310,17 @@ class WeightSet:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:
             raise WeightSetError(f"{path}: cannot be read ({error}). Check the path.") from error
-        return cls.parse(data, str(path))
+        return replace(cls.parse(data, str(path)), home=path.parent, recorded=True)
 
     @classmethod
     def parse(cls, data: bytes, source: str = "weight set") -> WeightSet:
         """Read a set from the bytes of a file; see `read`."""
         try:
             content = parse_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
-            weights = cls(**_checked_fields(content), recorded=True)
-            if weights.relative != content["relative"]:
+            found = checked_fields(content)
+            relative = found.pop("relative")
+            weights = cls(**found, recorded=True)
+            if weights.relative != relative:
                 raise ValueError("expected relative weights that are weight times scale")
             return weights
         except (ValueError, InvalidName) as error:
@@ -223,56 +339,3 @@ def _checked_scales(scales: Mapping[str, object], names: Sequence[str]) -> dict[
     if not all(0.0 < scale <= FLOAT32_MAX for scale in checked.values()):
         raise WeightError(f"Expected scales that are finite and above 0. Found {dict(scales)}.")
     return checked
-
-
-def _checksum(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(body)).hexdigest()
-
-
-def _checked_fields(content: Any) -> dict[str, Any]:
-    """The constructor's arguments from a parsed file.
-
-    Raises:
-        ValueError: Says what was expected and found.
-    """
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"expected an object with format {FORMAT!r}")
-    version = content.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise ValueError(f"expected version {VERSION}, found {version!r}; update lossweights")
-    expected = {"format", "version", "name", "weights", "relative", "scales", "terms", "metrics",
-                "origin", "sha256"}  # fmt: skip
-    if set(content) != expected:
-        raise ValueError(f"expected the keys {sorted(expected)}, found {sorted(content)}")
-    body = {key: value for key, value in content.items() if key != "sha256"}
-    if content["sha256"] != _checksum(body):
-        raise ValueError("expected the checksum of the content, found another: the file was "
-                         "edited or damaged")  # fmt: skip
-    name, weights, terms = content["name"], content["weights"], content["terms"]
-    if name is not None and not isinstance(name, str):
-        raise ValueError(f"expected a text or null as name, found {name!r}")
-    _check_numbers("weights", weights)
-    if len(weights) > MAX_TERMS:
-        raise ValueError(f"expected at most {MAX_TERMS} terms, found {len(weights)}")
-    if content["scales"] is not None:
-        _check_numbers("scales", content["scales"])
-    _check_numbers("metrics", content["metrics"])
-    if not isinstance(content["origin"], dict) or not all(
-        isinstance(v, (str, int, float)) for v in content["origin"].values()
-    ):
-        raise ValueError("expected texts and numbers in origin")
-    if not isinstance(terms, dict) or not all(
-        v is None or (isinstance(v, dict) and isinstance(v.get("class"), str))
-        for v in terms.values()
-    ):
-        raise ValueError("expected null or an object with a class for each of the terms")
-    keys = ("name", "weights", "scales", "terms", "metrics", "origin")
-    return {key: content[key] for key in keys}
-
-
-def _check_numbers(what: str, value: Any) -> None:
-    if not isinstance(value, dict) or not all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < _FLOAT64_MAX
-        for v in value.values()
-    ):
-        raise ValueError(f"expected an object of plain numbers as {what}, found {value!r:.80}")

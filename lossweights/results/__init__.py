@@ -12,7 +12,9 @@ Doors:
 - `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;
 - `stopped`: how many trials were stopped early, and where;
-- `weights`: the weight sets that sweeps saved, and `load`;
+- `weights`: the weight sets that sweeps saved;
+- `promotion`: which of them is promoted, by the sweep or by hand;
+- `difference`: what two weight sets say differently;
 - `paste`: the line of code that puts a weight set to use;
 - `status`: how a sweep goes on;
 - `locks`: one process at a time writes a sweep, and others can ask whether it does;

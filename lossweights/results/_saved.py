@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lossweights.base.files import remove_unfinished
 from lossweights.loss.weight_set import WeightSet
+from lossweights.results.promotion import history_of, is_by_hand, promoting, with_history
 from lossweights.results.weights import pick_path, promoted_path
 
 
@@ -20,11 +21,16 @@ def save_sets(
         name: Name of the sweep.
         sets: The weight sets by pick.
         promoted: The pick to promote, or ``None`` for none; then no earlier set stays promoted.
+            What a person promoted stays so in any case.
     """
-    remove_unfinished(pick_path(root, name, "knee").parent)
-    paths = {pick: each.save(pick_path(root, name, pick)) for pick, each in sets.items()}
-    if promoted is None:
-        promoted_path(root, name).unlink(missing_ok=True)
-    elif promoted in sets:
-        sets[promoted].save(promoted_path(root, name))
+    with promoting(root, name):
+        remove_unfinished(pick_path(root, name, "knee").parent)
+        paths = {pick: each.save(pick_path(root, name, pick)) for pick, each in sets.items()}
+        history = history_of(root, name)
+        if is_by_hand(history):
+            return paths
+        if promoted is None:
+            promoted_path(root, name).unlink(missing_ok=True)
+        elif promoted in sets:
+            with_history(sets[promoted], history).save(promoted_path(root, name))
     return paths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,14 +15,12 @@ from lossweights.base.errors import StoreError
 from lossweights.dominance.judge import judge_results
 from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.dominance.verdict import Verdict
-from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._judged import judged_sweep
 from lossweights.results._learned import learned_nothing
 from lossweights.results._picks import Picked, Picks, directions_of
-from lossweights.results._proven import Proven
-from lossweights.results._saved import save_sets
+from lossweights.results._sets import Sets
 from lossweights.results._shown import as_html, as_line
 from lossweights.results._table import RESERVED_COLUMNS as RESERVED_COLUMNS
 from lossweights.results._table import complete_rows, trial_row
@@ -38,16 +35,15 @@ from lossweights.results.folder import (
     sweep_folder,
 )
 from lossweights.results.plot import Plots
-from lossweights.results.proof import MIN_EFFECT, Kept, Proof
-from lossweights.results.weights import WARNING
-from lossweights.results.winner import read_winner
+from lossweights.results.proof import MIN_EFFECT, Proof
+from lossweights.results.winner import WinnerRecord, read_winner
 from lossweights.search.aims import Aims
 from lossweights.search.selection import costs, pareto_mask
 from lossweights.search.wish import Wish
 
 
 @dataclass(frozen=True, repr=False)
-class SweepResult(Proven):
+class SweepResult(Sets):
     """What a sweep found, read from its folder; no Keras and no MLflow are needed.
 
     Attributes:
@@ -68,6 +64,8 @@ class SweepResult(Proven):
         remark: What whoever uses the saved winner must know, such as that its numbers are not those
             of its trial, or why its parameters alone could be saved; empty if nothing.
         contest: The trainings beside the trials: of baselines outside the space, and to confirm.
+        winner: All that is known of the saved winner.
+        made: Digest of the ``data`` and ``versions`` of what trained, as far as they are known.
         root: Folder of the sweeps.
         min_effect: The least gain that `sentence` calls one, in parts of a metric.
     """
@@ -85,6 +83,8 @@ class SweepResult(Proven):
     directions: Mapping[str, str | None] = field(default_factory=dict)
     remark: str = ""
     contest: Contest = field(default_factory=Contest)
+    winner: WinnerRecord = field(default_factory=WinnerRecord)
+    made: Mapping[str, Any] = field(default_factory=dict)
     root: Path = DEFAULT_ROOT
     min_effect: float = MIN_EFFECT
 
@@ -116,6 +116,8 @@ class SweepResult(Proven):
             baseline=manifest.get("baseline"),
             contest=read_contest(folder),
             remark=winner.remark,
+            winner=winner,
+            made={key: manifest[key] for key in ("data", "versions") if key in manifest},
             importance=read_importance(folder),
             constants=read_constants(folder),
             recipe=manifest.get("recipe") or {},
@@ -243,49 +245,6 @@ class SweepResult(Proven):
             lambda metric: self.proof.standard_error(metric),
         )
 
-    def best(self, pick: str | Wish = "knee") -> WeightSet:
-        """The weight set that a pick names, of those that satisfy the constraints of the sweep.
-
-        Args:
-            pick: ``"knee"``, the best compromise; ``"min:rmse"`` or ``"max:dice"``; or with
-                conditions, ``"min:rmse where shortfall<=0.1"``; or a wish, ``lw.Wish(rmse=55)`` or
-                ``"wish:rmse=55"``, of which the nearest is taken; ``"wish"`` is that of the sweep;
-                or ``"one-se:rmse"``, the weights nearest to equal ones within one standard error
-                of the best; or the name of a fixed baseline, such as ``"equal"``. The origin of the
-                set has a note that says whether a wish was reached.
-
-        Raises:
-            PickError: The pick cannot be read or satisfied, or no trial is complete.
-        """
-        if isinstance(pick, Wish):
-            pick = pick.pick
-        kept, note = self.kept(pick)
-        return WeightSet(
-            weights=kept.result.weights,
-            name=f"{self.name}@{pick}",
-            scales=self.scales,
-            terms=self.terms,
-            metrics={k: v for k, v in kept.metrics.items() if math.isfinite(v)},
-            origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
-            recorded=True,
-        )
-
-    def kept(self, pick: str) -> tuple[Kept, str]:
-        """The training behind a pick, of a trial or of a baseline, and the note on it."""
-        baseline = self.proof.baseline(pick)
-        if baseline is not None:
-            return baseline, ""
-        number, note = self._picked(pick)
-        finished = self.finished[number]
-        return Kept.of_trial(number, finished.result, finished.asked.baseline), note
-
-    def _remarks(self, pick: str, note: str) -> dict[str, str]:
-        """What whoever uses a pick must know: the note on it, what was confirmed, a warning."""
-        confirmed = self.proof.promotion is not None and pick in (self.own_pick, self.first_pick)
-        said = self.sentence if confirmed else ""
-        remarks = {"note": note, "sentence": said, WARNING: self.learned_nothing}
-        return {key: text for key, text in remarks.items() if text}
-
     @cached_property
     def learned_nothing(self) -> str:
         """A sentence that says so if no trial beats the best constant prediction in any objective.
@@ -327,24 +286,3 @@ class SweepResult(Proven):
             none_complete=self.none_complete,
             learned_nothing=self.learned_nothing,
         )
-
-    @property
-    def standard_picks(self) -> list[str]:
-        """The picks saved at the end: what is promoted, wish, knee and the best of each objective.
-
-        None if no trial is complete.
-        """
-        if not self.has_best:
-            return []
-        goals = {"minimize": "min", "maximize": "max"}
-        best_of_each = [f"{goals[d]}:{name}" for name, d in self.objectives.items()]
-        return [*dict.fromkeys([self.first_pick, self.own_pick, "knee"]), *best_of_each]
-
-    def save_picks(self, root: str | Path = "mlruns") -> dict[str, Path]:
-        """Save the standard picks as weight sets, and promote the first of them; paths by pick.
-
-        A sweep that learned nothing promotes nothing, and no earlier set stays promoted.
-        """
-        sets = {pick: self.best(pick) for pick in self.standard_picks}
-        promoted = None if self.learned_nothing else self.first_pick
-        return save_sets(Path(root), self.name, sets, promoted)

@@ -1,8 +1,7 @@
-"""The weight sets that sweeps save below a root: where they are, and how they are loaded."""
+"""The weight sets that sweeps save below a root: where they are, and how they are read."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from lossweights.base.errors import SweepNotFound
@@ -20,8 +19,13 @@ def promoted_path(root: Path, name: str) -> Path:
 
 def pick_path(root: Path, name: str, pick: str) -> Path:
     """The file of a saved pick: ``min:rmse`` is kept as ``min-rmse.json``."""
+    return inside(root, "weights", check_name(name, "sweep"), pick_file(pick))
+
+
+def pick_file(pick: str) -> str:
+    """The name of the file of a saved pick."""
     slug = "-".join(check_name(part, "pick") for part in pick.split(":"))
-    return inside(root, "weights", check_name(name, "sweep"), f"{slug}.json")
+    return f"{slug}.json"
 
 
 def model_path(root: Path, name: str, pick: str = "knee") -> Path:
@@ -29,38 +33,27 @@ def model_path(root: Path, name: str, pick: str = "knee") -> Path:
     return pick_path(root, name, pick).with_suffix(".keras")
 
 
-def load(name: str | Path, root: str | Path = "mlruns") -> WeightSet:
-    """A weight set by name or from a file; no code runs, whatever the file holds.
+def saved_set(name: str, root: Path) -> WeightSet:
+    """A saved weight set.
 
     Args:
-        name: ``"bike-demand"`` for the promoted set of a sweep, ``"bike-demand@knee"`` or
-            ``"bike-demand@min:rmse"`` for a saved pick, or the path of a JSON file.
+        name: Name of a sweep, for what it promotes, or its knee if it promotes nothing; name and
+            pick, ``"bike-demand@min:rmse"``; or the path of a JSON file.
         root: Folder of the sweeps.
-
-    A set of a sweep that learned nothing says so in a `UserWarning`. Such a sweep promotes none;
-    its name alone then gives its knee.
 
     Raises:
         SweepNotFound: There is no such set; the message lists those there are.
         WeightSetError: The file is damaged.
     """
-    weights = _read(str(name), Path(root))
-    if WARNING in weights.origin:
-        warnings.warn(f"{weights.name or name}: {weights.origin[WARNING]}", stacklevel=2)
-    return weights
-
-
-def _read(text: str, root: Path) -> WeightSet:
-    """The weight set that a name or a path means."""
-    if text.endswith(".json"):
-        return WeightSet.read(text)
-    sweep, _, pick = text.partition("@")
+    if name.endswith(".json"):
+        return WeightSet.read(name)
+    sweep, _, pick = name.partition("@")
     path = pick_path(root, sweep, pick) if pick else promoted_path(root, sweep)
     if not pick and not path.exists():
         path = pick_path(root, sweep, "knee")
     if not path.exists():
         raise SweepNotFound(
-            f"Expected a weight set {text!r} in {root}. Found {_saved_sets(root) or 'none'}. "
+            f"Expected a weight set {name!r} in {root}. Found {_saved_sets(root) or 'none'}. "
             f"Check the name and the root, or save a pick with `lossweights best`."
         )
     return WeightSet.read(path)

@@ -22,16 +22,33 @@ class WinnerRecord:
     Attributes:
         val: Its metrics on validation data, empty in sweeps of earlier versions.
         remark: What whoever uses it must know, such as that it has not the numbers of its trial.
+        pick: The pick that it is.
+        trial: The number of its trial, or ``None`` for a baseline that is none.
+        model: ``file`` and ``sha256`` of what was saved of it; empty if nothing was.
     """
 
     val: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""
+    pick: str = ""
+    trial: int | None = None
+    model: Mapping[str, str] = field(default_factory=dict)
+
+    def model_of(self, pick: str, trial: int | None) -> Mapping[str, str]:
+        """The saved model, if it is that of a pick, which may be a trial; else nothing."""
+        is_it = pick == self.pick if self.trial is None else trial == self.trial
+        return self.model if is_it else {}
 
 
-def write_winner(folder: Path, trial: int | None, record: WinnerRecord) -> None:
-    """Keep what is known of the winner: a trial, or a baseline that is none."""
+def write_winner(folder: Path, record: WinnerRecord) -> None:
+    """Keep what is known of the winner."""
     val = {name: value for name, value in record.val.items() if math.isfinite(value)}
-    known = {"trial": trial, "val": val, "remark": record.remark}
+    known = {
+        "pick": record.pick,
+        "trial": record.trial,
+        "val": val,
+        "remark": record.remark,
+        "model": dict(record.model),
+    }
     write_atomic(folder / FILE, dump_json(known))
 
 
@@ -43,6 +60,13 @@ def read_winner(folder: Path) -> WinnerRecord:
     try:
         value = parse_json(path.read_bytes())
         val = {str(name): float(number) for name, number in value.get("val", {}).items()}
-        return WinnerRecord(val, str(value.get("remark", "")))
+        trial, model = value.get("trial"), value.get("model", {})
+        return WinnerRecord(
+            val,
+            str(value.get("remark", "")),
+            str(value.get("pick", "")),
+            None if trial is None else int(trial),
+            {str(key): str(text) for key, text in model.items()},
+        )
     except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(f"Expected what the winner measured in {path}. Found: {error}.") from error

@@ -9,6 +9,9 @@ Doors:
 - `prune`: which trials stop early, as declared, asked for, or kept from before;
 - `raced`: what a run has to beat, likewise;
 - `flags`, `launch`: the options of a run on the command line, and launching with them;
+- `references`: `load`, weight sets by every kind of reference;
+- `reproduce`: a pick trained anew, and what is the same;
+- `export_model`: the trained winner, as other programs read it;
 - `remove`: `remove_sweep`, which deletes a sweep with its weight sets and MLflow runs.
 
 The way from the options to the result is `_run.run_sweep`: prepare, open, choose, train, conclude.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import re
@@ -93,6 +94,7 @@ def conclude_sweep(
             "lossweights.verdict": verdict.sentence,
             "lossweights.sentence": sentence,
             "lossweights.trainer": _trainers(result),
+            "lossweights.promoted": "" if result.learned_nothing else result.first_pick,
         },
         model=saved_model,
     )
@@ -162,9 +164,18 @@ def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data)
     label = pick if number is None else f"trial {number}"
     training, at_once = kept.result, _at_once(root, name)
     winner = train_winner(trainers, data, training, label, path, result.objectives, at_once)
-    record = WinnerRecord(winner.val, winner.remark)
-    write_winner(sweep_folder(root, name), number, record)
+    saved = (
+        {} if winner.path is None else {"file": winner.path.name, "sha256": _sha256(winner.path)}
+    )
+    record = WinnerRecord(winner.val, winner.remark, pick, number, saved)
+    write_winner(sweep_folder(root, name), record)
+    replace(result, winner=record).save_picks(root)  # so that they name the model
     return winner
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _at_once(root: Path, name: str) -> int:

@@ -2,11 +2,12 @@
 
 import pytest
 
+import lossweights as lw
 from lossweights.base.errors import InvalidName, LossweightsError, StoreError
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.folder import sweep_folder
 from lossweights.results.status import read_status
-from lossweights.results.weights import load, model_path, pick_path, promoted_path
+from lossweights.results.weights import model_path, pick_path, promoted_path
 from lossweights.search.space import Space, Uniform
 from lossweights.testing import FakeSweep
 from lossweights.tracking import sync_sweep
@@ -22,7 +23,7 @@ DOORS = {
     "resume": lambda root, name: FakeSweep("good").run(1, name=name, root=root, resume=True),
     "status": lambda root, name: read_status(root, name),
     "sync": lambda root, name: sync_sweep(root, name),
-    "load": lambda root, name: load(f"{name}@knee", root),
+    "load": lambda root, name: lw.load(f"{name}@knee", root),
     "promoted": lambda root, name: promoted_path(root, name),
     "pick": lambda root, name: pick_path(root, name, "knee"),
     "model": lambda root, name: model_path(root, name),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ import lossweights as lw
 
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "pandas", "scipy", "plotly", "rich.progress")
 
+WEIGHT_SET = Path(__file__).parents[1] / "data" / "weight_set_2.json"
 LOADED = """
 import sys
 {action}
@@ -38,8 +40,9 @@ def loaded_by(action, heavy):
         "import lossweights as lw; dir(lw); repr(lw); lw.__version__",
         "import lossweights as lw; lw.errors.WeightError; lw.WeightSet({'mse': 1.0}).to_json()",
         "import lossweights as lw; lw.Fixed(1.0), lw.Uniform(0, 1), lw.LogUniform(1, 2)",
+        f"import lossweights as lw; lw.load({str(WEIGHT_SET)!r}).to_json()",
     ],
-    ids=["import", "look", "weight set", "space"],
+    ids=["import", "look", "weight set", "space", "weight set file"],
 )
 def test_plain_values_load_nothing_heavy(action):
     """A weight set is read and a space declared without Keras, Optuna or MLflow."""

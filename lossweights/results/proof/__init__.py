@@ -2,6 +2,7 @@
 
 - `Proof`: all of it, of one sweep;
 - `Kept`: what a weight set keeps of a trial or of a baseline;
+- `estimate`: the mean of a few numbers with its interval;
 - `called`: what a sentence calls a contestant;
 - `MIN_EFFECT`: the least gain that counts.
 
@@ -12,7 +13,8 @@ words in `_sentence`, `_words` and `_notes`. Nothing here trains, and nothing re
 """
 
 from lossweights.results.proof._compare import MIN_EFFECT
+from lossweights.results.proof._intervals import estimate
 from lossweights.results.proof._proof import Kept, Proof
 from lossweights.results.proof._words import called
 
-__all__ = ["MIN_EFFECT", "Kept", "Proof", "called"]
+__all__ = ["MIN_EFFECT", "Kept", "Proof", "called", "estimate"]

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 import lossweights as lw
 from lossweights.base.errors import InvalidName, SpaceError, WeightError, WeightSetError
 from lossweights.base.strict_json import canonical_json
-from lossweights.loss.weight_set import MAX_BYTES, WeightSet, _checksum
+from lossweights.loss._weight_file import KEYS, MAX_BYTES
+from lossweights.loss._weight_file import checksum as _checksum
+from lossweights.loss.provenance import Provenance
+from lossweights.loss.weight_set import WeightSet
 from lossweights.loss.weights import check_weights
 from lossweights.search.space import Space, Uniform
 
@@ -190,6 +193,21 @@ FULL = WeightSet(
     terms={"mse": {"class": "keras:MeanSquaredError"}, "under": None},
     metrics={"rmse": 1.5},
     origin={"sweep": "demand", "trial": 3, "pick": "knee", "seed": 0},
+    chosen={"learning_rate": 0.003, "under.factor": 2.0},
+    provenance=Provenance(
+        measured={
+            "val": {"rmse": {"mean": 1.5, "low": 1.25, "high": 1.75, "seeds": 5}},
+            "test": {"rmse": {"mean": 1.75, "seeds": 1}},
+        },
+        confirmation={"look": 1, "seeds": [11, 12, 13], "promoted": "knee"},
+        drove={"driver": None, "share": {"mse": 0.5}, "decrease": {"mse": 0.5}},
+        seeds=[0, 1],
+        recipe={"optimizer": {"class": "SGD", "learning_rate": 0.05}, "epochs": 2},
+        data="abc",
+        versions={"keras": "3.15.1"},
+        promotions=[{"at": "2026-01-02", "pick": "knee", "why": "first"}],
+        model={"file": "knee.keras", "sha256": "0" * 64},
+    ),
 )
 
 
@@ -203,6 +221,16 @@ def test_a_set_cannot_be_changed():
         made.weights["mse"] = 2.0
     with pytest.raises(AttributeError):
         made.name = "other"
+
+
+def test_provenance_cannot_be_changed_either():
+    """However deep it lies, what was read stays as it was read."""
+    with pytest.raises(TypeError):
+        FULL.provenance.measured["val"]["rmse"]["mean"] = 0.0
+    with pytest.raises(AttributeError):
+        FULL.provenance.seeds.append(7)
+    with pytest.raises(WeightError, match="'seeds' of where weights come from"):
+        Provenance(seeds=["0"])
 
 
 def test_relative_weights_are_weights_times_scales():
@@ -323,18 +351,18 @@ HOSTILE_FILES = {
     "list": b"[]",
     "text": b'"lossweights/weight-set"',
     "brackets": b"[" * 200_000,
-    "too deep": signed(origin={"a": 1}, terms={"mse": {"class": "X", "a": [[1]]}}),
+    "too deep": signed(origin={"a": 1}, terms={"mse": {"class": "X", "a": [[[1]]]}}),
     "too large": GOOD + b" " * MAX_BYTES,
     "1e999": GOOD.replace(b'"mse": 1.0', b'"mse": 1e999'),
     "NaN": GOOD.replace(b'"mse": 1.0', b'"mse": NaN'),
     "digits": GOOD.replace(b'"mse": 1.0', b'"mse": ' + b"9" * 5000),
     "400 digits": signed(weights={"mse": 10**400}),
     "duplicate key": GOOD.replace(b'"mse": 1.0,', b'"mse": 1.0, "mse": 2.0,'),
-    "duplicate section": GOOD.replace(b'"version": 1', b'"version": 1, "version": 1'),
+    "duplicate section": GOOD.replace(b'"version": 2', b'"version": 2, "version": 2'),
     "surrogate": GOOD.replace(b"demand@knee", b"\\ud800"),
     "other format": signed(format="lossweights/sweep"),
     "no format": signed(format=...),
-    "future version": signed(version=2),
+    "future version": signed(version=3),
     "past version": signed(version=0),
     "version of true": signed(version=True),
     "version as text": signed(version="1"),
@@ -367,6 +395,12 @@ HOSTILE_FILES = {
     "term without class": signed(terms={"mse": {}}),
     "class of a number": signed(terms={"mse": {"class": 3}}),
     "terms that have no weight": signed(terms={"other": None}),
+    "chosen of objects": signed(chosen={"learning_rate": {}}),
+    "provenance of another kind": signed(provenance=[]),
+    "provenance with another key": signed(provenance={"code": "import os"}),
+    "seeds of text": signed(provenance={"seeds": ["0"]}),
+    "a mean of text": signed(provenance={"measured": {"val": {"rmse": {"mean": "1"}}}}),
+    "a model without a hash": signed(provenance={"model": {"file": "knee.keras"}}),
     "relative that do not fit": signed(relative={"mse": 7.0, "under": 7.0}),
 }
 
@@ -390,8 +424,8 @@ def test_the_changes_of_the_table_are_what_is_refused():
 
 def test_later_version_says_to_update():
     """A file of a later version tells what to do about it."""
-    with pytest.raises(WeightSetError, match=r"version 1, found 2; update lossweights"):
-        WeightSet.parse(signed(version=2))
+    with pytest.raises(WeightSetError, match=r"version up to 2, found 3; update lossweights"):
+        WeightSet.parse(signed(version=3))
 
 
 @given(st.binary(max_size=300))
@@ -403,7 +437,7 @@ def test_random_bytes_are_never_a_weight_set(data):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["weights", "scales", "terms", "metrics", "origin", "name", "relative"]),
+        st.sampled_from([*KEYS[2]]),
         st.recursive(
             st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=3),
             lambda inner: st.dictionaries(st.text(max_size=3), inner) | st.lists(inner),

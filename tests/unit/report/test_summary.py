@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import lossweights as lw
 from lossweights.records import Outcome
 from lossweights.report.links import ui_command
 from lossweights.report.summary import print_summary
@@ -16,7 +17,6 @@ from lossweights.results.constants import write_constants
 from lossweights.results.contest import Contest, Contestant, Outing
 from lossweights.results.folder import sweep_folder
 from lossweights.results.result import SweepResult
-from lossweights.results.weights import load
 
 from ..results.contests import contest, contestant
 from ..samples import finished, save_sweep
@@ -85,14 +85,14 @@ def test_a_baseline_takes_the_place_of_a_pick_that_does_not_beat_it(root):
     out = io.StringIO()
     print_summary(result, root, Console(file=out, width=200))
     assert "promoted: equal weights, the simpler choice." in out.getvalue().splitlines()[-1]
-    promoted = load("demand", root)
-    assert promoted == load("demand@equal", root) == result.best("equal")
+    promoted = lw.load("demand", root)
+    assert promoted == lw.load("demand@equal", root) == result.best("equal")
     assert promoted.weights == {"mse": 1.0, "under": 1.0}
     assert promoted.origin == {"sweep": "demand", "pick": "equal", "sentence": result.sentence}
     assert promoted.metrics["rmse"] == pytest.approx(10.007)  # the mean on validation data
-    assert load("demand@knee", root).origin["trial"] == 1
-    assert load("demand@knee", root).origin["sentence"] == result.sentence
-    assert "sentence" not in load("demand@min:rmse", root).origin
+    assert lw.load("demand@knee", root).origin["trial"] == 1
+    assert lw.load("demand@knee", root).origin["sentence"] == result.sentence
+    assert "sentence" not in lw.load("demand@min:rmse", root).origin
 
 
 def test_without_a_confirmation_the_summary_says_how_to_get_one(root):

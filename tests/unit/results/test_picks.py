@@ -8,7 +8,7 @@ import lossweights as lw
 from lossweights.base.errors import PickError
 from lossweights.records import Outcome, Replica
 from lossweights.results.result import SweepResult
-from lossweights.results.weights import load, model_path, promoted_path
+from lossweights.results.weights import model_path, promoted_path
 
 from ..samples import finished, save_sweep
 from .contests import both, contest, contestant
@@ -108,9 +108,9 @@ def test_a_wish_of_the_sweep_is_promoted_and_loaded(root):
     result = read(root, wish={"rmse": "<=1.1"}, constraints={"shortfall": "<=5"})
     assert result.standard_picks == ["wish", "knee", "min:rmse", "min:shortfall"]
     result.save_picks(root)
-    assert load("demand", root) == load("demand@wish", root) == result.best("wish")
-    assert load("demand", root).origin["trial"] == 1
-    assert load("demand@knee", root) == result.best("knee") != result.best("wish")
+    assert lw.load("demand", root) == lw.load("demand@wish", root) == result.best("wish")
+    assert lw.load("demand", root).origin["trial"] == 1
+    assert lw.load("demand@knee", root) == result.best("knee") != result.best("wish")
     assert promoted_path(root, "demand").exists()
     assert model_path(root, "demand", result.first_pick).name == "wish.keras"
     assert result.notes[0] == "rmse 1.1 was reached: rmse 1 (trial 1)."

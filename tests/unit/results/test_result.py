@@ -16,7 +16,7 @@ from lossweights.base.errors import (
 )
 from lossweights.records import Outcome
 from lossweights.results.result import SweepResult
-from lossweights.results.weights import load, model_path, pick_path, promoted_path
+from lossweights.results.weights import model_path, pick_path, promoted_path
 
 from ..samples import finished, save_sweep
 
@@ -124,9 +124,9 @@ def test_saved_picks_load_back(result, root):
     assert list(paths) == ["knee", "min:rmse", "min:shortfall"]
     for pick, path in paths.items():
         assert path == pick_path(root, "demand", pick)
-        assert load(f"demand@{pick}", root) == result.best(pick)
-        assert load(path) == result.best(pick)
-        assert load(str(path), root="elsewhere") == result.best(pick)
+        assert lw.load(f"demand@{pick}", root) == result.best(pick)
+        assert lw.load(path) == result.best(pick)
+        assert lw.load(str(path), root="elsewhere") == result.best(pick)
     assert lw.load("demand", root) == result.best("knee")
     assert model_path(root, "demand").parent == paths["knee"].parent
 
@@ -139,15 +139,23 @@ def test_the_longest_names_can_be_saved(root):
         report.metrics[metric] = 1.0
     save_sweep(root, [trial], name="s" * 64, objectives={metric: "minimize"})
     paths = SweepResult.read("s" * 64, root).save_picks(root)
-    assert load(f"{'s' * 64}@min:{metric}", root) == lw.WeightSet.read(paths[f"min:{metric}"])
+    assert lw.load(f"{'s' * 64}@min:{metric}", root) == lw.WeightSet.read(paths[f"min:{metric}"])
 
 
-@pytest.mark.parametrize("name", ["other", "demand@max:rmse", "demand@other"])
+@pytest.mark.parametrize("name", ["other", "other@knee"])
 def test_unknown_set_lists_the_known_ones(result, root, name):
     """A set that is not there is a SweepNotFound that shows those that are."""
     result.save_picks(root)
     with pytest.raises(SweepNotFound, match=r"demand@knee.*lossweights best"):
-        load(name, root)
+        lw.load(name, root)
+
+
+@pytest.mark.parametrize("pick", ["max:rmse", "min:rmse where shortfall<=2", "knee"])
+def test_a_pick_that_was_not_saved_is_picked(result, root, pick):
+    """A name and any pick is a reference, whether the sweep saved it or not."""
+    assert lw.load(f"demand@{pick}", root) == result.best(pick)
+    with pytest.raises(PickError):
+        lw.load("demand@other", root)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +165,8 @@ def test_unknown_set_lists_the_known_ones(result, root, name):
 def test_names_cannot_leave_the_root(result, root, name):
     """A name is a name: nothing that is read lies outside of the root."""
     result.save_picks(root)
-    with pytest.raises((InvalidName, SweepNotFound)):
-        load(name, root)
+    with pytest.raises((InvalidName, SweepNotFound, PickError)):
+        lw.load(name, root)
 
 
 def test_damaged_set_is_refused(result, root):
@@ -167,7 +175,7 @@ def test_damaged_set_is_refused(result, root):
     path = promoted_path(root, "demand")
     path.write_text(path.read_text().replace('"mse": 1.0', '"mse": 1.5'))
     with pytest.raises(WeightSetError, match="edited or damaged"):
-        load("demand", root)
+        lw.load("demand", root)
 
 
 @pytest.mark.parametrize("key", ["objectives", "scales", "terms"])

@@ -14,8 +14,10 @@ def test_it_survives_and_what_is_not_finite_is_left_out(root):
     folder = save_sweep(root, [finished(0)])
     assert read_winner(folder) == WinnerRecord()
     val = {"rmse": 1.25, "hd95": float("nan"), "bias": float("-inf")}
-    write_winner(folder, 3, WinnerRecord(val, "The saved winner is another."))
-    assert read_winner(folder) == WinnerRecord({"rmse": 1.25}, "The saved winner is another.")
+    model = {"file": "knee.keras", "sha256": "0" * 64}
+    write_winner(folder, WinnerRecord(val, "The saved winner is another.", "knee", 3, model))
+    said = ("The saved winner is another.", "knee", 3, model)
+    assert read_winner(folder) == WinnerRecord({"rmse": 1.25}, *said)
     assert SweepResult.read("demand", root).remark == "The saved winner is another."
 
 
@@ -24,9 +26,9 @@ def test_a_file_of_an_earlier_version_is_read(root):
     folder = save_sweep(root, [])
     old = '{"trial": 1, "metrics": {"rmse": 1.0}, "val": {"rmse": 2.0}, "remark": "Another."}'
     (folder / "test.json").write_text(old)
-    assert read_winner(folder) == WinnerRecord({"rmse": 2.0}, "Another.")
-    write_winner(folder, 1, WinnerRecord({"rmse": 3.0}))
-    assert read_winner(folder) == WinnerRecord({"rmse": 3.0})
+    assert read_winner(folder) == WinnerRecord({"rmse": 2.0}, "Another.", trial=1)
+    write_winner(folder, WinnerRecord({"rmse": 3.0}, trial=1))
+    assert read_winner(folder) == WinnerRecord({"rmse": 3.0}, trial=1)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"val": 3}', '{"val": {"a": "x"}}'])

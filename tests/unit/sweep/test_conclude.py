@@ -125,13 +125,15 @@ def test_what_is_promoted_is_trained_once_more(root, sweep, monkeypatch, knee, m
 
     def train(_, __, training, label, path, *___):
         asked.append((path.name, training.seed, label))
-        return Winner(path, {}, {})
+        path.write_bytes(b"a model")
+        return Winner(path, {})
 
     monkeypatch.setattr(_conclude, "train_winner", train)
     result = confirmed(root, knee)
     ending = _conclude.conclude_sweep(result, root, Trainer(), None)
     number = result.best_number("knee")
     assert asked == [(model, seed, f"trial {number}" if knee == 8.0 else "equal")]
+    assert lw.load("demand", root).provenance.model["file"] == model
     assert said in result.sentence
     assert ending.note.startswith(result.sentence)
     assert ending.tags["lossweights.sentence"] == result.sentence

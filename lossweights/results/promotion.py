@@ -1,0 +1,111 @@
+"""Which weight set of a sweep is the promoted one: the sweep says so, or a person does.
+
+The promoted set is one file, written whole or not at all, and it holds the history of promotions
+itself. Writers take turns, so that of two who promote at once one comes after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lossweights.base.errors import PickError, StoreError, WeightSetError
+from lossweights.loss.weight_set import WeightSet
+from lossweights.results.locks import waited_for_lock
+from lossweights.results.weights import pick_path, promoted_path
+
+BY_ITSELF = "as the sweep itself promotes"
+_LOCK = "promoted.lock"
+_LONGEST = 1000  # characters of a reason
+_MOST = 100  # promotions that are kept
+
+
+def promote(result: Any, pick: str | None, why: str) -> WeightSet:
+    """Promote a pick of a sweep by hand: the set that its name alone loads from now on.
+
+    It stays so when the sweep is resumed or confirmed.
+
+    Args:
+        result: The `lossweights.results.result.SweepResult`.
+        pick: The pick, or ``None`` to give the choice back to the sweep.
+        why: Why, for the history.
+
+    Raises:
+        PickError: There is no such pick, or no reason is given for one.
+        StoreError: The file cannot be written.
+    """
+    reason = " ".join(why.split())
+    if pick is not None and not reason:
+        raise PickError(
+            f"Expected a reason for promoting {pick!r}, which stands in the history. Found none. "
+            f"Say it: --why 'best on the data of May'."
+        )
+    chosen = result.best(result.first_pick if pick is None else pick)
+    if pick is None:
+        reason = f"{BY_ITSELF}; {reason}" if reason else BY_ITSELF
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"at": now, "pick": str(chosen.origin["pick"]), "why": reason[:_LONGEST]}
+    with promoting(result.root, result.name):
+        history = [*history_of(result.root, result.name)] or _first(result, now)
+        promoted = with_history(chosen, [*history, entry][-_MOST:])
+        promoted.save(promoted_path(result.root, result.name))
+    return promoted
+
+
+def promoted_pick(root: Path, name: str) -> str | None:
+    """The pick that is promoted, or ``None`` if none is, or if its file says none."""
+    promoted = _promoted(root, name)
+    pick = None if promoted is None else promoted.origin.get("pick")
+    return pick if isinstance(pick, str) else None
+
+
+def history_of(root: Path, name: str) -> tuple[Mapping[str, str], ...]:
+    """The promotions so far, if a person ever promoted; of a damaged file nothing is known."""
+    promoted = _promoted(root, name)
+    return () if promoted is None else tuple(promoted.provenance.promotions)
+
+
+def is_by_hand(history: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a person promoted what is promoted now."""
+    return bool(history) and not history[-1]["why"].startswith(BY_ITSELF)
+
+
+def with_history(weights: WeightSet, history: Sequence[Mapping[str, str]]) -> WeightSet:
+    """A set that says what was promoted before it."""
+    provenance = replace(weights.provenance, promotions=tuple(history))
+    return replace(weights, provenance=provenance, recorded=True)
+
+
+@contextmanager
+def promoting(root: Path, name: str) -> Iterator[None]:
+    """Have the promoted set of a sweep alone; others wait, for as long as files are written.
+
+    Raises:
+        StoreError: The folder cannot be written.
+    """
+    path = pick_path(root, name, "knee").with_name(_LOCK)
+    try:
+        with waited_for_lock(path):
+            yield
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"Cannot write {path}: {error}. Check the disk and its rights.") from error
+
+
+def _promoted(root: Path, name: str) -> WeightSet | None:
+    path = promoted_path(root, name)
+    try:
+        return WeightSet.read(path) if path.exists() else None
+    except WeightSetError:
+        return None
+
+
+def _first(result: Any, now: str) -> list[Mapping[str, str]]:
+    """The beginning of a history: what the sweep itself has promoted."""
+    pick = promoted_pick(result.root, result.name)
+    return [] if pick is None else [{"at": now, "pick": pick, "why": BY_ITSELF}]

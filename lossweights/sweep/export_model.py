@@ -1,0 +1,77 @@
+"""The trained model of a sweep as a file that other programs read."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lossweights.base.errors import RecipeError, StoreError
+from lossweights.base.files import write_atomic
+from lossweights.loss.trained import model_file
+from lossweights.loss.weight_set import WeightSet
+from lossweights.results.promotion import promoted_pick
+from lossweights.results.result import SweepResult
+from lossweights.results.weights import pick_path
+
+FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx"}  # as Keras calls them
+
+
+def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "keras") -> Path:
+    """Write the trained model of a pick; no format needs this package to be read.
+
+    Args:
+        result: The sweep.
+        pick: The pick; by default what is promoted, of which a sweep keeps the model.
+        to: File to write; a folder for ``"savedmodel"`` and ``"mlflow"``.
+        form: ``"keras"``, ``"savedmodel"``, ``"onnx"``, or ``"mlflow"``, which MLflow serves.
+
+    Raises:
+        PickError: There is no such pick.
+        WeightSetError: It has no trained model.
+        RecipeError: The file has another ending, or a library for the format is not installed.
+        StoreError: The file cannot be written.
+    """
+    pick = pick or promoted_pick(result.root, result.name) or result.first_pick
+    weights = with_home(result, pick)
+    if form == "keras":
+        path = model_file(weights)
+        if path.suffix != to.suffix:
+            raise RecipeError(
+                f"Expected a file that ends in {path.suffix}, as the saved model is. Found "
+                f"{to.name!r}. Say --model {to.stem}{path.suffix}."
+            )
+        write_atomic(to, path.read_bytes())
+        return to
+    if to.exists():
+        raise StoreError(
+            f"Expected a new path for the model. Found {to}. Remove it, or say another."
+        )
+    _export(weights.model(), to, form)
+    return to
+
+
+def with_home(result: SweepResult, pick: str) -> WeightSet:
+    """The set of a pick, which knows the folder that its model lies in."""
+    home = pick_path(result.root, result.name, "knee").parent
+    return replace(result.best(pick), home=home, recorded=True)
+
+
+def _export(model: Any, to: Path, form: str) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if form == "mlflow":
+        from lossweights.tracking import save_for_serving
+
+        save_for_serving(model, to)
+        return
+    try:
+        model.export(to, format=FORMATS[form], verbose=False)
+    except ImportError as error:
+        raise RecipeError(
+            f"Expected the libraries that write {form}. Found: {error}. Install them, or export "
+            f"--format keras."
+        ) from None
+    except OSError as error:
+        shutil.rmtree(to, ignore_errors=True)
+        raise StoreError(f"Cannot write {to}: {error}. Check the disk and its rights.") from error

@@ -1,0 +1,101 @@
+"""The weight set of a run or of a registered model, as MLflow has it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossweights.base.errors import SweepNotFound
+from lossweights.loss.weight_set import WeightSet
+from lossweights.results.weights import pick_file
+from lossweights.tracking._opened import opened
+from lossweights.tracking._registered import PICK
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PROMOTED = "lossweights.promoted"  # tag of a sweep's run: the pick that it promotes
+_WEIGHT = "weight/"
+
+
+def tracked_set(reference: str, root: Path, uri: str | None = None) -> WeightSet:
+    """The weight set that ``runs:/ID`` or ``models:/NAME@ALIAS`` means.
+
+    Args:
+        reference: ``runs:/ID`` of a sweep's run or of a trial's, ``runs:/ID/knee.json`` for another
+            file of the sweep; ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        root: Folder of the sweeps.
+        uri: Address of MLflow; by default that of the environment, or the store below the root.
+
+    Raises:
+        SweepNotFound: There is no such run or model, or it has no weight set.
+        WeightSetError: The file is damaged.
+        TrackingError: MLflow cannot be read.
+    """
+    with opened(root, uri) as client:
+        kind, _, rest = reference.partition(":/")
+        if kind == "models":
+            run, pick = _of_model(client, rest.strip("/"), reference)
+            return _of_run(client, run, "", pick, reference)
+        run, _, file = rest.strip("/").partition("/")
+        return _of_run(client, run, file, None, reference)
+
+
+def _of_model(client: MlflowClient, name: str, reference: str) -> tuple[str, str | None]:
+    """The run and the pick of a version of a registered model."""
+    model, at, alias = name.partition("@")
+    if at:
+        version = client.get_model_version_by_alias(model, alias)
+    else:
+        model, _, number = name.partition("/")
+        version = client.get_model_version(model, number)
+    if not version.run_id:
+        raise SweepNotFound(
+            f"Expected the model {reference} to come from a run. Found none. Register the model of "
+            f"a sweep's run."
+        )
+    return version.run_id, version.tags.get(PICK)
+
+
+def _of_run(
+    client: MlflowClient, run_id: str, file: str, pick: str | None, reference: str
+) -> WeightSet:
+    run = client.get_run(run_id)
+    parent = run.data.tags.get("mlflow.parentRunId")
+    if parent is not None and not file:
+        return _of_trial(run, _of_run(client, parent, "", None, reference))
+    found = {each.path: each.file_size or 0 for each in client.list_artifacts(run_id)}
+    promoted = pick or run.data.tags.get(_PROMOTED) or "knee"
+    wanted = file or pick_file(promoted)
+    if wanted not in found or not wanted.endswith(".json"):
+        sets = sorted(path for path in found if path.endswith(".json"))
+        raise SweepNotFound(
+            f"Expected the weight set {wanted} in {reference}. Found {sets or 'none'}. Name one: "
+            f"runs:/{run_id}/FILE."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = client.download_artifacts(run_id, wanted, folder)
+        return replace(WeightSet.read(path), home=None, recorded=True)
+
+
+def _of_trial(run: Any, of_sweep: WeightSet) -> WeightSet:
+    """The set of a trial's run: its own weights, with the terms and scales of the sweep."""
+    params: Mapping[str, str] = run.data.params
+    weights = {name: float(params[f"{_WEIGHT}{name}"]) for name in of_sweep.weights}
+    sweep = run.data.tags.get("lossweights.sweep", "")
+    origin: dict[str, Any] = {"sweep": sweep, "run": run.info.run_id}
+    with suppress(KeyError, ValueError):
+        origin["trial"] = int(run.data.tags["lossweights.trial"])
+        origin["seed"] = int(params["seed"])
+    return WeightSet(
+        weights,
+        name=f"{sweep}@run:{run.info.run_name}",
+        scales=of_sweep.scales,
+        terms=of_sweep.terms,
+        origin=origin,
+        recorded=True,
+    )
