@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Split
 from lossweights.loss.masks import with_masks
 from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.loss.scales import of_mean_one, reference_scales
+from lossweights.metrics import KerasMetric
 from lossweights.metrics.constant import along_constants, best_constant
 from lossweights.results.result import SweepResult
 from lossweights.search.space import Space
@@ -25,6 +28,8 @@ from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
 from lossweights.training.problem import Problem, Rehearsal, rehearse
 
 log = logging.getLogger("lossweights")
+
+_ROWS_TO_CUT = 256  # on which it is tried whether a metric is a mean of batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +88,7 @@ def prepare_sweep(
     """
     data, off = _loaded(load_data), space.switched_off
     divisors = baseline = None
-    note = ""
+    notes: tuple[str, ...] = ()
     constants: dict[str, dict[str, Any]] = {}
     if rehearsed:
         rehearsal = rehearse(problem, data, seed, off)
@@ -91,6 +96,7 @@ def prepare_sweep(
         baseline = _baseline(problem, data, rehearsal)
         constants = _constants(problem, data, rehearsal.output_shape, objectives)
         note = redundancy(space, problem.make_optimizer(), sees_more=rehearsal.sees_more)
+        notes = (*((note,) if note else ()), *_means_of_batches(problem, data, rehearsal))
     description = describe_problem(problem, data)
     description["recipe"]["seeds"] = seeds
     return PreparedSweep(
@@ -100,7 +106,7 @@ def prepare_sweep(
         constants=constants,
         shown=shown,
         settings=description["keras"],
-        notes=(note,) if note else (),
+        notes=notes,
         data=data,
         trainers=Trainers(problem, data, seeds, description),
     )
@@ -168,6 +174,26 @@ def _constants(
         for name, constant in found.items()
         if constant is not None
     }
+
+
+def _means_of_batches(problem: Problem, data: Data, rehearsal: Rehearsal) -> Iterator[str]:
+    """What is to be said of metrics of Keras whose value depends on how rows are cut."""
+    shape = rehearsal.output_shape
+    some = data.val.head(_ROWS_TO_CUT)
+    for name, metric in problem.metrics.items():
+        if not isinstance(metric, KerasMetric) or isinstance(shape, Mapping):
+            continue
+        guesses = np.random.default_rng(0).uniform(size=(len(some), *shape[1:])).astype("float32")
+        try:
+            depends = metric.is_mean_of_batches(some.y, guesses)
+        except Exception as error:  # of a metric that wants weights, or other predictions
+            log.debug("whether %s is a mean of batches is not known: %s", name, error)
+            continue
+        if depends:
+            yield (
+                f"The metric {name!r} is a mean of batches: its value depends on how rows are cut. "
+                f"The sweep gives it all validation rows as one batch, `model.fit` does not."
+            )
 
 
 def _read_by_terms(split: Split, rehearsal: Rehearsal) -> dict[str, Any]:
