@@ -15,10 +15,10 @@ Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `
 `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`, and
 `Missing` of images without a mask. Classes: `Accuracy`, `BalancedAccuracy`, `F1`, `AUC`,
 `AveragePrecision`, `LogLoss`, `BrierScore`, `CalibrationError`. Any other function is one by
-`custom`; sweeps take it, and metrics of Keras, as they are, by `as_metric`. Of a model with several
-outputs `on` reads one. All are a `Metric`; a `WholeMetric` is made of no sums. `counts_missing`
-says what a sweep measures beside a metric. What a metric is for the best prediction without inputs,
-`constant` finds.
+`custom`, a `FunctionMetric`, and one of Keras a `KerasMetric`; sweeps take both as they are, by
+`as_metric`. Of a model with several outputs `on` reads one, as an `OnOutput`. All are a `Metric`; a
+`WholeMetric` is made of no sums. `counts_missing` says what a sweep measures beside a metric. What
+a metric is for the best prediction without inputs, `constant` finds.
 """
 
 from lossweights.metrics._base import Metric

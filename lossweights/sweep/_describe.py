@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from lossweights.base.code_hash import code_hash
-from lossweights.data import Data
+from lossweights.data import Data, Folds
 from lossweights.metrics import FunctionMetric, KerasMetric, Metric
 from lossweights.metrics import OnOutput as MetricOnOutput
 from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
@@ -21,7 +21,7 @@ from lossweights.training.problem import Problem
 from lossweights.training.settings import settings
 
 
-def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
+def describe_problem(problem: Problem, data: Data | Folds) -> dict[str, Any]:
     """Everything of a problem that decides its numbers.
 
     Terms and metrics that a description can build are described; those that are code of the user's

@@ -11,7 +11,7 @@ from lossweights.base.errors import RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number, whole_number
 from lossweights.base.shown import call
-from lossweights.data import Data
+from lossweights.data import Data, Folds
 from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
@@ -23,6 +23,7 @@ from lossweights.search.space import Space, SpaceLike
 from lossweights.search.start import starting_points
 from lossweights.search.wish import Wish
 from lossweights.sweep._aims import declared_aims
+from lossweights.sweep._folds import Stat, check_stat
 from lossweights.sweep._objectives import checked_metrics, checked_objectives
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
@@ -47,7 +48,7 @@ class Sweep(AbstractSweep):
     Args:
         name: Name of the sweep, of its folder and of its MLflow experiment.
         build_model: Gives a new, uncompiled Keras model. A function of a module, not a lambda.
-        load_data: Gives `Data`.
+        load_data: Gives `Data`, or several folds of them as `Data.folds` does.
         terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term.
         space: A distribution for each term, or a `Simplex`.
         metrics: Metrics by name, measured on validation data after every epoch: of `lw.metrics`, of
@@ -71,6 +72,11 @@ class Sweep(AbstractSweep):
         probe_size: Most training rows on which magnitudes are measured each epoch.
         seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
             Magnitudes and metrics are then means over them, with standard errors.
+        folds: Into how many parts training and validation rows are divided, at random; each weight
+            set is trained once for each, which is then validated, with means as over ``seeds``. For
+            other divisions, in time above all, ``load_data`` gives `Data.folds`. Test data stay.
+        stat: What counts of several trainings, for objectives: ``"mean"``, ``"median"`` or
+            ``"worst"``. Other metrics are means.
         early_stopping: When a training ends before its last epoch, such as
             ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
         callbacks: Gives a list of new Keras callbacks, once for each training: a function. They
@@ -102,7 +108,7 @@ class Sweep(AbstractSweep):
         *,
         name: str,
         build_model: Callable[[], keras.Model],
-        load_data: Callable[[], Data],
+        load_data: Callable[[], Data | Folds],
         terms: Mapping[str, Any],
         space: SpaceLike,
         metrics: Mapping[str, Metric | keras.metrics.Metric | Callable[..., Any]],
@@ -115,6 +121,8 @@ class Sweep(AbstractSweep):
         baselines: BaselinesLike = None,
         probe_size: int = 1024,
         seeds: int = 1,
+        folds: int | None = None,
+        stat: Stat = "mean",
         early_stopping: EarlyStopping | None = None,
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
         wish: Wish | None = None,
@@ -144,6 +152,8 @@ class Sweep(AbstractSweep):
         self.load_data = load_data
         self.seed = whole_number("seed", seed, 0, MAX_SEED)
         self.seeds = whole_number("seeds", seeds, 1)
+        self.folds = None if folds is None else whole_number("folds", folds, 2)
+        self.stat = check_stat(stat)
         self.sampler = check_sampler(sampler)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
@@ -188,6 +198,8 @@ class Sweep(AbstractSweep):
             self.load_data,
             seed=self.seed,
             seeds=self.seeds,
+            folds=self.folds,
+            stat=self.stat,
             scales=self.scales,
             objectives=self.objectives,
             shown=self._tracked_params(),
@@ -241,6 +253,8 @@ class Sweep(AbstractSweep):
             "optimizer": type(self.problem.make_optimizer()).__name__,
             "seed": self.seed,
             "seeds": self.seeds,
+            **({} if self.folds is None else {"folds": self.folds}),
+            **({} if self.stat == "mean" else {"stat": self.stat}),
             **({} if stopping is None else {"early_stopping": str(stopping)}),
             **({} if self.prune is None else {"prune": str(self.prune)}),
             **({} if self.sampler is None else {"sampler": describe_sampler(self.sampler)}),

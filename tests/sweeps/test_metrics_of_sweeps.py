@@ -50,7 +50,7 @@ OPTIONS = {"tracking": False, "quiet": True, "confirm": 0}
 def test_a_keras_metric_and_a_function_are_objectives(tmp_path):
     """The numbers of stacks are those of the saved winner's own predictions, and it resumes."""
     result = classes().run(3, root=tmp_path, trainer="stacked", workers=0, **OPTIONS)
-    (path,) = (tmp_path / "weights").glob("*.keras")
+    (path,) = (tmp_path / "weights").rglob("*.keras")
     model = keras.models.load_model(path)
     val = load_classes().val
     predicted = model.predict(val.x, verbose=0)
