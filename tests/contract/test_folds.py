@@ -32,13 +32,12 @@ def alone():
     return np.array(found, dtype=object).reshape(3, len(MEMBERS), SEEDS)
 
 
-@pytest.mark.parametrize("name", ["fit", "stacked"])
-def test_metrics_are_over_all_folds_and_seeds(name, alone):
+def test_metrics_are_over_all_folds_and_seeds(alone):
     """Means with standard errors, or what else counts; of test data and reports too."""
     trainers = Trainers(problem(), folds(), SEEDS, stats={"rmse": "max"})
     members = [Member(m.weights, SEED, tested=True) for m in MEMBERS]
     heard = []
-    results = trainers.make(name).train(members, lambda *told: heard.append(told) or True)
+    results = trainers.make("stacked").train(members, lambda *told: heard.append(told) or True)
     for place, result in enumerate(results):
         own = alone[:, place].reshape(-1)
         assert result.outcome is Outcome.COMPLETE

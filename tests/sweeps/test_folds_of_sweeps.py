@@ -1,5 +1,7 @@
 """Sweeps that train each weight set on several folds, and what counts of several trainings."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,14 @@ from lossweights.results.folder import list_results
 
 from .tiny import arguments, load_data
 
+SCRIPT = f"""
+import sys
+import lossweights as lw
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from tiny import arguments
+
+sweep = lw.Sweep(**arguments(folds=3, stat="worst"))
+"""
 OPTIONS = {"tracking": False, "quiet": True, "confirm": 0, "workers": 0}
 
 
@@ -23,9 +33,12 @@ def test_a_sweep_on_folds_from_worker_to_report(tmp_path):
     """A worker trains them as this process does; the winner is saved with the last fold's numbers,
     tables have standard errors, and a resumed sweep goes on only with the same folds.
     """
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
     one = lw.Sweep(**arguments(folds=3, stat="worst"))
     here = one.run(3, root=tmp_path / "here", trainer="stacked", **OPTIONS)
-    there = one.run(3, root=tmp_path, trainer="fit", **{**OPTIONS, "workers": 1})
+    in_worker = {**OPTIONS, "workers": 1, "script": script}
+    there = one.run(3, root=tmp_path, trainer="fit", **in_worker)
     for name in ("rmse", "shortfall"):
         assert there.trials[name].tolist() == pytest.approx(here.trials[name].tolist(), rel=1e-4)
     for finished in list_results(tmp_path / "studies" / "tiny").values():
