@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossweights.base.combined import by_name, combined
 from lossweights.base.names import MODEL
 
+STATISTICS: dict[str, Any] = {"mean": np.mean, "median": np.median, "min": np.min, "max": np.max}
 MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
 
 
@@ -174,8 +174,7 @@ class TrialResult:
         best_epoch: With early stopping, the epoch whose parameters are kept; else ``None``.
         replicas: With several trainings, what came of each; else empty.
         test: Metrics of the kept parameters on the test data, in a confirmation; else empty.
-        stats: What counts of several trainings, for the metrics of which it is not the mean: as in
-            `lossweights.base.combined`.
+        stats: Which of `STATISTICS` counts of several trainings, where it is not the mean.
     """
 
     weights: Mapping[str, float]
@@ -225,12 +224,9 @@ class TrialResult:
         """
         if len(self.replicas) < 2:
             return {}
-        values = by_name([replica.metrics for replica in self.replicas])
-        return {
-            name: float(np.std(each, ddof=1)) / len(each) ** 0.5
-            for name, each in values.items()
-            if name not in self.stats
-        }
+        found = _by_name([replica.metrics for replica in self.replicas]).items()
+        means = {name: values for name, values in found if name not in self.stats}
+        return {n: float(np.std(v, ddof=1)) / len(v) ** 0.5 for n, v in means.items()}
 
     @property
     def parts(self) -> dict[str, float]:
@@ -306,6 +302,19 @@ class TrialResult:
             stats=dict(value.get("stats") or {}),
             test=_numbers(value.get("test") or {}),
         )
+
+
+def combined(
+    tables: Sequence[Mapping[str, float]], stats: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """The mean of each number that all tables have, or what of `STATISTICS` is said for it."""
+    how = {name: STATISTICS[(stats or {}).get(name, "mean")] for name in tables[0]}
+    return {name: float(how[name](values)) for name, values in _by_name(tables).items()}
+
+
+def _by_name(tables: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    names = [name for name in tables[0] if all(name in table for table in tables)]
+    return {name: [table[name] for table in tables] for name in names}
 
 
 def part_name(name: str) -> str:

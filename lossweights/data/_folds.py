@@ -80,7 +80,7 @@ def random_folds(rows: int, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
         DataError: There are fewer rows than folds.
 
     >>> [(train.tolist(), val.tolist()) for train, val in random_folds(4, 2, seed=0)]
-    [([0, 1], [2, 3]), ([2, 3], [0, 1])]
+    [([1, 3], [0, 2]), ([0, 2], [1, 3])]
     """
     folds = whole_number("folds", folds, 2)
     if rows < folds:

@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from lossweights.base.combined import combined
 from lossweights.base.errors import RecipeError
+from lossweights.records import combined
 
 Stat = Literal["mean", "median", "worst"]
 

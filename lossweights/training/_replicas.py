@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossweights.base.combined import combined
-from lossweights.records import EpochReport, Outcome, Replica, TrialResult
+from lossweights.records import EpochReport, Outcome, Replica, TrialResult, combined
 from lossweights.training._contract import (
     NO_HALTS,
     Halts,
@@ -41,8 +40,8 @@ class ReplicatedTrainer(Trainer):
         trainer: Trains the replicas, as members of its own.
         seeds: How many of them each member has.
         others: Make the trainers of further folds, each when its turn comes.
-        stats: What counts of the replicas' metrics where it is not the mean; see
-            `lossweights.base.combined`.
+        stats: What counts of the replicas' metrics where it is not the mean; one of
+            `lossweights.records.STATISTICS` by name.
     """
 
     def __init__(

@@ -54,8 +54,8 @@ class Trainers:
             fold stands for them all.
         seeds: From how many seeds each member is trained.
         description: What describes the problem, for finding what was measured of it before.
-        stats: What counts of several trainings, for metrics of which it is not the mean; see
-            `lossweights.base.combined`.
+        stats: What counts of several trainings, for metrics of which it is not the mean: one of
+            `lossweights.records.STATISTICS` by name.
     """
 
     def __init__(
