@@ -74,10 +74,13 @@ def _state(function: Any) -> dict[str, Any]:
 
 def _describe_metric(metric: Metric) -> dict[str, Any]:
     kind = {"class": type(metric).__name__, "direction": metric.direction}
-    config = metric.get_config()
-    if isinstance(metric, FunctionMetric):  # if it is the user's own, its code is hashed
+    if isinstance(metric, FunctionMetric):  # Keras would warn of a lambda; its code is hashed
         own = metric.function
-        config["function"] = None if _is_own(metric) else f"{own.__module__}.{own.__qualname__}"
+        known = None if _is_own(metric) else f"{own.__module__}.{own.__qualname__}"
+        return {**kind, "function": known, "dtype": metric.dtype}
+    if isinstance(metric, MetricOnOutput) and isinstance(metric.metric, FunctionMetric):
+        return {**kind, "output": metric.output, "metric": _describe_metric(metric.metric)}
+    config = metric.get_config()
     if isinstance(metric, KerasMetric):
         inner = _plain(metric.metric.get_config())
         config["metric"] = {"class": type(metric.metric).__name__, **inner}
