@@ -90,7 +90,9 @@ def main() -> None:
 def render() -> str:
     """The page as Markdown."""
     terms = list(_classes(lw.terms, lw.terms.Term))
-    metrics = list(_classes(lw.metrics, lw.metrics.Metric))
+    # Those that are made of others' have no better end by themselves: docs/metrics.md has them.
+    every = _classes(lw.metrics, lw.metrics.Metric)
+    metrics = [(name, cls) for name, cls in every if hasattr(cls, "direction")]
     families = dict.fromkeys(_family(cls) for _, cls in terms)
     parts = [INTRODUCTION, "## Terms\n"]
     for family in families:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lossweights import terms as terms
     from lossweights.base import errors as errors
     from lossweights.data import Data as Data
+    from lossweights.data import Folds as Folds
     from lossweights.dominance.sweep_verdict import SweepVerdict as SweepVerdict
     from lossweights.dominance.verdict import Verdict as Verdict
     from lossweights.loss.combined import CombinedLoss as CombinedLoss
@@ -65,6 +66,7 @@ _HOMES = {
     "Data": "lossweights.data",
     "EarlyStopping": "lossweights.training.early_stopping",
     "Fixed": "lossweights.search.space",
+    "Folds": "lossweights.data",
     "LogUniform": "lossweights.search.space",
     "Rungs": "lossweights.search.rungs",
     "Simplex": "lossweights.search.space",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
 
+STATISTICS: dict[str, Any] = {"mean": np.mean, "median": np.median, "min": np.min, "max": np.max}
 MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
 
 
@@ -145,12 +146,14 @@ class Replica:
         best_epoch: With early stopping, the epoch of those parameters; else ``None``.
         fall: What each term's unweighted magnitude on the training probe fell by, from before
             training to the last report; empty in the folders of older versions.
+        fold: On which fold of the data it was trained, or ``None`` if there is one division alone.
     """
 
     seed: int
     metrics: Mapping[str, float]
     best_epoch: int | None = None
     fall: Mapping[str, float] = field(default_factory=dict)
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,15 +165,17 @@ class TrialResult:
             weighting those that the method was given; what was in force is in the reports.
         seed: Seed of initialisation, batch order and dropout; the first one of several.
         outcome: How it ended.
-        reports: One report an epoch, epoch 0 first; with several seeds the means over them.
+        reports: One report an epoch, epoch 0 first; with several trainings, from seeds or on folds,
+            the means over them.
         reason: A sentence on why it did not complete, empty if it did.
         seconds: Training time of the trial, its share if several were trained together.
         trainer: Which trainer produced it.
         failure: Why it failed, for a failed trial.
         details: The traceback, or the last lines of a dead worker's log.
         best_epoch: With early stopping, the epoch whose parameters are kept; else ``None``.
-        replicas: With several seeds, what came of each; else empty.
+        replicas: With several trainings, what came of each; else empty.
         test: Metrics of the kept parameters on the test data, in a confirmation; else empty.
+        stats: Which of `STATISTICS` counts of several trainings, where it is not the mean.
     """
 
     weights: Mapping[str, float]
@@ -185,6 +190,7 @@ class TrialResult:
     best_epoch: int | None = None
     replicas: tuple[Replica, ...] = ()
     test: Mapping[str, float] = field(default_factory=dict)
+    stats: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -196,10 +202,10 @@ class TrialResult:
         """Validation metrics of the parameters that are kept, empty if there are none.
 
         They are those after the best epoch with early stopping, else after the last epoch with
-        finite numbers; with several seeds the means over them.
+        finite numbers; with several trainings the means over them, or what `stats` says.
         """
         if self.replicas:
-            return {name: float(np.mean(values)) for name, values in self._by_metric().items()}
+            return combined([replica.metrics for replica in self.replicas], self.stats)
         finite = [
             report
             for report in self.reports
@@ -213,16 +219,15 @@ class TrialResult:
 
     @property
     def standard_errors(self) -> dict[str, float]:
-        """Standard error of each metric over the seeds, ``sd / sqrt(seeds)``; empty for one."""
+        """Standard error of each metric that is a mean over trainings, ``sd / sqrt(trainings)``.
+
+        Empty where there is one training alone.
+        """
         if len(self.replicas) < 2:
             return {}
-        return {n: float(np.std(v, ddof=1)) / len(v) ** 0.5 for n, v in self._by_metric().items()}
-
-    def _by_metric(self) -> dict[str, list[float]]:
-        """The values of each metric that all replicas have."""
-        tables = [replica.metrics for replica in self.replicas]
-        names = [name for name in tables[0] if all(name in table for table in tables)]
-        return {name: [table[name] for table in tables] for name in names}
+        found = _by_name([replica.metrics for replica in self.replicas]).items()
+        means = {name: values for name, values in found if name not in self.stats}
+        return {n: float(np.std(v, ddof=1)) / len(v) ** 0.5 for n, v in means.items()}
 
     @property
     def weights_moved(self) -> bool:
@@ -267,9 +272,11 @@ class TrialResult:
                     "metrics": _plain(r.metrics),
                     "best_epoch": r.best_epoch,
                     "fall": _plain(r.fall),
+                    **({} if r.fold is None else {"fold": r.fold}),
                 }
                 for r in self.replicas
             ],
+            **({"stats": dict(self.stats)} if self.stats else {}),
             "test": _plain(self.test),
             "reports": [report.to_json() for report in self.reports],
         }
@@ -294,11 +301,26 @@ class TrialResult:
                     _numbers(r["metrics"]),
                     _whole(r["best_epoch"]),
                     _numbers(r.get("fall", {})),
+                    _whole(r.get("fold")),
                 )
                 for r in value.get("replicas", ())
             ),
+            stats=dict(value.get("stats") or {}),
             test=_numbers(value.get("test") or {}),
         )
+
+
+def combined(
+    tables: Sequence[Mapping[str, float]], stats: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """The mean of each number that all tables have, or what of `STATISTICS` is said for it."""
+    how = {name: STATISTICS[(stats or {}).get(name, "mean")] for name in tables[0]}
+    return {name: float(how[name](values)) for name, values in _by_name(tables).items()}
+
+
+def _by_name(tables: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    names = [name for name in tables[0] if all(name in table for table in tables)]
+    return {name: [table[name] for table in tables] for name in names}
 
 
 def part_name(name: str) -> str:

@@ -1,11 +1,13 @@
 """The data of a problem: `Data` with its parts, each a `Split` in memory or a `Stream`.
 
-`Data` checks what a user's ``load_data`` gives, so that nothing behind it has to. `Arrays` is the
-type of inputs and targets: one array, or a dict, list or tuple of them.
+`Data` checks what a user's ``load_data`` gives, so that nothing behind it has to. `Folds` are
+several of them, and `pooled` divides one anew. `Arrays` is the type of inputs and targets: one
+array, or a dict, list or tuple of them.
 """
 
-from lossweights.data._data import Data
+from lossweights.data._data import Data, pooled
+from lossweights.data._folds import Folds
 from lossweights.data._split import Arrays, Split
 from lossweights.data._stream import Stream
 
-__all__ = ["Arrays", "Data", "Split", "Stream"]
+__all__ = ["Arrays", "Data", "Folds", "Split", "Stream", "pooled"]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from keras import tree
 
+from lossweights.base.errors import DataError
+from lossweights.data._folds import Folds, random_folds, rolling_folds
 from lossweights.data._split import Split, checked_split
 from lossweights.data._stream import Stream, in_memory, is_dataset
 
@@ -53,6 +55,52 @@ class Data:
         rows = [f"{name}=<{len(part)} rows>" for name, part in self._parts()]
         return f"Data({', '.join(rows)})"
 
+    @classmethod
+    def folds(
+        cls,
+        rows: Any,
+        folds: int = 5,
+        *,
+        horizon: int | None = None,
+        gap: int = 0,
+        window: int | None = None,
+        seed: int = 0,
+        test: Any = None,
+    ) -> Folds:
+        """One data set divided several times, for sweeps that train on every fold.
+
+        Without a ``horizon`` the rows are divided at random into parts of one size, each of which
+        is validated once, by what was trained on the others. With one they are in order of time,
+        and the origin rolls: the last ``folds * horizon`` rows are validated, a horizon at a time,
+        each by what was trained on rows before it alone.
+
+        Args:
+            rows: ``(x, y)`` or ``(x, y, sample_weight)``, arrays, as ``train`` takes them.
+            folds: How many.
+            horizon: Rows that each fold validates, in order of time.
+            gap: Rows left out between training and validation, if they overlap in what they hold.
+            window: How many rows each fold trains on, the latest; by default all before.
+            seed: Seed of the random division.
+            test: As for `Data`, the same in every fold.
+
+        Raises:
+            DataError, RecipeError: There are too few rows, or they are none that can be used.
+
+        >>> import numpy as np
+        >>> series = np.arange(10.0)[:, None]
+        >>> [data.val.y[0, 0] for data in Data.folds((series, series), 3, horizon=2)]
+        [np.float32(4.0), np.float32(6.0), np.float32(8.0)]
+        >>> Data.folds((series, series), 2)
+        Folds([Data(train=<5 rows>, val=<5 rows>), Data(train=<5 rows>, val=<5 rows>)])
+        """
+        split = checked_split("rows", rows)
+        if horizon is None:
+            divided = random_folds(len(split), folds, seed)
+        else:
+            divided = rolling_folds(len(split), folds, horizon, gap, window)
+        kept = None if test is None else _checked("test", test)
+        return Folds(tuple(cls(split.at(a), split.at(b), kept) for a, b in divided))
+
     @property
     def rows(self) -> str:
         """How many rows each part has: ``"train 8, val 2"``."""
@@ -82,6 +130,28 @@ class Data:
                     digest.update(f"{name}{path}{array.dtype.str}{array.shape}".encode())
                     digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def pooled(data: Data, folds: int, seed: int) -> Folds:
+    """Training and validation rows together, divided at random into folds; test data stay.
+
+    Raises:
+        DataError: They are read from a dataset, or differ in whether rows have weights.
+    """
+    if not isinstance(data.train, Split):
+        raise DataError(
+            "Expected training data in memory for folds. Found a tf.data.Dataset. Give arrays, or "
+            "datasets divided by hand: lw.Folds([lw.Data(...), ...])."
+        )
+    both = [data.train, data.val]
+    if len({part.sample_weight is None for part in both}) > 1:
+        raise DataError(
+            "Expected sample weights of training and validation rows, or of neither, since folds "
+            "take both. Found those of one. Give the others a weight of 1."
+        )
+    parts = [(p.x, p.y) if p.sample_weight is None else (p.x, p.y, p.sample_weight) for p in both]
+    rows = tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    return Data.folds(rows, folds, seed=seed, test=data.test)
 
 
 def _checked(name: str, part: Any) -> Split | Stream:

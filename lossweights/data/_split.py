@@ -34,21 +34,23 @@ class Split:
 
     def head(self, rows: int) -> Split:
         """The first rows, or all if there are fewer."""
-        return self._at(np.arange(min(rows, len(self))))
+        return self.at(np.arange(min(rows, len(self))))
 
     def spread(self, rows: int) -> Split:
         """At most so many rows, evenly spaced over the data, so that a time order is covered."""
         if rows >= len(self):
             return self
         at = np.linspace(0, len(self) - 1, rows).round().astype(np.int64)
-        return self._at(at)
+        return self.at(at)
 
     @property
     def sample(self) -> Split:
         """What stands for all rows: here they are themselves; see `lossweights.data.Stream`."""
         return self
 
-    def _at(self, rows: NDArray[np.int64]) -> Split:
+    def at(self, rows: NDArray[np.int64]) -> Split:
+        """Some rows, by their numbers."""
+
         def take(array: NDArray[Any]) -> NDArray[Any]:
             return array[rows]
 

@@ -259,7 +259,11 @@ class Driver:
         del self._flights[event.batch]
         stopped = self._halts.stopped(flight)
         found = flight.ended(
-            event, self._store.objectives, stopping=self._stopping, stopped=stopped
+            event,
+            self._store.objectives,
+            stopping=self._stopping,
+            stopped=stopped,
+            described=self._store.manifest.get("metrics") or {},
         )
         self._keep(flight, found)
         failures = {finished.result.failure for finished in found}

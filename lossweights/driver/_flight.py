@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from lossweights.driver._wave import Wave
 from lossweights.executors import Batch, Ended, Lost, Reported, ReportLimit
 from lossweights.records import EpochReport, Failure, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished
+from lossweights.results.undefined import way_out
 
 
 class Flight:
@@ -76,6 +79,7 @@ class Flight:
         *,
         stopping: bool,
         stopped: Mapping[int, int],
+        described: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[Finished]:
         """The trials of a batch that was trained.
 
@@ -84,6 +88,7 @@ class Flight:
             objectives: What a complete trial must have measured.
             stopping: Whether the sweep is; members that stopped for that are to be tried again.
             stopped: The rung at which a member was to stop, by position.
+            described: The metrics as the manifest describes them.
         """
         objectives, found = list(objectives), []
         for position, result in enumerate(event.results):
@@ -92,7 +97,7 @@ class Flight:
             if stopping and result.outcome is Outcome.PRUNED and position not in stopped:
                 found.append(self._finished(position, interrupted(result), again=True))
             else:
-                found.append(self._finished(position, checked(result, objectives)))
+                found.append(self._finished(position, checked(result, objectives, described)))
         return found
 
     def lost(self, event: Lost, trainer: str, *, again: bool) -> list[Finished]:
@@ -150,10 +155,19 @@ def interrupted(result: TrialResult) -> TrialResult:
     return replace(result, outcome=Outcome.FAILED, failure=failure, reason=failure.value)
 
 
-def checked(result: TrialResult, objectives: Iterable[str]) -> TrialResult:
+def checked(
+    result: TrialResult,
+    objectives: Iterable[str],
+    described: Mapping[str, Any] = MappingProxyType({}),
+) -> TrialResult:
     """The result itself, unless it calls itself complete without finite objectives.
 
     A number that is not finite is never a result, whichever trainer it comes from.
+
+    Args:
+        result: The result.
+        objectives: What a complete trial must have measured.
+        described: The metrics as the manifest describes them, which may tell why one is undefined.
     """
     if result.outcome is Outcome.FAILED and result.failure is None:
         return replace(result, failure=Failure.EXCEPTION)
@@ -165,10 +179,12 @@ def checked(result: TrialResult, objectives: Iterable[str]) -> TrialResult:
         failed = Failure.EXCEPTION
         return replace(result, outcome=Outcome.FAILED, failure=failed, reason=reason)
     kept = result.metrics  # of the epoch whose parameters are kept, which need not be the last
-    undefined = [f"metric {n}" for n in objectives if not math.isfinite(kept.get(n, math.nan))]
-    bad = result.bad_in(last) or next(iter(undefined), None)
+    undefined = [n for n in objectives if not math.isfinite(kept.get(n, math.nan))]
+    bad = result.bad_in(last) or next((f"metric {n}" for n in undefined), None)
     if bad is not None:
         reason = f"{bad} was not finite after epoch {last.epoch}"
+        known = "" if result.bad_in(last) else way_out(described.get(undefined[0]))
+        reason = f"{reason}: {known}" if known else reason
         return replace(result, outcome=Outcome.DIVERGED, reason=reason)
     return result
 

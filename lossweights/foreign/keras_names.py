@@ -71,6 +71,15 @@ def call_arguments(loss: Any) -> Mapping[str, Any]:
     return dict(getattr(loss, "_fn_kwargs", {}))
 
 
+def direction_of(metric: Any) -> str | None:
+    """Which way a metric of Keras is better, ``"minimize"`` or ``"maximize"``; None if unknown.
+
+    Keras keeps it for KerasTuner alone.
+    """
+    known = {"up": "maximize", "down": "minimize"}
+    return known.get(getattr(metric, "_direction", None) or "")
+
+
 def decays(optimizer: Any, variable: Any) -> bool:
     """Whether an optimizer pulls a variable to zero beside the gradient; true if nobody knows."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of LossScaleOptimizer

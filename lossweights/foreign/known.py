@@ -17,6 +17,7 @@ from lossweights.foreign.generated_files import GENERATED, generated_files
 from lossweights.foreign.keras_names import (
     RANDOM_STATE,
     call_arguments,
+    direction_of,
     handle_of,
     is_called_once,
     is_random_state,
@@ -164,6 +165,13 @@ def _knows_delta() -> bool:
     return call_arguments(keras.losses.Huber(delta=2.5)).get("delta") == 2.5
 
 
+def _knows_directions() -> bool:
+    import keras
+
+    metrics = (keras.metrics.AUC(), keras.metrics.MeanAbsoluteError())
+    return [direction_of(metric) for metric in metrics] == ["maximize", "minimize"]
+
+
 def _has_tables() -> bool:
     from mlflow.store.tracking.dbmodels import models
 
@@ -218,6 +226,10 @@ NAMES = (
     ForeignName(
         "keras", "LossFunctionWrapper._fn_kwargs", "configs of losses leave arguments out",
         "those arguments are Keras' defaults", _knows_delta,
+    ),
+    ForeignName(
+        "keras", "Metric._direction", "no public name says which way a metric is better",
+        "an objective in the wrong direction is not noticed", _knows_directions,
     ),
     ForeignName(
         "keras", "Optimizer._use_weight_decay and _exclude_from_weight_decay",

@@ -134,7 +134,7 @@ class Metric(keras.metrics.Metric, ABC):
             return ops.convert_to_tensor(self._sums_on_host(y_true, y_pred, sample_weight), kept)
         tensors = [as_tensor(y) for y in (y_true, y_pred)]
         dtype = keras.backend.result_type(kept, *(t.dtype for t in tensors if is_double(t)))
-        y_true, y_pred = aligned(*(ops.cast(tensor, dtype) for tensor in tensors))
+        y_true, y_pred = self.align(*(ops.cast(tensor, dtype) for tensor in tensors))
         if sample_weight is not None:
             weight = ops.cast(ops.convert_to_tensor(sample_weight), dtype)
             sample_weight = flat_weight(weight, y_true.shape[0])
@@ -152,7 +152,7 @@ class Metric(keras.metrics.Metric, ABC):
             MetricError: If there is no data, shapes differ, weights are negative, not finite or
                 all zero, or the metric has no meaning on these values.
         """
-        y_true, y_pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
+        y_true, y_pred = self.align(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
         if y_true.size == 0:
             raise MetricError(
                 f"Expected at least one value to measure `{self.name}` on. "
@@ -161,6 +161,11 @@ class Metric(keras.metrics.Metric, ABC):
         samples = len(y_true)
         weight = None if sample_weight is None else checked_weight(sample_weight, samples)
         self.check_data(y_true if weight is None else y_true[weight > 0])
+        return self._value_of(y_true, y_pred, weight)
+
+    def _value_of(self, y_true: np.ndarray, y_pred: np.ndarray, weight: np.ndarray | None) -> float:
+        """The value of aligned arrays that have passed all checks."""
+        samples = len(y_true)
         total = np.zeros(self.n_statistics + 1)
         step = max(1, _CHUNK // (y_true.size // samples))
         for start in range(0, samples, step):
@@ -169,6 +174,16 @@ class Metric(keras.metrics.Metric, ABC):
                 y_true[part], y_pred[part], None if weight is None else weight[part]
             )
         return float(self.value(total))
+
+    def align(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """Targets and predictions in the shapes that `statistics` takes: by default one shape.
+
+        What is aligned already stays as it is.
+
+        Raises:
+            MetricError: They do not fit each other.
+        """
+        return aligned(y_true, y_pred)
 
     def check_data(self, y_true: np.ndarray) -> None:
         """Refuse targets that the metric has no meaning on. The default accepts all."""
@@ -228,7 +243,7 @@ class Metric(keras.metrics.Metric, ABC):
         self, y_true: Array, y_pred: Array, sample_weight: Array | None
     ) -> np.ndarray:
         """The sums of concrete arrays, in float64."""
-        y_true, y_pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
+        y_true, y_pred = self.align(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
         if sample_weight is not None:
             sample_weight = to_numpy(sample_weight, "sample_weight").astype(np.float64)
             sample_weight = flat_weight(sample_weight, len(y_true))

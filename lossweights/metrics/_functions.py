@@ -220,7 +220,7 @@ def hd95(
     sample_weight: Array | None = None,
     *,
     variant: _surface.Variant = "pooled",
-    empty_distance: float | None = None,
+    empty_distance: _surface.EmptyDistance = None,
     sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
 ) -> float:
@@ -241,7 +241,7 @@ def average_surface_distance(
     y_pred: Array,
     sample_weight: Array | None = None,
     *,
-    empty_distance: float | None = None,
+    empty_distance: _surface.EmptyDistance = None,
     sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
 ) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace
 from lossweights.metrics._base import Metric, MetricArguments
+from lossweights.metrics._whole import WholeMetric
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -48,6 +49,10 @@ class OnOutput(Metric):
         """The metric's value from its sums."""
         return self.metric.value(sums)
 
+    def align(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """The shapes that the metric takes."""
+        return self.metric.align(y_true, y_pred)
+
     def check_data(self, y_true: np.ndarray) -> None:
         """Refuse targets of this output that the metric has no meaning on."""
         self.metric.check_data(y_true)
@@ -69,7 +74,19 @@ class OnOutput(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to the Keras state; arguments are dicts of all outputs."""
         weight = self._weight_of(sample_weight)
-        super().update_state(self._read(y_true), self._read(y_pred), weight)
+        if isinstance(self.metric, WholeMetric):
+            self.metric.update_state(self._read(y_true), self._read(y_pred), weight)
+        else:
+            super().update_state(self._read(y_true), self._read(y_pred), weight)
+
+    def result(self) -> Array:
+        """The value over all batches since the last reset."""
+        return self.metric.result() if isinstance(self.metric, WholeMetric) else super().result()
+
+    def reset_state(self) -> None:
+        """Begin anew."""
+        super().reset_state()
+        self.metric.reset_state()
 
     def _read(self, values: Any) -> Any:
         if not isinstance(values, Mapping):

@@ -8,7 +8,8 @@ which also tells a volume from an image with channels. These metrics need concre
 Where exactly one mask of an image is empty its distances are infinite and `SurfaceDice` is 0;
 where both are, the image is undefined (the conventions of DeepMind's surface-distance). Since one
 infinite image makes the mean infinite, the metrics of distance take ``empty_distance``: a finite
-one to count instead, the image diagonal say.
+one to count instead, the image diagonal say, or ``"apart"``, with which such images have no part in
+the mean and are counted by `Missing`.
 """
 
 import math
@@ -25,6 +26,7 @@ from lossweights.metrics._contours import contour_distances, pixel_distances
 from lossweights.metrics._masks import MaskArguments, MaskMetric, checked_pixels
 
 Variant = Literal["pooled", "max_directed", "surfel"]
+EmptyDistance = float | Literal["apart"] | None
 
 
 class SurfaceArguments(MaskArguments, total=False):
@@ -167,7 +169,8 @@ class HD95(SurfaceMetric):
     Args:
         variant: Which one.
         empty_distance: What an image counts where exactly one mask is empty, in pixels or the
-            units of ``sampling``; None for infinity.
+            units of ``sampling``; None for infinity; ``"apart"`` to leave it out of the mean, in
+            sweeps beside `Missing`, which counts it.
         sampling, threshold, name, dtype: As for every `SurfaceMetric`.
 
     Raises:
@@ -187,7 +190,7 @@ class HD95(SurfaceMetric):
         self,
         variant: Variant = "pooled",
         *,
-        empty_distance: float | None = None,
+        empty_distance: EmptyDistance = None,
         **shared: Unpack[SurfaceArguments],
     ) -> None:
         if variant not in get_args(Variant):
@@ -204,7 +207,7 @@ class HD95(SurfaceMetric):
     ) -> tuple[float, float]:
         """The distance of one image, over one."""
         if not true.any() or not pred.any():
-            return _or_infinite(self.empty_distance), 1.0
+            return _of_empty(self.empty_distance)
         if self.variant == "surfel":
             found = contour_distances(true, pred, steps)
             return max(
@@ -230,7 +233,8 @@ class AverageSurfaceDistance(SurfaceMetric):
 
     Args:
         empty_distance: What an image counts where exactly one mask is empty, in pixels or the
-            units of ``sampling``; None for infinity.
+            units of ``sampling``; None for infinity; ``"apart"`` to leave it out of the mean, in
+            sweeps beside `Missing`, which counts it.
         sampling, threshold, name, dtype: As for every `SurfaceMetric`.
 
     Raises:
@@ -249,7 +253,7 @@ class AverageSurfaceDistance(SurfaceMetric):
     def __init__(
         self,
         *,
-        empty_distance: float | None = None,
+        empty_distance: EmptyDistance = None,
         **shared: Unpack[SurfaceArguments],
     ) -> None:
         self.empty_distance = _checked_distance(empty_distance)
@@ -260,7 +264,7 @@ class AverageSurfaceDistance(SurfaceMetric):
     ) -> tuple[float, float]:
         """The distance summed along both contours, and their length."""
         if not true.any() or not pred.any():
-            return _or_infinite(self.empty_distance), 1.0
+            return _of_empty(self.empty_distance)
         found = contour_distances(true, pred, steps)
         summed = found.true_to_pred @ found.true_lengths + found.pred_to_true @ found.pred_lengths
         return float(summed), found.true_lengths.sum() + found.pred_lengths.sum()
@@ -294,13 +298,20 @@ def _checked_sampling(
     return sizes if several else sizes[0]
 
 
-def _checked_distance(empty_distance: float | None) -> float | None:
-    """A distance in pixels or None, refused if it is negative or not finite."""
-    if empty_distance is None:
-        return None
-    return checked_pixels("empty_distance", empty_distance, otherwise=", or None for infinity")
+def _checked_distance(empty_distance: EmptyDistance) -> EmptyDistance:
+    """A distance in pixels, refused if it is negative or not finite, or what stands for one."""
+    if empty_distance is None or empty_distance == "apart":
+        return empty_distance
+    otherwise = ", None for infinity, or 'apart'"
+    if not isinstance(empty_distance, float | int):
+        raise MetricError(
+            f"Expected `empty_distance` in pixels{otherwise}. Found {empty_distance!r}."
+        )
+    return checked_pixels("empty_distance", empty_distance, otherwise=otherwise)
 
 
-def _or_infinite(empty_distance: float | None) -> float:
-    """The distance that an empty mask counts."""
-    return float("inf") if empty_distance is None else empty_distance
+def _of_empty(empty_distance: EmptyDistance) -> tuple[float, float]:
+    """What an image with one empty mask counts, and how often."""
+    if isinstance(empty_distance, str):
+        return 0.0, 0.0
+    return float("inf") if empty_distance is None else empty_distance, 1.0

@@ -8,6 +8,7 @@ a quantile for a pinball loss; so it is searched for, with the metric itself as 
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,10 +55,11 @@ def best_constant(
     """The metric of the best prediction that is the same for all samples, or ``None`` if unknown.
 
     The prediction has one number for each channel, the last axis of the model's output. Means and
-    quantiles of the targets are tried, then refined by a bounded search over the quantile and by
-    Powell's method (both SciPy's) over the channels, on 2048 rows at most; the value is that on
-    all rows. What is found is a constant that exists, so the value is never better than it can be.
-    Nothing is raised: where the metric cannot be measured on a constant, nothing is known.
+    quantiles of the targets, or how frequent classes are, are tried, then refined by a bounded
+    search over the quantile and by Powell's method (both SciPy's) over the channels, on 2048 rows
+    at most; the value is that on all rows. What is found is a constant that exists, so the value is
+    never better than it can be. Nothing is raised: where the metric cannot be measured on a
+    constant, nothing is known.
 
     Args:
         metric: The metric.
@@ -192,8 +194,22 @@ class _Outputs:
         """Constants to begin with: means, quantiles, one channel alone."""
         yield self._each(lambda table: table.mean(axis=0))
         yield from (self.at_level(level) for level in _LEVELS)
+        if (rates := self._rates()) is not None:
+            yield rates
+            yield np.log(np.maximum(rates, 1e-7))  # where predictions are logits
         if 2 <= self.channels <= _CHANNELS:
             yield from np.eye(self.channels)
+
+    def _rates(self) -> Floats | None:
+        """How frequent the classes are, where the targets of the one output are their numbers."""
+        if len(self.y) != 1:
+            return None
+        (y,), (shape,) = self.y.values(), self.shapes.values()
+        whole = y.dtype.kind in "iu" or bool((y == np.floor(y)).all())
+        if shape[-1] < 2 or y.size * shape[-1] != math.prod((len(y), *shape[1:])) or not whole:
+            return None
+        counts = np.bincount(y.astype(int).reshape(-1), minlength=shape[-1])
+        return counts / y.size if len(counts) == shape[-1] else None
 
     def _each(self, of: Callable[[Floats], Floats]) -> Floats:
         parts = []

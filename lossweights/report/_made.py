@@ -38,6 +38,8 @@ def how_made(result: SweepResult, root: Path | None) -> dict[str, str]:
         "sampler": str(manifest.get("sampler", "")),
         "seed": str(manifest.get("seed", "")),
         "seeds a trial": str(recipe.get("seeds", "")),
+        "folds": str(recipe.get("folds", "")),
+        "of several trainings counts": str(recipe.get("stat", "")),
         "epochs": str(recipe.get("epochs", "")),
         "batch size": str(recipe.get("batch_size", "")),
         "optimizer": _optimizer(recipe.get("optimizer")),

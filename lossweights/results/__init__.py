@@ -11,6 +11,7 @@ Doors:
 - `surrogate`: what is predicted for weights that were not tried;
 - `winner`: what is known of the saved winner;
 - `result`: `SweepResult` with table, front, picks and verdict;
+- `undefined`: why a metric may have no value, and what to do;
 - `stopped`: how many trials were stopped early, and where;
 - `weights`: the weight sets that sweeps saved;
 - `promotion`: which of them is promoted, by the sweep or by hand;

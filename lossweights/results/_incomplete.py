@@ -59,7 +59,10 @@ def why_none_complete(
         parts.append(f"{count} of {len(ended)} trials {_HOW[outcome]}{why}")
     field: str | None
     worst = outcomes.most_common(1)[0][0]
-    if worst is Outcome.DIVERGED:
+    undefined = [r for r in ended if r.outcome is worst and r.reason.startswith("metric ")]
+    if worst is Outcome.DIVERGED and any(": " in result.reason for result in undefined):
+        change, field = "do as the reason says", "metrics"
+    elif worst is Outcome.DIVERGED:
         change, field = _smaller(recipe), "recipe"
     else:
         change = "mend the cause, which the results of the trials tell in full"

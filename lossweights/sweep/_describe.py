@@ -11,8 +11,9 @@ from typing import Any
 import keras
 
 from lossweights.base.code_hash import code_hash
-from lossweights.data import Data
-from lossweights.metrics import Metric
+from lossweights.data import Data, Folds
+from lossweights.metrics import FunctionMetric, KerasMetric, Metric
+from lossweights.metrics import OnOutput as MetricOnOutput
 from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
 from lossweights.terms import describe as describe_term
 from lossweights.training.optimizer import describe_optimizer
@@ -20,7 +21,7 @@ from lossweights.training.problem import Problem
 from lossweights.training.settings import settings
 
 
-def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
+def describe_problem(problem: Problem, data: Data | Folds) -> dict[str, Any]:
     """Everything of a problem that decides its numbers.
 
     Terms and metrics that a description can build are described; those that are code of the user's
@@ -41,7 +42,7 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
         "code": {
             "build_model": code_hash(problem.build_model),
             "terms": {k: _term_code(v) for k, v in problem.terms.items() if terms[k] is None},
-            "metrics": {k: code_hash(type(v)) for k, v in problem.metrics.items() if _is_own(v)},
+            "metrics": {k: _metric_code(v) for k, v in problem.metrics.items() if _is_own(v)},
             **callbacks,
         },
         "data": data.fingerprint(),
@@ -73,11 +74,40 @@ def _state(function: Any) -> dict[str, Any]:
 
 def _describe_metric(metric: Metric) -> dict[str, Any]:
     kind = {"class": type(metric).__name__, "direction": metric.direction}
-    return {**kind, **_plain(metric.get_config())}
+    if isinstance(metric, FunctionMetric):  # Keras would warn of a lambda; its code is hashed
+        own = metric.function
+        known = None if _is_own(metric) else f"{own.__module__}.{own.__qualname__}"
+        return {**kind, "function": known, "dtype": metric.dtype}
+    if isinstance(metric, MetricOnOutput) and isinstance(metric.metric, FunctionMetric):
+        return {**kind, "output": metric.output, "metric": _describe_metric(metric.metric)}
+    config = metric.get_config()
+    if isinstance(metric, KerasMetric):
+        inner = _plain(metric.metric.get_config())
+        config["metric"] = {"class": type(metric.metric).__name__, **inner}
+    return {**kind, **_plain(config)}
+
+
+def _innermost(metric: Metric) -> Any:
+    """What a metric is made of: a function, a metric of Keras, or the metric itself."""
+    own: Any = metric
+    while isinstance(own, MetricOnOutput | KerasMetric):
+        own = own.metric
+    return own.function if isinstance(own, FunctionMetric) else own
 
 
 def _is_own(metric: Metric) -> bool:
-    return not type(metric).__module__.startswith("lossweights.")
+    own = _innermost(metric)
+    of = type(own) if isinstance(own, keras.metrics.Metric) else own
+    return not str(getattr(of, "__module__", "")).startswith(("lossweights.", "keras."))
+
+
+def _metric_code(metric: Metric) -> Any:
+    """The code of a metric of the user's own, and what else decides its values."""
+    own = _innermost(metric)
+    if isinstance(own, keras.metrics.Metric):
+        return code_hash(type(own))
+    state = _plain(_state(own))
+    return {"source": code_hash(own), **state} if state else code_hash(own)
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lossweights.base.errors import DataError
-from lossweights.data import Data, Split
+from lossweights.data import Data, Folds, Split, pooled
 from lossweights.loss.masks import with_masks
 from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.loss.scales import of_mean_one, reference_scales
+from lossweights.metrics import KerasMetric
 from lossweights.metrics.constant import along_constants, best_constant
 from lossweights.results.result import SweepResult
 from lossweights.search.space import Space
 from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
 from lossweights.sweep._factor import redundancy
+from lossweights.sweep._folds import constants_of_folds, mean_of_tables, statistics_of
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
 from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
@@ -26,13 +30,15 @@ from lossweights.training.problem import Problem, Rehearsal, rehearse
 
 log = logging.getLogger("lossweights")
 
+_ROWS_TO_CUT = 256  # on which it is tried whether a metric is a mean of batches
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedSweep(Prepared):
     """A sweep of a Keras model, ready to run.
 
     Attributes:
-        data: The data.
+        data: The data; of several folds the last.
         trainers: The trainers of its problem.
     """
 
@@ -54,10 +60,12 @@ class PreparedSweep(Prepared):
 
 def prepare_sweep(
     problem: Problem,
-    load_data: Callable[[], Data],
+    load_data: Callable[[], Data | Folds],
     *,
     seed: int,
     seeds: int,
+    folds: int | None = None,
+    stat: str = "mean",
     scales: str | Mapping[str, float] | None,
     objectives: Mapping[str, str],
     shown: Mapping[str, Any],
@@ -71,6 +79,9 @@ def prepare_sweep(
         load_data: Gives the data.
         seed: Seed of every training.
         seeds: From how many seeds each weight set is trained.
+        folds: Into how many folds training and validation rows are divided; ``None`` leaves them as
+            they are loaded.
+        stat: What counts of several trainings, for objectives.
         scales: As `lossweights.sweep.sweep.Sweep` takes them.
         objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         shown: What the tracker shows of the sweep.
@@ -81,18 +92,29 @@ def prepare_sweep(
     Raises:
         DataError, ModelError, TermError, MetricError, WeightError: Something does not fit.
     """
-    data, off = _loaded(load_data), space.switched_off
+    whole, off = _loaded(load_data, folds, seed), space.switched_off
+    every = list(whole) if isinstance(whole, Folds) else [whole]
+    data = every[-1]
+    stats = statistics_of(stat, objectives, seeds * len(every))
     divisors = baseline = None
-    note = ""
+    notes: tuple[str, ...] = ()
     constants: dict[str, dict[str, Any]] = {}
     if rehearsed:
-        rehearsal = rehearse(problem, data, seed, off)
+        rehearsal = [rehearse(problem, fold, seed, off) for fold in every][-1]
         divisors = _scales(scales, problem, data, rehearsal, off)
-        baseline = _baseline(problem, data, rehearsal)
-        constants = _constants(problem, data, rehearsal.output_shape, objectives)
+        baseline = mean_of_tables([_baseline(problem, fold, rehearsal) for fold in every])
+        shape = rehearsal.output_shape
+        constants = constants_of_folds(
+            [_constants(problem, fold, shape, objectives) for fold in every]
+        )
         note = redundancy(space, problem.make_optimizer(), sees_more=rehearsal.sees_more)
-    description = describe_problem(problem, data)
+        notes = (*((note,) if note else ()), *_means_of_batches(problem, data, rehearsal))
+    description = describe_problem(problem, whole)
     description["recipe"]["seeds"] = seeds
+    if len(every) > 1:
+        description["recipe"]["folds"] = len(every)
+    if stats:
+        description["recipe"]["stat"] = stat
     return PreparedSweep(
         description=description,
         scales=divisors,
@@ -101,20 +123,27 @@ def prepare_sweep(
         shown=shown,
         settings=description["keras"],
         rows=data.rows,
-        notes=(note,) if note else (),
+        notes=notes,
         data=data,
-        trainers=Trainers(problem, data, seeds, description),
+        trainers=Trainers(problem, whole, seeds, description, stats),
     )
 
 
-def _loaded(load_data: Callable[[], Data]) -> Data:
+def _loaded(load_data: Callable[[], Data | Folds], folds: int | None, seed: int) -> Data | Folds:
     data = load_data()
+    if isinstance(data, Folds):
+        if folds is None:
+            return data
+        raise DataError(
+            f"Expected load_data() to return lw.Data beside folds={folds}, which divides them. "
+            f"Found {len(data)} folds. Leave out folds=."
+        )
     if not isinstance(data, Data):
         raise DataError(
             f"Expected load_data() to return lw.Data. Found {type(data).__name__}. "
             f"Return lw.Data(train=(x, y), val=(x, y))."
         )
-    return data
+    return data if folds is None else pooled(data, folds, seed)
 
 
 def _scales(
@@ -169,6 +198,26 @@ def _constants(
         for name, constant in found.items()
         if constant is not None
     }
+
+
+def _means_of_batches(problem: Problem, data: Data, rehearsal: Rehearsal) -> Iterator[str]:
+    """What is to be said of metrics of Keras whose value depends on how rows are cut."""
+    shape = rehearsal.output_shape
+    some = data.val.head(_ROWS_TO_CUT)
+    for name, metric in problem.metrics.items():
+        if not isinstance(metric, KerasMetric) or isinstance(shape, Mapping):
+            continue
+        guesses = np.random.default_rng(0).uniform(size=(len(some), *shape[1:])).astype("float32")
+        try:
+            depends = metric.is_mean_of_batches(some.y, guesses)
+        except Exception as error:  # of a metric that wants weights, or other predictions
+            log.debug("whether %s is a mean of batches is not known: %s", name, error)
+            continue
+        if depends:
+            yield (
+                f"The metric {name!r} is a mean of batches: its value depends on how rows are cut. "
+                f"The sweep gives it all validation rows as one batch, `model.fit` does not."
+            )
 
 
 def _read_by_terms(split: Split, rehearsal: Rehearsal) -> dict[str, Any]:

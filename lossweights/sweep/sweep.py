@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
-from lossweights.base.errors import ObjectiveError, RecipeError, TermError
+from lossweights.base.errors import RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number, whole_number
 from lossweights.base.shown import call
-from lossweights.data import Data
+from lossweights.data import Data, Folds
 from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
 from lossweights.results.proof import MIN_EFFECT
-from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import BaselinesLike, check_baselines
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
 from lossweights.search.space import Space, SpaceLike
 from lossweights.search.start import starting_points
-from lossweights.search.wish import Wish, refuse_weighted
+from lossweights.search.wish import Wish
 from lossweights.sweep._aims import declared_aims
+from lossweights.sweep._folds import Stat, check_stat
+from lossweights.sweep._objectives import checked_metrics, checked_objectives
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prune import checked_prune
@@ -47,10 +48,11 @@ class Sweep(AbstractSweep):
     Args:
         name: Name of the sweep, of its folder and of its MLflow experiment.
         build_model: Gives a new, uncompiled Keras model. A function of a module, not a lambda.
-        load_data: Gives `Data`.
+        load_data: Gives `Data`, or several folds of them as `Data.folds` does.
         terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term.
         space: A distribution for each term, or a `Simplex`.
-        metrics: Metrics by name, measured on validation data after every epoch.
+        metrics: Metrics by name, measured on validation data after every epoch: of `lw.metrics`, of
+            `keras.metrics`, or functions of arrays; see `docs/metrics.md`.
         objectives: ``"minimize"`` or ``"maximize"`` for one or more of the metrics.
         optimizer: Name or instance of a Keras optimizer.
         epochs: Passes over the training data in each trial.
@@ -71,6 +73,11 @@ class Sweep(AbstractSweep):
         probe_size: Most training rows on which magnitudes are measured each epoch.
         seeds: From how many seeds each weight set is trained, ``seed`` and those that follow it.
             Magnitudes and metrics are then means over them, with standard errors.
+        folds: Into how many parts training and validation rows are divided, at random; each weight
+            set is trained once for each, which is then validated, with means as over ``seeds``. For
+            other divisions, in time above all, ``load_data`` gives `Data.folds`. Test data stay.
+        stat: What counts of several trainings, for objectives: ``"mean"``, ``"median"`` or
+            ``"worst"``. Other metrics are means.
         early_stopping: When a training ends before its last epoch, such as
             ``lw.EarlyStopping("rmse", patience=3)``; its best epoch counts then.
         callbacks: Gives a list of new Keras callbacks, once for each training: a function. They
@@ -102,10 +109,10 @@ class Sweep(AbstractSweep):
         *,
         name: str,
         build_model: Callable[[], keras.Model],
-        load_data: Callable[[], Data],
+        load_data: Callable[[], Data | Folds],
         terms: Mapping[str, Any],
         space: SpaceLike,
-        metrics: Mapping[str, Metric],
+        metrics: Mapping[str, Metric | keras.metrics.Metric | Callable[..., Any]],
         objectives: Mapping[str, str],
         optimizer: str | keras.optimizers.Optimizer = "adam",
         epochs: int = 20,
@@ -115,6 +122,8 @@ class Sweep(AbstractSweep):
         baselines: BaselinesLike = None,
         probe_size: int = 1024,
         seeds: int = 1,
+        folds: int | None = None,
+        stat: Stat = "mean",
         early_stopping: EarlyStopping | None = None,
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
         wish: Wish | None = None,
@@ -129,7 +138,7 @@ class Sweep(AbstractSweep):
         self.problem = Problem(
             build_model=build_model,
             terms={key: as_term(term, check_name(key, "term")) for key, term in terms.items()},
-            metrics=_checked_metrics(metrics),
+            metrics=checked_metrics(metrics, objectives, early_stopping),
             optimizer=optimizer,
             epochs=whole_number("epochs", epochs, 1),
             batch_size=whole_number("batch_size", batch_size, 1),
@@ -138,12 +147,14 @@ class Sweep(AbstractSweep):
             callbacks=callbacks,
         )
         self.space = Space(list(terms), space)
-        self.objectives = _checked_objectives(objectives, self.problem.metrics)
+        self.objectives = checked_objectives(objectives, self.problem.metrics)
         self.min_effect = _checked_effect(min_effect)
         self.aims = declared_aims(wish, constraints, self.problem.metrics)
         self.load_data = load_data
         self.seed = whole_number("seed", seed, 0, MAX_SEED)
         self.seeds = whole_number("seeds", seeds, 1)
+        self.folds = None if folds is None else whole_number("folds", folds, 2)
+        self.stat = check_stat(stat)
         self.sampler = check_sampler(sampler)
         self.scales = _checked_scales(scales, list(terms))
         self.problem.make_optimizer()  # so that a misspelt one is refused here
@@ -188,6 +199,8 @@ class Sweep(AbstractSweep):
             self.load_data,
             seed=self.seed,
             seeds=self.seeds,
+            folds=self.folds,
+            stat=self.stat,
             scales=self.scales,
             objectives=self.objectives,
             shown=self._tracked_params(),
@@ -241,6 +254,8 @@ class Sweep(AbstractSweep):
             "optimizer": type(self.problem.make_optimizer()).__name__,
             "seed": self.seed,
             "seeds": self.seeds,
+            **({} if self.folds is None else {"folds": self.folds}),
+            **({} if self.stat == "mean" else {"stat": self.stat}),
             **({} if stopping is None else {"early_stopping": str(stopping)}),
             **({} if self.prune is None else {"prune": str(self.prune)}),
             **({} if self.sampler is None else {"sampler": describe_sampler(self.sampler)}),
@@ -248,56 +263,6 @@ class Sweep(AbstractSweep):
             **{field: str(said) for field, said in self.aims.to_json().items()},
             **{f"space/{key}": value for key, value in self.space.describe().items()},
         }
-
-
-def _checked_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    for name, metric in metrics.items():
-        check_name(name, "metric")
-        if not isinstance(metric, Metric):
-            raise ObjectiveError(
-                f"Expected a metric of lw.metrics as {name!r}. Found {metric!r}. "
-                f"Write for example metrics={{'rmse': lw.metrics.RMSE()}}."
-            )
-        if name in RESERVED_COLUMNS:
-            raise ObjectiveError(f"Expected another metric name. Found {name!r}, a table column.")
-    return dict(metrics)
-
-
-def _checked_objectives(
-    objectives: Mapping[str, str], metrics: Mapping[str, Metric]
-) -> dict[str, str]:
-    if not isinstance(objectives, Mapping) or not objectives:
-        raise ObjectiveError(
-            f"Expected at least one objective, such as {{'rmse': 'minimize'}}. "
-            f"Found {objectives!r}."
-        )
-    for name, direction in objectives.items():
-        refuse_weighted(name, "objectives")
-        if name not in metrics:
-            raise ObjectiveError(
-                f"Expected objectives among the metrics {list(metrics)}. Found {name!r}. "
-                f"Add it to metrics=."
-            )
-        if direction not in ("minimize", "maximize"):
-            raise ObjectiveError(
-                f"Expected 'minimize' or 'maximize' for the objective {name!r}. "
-                f"Found {direction!r}."
-            )
-        kind = type(getattr(metrics[name], "metric", metrics[name])).__name__  # read on an output
-        better = getattr(metrics[name], "direction", None)
-        if better is None:
-            raise ObjectiveError(
-                f"Expected an objective that is better the smaller it is, or the larger. Found "
-                f"{name!r}: neither end of {kind} is better, so the search would run away. Use one "
-                f"that has a better end, such as lw.metrics.RMSE() or lw.metrics.UnderRate(); in a "
-                f"metric of your own, set `direction`."
-            )
-        if better != direction:
-            raise ObjectiveError(
-                f"Expected {better!r} for the objective {name!r}, since that is the better way of "
-                f"{kind}. Found {direction!r}. Turn it round."
-            )
-    return dict(objectives)
 
 
 def _checked_effect(value: object) -> float:

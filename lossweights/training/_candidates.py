@@ -29,14 +29,16 @@ class Candidates:
     Args:
         problem: What is to be trained.
         data: The data; all graphs share one copy on the device.
+        like: The trainers of the same problem on other data, if there are: what was found out about
+            their graphs is so of these.
     """
 
-    def __init__(self, problem: Problem, data: Data) -> None:
+    def __init__(self, problem: Problem, data: Data, like: Candidates | None = None) -> None:
         self.problem, self.data = problem, data
         self._built: dict[str, Trainer] = {}
         # What a trainer that was given up is made again with: the form of graph that was found to
         # do what Keras does, and the members of a stack.
-        self._forms: dict[str, Form] = {}
+        self._forms: dict[str, Form] = {} if like is None else like._forms
         self._members: int | None = None
 
     @cached_property

@@ -1,15 +1,16 @@
-"""Several seeds a weight set: what a weight does, told apart from what chance does."""
+"""Several trainings a weight set: what a weight does, told apart from what chance does."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossweights.records import EpochReport, Outcome, Replica, TrialResult
+from lossweights.records import EpochReport, Outcome, Replica, TrialResult, combined
 from lossweights.training._contract import (
     NO_HALTS,
     Halts,
@@ -23,7 +24,7 @@ MAX_SEED = 2**32
 
 
 class ReplicatedTrainer(Trainer):
-    """Trains each member from several seeds, and reports the means over them.
+    """Trains each member from several seeds, on several folds, and reports the means over them.
 
     The seeds are that of the member and the ones that follow it. A report is the mean of the
     replicas' reports of that epoch, once all of them have made theirs; a replica that ended early
@@ -32,13 +33,27 @@ class ReplicatedTrainer(Trainer):
     mean. Adaptive weights move in each replica by its own magnitudes; reports have their means, and
     a member that is tested the means of its replicas' metrics.
 
+    Folds are trained one after another, so that reports come with the last of them. Who goes on
+    after a halt is decided on the first, and what stops there is trained on no other.
+
     Args:
         trainer: Trains the replicas, as members of its own.
         seeds: How many of them each member has.
+        others: Make the trainers of further folds, each when its turn comes.
+        stats: What counts of the replicas' metrics where it is not the mean; one of
+            `lossweights.records.STATISTICS` by name.
     """
 
-    def __init__(self, trainer: Trainer, seeds: int) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        seeds: int,
+        *,
+        others: Sequence[Callable[[], Trainer]] = (),
+        stats: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._trainer, self._seeds = trainer, seeds
+        self._others, self._stats = tuple(others), dict(stats)
         self.name = trainer.name
 
     @property
@@ -50,41 +65,79 @@ class ReplicatedTrainer(Trainer):
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
     ) -> list[TrialResult]:
         """Train all replicas of all members; see `Trainer.train`."""
-        groups = [_Group(position, each.weights) for position, each in enumerate(members)]
+        replicas = self._seeds * (1 + len(self._others))
+        groups = [
+            _Group(place, member.weights, replicas, self._stats)
+            for place, member in enumerate(members)
+        ]
+        folds: list[tuple[int | None, Callable[[], Trainer]]] = [
+            (len(self._others) if self._others else None, lambda: self._trainer),
+            *enumerate(self._others),
+        ]
+        for fold, make in folds:
+            going = [group for group in groups if group.goes_on]
+            if going:
+                self._train_fold(make(), fold, members, going, report, halts)
+            halts = NO_HALTS
+        for group in groups:
+            # Replicas that ended early have left means unmade that now can be.
+            while not group.stopped and (mean := group.next_mean(ended=True)):
+                group.stopped = not report(group.position, mean)
+        return [group.result() for group in groups]
+
+    def _train_fold(
+        self,
+        trainer: Trainer,
+        fold: int | None,
+        members: Sequence[Member],
+        groups: Sequence[_Group],
+        report: ReportFunction,
+        halts: Halts,
+    ) -> None:
+        """Train the replicas of a fold, of the members that go on."""
+        seeds = self._seeds
         replicas = [
             replace(member, seed=(member.seed + offset) % MAX_SEED)
-            for member in members
-            for offset in range(self._seeds)
+            for member in (members[group.position] for group in groups)
+            for offset in range(seeds)
         ]
 
         def hear(place: int, found: EpochReport) -> bool:
-            group = groups[place // self._seeds]
-            group.add(place % self._seeds, found)
-            while not group.stopped and (mean := group.next_mean(self._seeds)) is not None:
+            group = groups[place // seeds]
+            group.add((fold, place % seeds), found)
+            while not group.stopped and (mean := group.next_mean()) is not None:
                 group.stopped = not report(group.position, mean)
             return not (group.stopped or group.has_diverged)
 
         def wait(epoch: int, standings: Standings) -> Collection[int]:
-            going = [group for group in groups if not (group.stopped or group.halted)]
-            means = {each.position: each.standing(standings, self._seeds) for each in going}
-            stopped = frozenset(halts.wait(epoch, means))
-            for group in going:
-                group.halted = group.position in stopped
-            return [place for place in standings if place // self._seeds in stopped]
+            going = [at for at, each in enumerate(groups) if not (each.stopped or each.halted)]
+            known = {
+                groups[at].position: self._standing(
+                    [standings.get(place) for place in range(at * seeds, (at + 1) * seeds)]
+                )
+                for at in going
+            }
+            stopped = frozenset(halts.wait(epoch, known))
+            for at in going:
+                groups[at].halted = groups[at].position in stopped
+            return [p for p in standings if groups[p // seeds].position in stopped]
 
-        results = self._trainer.train(replicas, hear, Halts(halts.at, wait))
-        found = []
-        for group in groups:
-            start = group.position * self._seeds
-            own = results[start : start + self._seeds]
-            # Replicas that ended early have left means unmade that now can be.
-            while not group.stopped and (mean := group.next_mean(self._seeds, ended=True)):
-                group.stopped = not report(group.position, mean)
-            found.append(group.result(own))
-        return found
+        results = trainer.train(replicas, hear, Halts(halts.at, wait))
+        for at, group in enumerate(groups):
+            group.results += [(fold, result) for result in results[at * seeds : (at + 1) * seeds]]
+
+    def _standing(
+        self, standings: Sequence[Mapping[str, float] | None]
+    ) -> Mapping[str, float] | None:
+        """What counts of where replicas stand, or ``None`` if one has diverged."""
+        there = [metrics for metrics in standings if metrics is not None]
+        return combined(there, self._stats) if len(there) == len(standings) else None
 
     def parameters(self, position: int) -> list[NDArray[Any]]:
-        """The parameters of the last replica of a member; see `Trainer.parameters`."""
+        """The parameters of the last replica of a member; see `Trainer.parameters`.
+
+        With folds, of the last one on the fold that is trained first.
+        """
         return self._trainer.parameters(position * self._seeds + self._seeds - 1)
 
 
@@ -94,60 +147,70 @@ class _Group:
 
     position: int
     weights: Mapping[str, float]  # of the member, in force where a report says nothing else
+    size: int
+    stats: Mapping[str, str]
     stopped: bool = False
     halted: bool = False
-    reports: dict[int, list[EpochReport]] = field(default_factory=dict)
+    reports: dict[tuple[int | None, int], list[EpochReport]] = field(default_factory=dict)
     means: list[EpochReport] = field(default_factory=list)
+    results: list[tuple[int | None, TrialResult]] = field(default_factory=list)
 
     @property
     def has_diverged(self) -> bool:
         """Whether a replica has, so that the others need not go on."""
         return any(made[-1].bad is not None for made in self.reports.values())
 
-    def add(self, replica: int, report: EpochReport) -> None:
-        """Take up the report of a replica."""
+    @property
+    def goes_on(self) -> bool:
+        """Whether the member is worth another training."""
+        ended = all(result.outcome is Outcome.COMPLETE for _, result in self.results)
+        return ended and not (self.stopped or self.halted or self.has_diverged)
+
+    def add(self, replica: tuple[int | None, int], report: EpochReport) -> None:
+        """Take up the report of a replica, known by its fold and place."""
         self.reports.setdefault(replica, []).append(report)
 
-    def next_mean(self, seeds: int, *, ended: bool = False) -> EpochReport | None:
+    def next_mean(self, *, ended: bool = False) -> EpochReport | None:
         """The mean of the next epoch, if there is one and all replicas have got there or ended."""
         epoch = len(self.means)
         known = self.reports.values()
-        if len(self.reports) < seeds or not any(len(made) > epoch for made in known):
+        if not any(len(made) > epoch for made in known):
             return None
-        if not ended and not all(len(made) > epoch for made in known):
+        if not ended and (len(known) < self.size or not all(len(made) > epoch for made in known)):
             return None
         if self.means and self.means[-1].bad is not None:
             return None
         reports = [made[min(epoch, len(made) - 1)] for made in known]
-        self.means.append(_mean(reports, epoch, self.weights))
+        self.means.append(_mean(reports, epoch, self.weights, self.stats))
         return self.means[-1]
 
-    def standing(self, standings: Standings, seeds: int) -> Mapping[str, float] | None:
-        """The mean of where the replicas stand, or ``None`` if one has diverged."""
-        known = [standings.get(self.position * seeds + replica) for replica in range(seeds)]
-        there = [metrics for metrics in known if metrics is not None]
-        return _means(there) if len(there) == seeds else None
-
-    def result(self, results: Sequence[TrialResult]) -> TrialResult:
+    def result(self) -> TrialResult:
         """The member's result from those of its replicas."""
-        first = results[0]
+        results = [result for _, result in self.results]
         outcome, reason = Outcome.COMPLETE, ""
-        unwell = [r for r in results if r.outcome is not Outcome.COMPLETE]
+        unwell = [(f, r) for f, r in self.results if r.outcome is not Outcome.COMPLETE]
         if unwell:
-            worst = next((r for r in unwell if r.outcome is not Outcome.PRUNED), unwell[0])
+            fold, worst = next(
+                ((f, r) for f, r in unwell if r.outcome is not Outcome.PRUNED), unwell[0]
+            )
             outcome = worst.outcome
-            reason = f"{worst.reason} (seed {worst.seed})"
+            on = "" if fold is None else f", fold {fold + 1}"
+            reason = f"{worst.reason} (seed {worst.seed}{on})"
         if outcome is Outcome.PRUNED or (self.stopped and outcome is Outcome.COMPLETE):
             outcome, reason = Outcome.PRUNED, f"stopped after epoch {self.means[-1].epoch}"
+        tests = [result.test for result in results]
         return replace(
-            first,
+            results[0],
             outcome=outcome,
             reason=reason,
             reports=tuple(self.means),
             seconds=sum(result.seconds for result in results),
             best_epoch=None,
-            test=_means(tests) if all(tests := [result.test for result in results]) else {},
-            replicas=tuple(Replica(r.seed, r.metrics, r.best_epoch, _fall(r)) for r in results),
+            test=combined(tests, self.stats) if all(tests) else {},
+            replicas=tuple(
+                Replica(r.seed, r.metrics, r.best_epoch, _fall(r), fold) for fold, r in self.results
+            ),
+            stats=self.stats,
         )
 
 
@@ -159,7 +222,9 @@ def _fall(result: TrialResult) -> dict[str, float]:
     return {name: start[name] - end[name] for name in start}
 
 
-def _mean(reports: Sequence[EpochReport], epoch: int, own: Mapping[str, float]) -> EpochReport:
+def _mean(
+    reports: Sequence[EpochReport], epoch: int, own: Mapping[str, float], stats: Mapping[str, str]
+) -> EpochReport:
     """The mean of the numbers of some reports; the first thing that went in any of them."""
     grams = [report.gram for report in reports if report.gram is not None]
     calibrations = [r.calibration for r in reports if r.calibration is not None]
@@ -170,7 +235,7 @@ def _mean(reports: Sequence[EpochReport], epoch: int, own: Mapping[str, float]) 
         epoch,
         _means(report.train for report in reports),
         _means(report.val for report in reports),
-        _means(report.metrics for report in reports),
+        combined([report.metrics for report in reports], stats),
         bad=next((report.bad for report in reports if report.bad is not None), None),
         gram={a: _means(gram[a] for gram in grams) for a in grams[0]} if whole else None,
         calibration=float(np.mean(calibrations)) if len(calibrations) == len(reports) else None,

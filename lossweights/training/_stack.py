@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -85,9 +86,11 @@ class Stack:
         self._gradient_epochs = gradient_epochs(problem.epochs)
         source = placed.train.source_spec(size if own_order else None)
         signature = [source, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.bool)]
-        self._epoch = tf.function(self._train, autograph=False, input_signature=signature)
-        self._sums = tf.function(self._measure, autograph=False, input_signature=[])
-        self._grams = tf.function(self._measure_gradients, autograph=False, input_signature=[])
+        # Partials, as in `lossweights.watch.probe`: several folds are stacks of one process.
+        self._epoch = tf.function(partial(self._train), autograph=False, input_signature=signature)
+        self._sums = tf.function(partial(self._measure), autograph=False, input_signature=[])
+        gradients = partial(self._measure_gradients)
+        self._grams = tf.function(gradients, autograph=False, input_signature=[])
 
     def why_impure(self, batch: Batch) -> str | None:
         """Why the loss on such a batch is no pure function of what the stack gives it, if so.

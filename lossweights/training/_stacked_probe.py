@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -46,10 +47,10 @@ class StackedProbe:
         self._streamed = {name: metric for name, metric in metrics.items() if metric.in_graph}
         self._whole = {name: metric for name, metric in metrics.items() if not metric.in_graph}
         self._sums_of_chunk = tf.function(
-            self._sums_of_members, autograph=False, jit_compile=xla or None
+            partial(self._sums_of_members), autograph=False, jit_compile=xla or None
         )
         self._outputs_of_chunk = tf.function(
-            self._outputs_of_members, autograph=False, jit_compile=xla or None
+            partial(self._outputs_of_members), autograph=False, jit_compile=xla or None
         )
 
     def sums(self, trainable: list[Tensor], state: State, chunks: Chunks) -> Tensor:

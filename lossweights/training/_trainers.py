@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -13,7 +15,7 @@ from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import free_bytes, held_bytes, said
 from lossweights.base.versions import versions
-from lossweights.data import Data, Split, Stream
+from lossweights.data import Data, Folds, Split, Stream
 from lossweights.foreign.keras_names import layers_of
 from lossweights.training._auto import choose_trainer, likely_trainer, most_at_once
 from lossweights.training._candidates import Candidates
@@ -48,25 +50,40 @@ class Trainers:
 
     Args:
         problem: What is to be trained.
-        data: The data.
+        data: The data, or several folds of them, on each of which every member is trained. The last
+            fold stands for them all.
         seeds: From how many seeds each member is trained.
         description: What describes the problem, for finding what was measured of it before.
+        stats: What counts of several trainings, for metrics of which it is not the mean: one of
+            `lossweights.records.STATISTICS` by name.
     """
 
     def __init__(
         self,
         problem: Problem,
-        data: Data,
+        data: Data | Folds,
         seeds: int = 1,
         description: Mapping[str, Any] | None = None,
+        stats: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._data, self._seeds, self._description = data, seeds, dict(description or {})
-        self._candidates = Candidates(problem, data)
+        folds = list(data) if isinstance(data, Folds) else [data]
+        self._data, self._seeds, self._description = folds[-1], seeds, dict(description or {})
+        self._stats, self._bytes = stats, data.nbytes
+        self._candidates = Candidates(problem, self._data)
+        self._others = [Candidates(problem, fold, self._candidates) for fold in folds[:-1]]
+
+    @property
+    def _trainings(self) -> int:
+        """Of each weight set."""
+        return self._seeds * (1 + len(self._others))
 
     def make(self, name: str, members: int | None = None) -> Trainer:
-        """The trainer of that name, for so many members at once and for all seeds of each."""
+        """The trainer of that name, for so many members at once, for all their seeds and folds."""
         trainer = self._candidates.get(name, members)
-        return trainer if self._seeds == 1 else ReplicatedTrainer(trainer, self._seeds)
+        if self._trainings == 1:
+            return trainer
+        others = [partial(_of_fold, candidates, name, members) for candidates in self._others]
+        return ReplicatedTrainer(trainer, self._seeds, others=others, stats=self._stats)
 
     def measure_on(self, split: Split, model: keras.Model) -> Measurement:
         """Magnitudes and metrics of a model as it is."""
@@ -165,6 +182,7 @@ class Trainers:
             steps_per_epoch=problem.steps_per_epoch(len(self._data.train)),
             seconds_a_step=seconds_a_step(trainer.seconds_a_step) / chosen.members,
             seeds=self._seeds,
+            folds=1 + len(self._others),
             how=f"{chosen.name}{several}",
         )
 
@@ -177,14 +195,14 @@ class Trainers:
         """
         if _gpus():
             return 0  # a process takes all of its memory
-        needed = WORKER_BYTES + DATA_COPIES * self._data.nbytes
+        needed = WORKER_BYTES + DATA_COPIES * self._bytes
         needed += ALONE * self._candidates.member_bytes
         room = free_bytes()
         if request.memory is not None:
             room = min(room, request.memory - held_bytes())
         workers = max(min(available_cores(), room // needed), 0)
         enough = TRIALS_A_WORKER * workers if cached == 1 else STACKS_TO_TRAIN * cached
-        return workers if workers > 1 and request.trials * self._seeds >= enough else 0
+        return workers if workers > 1 and request.trials * self._trainings >= enough else 0
 
     def _subject(self, request: SetupRequest) -> dict[str, Any]:
         """All that decides what is timed and how long it takes, but for the processor."""
@@ -210,6 +228,14 @@ class Trainers:
             "versions": versions(),
             "gpus": _gpus(),
         }
+
+
+def _of_fold(candidates: Candidates, name: str, members: int | None) -> Trainer:
+    """The trainer of a further fold, which of a large model is kept no longer than it is used."""
+    trainer = candidates.get(name, members)
+    if candidates.are_large:
+        candidates.keep()
+    return trainer
 
 
 def _gpus() -> list[str]:

@@ -18,7 +18,8 @@ class TimeEstimate:
         epochs: Passes over the training data in each.
         steps_per_epoch: Optimizer steps in a pass.
         seconds_a_step: Seconds that a step takes each member, as it was measured.
-        seeds: Trainings of each weight set.
+        seeds: From how many seeds each weight set is trained.
+        folds: On how many folds of the data.
         how: How trials are trained, such as ``"stacked, 16 members at once"``.
 
     >>> steps = {"epochs": 20, "steps_per_epoch": 95, "seconds_a_step": 0.25}
@@ -34,16 +35,18 @@ class TimeEstimate:
     steps_per_epoch: int
     seconds_a_step: float
     seeds: int = 1
+    folds: int = 1
     how: str
 
     @property
     def seconds(self) -> float:
         """Seconds of training in all."""
-        trainings = self.trials * self.seeds
+        trainings = self.trials * self.seeds * self.folds
         return trainings * self.epochs * self.steps_per_epoch * self.seconds_a_step
 
     def __str__(self) -> str:
         seeds = f" x {self.seeds} seeds" if self.seeds > 1 else ""
+        seeds += f" x {self.folds} folds" if self.folds > 1 else ""
         return (
             f"about {_as_time(self.seconds)} of training: {self.trials} trials{seeds} x "
             f"{self.epochs} epochs x {self.steps_per_epoch} steps x "

@@ -51,6 +51,7 @@ ON_MASKS = {
     ),
     "surface-dice-sizes": (metrics.SurfaceDice, {"sampling": (1.0, 2.5)}, metrics.surface_dice),
     "hd95-surfel": (metrics.HD95, {"variant": "surfel", "empty_distance": 20.0}, metrics.hd95),
+    "missing": (metrics.Missing, {}, metrics.missing),
     "asd": (
         metrics.AverageSurfaceDistance,
         {"empty_distance": 20.0},

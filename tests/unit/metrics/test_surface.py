@@ -302,3 +302,24 @@ def test_arguments_that_are_refused():
     for distance in (-1.0, np.inf, np.nan):
         with pytest.raises(MetricError, match="empty_distance"):
             metrics.AverageSurfaceDistance(empty_distance=distance)
+
+
+@pytest.mark.parametrize("kind", [metrics.HD95, metrics.AverageSurfaceDistance])
+def test_images_without_a_prediction_may_be_counted_apart(kind):
+    """The distance is that of the images with both masks, and `Missing` is the share of others."""
+    rng = np.random.default_rng(0)
+    y_true = (rng.random((5, 8, 8)) > 0.6).astype(float)
+    y_pred = (rng.random((5, 8, 8)) > 0.6).astype(float)
+    y_pred[1] = y_true[3] = y_pred[4] = y_true[4] = 0.0  # two without a mask, one with neither
+    assert kind().evaluate(y_true, y_pred) == np.inf
+    apart = kind(empty_distance="apart")
+    assert apart.evaluate(y_true, y_pred) == kind().evaluate(y_true[[0, 2]], y_pred[[0, 2]])
+    beside = metrics.counts_missing(apart)
+    assert beside.evaluate(y_true, y_pred) == 2 / 4
+    assert metrics.missing(y_true, y_pred) == 2 / 4
+    assert metrics.counts_missing(kind(empty_distance=3.0)) is None
+    read = metrics.counts_missing(metrics.on("mask", apart))
+    assert read.evaluate({"mask": y_true}, {"mask": y_pred}) == 2 / 4
+    assert np.isnan(apart.evaluate(y_true[1:2], y_pred[1:2]))
+    with pytest.raises(MetricError, match="'apart'"):
+        kind(empty_distance="away")
