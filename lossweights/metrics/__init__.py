@@ -13,8 +13,8 @@ function of the same name for arrays:
 Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
 `Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
 `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`. Of a
-model with several outputs `on` reads one. All are a `Metric`. What a metric is for the best
-prediction without inputs, `constant` finds.
+model with several outputs `on` reads one, or makes a metric between some. All are a `Metric`. What
+a metric is for the best prediction without inputs, `constant` finds.
 """
 
 from lossweights.metrics._base import Metric
@@ -45,7 +45,7 @@ from lossweights.metrics._functions import (
     surface_dice,
     under_rate,
 )
-from lossweights.metrics._output import on
+from lossweights.metrics._outputs import on
 from lossweights.metrics._regression import MAE, RMSE, Bias, EdgeRMSE
 from lossweights.metrics._segmentation import BoundaryF1, BoundaryIoU, Dice, IoU
 from lossweights.metrics._surface import HD95, AverageSurfaceDistance, SurfaceDice

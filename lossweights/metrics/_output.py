@@ -83,28 +83,3 @@ class OnOutput(Metric):
 
     def _weight_of(self, weight: Any) -> Any:
         return weight.get(self.output) if isinstance(weight, Mapping) else weight
-
-
-def on(output: str, metric: Metric) -> OnOutput:
-    """The ``metric``, read from the ``output`` of a model that has several.
-
-    For sweeps over such models, whose terms say with `lossweights.terms.on` what they read. In
-    ``model.compile`` Keras has a way of its own: ``metrics={"depth": lw.metrics.RMSE()}``.
-
-    Args:
-        output: Name of the model's output.
-        metric: A metric.
-
-    Returns:
-        A metric whose ``y_true`` and ``y_pred`` are dicts of arrays.
-
-    Raises:
-        MetricError: ``output`` is no name, or ``metric`` no metric of one array.
-
-    >>> from lossweights.metrics import MAE
-    >>> y_true = {"depth": [[1.0], [2.0]], "mask": [[0.0], [1.0]]}
-    >>> y_pred = {"depth": [[1.0], [4.0]], "mask": [[0.5], [0.5]]}
-    >>> on("depth", MAE()).evaluate(y_true, y_pred)
-    1.0
-    """
-    return OnOutput(output, metric)

@@ -13,7 +13,7 @@ import keras
 from lossweights.base.code_hash import code_hash
 from lossweights.data import Data
 from lossweights.metrics import Metric
-from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
+from lossweights.terms import CustomLoss, OnMask, OnOutput, OnOutputs, Term
 from lossweights.terms import describe as describe_term
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
@@ -41,7 +41,7 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
         "code": {
             "build_model": code_hash(problem.build_model),
             "terms": {k: _term_code(v) for k, v in problem.terms.items() if terms[k] is None},
-            "metrics": {k: code_hash(type(v)) for k, v in problem.metrics.items() if _is_own(v)},
+            "metrics": {k: code for k, v in problem.metrics.items() if (code := _metric_code(v))},
             **callbacks,
         },
         "data": data.fingerprint(),
@@ -51,12 +51,15 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
 
 def _term_code(term: Any) -> dict[str, Any]:
     """A term of the user's own: its code and its arguments."""
-    while isinstance(term, OnOutput | OnMask):
+    reads: dict[str, Any] = {}
+    while isinstance(term, OnOutput | OnMask | OnOutputs):
+        if isinstance(term, OnOutputs):
+            reads = {"outputs": list(term.outputs)}
         term = term.term
     own = term.loss if isinstance(term, CustomLoss) else term
     if isinstance(own, Term | keras.losses.Loss):
-        return {"source": code_hash(type(own)), **_plain(own.get_config())}
-    return {"source": code_hash(own), **_plain(_state(own))}
+        return {"source": code_hash(type(own)), **_plain(own.get_config()), **reads}
+    return {"source": code_hash(own), **_plain(_state(own)), **reads}
 
 
 def _state(function: Any) -> dict[str, Any]:
@@ -73,11 +76,17 @@ def _state(function: Any) -> dict[str, Any]:
 
 def _describe_metric(metric: Metric) -> dict[str, Any]:
     kind = {"class": type(metric).__name__, "direction": metric.direction}
-    return {**kind, **_plain(metric.get_config())}
+    config = metric.get_config()
+    config.pop("function", None)  # its code counts, not how Keras writes it
+    return {**kind, **_plain(config)}
 
 
-def _is_own(metric: Metric) -> bool:
-    return not type(metric).__module__.startswith("lossweights.")
+def _metric_code(metric: Metric) -> str | None:
+    """The code of a metric of the user's own, or of the function that it is made of."""
+    if not type(metric).__module__.startswith("lossweights."):
+        return code_hash(type(metric))
+    function = getattr(metric, "function", None)
+    return None if function is None else code_hash(function)
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

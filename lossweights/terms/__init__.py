@@ -12,7 +12,8 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
 - regions of masks: `Dice`, `Tversky`, `Focal`;
 - whatever Keras takes as a loss, by `as_term`: its own by name, class, instance or function, as a
   `KerasLoss`, and functions and lambdas of your own, as a `CustomLoss`;
-- any of them on one output of a model that has several: `on`, which makes an `OnOutput`.
+- any of them on one output of a model that has several, or functions between some of them: `on`,
+  which makes an `OnOutput` or `OnOutputs`.
 
 All are a `Term`. What weight files say of one is made by `describe` and read by `from_description`.
 
@@ -39,7 +40,8 @@ from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance,
 from lossweights.terms._foreign import CustomLoss, KerasLoss
 from lossweights.terms._linex import Linex
 from lossweights.terms._on_mask import OnMask
-from lossweights.terms._output import OnOutput, on
+from lossweights.terms._output import OnOutput
+from lossweights.terms._outputs import OnOutputs, on
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
 from lossweights.terms._registry import describe, from_description
@@ -62,6 +64,7 @@ __all__ = [
     "Newsvendor",
     "OnMask",
     "OnOutput",
+    "OnOutputs",
     "Overestimation",
     "Pinball",
     "SoftBoundaryDice",

@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import FunctionType
 from typing import Any, Unpack
 
 import keras
@@ -21,6 +20,7 @@ from lossweights.terms._tensors import (
     match_rank,
     mean_per_sample,
 )
+from lossweights.terms.config import written_function
 from lossweights.terms.per_sample import HostArguments, Link, Term
 from lossweights.terms.reduction import shared_weight
 from lossweights.terms.targets import Array, Targets
@@ -217,6 +217,8 @@ class CustomLoss(Term):
             `keras.losses.Loss`, of which ``call`` is used and the reduction is not.
         name, reduction, dtype: As for every `Term`.
 
+    Of a model with several outputs the function gets dicts of them all; `on` picks some.
+
     Shapes: ``y_true`` and ``y_pred`` as the function takes them; the value is ``(batch,)``, the
     mean over all axes but the first.
 
@@ -241,14 +243,18 @@ class CustomLoss(Term):
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
         """The mean over all axes but the first of what the function gives, shape ``(batch,)``."""
-        y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
+        if isinstance(y_pred, Mapping):
+            y_true, y_pred = _aligned(y_true, y_pred)
+        else:
+            y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
         call = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
-        values = check_values(call(y_true, y_pred), y_pred, self.name)
+        first = keras.tree.flatten(y_pred)[0]
+        values = check_values(call(y_true, y_pred), first, self.name)
         return mean_per_sample(values, element_weight)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the function as Keras writes functions."""
-        return {**super().get_config(), "loss": _written_function(self.loss)}
+        return {**super().get_config(), "loss": written_function(self.loss)}
 
 
 @functools.cache
@@ -305,6 +311,15 @@ def refuse_batch_scalar(loss: str, arguments: Mapping[str, Any], name: str) -> N
         )
 
 
+def _aligned(y_true: Any, y_pred: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Targets and predictions by output as floats, each pair with as many axes."""
+    true = {name: as_float(values) for name, values in y_true.items()}
+    pred = {name: as_float(values) for name, values in y_pred.items()}
+    for name in true.keys() & pred.keys():
+        true[name], pred[name] = match_rank(true[name], pred[name])
+    return true, pred
+
+
 def _arguments(loss: type[keras.losses.Loss]) -> dict[str, Any]:
     """The arguments of a loss class that are its own, with their defaults."""
     common = {"self", "name", "reduction", "dtype"}
@@ -321,13 +336,3 @@ def _same(value: Any, default: Any) -> bool:
 def _plain(value: Any) -> Any:
     """A scalar of NumPy as Python's, which files can hold."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _written_function(function: Any) -> Any:
-    """A function as Keras writes it; also what can be called and Keras cannot write, by name."""
-    if isinstance(function, FunctionType | keras.losses.Loss) or hasattr(function, "get_config"):
-        return keras.saving.serialize_keras_object(function)
-    named = function.func if isinstance(function, functools.partial) else function
-    name = getattr(named, "__name__", type(named).__name__)
-    # As Keras writes a function that it finds nowhere: to be passed again as a custom object.
-    return {"module": None, "class_name": "function", "config": name, "registered_name": name}

@@ -1,0 +1,181 @@
+"""Metrics between several outputs of a model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Unpack
+
+import keras
+import numpy as np
+from keras import ops
+
+from lossweights.base.errors import MetricError
+from lossweights.metrics._arrays import Array, Namespace, checked_weight, to_numpy
+from lossweights.metrics._base import MeanMetric, Metric, MetricArguments
+from lossweights.metrics._output import OnOutput
+from lossweights.terms.config import written_function
+
+Better = Literal["smaller", "larger"]
+_DIRECTIONS = {"smaller": "minimize", "larger": "maximize"}
+
+
+@keras.saving.register_keras_serializable(package="lossweights.metrics")
+class OnOutputs(MeanMetric):
+    """A metric between outputs: a function of dicts of the outputs that it names.
+
+    See `on`, which makes it.
+    """
+
+    default_name = "on_outputs"
+    unit = "target"
+    in_graph = False
+
+    def __init__(
+        self,
+        outputs: Sequence[str],
+        function: Callable[[dict[str, Any], dict[str, Any]], Any],
+        better: Better,
+        **host: Unpack[MetricArguments],
+    ) -> None:
+        self.outputs = tuple(outputs)
+        if not self.outputs or not all(isinstance(n, str) and n for n in self.outputs):
+            raise MetricError(
+                f"Expected the names of outputs of the model. Found {outputs!r}. Write "
+                f"lw.metrics.on(('low', 'high'), function, better='smaller')."
+            )
+        if isinstance(function, Metric) or not callable(function):
+            raise MetricError(
+                f"Expected a function of two dicts as a metric between outputs. Found "
+                f"{type(function).__name__}. Write lw.metrics.on({self.outputs[0]!r}, metric) for "
+                f"a metric of one output."
+            )
+        if better not in _DIRECTIONS:
+            raise MetricError(
+                f"Expected better='smaller' or better='larger' for a function between outputs. "
+                f"Found {better!r}. Say which end of it is the better one."
+            )
+        self.function, self.better = function, better
+        self.direction = _DIRECTIONS[better]  # type: ignore[misc,assignment]
+        host["name"] = host.get("name") or getattr(function, "__name__", "").strip("<>") or None
+        super().__init__(**host)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, the function as Keras writes functions."""
+        outputs, function = list(self.outputs), written_function(self.function)
+        return {**super().get_config(), "outputs": outputs, "function": function}
+
+    def evaluate(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The value on a whole data set at once; arguments are dicts of all outputs.
+
+        Raises:
+            MetricError: There is no such output, or the function gives no value for each sample.
+        """
+        total, weight = self._sums(y_true, y_pred, sample_weight, checked=True)
+        return float(total / weight)
+
+    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
+        """The sum of the values of the samples, and of their weights; of dicts of all outputs."""
+        return ops.convert_to_tensor(np.array(self._sums(y_true, y_pred, sample_weight)))
+
+    def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
+        """Refused: there is no one array to read.
+
+        Raises:
+            MetricError: Always; `evaluate` takes dicts.
+        """
+        raise MetricError(
+            f"Expected dicts with the outputs {list(self.outputs)} for the metric {self.name!r}. "
+            f"Found one array. Keras shows a metric one output; measure this one with evaluate()."
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Refused: Keras shows a metric one output alone; see `statistics`."""
+        self.statistics(np, y_true, y_pred)
+
+    def _sums(
+        self, y_true: Any, y_pred: Any, sample_weight: Any, *, checked: bool = False
+    ) -> tuple[float, float]:
+        true, pred = self._read(y_true, "y_true"), self._read(y_pred, "y_pred")
+        samples = len(next(iter(pred.values())))
+        try:
+            values = to_numpy(self.function(true, pred), "values").astype(np.float64)
+        except MetricError:
+            raise
+        except Exception as error:
+            shapes = [{name: a.shape for name, a in each.items()} for each in (true, pred)]
+            error.add_note(f"This happened in the metric {self.name!r}, which read {shapes}.")
+            raise
+        if values.shape[:1] != (samples,):
+            raise MetricError(
+                f"Expected one value per sample from the metric {self.name!r}, shape ({samples},). "
+                f"Found shape {values.shape}. Return values of the samples; their mean is taken."
+            )
+        of_samples = values.reshape(samples, -1).mean(axis=1)
+        weight = self._weight_of(sample_weight, samples)
+        if checked:
+            weight = checked_weight(weight, samples)
+        return float(np.sum(np.where(weight == 0, 0.0, of_samples) * weight)), float(weight.sum())
+
+    def _weight_of(self, weight: Any, samples: int) -> np.ndarray:
+        """A weight for each sample: of weights by output the geometric mean, as terms have it."""
+        if isinstance(weight, Mapping):
+            given = [weight[o] for o in self.outputs if weight.get(o) is not None]
+            arrays = [to_numpy(each, "sample_weight").reshape(samples, -1) for each in given]
+            means = [each.astype(np.float64).mean(axis=1) for each in arrays]
+            return np.prod(means, axis=0) ** (1 / len(means)) if means else np.ones(samples)
+        if weight is None:
+            return np.ones(samples)
+        return to_numpy(weight, "sample_weight").astype(np.float64).reshape(samples)
+
+    def _read(self, values: Any, what: str) -> dict[str, np.ndarray]:
+        for output in self.outputs:
+            if not isinstance(values, Mapping) or output not in values:
+                found = sorted(values) if isinstance(values, Mapping) else "one array"
+                raise MetricError(
+                    f"Expected {what} to be a dict with the output {output!r}, which the metric "
+                    f"{self.name!r} reads. Found {found}. Name the output layers as the metrics do."
+                )
+        return {output: _wide(to_numpy(values[output], what)) for output in self.outputs}
+
+
+def _wide(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64) if array.dtype.kind in "fb" else array
+
+
+def on(
+    output: str | Sequence[str], metric: Any, *, better: Better | None = None
+) -> OnOutput | OnOutputs:
+    """The ``metric``, read from the ``output`` of a model that has several, or between some.
+
+    For sweeps over such models, whose terms say with `lossweights.terms.on` what they read. In
+    ``model.compile`` Keras has a way of its own: ``metrics={"depth": lw.metrics.RMSE()}``.
+
+    Args:
+        output: Name of the model's output; or the names of several.
+        metric: A metric. Between several outputs a function ``(y_true, y_pred) -> values`` of dicts
+            of NumPy arrays by output, with one value per sample or element: the metric is their
+            mean, weighted by the samples' weights; where outputs have weights of their own, by
+            the geometric mean of these.
+        better: Whether the ``"smaller"`` or the ``"larger"`` value of the function is better.
+
+    Returns:
+        A metric whose ``y_true`` and ``y_pred`` are dicts of arrays.
+
+    Raises:
+        MetricError: ``output`` is no name, or ``metric`` no metric of one array, or no function.
+
+    >>> from lossweights.metrics import MAE
+    >>> y_true = {"depth": [[1.0], [2.0]], "mask": [[0.0], [1.0]]}
+    >>> y_pred = {"depth": [[1.0], [4.0]], "mask": [[0.5], [4.5]]}
+    >>> on("depth", MAE()).evaluate(y_true, y_pred)
+    1.0
+    >>> crossed = on(("depth", "mask"), lambda y, p: p["mask"] > p["depth"], better="smaller")
+    >>> crossed.evaluate(y_true, y_pred)
+    0.5
+    """
+    if isinstance(output, list | tuple):
+        return OnOutputs(output, metric, better)  # type: ignore[arg-type]
+    if better is not None:
+        raise MetricError(
+            f"Expected `better` for a function between several outputs. Found {better!r} for a "
+            f"metric on {output!r} alone, which knows its better end. Leave it out."
+        )
+    return OnOutput(output, metric)  # type: ignore[arg-type]  # refuses what is no name
