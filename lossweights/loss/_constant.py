@@ -154,7 +154,7 @@ def _least(magnitudes: Iterable[float]) -> float:
 
 def _are_alike(targets: Targets) -> bool:
     """Whether all samples that count have the same targets, so that a constant is perfect."""
-    y = targets.y[_counted(targets)]
+    y = targets.read().y[_counted(targets)]
     return bool((y == y[:1]).all())
 
 
@@ -210,7 +210,8 @@ def _representative(targets: Targets, shape: tuple[int, ...]) -> NDArray[np.int6
         return counted
     # Shuffled first, so that among equal means an order in time falls into step with nothing.
     shuffled = np.random.default_rng(0).permutation(counted)
-    means = y.reshape(len(y), -1)[shuffled].mean(axis=1)
+    read = targets.read().y
+    means = read.reshape(len(y), -1)[shuffled].mean(axis=1)
     in_order = shuffled[np.argsort(means, kind="stable")]
     return np.sort(in_order[np.linspace(0, len(in_order) - 1, most).round().astype(np.int64)])
 

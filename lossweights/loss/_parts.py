@@ -10,7 +10,7 @@ import numpy as np
 from lossweights.base.errors import DataError, TermError
 from lossweights.loss._constant import Shape
 from lossweights.loss._joined import Joined, JoinedTargets, Layout, joined
-from lossweights.terms import Term, as_term
+from lossweights.terms import OnChannels, Term, as_term
 from lossweights.terms.summands import OutputTerms, terms_by_output
 from lossweights.terms.targets import Targets
 
@@ -48,7 +48,10 @@ def parts_of(
             continue
         shape = _checked_shape(part.shape_of(output_shape))
         group = list(part.terms.values())
-        named = [(n, t, _targets(n, group, of_part, weight, shape)) for n, t in part.terms.items()]
+        named = [
+            (name, term, _targets(name, term, group, of_part, weight, shape))
+            for name, term in part.terms.items()
+        ]
         yield Part(named, shape, part.output)
 
 
@@ -68,13 +71,13 @@ def _between(part: OutputTerms, y: Mapping[str, Any], weight: Any, shapes: Any) 
 
 
 def _targets(
-    name: str, group: Sequence[Term], y: Any, sample_weight: Any, shape: Shape | None
+    name: str, term: Term, group: Sequence[Term], y: Any, sample_weight: Any, shape: Shape | None
 ) -> Targets:
     """The targets of one term of a group, all of which read the same predictions."""
     y = np.asarray(y)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
     _refuse_nothing(y, weight)
-    return Targets(
+    targets = Targets(
         y,
         weight,
         classes=None if shape is None or len(shape) < 2 else shape[-1],
@@ -82,6 +85,7 @@ def _targets(
         mapped=any(each.mapped for each in group),
         term=name,
     )
+    return term.read(targets) if isinstance(term, OnChannels) else targets
 
 
 def _refuse_nothing(y: Any, weight: Any) -> None:

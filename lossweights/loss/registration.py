@@ -21,7 +21,7 @@ MODULES = ("lossweights.loss.combined", "lossweights.metrics")  # they import al
 NAMES = {
     "lossweights": (
         *("CombinedLoss", "OutputLoss", "CustomLoss", "KerasLoss"),
-        *("OnMask", "OnOutput", "OnOutputs"),
+        *("OnChannels", "OnMask", "OnOutput", "OnOutputs"),
         *("Huber", "MeanAbsoluteError", "MeanSquaredError"),
         *("Expectile", "Linex", "Newsvendor", "Overestimation", "Pinball", "Underestimation"),
         *("Boundary", "BoundaryF1", "SoftBoundaryDice", "TotalVariation"),
@@ -29,7 +29,7 @@ NAMES = {
         *("Dice", "Focal", "Tversky"),
     ),
     "lossweights.metrics": (
-        *("OnOutput", "OnOutputs"),
+        *("OfChannels", "OnChannels", "OnOutput", "OnOutputs"),
         *("Bias", "EdgeRMSE", "MAE", "RMSE"),
         *("FillRate", "NewsvendorCost", "PinballLoss", "ServiceLevel", "Shortfall", "UnderRate"),
         *("BoundaryF1", "BoundaryIoU", "Dice", "IoU"),

@@ -13,11 +13,13 @@ function of the same name for arrays:
 Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
 `Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
 `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`. Of a
-model with several outputs `on` reads one, or makes a metric between some. All are a `Metric`. What
-a metric is for the best prediction without inputs, `constant` finds.
+model with several outputs `on` reads one, or makes a metric between some; of targets that carry
+more than the value `reading` reads some channels. All are a `Metric`. What a metric is for the best
+prediction without inputs, `constant` finds.
 """
 
 from lossweights.metrics._base import Metric
+from lossweights.metrics._channels import reading
 from lossweights.metrics._demand import (
     FillRate,
     NewsvendorCost,
@@ -82,6 +84,7 @@ __all__ = [
     "newsvendor_cost",
     "on",
     "pinball_loss",
+    "reading",
     "rmse",
     "service_level",
     "shortfall",

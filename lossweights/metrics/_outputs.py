@@ -1,32 +1,26 @@
 """Metrics between several outputs of a model."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import keras
 import numpy as np
-from keras import ops
 
 from lossweights.base.errors import MetricError
-from lossweights.metrics._arrays import Array, Namespace, checked_weight, to_numpy
-from lossweights.metrics._base import MeanMetric, Metric, MetricArguments
+from lossweights.metrics._arrays import to_numpy
+from lossweights.metrics._base import Metric, MetricArguments
+from lossweights.metrics._of_function import Better, OfFunction, wide
 from lossweights.metrics._output import OnOutput
-from lossweights.terms.config import written_function
-
-Better = Literal["smaller", "larger"]
-_DIRECTIONS = {"smaller": "minimize", "larger": "maximize"}
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
-class OnOutputs(MeanMetric):
+class OnOutputs(OfFunction):
     """A metric between outputs: a function of dicts of the outputs that it names.
 
     See `on`, which makes it.
     """
 
     default_name = "on_outputs"
-    unit = "target"
-    in_graph = False
 
     def __init__(
         self,
@@ -41,80 +35,19 @@ class OnOutputs(MeanMetric):
                 f"Expected the names of outputs of the model. Found {outputs!r}. Write "
                 f"lw.metrics.on(('low', 'high'), function, better='smaller')."
             )
-        if isinstance(function, Metric) or not callable(function):
+        if isinstance(function, Metric):
             raise MetricError(
                 f"Expected a function of two dicts as a metric between outputs. Found "
                 f"{type(function).__name__}. Write lw.metrics.on({self.outputs[0]!r}, metric) for "
                 f"a metric of one output."
             )
-        if better not in _DIRECTIONS:
-            raise MetricError(
-                f"Expected better='smaller' or better='larger' for a function between outputs. "
-                f"Found {better!r}. Say which end of it is the better one."
-            )
-        self.function, self.better = function, better
-        self.direction = _DIRECTIONS[better]  # type: ignore[misc,assignment]
-        host["name"] = host.get("name") or getattr(function, "__name__", "").strip("<>") or None
-        super().__init__(**host)
+        super().__init__(function, better, **host)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, the function as Keras writes functions."""
-        outputs, function = list(self.outputs), written_function(self.function)
-        return {**super().get_config(), "outputs": outputs, "function": function}
+    def read(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, dict[str, Any]]:
+        """Dicts of the outputs that are named."""
+        return self._picked(y_true, "y_true"), self._picked(y_pred, "y_pred"), {}
 
-    def evaluate(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
-        """The value on a whole data set at once; arguments are dicts of all outputs.
-
-        Raises:
-            MetricError: There is no such output, or the function gives no value for each sample.
-        """
-        total, weight = self._sums(y_true, y_pred, sample_weight, checked=True)
-        return float(total / weight)
-
-    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
-        """The sum of the values of the samples, and of their weights; of dicts of all outputs."""
-        return ops.convert_to_tensor(np.array(self._sums(y_true, y_pred, sample_weight)))
-
-    def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
-        """Refused: there is no one array to read.
-
-        Raises:
-            MetricError: Always; `evaluate` takes dicts.
-        """
-        raise MetricError(
-            f"Expected dicts with the outputs {list(self.outputs)} for the metric {self.name!r}. "
-            f"Found one array. Keras shows a metric one output; measure this one with evaluate()."
-        )
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Refused: Keras shows a metric one output alone; see `statistics`."""
-        self.statistics(np, y_true, y_pred)
-
-    def _sums(
-        self, y_true: Any, y_pred: Any, sample_weight: Any, *, checked: bool = False
-    ) -> tuple[float, float]:
-        true, pred = self._read(y_true, "y_true"), self._read(y_pred, "y_pred")
-        samples = len(next(iter(pred.values())))
-        try:
-            values = to_numpy(self.function(true, pred), "values").astype(np.float64)
-        except MetricError:
-            raise
-        except Exception as error:
-            shapes = [{name: a.shape for name, a in each.items()} for each in (true, pred)]
-            error.add_note(f"This happened in the metric {self.name!r}, which read {shapes}.")
-            raise
-        if values.shape[:1] != (samples,):
-            raise MetricError(
-                f"Expected one value per sample from the metric {self.name!r}, shape ({samples},). "
-                f"Found shape {values.shape}. Return values of the samples; their mean is taken."
-            )
-        of_samples = values.reshape(samples, -1).mean(axis=1)
-        weight = self._weight_of(sample_weight, samples)
-        if checked:
-            weight = checked_weight(weight, samples)
-        return float(np.sum(np.where(weight == 0, 0.0, of_samples) * weight)), float(weight.sum())
-
-    def _weight_of(self, weight: Any, samples: int) -> np.ndarray:
+    def weight_of(self, weight: Any, samples: int) -> np.ndarray:
         """A weight for each sample: of weights by output the geometric mean, as terms have it."""
         if isinstance(weight, Mapping):
             given = [weight[o] for o in self.outputs if weight.get(o) is not None]
@@ -125,7 +58,11 @@ class OnOutputs(MeanMetric):
             return np.ones(samples)
         return to_numpy(weight, "sample_weight").astype(np.float64).reshape(samples)
 
-    def _read(self, values: Any, what: str) -> dict[str, np.ndarray]:
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "outputs": list(self.outputs)}
+
+    def _picked(self, values: Any, what: str) -> dict[str, np.ndarray]:
         for output in self.outputs:
             if not isinstance(values, Mapping) or output not in values:
                 found = sorted(values) if isinstance(values, Mapping) else "one array"
@@ -133,11 +70,7 @@ class OnOutputs(MeanMetric):
                     f"Expected {what} to be a dict with the output {output!r}, which the metric "
                     f"{self.name!r} reads. Found {found}. Name the output layers as the metrics do."
                 )
-        return {output: _wide(to_numpy(values[output], what)) for output in self.outputs}
-
-
-def _wide(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float64) if array.dtype.kind in "fb" else array
+        return {output: wide(to_numpy(values[output], what)) for output in self.outputs}
 
 
 def on(

@@ -13,7 +13,7 @@ import keras
 from lossweights.base.code_hash import code_hash
 from lossweights.data import Data
 from lossweights.metrics import Metric
-from lossweights.terms import CustomLoss, OnMask, OnOutput, OnOutputs, Term
+from lossweights.terms import CustomLoss, OnChannels, OnOutput, OnOutputs, Term
 from lossweights.terms import describe as describe_term
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
@@ -52,14 +52,21 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
 def _term_code(term: Any) -> dict[str, Any]:
     """A term of the user's own: its code and its arguments."""
     reads: dict[str, Any] = {}
-    while isinstance(term, OnOutput | OnMask | OnOutputs):
+    while isinstance(term, OnOutput | OnChannels | OnOutputs):
         if isinstance(term, OnOutputs):
-            reads = {"outputs": list(term.outputs)}
+            reads["outputs"] = list(term.outputs)
+        if isinstance(term, OnChannels):
+            reads |= {k: term.get_config().get(k) for k in ("target", "weight", "extras")}
         term = term.term
     own = term.loss if isinstance(term, CustomLoss) else term
     if isinstance(own, Term | keras.losses.Loss):
-        return {"source": code_hash(type(own)), **_plain(own.get_config()), **reads}
-    return {"source": code_hash(own), **_plain(_state(own)), **reads}
+        return {"source": code_hash(type(own)), **_plain(own.get_config()), **_given(reads)}
+    return {"source": code_hash(own), **_plain(_state(own)), **_given(reads)}
+
+
+def _given(reads: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a term's target is read, as far as it was named."""
+    return {name: said for name, said in reads.items() if said}
 
 
 def _state(function: Any) -> dict[str, Any]:

@@ -8,19 +8,20 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
   `Linex`;
 - boundaries, along named axes of space or time: `Boundary`, `TotalVariation`, `SoftBoundaryDice`,
   `BoundaryF1`; and, on targets from `with_distance_map`, `DistanceBoundary`, `HausdorffDistance`,
-  with `OnMask` for the other terms of the same loss;
+  with `reading` for the other terms of the same loss;
 - regions of masks: `Dice`, `Tversky`, `Focal`;
 - whatever Keras takes as a loss, by `as_term`: its own by name, class, instance or function, as a
   `KerasLoss`, and functions and lambdas of your own, as a `CustomLoss`;
 - any of them on one output of a model that has several, or functions between some of them: `on`,
-  which makes an `OnOutput` or `OnOutputs`.
+  which makes an `OnOutput` or `OnOutputs`;
+- any of them on some channels of targets that carry more: `reading`, which makes an `OnChannels`.
 
 All are a `Term`. What weight files say of one is made by `describe` and read by `from_description`.
 
 What rooms above need beyond that lies in modules of its own: `per_sample`, what a term and a sum of
 terms are; `summands`, the terms of one loss; `reduction`, from values per sample to a loss;
-`targets`, what a constant prediction is made from; `config`, arguments as Keras writes them;
-`layout`, what may be a volume.
+`targets`, what a constant prediction is made from; `channels`, how channels are named; `config`,
+arguments as Keras writes them; `layout`, what may be a volume.
 
 >>> float(Underestimation()([[10.0]], [[7.0]]))
 6.0
@@ -35,11 +36,11 @@ from lossweights.terms._asymmetric import (
     Underestimation,
 )
 from lossweights.terms._boundary import Boundary, TotalVariation
+from lossweights.terms._channels import OnChannels, reading
 from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance, with_distance_map
 from lossweights.terms._foreign import CustomLoss, KerasLoss
 from lossweights.terms._linex import Linex
-from lossweights.terms._on_mask import OnMask
 from lossweights.terms._output import OnOutput
 from lossweights.terms._outputs import OnOutputs, on
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
@@ -62,7 +63,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Newsvendor",
-    "OnMask",
+    "OnChannels",
     "OnOutput",
     "OnOutputs",
     "Overestimation",
@@ -76,5 +77,6 @@ __all__ = [
     "describe",
     "from_description",
     "on",
+    "reading",
     "with_distance_map",
 ]

@@ -238,6 +238,13 @@ class CustomLoss(Term):
     ) -> None:
         super().__init__(**host)
         self.loss = loss
+        self._extras: Mapping[str, Tensor] = {}
+
+    def with_extras(self, extras: Mapping[str, Tensor]) -> "CustomLoss":
+        """The same term, whose function gets some more arguments by name."""
+        made = type(self)(self.loss, name=self.name)
+        made._extras = extras
+        return made
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
@@ -248,6 +255,7 @@ class CustomLoss(Term):
         else:
             y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
         call = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
+        call = functools.partial(call, **self._extras) if self._extras else call
         first = keras.tree.flatten(y_pred)[0]
         values = check_values(call(y_true, y_pred), first, self.name)
         return mean_per_sample(values, element_weight)

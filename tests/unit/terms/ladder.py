@@ -166,7 +166,7 @@ ALL_TERMS: dict[str, Rung] = {
         lambda **host: terms.HausdorffDistance((1, 2), **host), masks=True, maps=True
     ),
     "on_mask": Rung(
-        lambda **host: terms.OnMask(terms.Underestimation(), **host), masks=True, maps=True
+        lambda **host: terms.reading(terms.Underestimation(), **host), masks=True, maps=True
     ),
     "keras_mse": Rung(
         lambda **host: terms.KerasLoss("MeanSquaredError", **host), elements=lambda e, y, p: e * e
