@@ -1,7 +1,8 @@
 """The data of a problem: `Data` with its parts, each a `Split` in memory or a `Stream`.
 
 `Data` checks what a user's ``load_data`` gives, so that nothing behind it has to. `Arrays` is the
-type of inputs and targets: one array, or a dict, list or tuple of them.
+type of inputs and targets: one array, or a dict, list or tuple of them. Whether labels may be
+unknown is said in `missing`.
 """
 
 from lossweights.data._data import Data

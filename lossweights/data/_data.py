@@ -11,6 +11,7 @@ from keras import tree
 
 from lossweights.data._split import Split, checked_split
 from lossweights.data._stream import Stream, in_memory, is_dataset
+from lossweights.data.missing import Missing, checked_missing, said
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +26,8 @@ class Data:
             `lossweights.data.Stream`.
         val: The same; objectives are measured on it. A dataset is read into memory.
         test: The same, kept for the end, or ``None``.
+        missing: ``"nan"`` if NaN among the targets means that a label is unknown. A sweep with
+            ``missing="nan"`` says so for what its ``load_data`` gives.
 
     Raises:
         DataError: A part is missing, empty, has arrays of differing lengths, of a type other than
@@ -42,12 +45,14 @@ class Data:
     train: Any
     val: Any
     test: Any = None
+    missing: Missing = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", checked_missing(self.missing) or said())
         for name in ("train", "val", "test"):
             part = getattr(self, name)
             if part is not None or name != "test":
-                object.__setattr__(self, name, _checked(name, part))
+                object.__setattr__(self, name, _checked(name, part, self.missing))
 
     def __repr__(self) -> str:
         parts = {name: getattr(self, name) for name in ("train", "val", "test")}
@@ -76,9 +81,11 @@ class Data:
         return digest.hexdigest()
 
 
-def _checked(name: str, part: Any) -> Split | Stream:
+def _checked(name: str, part: Any, missing: Missing) -> Split | Stream:
     if isinstance(part, Stream):
         return part
     if not is_dataset(part):
-        return checked_split(name, part)
-    return Stream(name, part) if name == "train" else checked_split(name, in_memory(name, part))
+        return checked_split(name, part, missing)
+    if name == "train":
+        return Stream(name, part, missing)
+    return checked_split(name, in_memory(name, part), missing)

@@ -21,7 +21,7 @@ MODULES = ("lossweights.loss.combined", "lossweights.metrics")  # they import al
 NAMES = {
     "lossweights": (
         *("CombinedLoss", "OutputLoss", "CustomLoss", "KerasLoss"),
-        *("OnChannels", "OnMask", "OnOutput", "OnOutputs"),
+        *("OnChannels", "OnKnown", "OnMask", "OnOutput", "OnOutputs"),
         *("Huber", "MeanAbsoluteError", "MeanSquaredError"),
         *("Expectile", "Linex", "Newsvendor", "Overestimation", "Pinball", "Underestimation"),
         *("Boundary", "BoundaryF1", "SoftBoundaryDice", "TotalVariation"),
@@ -29,7 +29,7 @@ NAMES = {
         *("Dice", "Focal", "Tversky"),
     ),
     "lossweights.metrics": (
-        *("OfChannels", "OnChannels", "OnOutput", "OnOutputs"),
+        *("OfChannels", "OnChannels", "OnKnown", "OnOutput", "OnOutputs"),
         *("Bias", "EdgeRMSE", "MAE", "RMSE"),
         *("FillRate", "NewsvendorCost", "PinballLoss", "ServiceLevel", "Shortfall", "UnderRate"),
         *("BoundaryF1", "BoundaryIoU", "Dice", "IoU"),

@@ -14,8 +14,8 @@ Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `
 `Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
 `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`. Of a
 model with several outputs `on` reads one, or makes a metric between some; of targets that carry
-more than the value `reading` reads some channels. All are a `Metric`. What a metric is for the best
-prediction without inputs, `constant` finds.
+more than the value `reading` reads some channels; `known` leaves out unknown targets. All are a
+`Metric`. What a metric is for the best prediction without inputs, `constant` finds.
 """
 
 from lossweights.metrics._base import Metric
@@ -47,6 +47,7 @@ from lossweights.metrics._functions import (
     surface_dice,
     under_rate,
 )
+from lossweights.metrics._known import known
 from lossweights.metrics._outputs import on
 from lossweights.metrics._regression import MAE, RMSE, Bias, EdgeRMSE
 from lossweights.metrics._segmentation import BoundaryF1, BoundaryIoU, Dice, IoU
@@ -80,6 +81,7 @@ __all__ = [
     "fill_rate",
     "hd95",
     "iou",
+    "known",
     "mae",
     "newsvendor_cost",
     "on",

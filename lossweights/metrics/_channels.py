@@ -90,12 +90,13 @@ class OfChannels(OfFunction):
         better: Better,
         target: Channels | str | None = None,
         extras: Mapping[str, Any] | None = None,
+        missing: str | None = None,
         **host: Unpack[MetricArguments],
     ) -> None:
         self.target = None if target is None else as_channels(target, "target", MetricError)
         given = extras or {}
         self.extras = {name: as_channels(each, name, MetricError) for name, each in given.items()}
-        super().__init__(function, better, **host)
+        super().__init__(function, better, missing, **host)
 
     def read(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, dict[str, Any]]:
         """The target, predictions with as many axes, and the extras by name."""

@@ -22,6 +22,7 @@ class OfFunction(MeanMetric):
     Args:
         function: The function.
         better: Which end of it is the better one, ``"smaller"`` or ``"larger"``.
+        missing: ``"nan"`` to leave out samples with a target that is NaN.
         name, dtype: As for every `Metric`; the name is by default that of the function.
     """
 
@@ -29,7 +30,11 @@ class OfFunction(MeanMetric):
     in_graph = False
 
     def __init__(
-        self, function: Callable[..., Any], better: Better, **host: Unpack[MetricArguments]
+        self,
+        function: Callable[..., Any],
+        better: Better,
+        missing: str | None = None,
+        **host: Unpack[MetricArguments],
     ) -> None:
         if not callable(function):
             raise MetricError(
@@ -40,7 +45,7 @@ class OfFunction(MeanMetric):
                 f"Expected better='smaller' or better='larger' for a function as a metric. Found "
                 f"{better!r}. Say which end of it is the better one."
             )
-        self.function, self.better = function, better
+        self.function, self.better, self.missing = function, better, missing
         self.direction = _DIRECTIONS[better]  # type: ignore[misc]
         host["name"] = host.get("name") or getattr(function, "__name__", "").strip("<>") or None
         super().__init__(**host)
@@ -104,6 +109,10 @@ class OfFunction(MeanMetric):
             )
         of_samples = values.reshape(samples, -1).mean(axis=1)
         weight = self.weight_of(sample_weight, samples)
+        if self.missing is not None:
+            arrays = list(true.values()) if isinstance(true, Mapping) else [true]
+            rows = [np.isnan(a.astype(float)).reshape(samples, -1).any(axis=1) for a in arrays]
+            weight = np.where(np.any(rows, axis=0), 0.0, weight)
         if checked:
             weight = checked_weight(weight, samples)
         return float(np.sum(np.where(weight == 0, 0.0, of_samples * weight))), float(weight.sum())

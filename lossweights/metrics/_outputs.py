@@ -27,6 +27,7 @@ class OnOutputs(OfFunction):
         outputs: Sequence[str],
         function: Callable[[dict[str, Any], dict[str, Any]], Any],
         better: Better,
+        missing: str | None = None,
         **host: Unpack[MetricArguments],
     ) -> None:
         self.outputs = tuple(outputs)
@@ -41,7 +42,7 @@ class OnOutputs(OfFunction):
                 f"{type(function).__name__}. Write lw.metrics.on({self.outputs[0]!r}, metric) for "
                 f"a metric of one output."
             )
-        super().__init__(function, better, **host)
+        super().__init__(function, better, missing, **host)
 
     def read(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, dict[str, Any]]:
         """Dicts of the outputs that are named."""

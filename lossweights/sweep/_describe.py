@@ -13,7 +13,7 @@ import keras
 from lossweights.base.code_hash import code_hash
 from lossweights.data import Data
 from lossweights.metrics import Metric
-from lossweights.terms import CustomLoss, OnChannels, OnOutput, OnOutputs, Term
+from lossweights.terms import CustomLoss, OnChannels, OnKnown, OnOutput, OnOutputs, Term
 from lossweights.terms import describe as describe_term
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
@@ -52,9 +52,11 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
 def _term_code(term: Any) -> dict[str, Any]:
     """A term of the user's own: its code and its arguments."""
     reads: dict[str, Any] = {}
-    while isinstance(term, OnOutput | OnChannels | OnOutputs):
+    while isinstance(term, OnOutput | OnChannels | OnOutputs | OnKnown):
         if isinstance(term, OnOutputs):
             reads["outputs"] = list(term.outputs)
+        if isinstance(term, OnKnown):
+            reads["missing"] = "nan"
         if isinstance(term, OnChannels):
             reads |= {k: term.get_config().get(k) for k in ("target", "weight", "extras")}
         term = term.term

@@ -14,7 +14,8 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
   `KerasLoss`, and functions and lambdas of your own, as a `CustomLoss`;
 - any of them on one output of a model that has several, or functions between some of them: `on`,
   which makes an `OnOutput` or `OnOutputs`;
-- any of them on some channels of targets that carry more: `reading`, which makes an `OnChannels`.
+- any of them on some channels of targets that carry more: `reading`, which makes an `OnChannels`;
+- any of them on elements whose target is known, and not NaN: `known`, which makes an `OnKnown`.
 
 All are a `Term`. What weight files say of one is made by `describe` and read by `from_description`.
 
@@ -40,6 +41,7 @@ from lossweights.terms._channels import OnChannels, reading
 from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance, with_distance_map
 from lossweights.terms._foreign import CustomLoss, KerasLoss
+from lossweights.terms._known import OnKnown, known
 from lossweights.terms._linex import Linex
 from lossweights.terms._output import OnOutput
 from lossweights.terms._outputs import OnOutputs, on
@@ -64,6 +66,7 @@ __all__ = [
     "MeanSquaredError",
     "Newsvendor",
     "OnChannels",
+    "OnKnown",
     "OnOutput",
     "OnOutputs",
     "Overestimation",
@@ -76,6 +79,7 @@ __all__ = [
     "as_term",
     "describe",
     "from_description",
+    "known",
     "on",
     "reading",
     "with_distance_map",

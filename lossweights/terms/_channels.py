@@ -56,7 +56,8 @@ class OnChannels(Term):
                 f"{type(self.term).__name__} {self.term.name!r}. Use terms that read the distance "
                 f"map as they are, or name the channels of masks and maps."
             )
-        if self.extras and not isinstance(self.term, CustomLoss):
+        function = getattr(self.term, "term", self.term)  # on known elements
+        if self.extras and not isinstance(function, CustomLoss):
             raise TermError(
                 f"Expected a function of y_true, y_pred and {list(self.extras)}, which are read "
                 f"beside the target. Found {type(self.term).__name__}. Leave the extras out, or "
@@ -78,9 +79,9 @@ class OnChannels(Term):
             element_weight = own
         if not self.extras:
             return self.term.per_sample(seen, y_pred, element_weight)
-        assert isinstance(self.term, CustomLoss)
         extras = {name: pick(y_true, each) for name, each in self.extras.items()}
-        return self.term.with_extras(extras).per_sample(seen, y_pred, element_weight)
+        term: Any = self.term  # which takes them, as was checked
+        return term.with_extras(extras).per_sample(seen, y_pred, element_weight)
 
     def _target_of(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.target is not None:
@@ -94,6 +95,10 @@ class OnChannels(Term):
                 "for each channel that the model predicts, or name the channels: target=."
             )
         return y_true[..., :channels]
+
+    def seen_by_term(self, y_true: Tensor) -> Tensor:
+        """The target alone; without named channels, all of what may be one."""
+        return y_true if self.target is None else pick(as_float(y_true), self.target)
 
     def _weights_of(self, weight: Tensor, y_true: Tensor, seen: Tensor) -> Tensor:
         """The weights of the target's elements among those of all channels."""

@@ -14,6 +14,7 @@ from lossweights.foreign.keras_names import call_arguments, mask_of
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._tensors import (
     Tensor,
+    aligned_by_output,
     as_float,
     as_floats,
     check_values,
@@ -161,12 +162,21 @@ class KerasLoss(Term):
                 f"axis={axis!r} for {rank} axes. Name axes among 1 to {rank - 1}."
             )
 
+    @property
+    def reads_class_numbers(self) -> bool:
+        """Whether targets are class numbers, of another shape than the predictions."""
+        return self.loss in _CLASS_NUMBERS
+
+    @property
+    def weighs_channels(self) -> bool:
+        """Whether each channel of an element has a value of its own."""
+        return self.loss in _ELEMENTWISE and self.arguments.get("axis", -1) == -1
+
     def _weighs_elements(self, element_weight: Tensor | None, y_pred: Tensor) -> bool:
         return (
             element_weight is not None
             and len(element_weight.shape) == len(y_pred.shape)
-            and self.loss in _ELEMENTWISE
-            and self.arguments.get("axis", -1) == -1
+            and self.weighs_channels
         )
 
     def best_constant(self, targets: Targets) -> Array | None:
@@ -251,7 +261,7 @@ class CustomLoss(Term):
     ) -> Tensor:
         """The mean over all axes but the first of what the function gives, shape ``(batch,)``."""
         if isinstance(y_pred, Mapping):
-            y_true, y_pred = _aligned(y_true, y_pred)
+            y_true, y_pred = aligned_by_output(y_true, y_pred)
         else:
             y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
         call = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
@@ -317,15 +327,6 @@ def refuse_batch_scalar(loss: str, arguments: Mapping[str, Any], name: str) -> N
             f"without an axis, which has one for the whole batch. Take {_OF_A_BATCH[loss]}, or "
             f"name the axes of a sample: keras.losses.{loss}(axis=(1, 2, 3))."
         )
-
-
-def _aligned(y_true: Any, y_pred: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Targets and predictions by output as floats, each pair with as many axes."""
-    true = {name: as_float(values) for name, values in y_true.items()}
-    pred = {name: as_float(values) for name, values in y_pred.items()}
-    for name in true.keys() & pred.keys():
-        true[name], pred[name] = match_rank(true[name], pred[name])
-    return true, pred
 
 
 def _arguments(loss: type[keras.losses.Loss]) -> dict[str, Any]:

@@ -78,6 +78,9 @@ def reads_dicts(term: Term) -> bool:
     """Whether a term may be given dicts of outputs: code of the user's own may."""
     if isinstance(term, OnOutput | OnOutputs):
         return False
+    inner = getattr(term, "term", None)
+    if isinstance(inner, CustomLoss) and not hasattr(term, "target"):  # on known elements
+        return True
     return isinstance(term, CustomLoss) or not type(term).__module__.startswith("lossweights.")
 
 

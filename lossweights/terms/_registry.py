@@ -22,6 +22,7 @@ from lossweights.terms._channels import OnChannels
 from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance
 from lossweights.terms._foreign import OWN, KerasLoss, keras_term
+from lossweights.terms._known import OnKnown
 from lossweights.terms._linex import Linex
 from lossweights.terms._output import OnOutput
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
@@ -66,16 +67,15 @@ def describe(term: Term) -> dict[str, Any] | None:
     Returns:
         ``{"class": ..., argument: value, ...}``, with ``"output"`` added for a term on one output,
         ``"on_mask"`` for one on as many channels as are predicted, ``"target"`` and ``"weight"``
-        for one on channels that were named. ``None`` for a function, a lambda or a class that
-        is not part of lossweights or Keras.
+        for one on channels that were named, ``"missing"`` for one on known elements. ``None`` for a
+        function, a lambda or a class that is not part of lossweights or Keras.
 
     >>> describe(Underestimation(factor=3.0))
     {'class': 'Underestimation', 'factor': 3.0, 'power': 1}
     """
-    if isinstance(term, OnOutput | OnChannels):
+    if isinstance(term, OnOutput | OnChannels | OnKnown):
         inner = describe(term.term)
-        extra = {"output": term.output} if isinstance(term, OnOutput) else _channels_of(term)
-        return None if inner is None else {**inner, **extra}
+        return None if inner is None else {**inner, **_said_around(term)}
     if isinstance(term, KerasLoss) and term.loss in OWN:
         try:
             return describe(keras_term(term.loss, term.arguments))
@@ -108,7 +108,15 @@ def from_description(description: Mapping[str, Any]) -> Term:
     name = arguments.pop("class", None)
     output, on_mask = arguments.pop("output", None), arguments.pop("on_mask", False)
     target, weight = (arguments.pop(key, None) for key in ("target", "weight"))
+    missing = arguments.pop("missing", None)
     term = _build(name, arguments)
+    if missing not in (None, "nan"):
+        raise TermError(
+            f"Expected missing='nan' of the term {name!r}. Found {missing!r:.80}. Update "
+            f"lossweights, or build the term in code."
+        )
+    if missing:
+        term = OnKnown(term)
     if on_mask or target is not None or weight is not None:
         term = OnChannels(
             term,
@@ -118,7 +126,12 @@ def from_description(description: Mapping[str, Any]) -> Term:
     return term if output is None else OnOutput(output, term)
 
 
-def _channels_of(term: OnChannels) -> dict[str, Any]:
+def _said_around(term: OnOutput | OnChannels | OnKnown) -> dict[str, Any]:
+    """What a description says of a wrapper."""
+    if isinstance(term, OnOutput):
+        return {"output": term.output}
+    if isinstance(term, OnKnown):
+        return {"missing": "nan"}
     named = {"target": term.target, "weight": term.weight}
     texts = {key: spelled(channels) for key, channels in named.items() if channels is not None}
     return texts if "target" in texts else {"on_mask": True, **texts}

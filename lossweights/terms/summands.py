@@ -11,6 +11,8 @@ from keras import ops
 from lossweights.base.errors import InvalidName, TermError
 from lossweights.base.names import MODEL, check_name
 from lossweights.terms._as_term import as_term
+from lossweights.terms._channels import OnChannels
+from lossweights.terms._known import OnKnown
 from lossweights.terms._output import OnOutput
 from lossweights.terms._outputs import OnOutputs, reads_dicts
 from lossweights.terms._tensors import Tensor, check_values
@@ -182,6 +184,24 @@ def terms_by_output(terms: Mapping[str, Term]) -> list[OutputTerms]:
         known = parts.get(key, OutputTerms(output, {}, reader))
         parts[key] = OutputTerms(output, {**known.terms, name: read}, known.reader)
     return list(parts.values())
+
+
+def elements_known(terms: Mapping[str, Term], y_true: Any) -> dict[str, Tensor | None]:
+    """How much of these targets each mean is taken over; ``None`` for all of them.
+
+    Means of several batches make up the mean of all if each counts by this number.
+    """
+    found: dict[str, Tensor | None] = {}
+    for part in terms_by_output(terms):
+        read = part.read(y_true, "y_true")
+        for name, term in part.terms.items():
+            inner = term.term if isinstance(term, OnChannels) else term
+            if not isinstance(inner, OnKnown):
+                found[name] = None
+                continue
+            seen = term.seen_by_term(read) if isinstance(term, OnChannels) else read
+            found[name] = ops.cast(ops.sum(inner.part_known(seen)), "float32")
+    return found
 
 
 def outputs_read(terms: Mapping[str, Term]) -> list[str]:

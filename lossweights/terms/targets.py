@@ -52,7 +52,7 @@ class Targets:
             weight = pick(weight, self.target) if full else weight
         if self.element_weight is not None:
             own = pick(self.y, self.element_weight)
-            weight = own if weight is None else own * _full(weight, own)
+            weight = own if weight is None else own * full_weight(weight, own)
         y, mapped = self.plain(), self.mapped and self.target is None
         return replace(self, y=y, weight=weight, mapped=mapped, target=None, element_weight=None)
 
@@ -93,7 +93,7 @@ class Targets:
         weight = self.weight
         if weight is not None and weight.ndim == self.y.ndim:
             weight = weight[..., : y.shape[-1]]
-        full = _full(weight, y)
+        full = full_weight(weight, y)
         last = y.ndim - 1
         together = last == 0 or last in {axis % y.ndim for axis in self.axes}
         columns = (-1, 1 if together else y.shape[-1])
@@ -132,7 +132,7 @@ class Targets:
                 f"Expected class numbers from 0 for the term {self.term!r}. Found "
                 f"{'none' if numbers.size == 0 else int(numbers.min())}. Number the classes from 0."
             )
-        full = _full(self.weight, labels)
+        full = full_weight(self.weight, labels)
         counts = np.bincount(
             numbers,
             weights=None if full is None else full[counted],
@@ -142,7 +142,7 @@ class Targets:
         return np.broadcast_to(rates, (1, *labels.shape[1:], len(rates)))
 
 
-def _full(weight: Array | None, like: Array) -> Array | None:
+def full_weight(weight: Array | None, like: Array) -> Array | None:
     """A weight for each element, from weights for each sample or each element."""
     if weight is None:
         return None
