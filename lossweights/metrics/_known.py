@@ -87,13 +87,12 @@ class OnKnown(Metric):
         weight = np.ones(len(true))
         if sample_weight is not None:
             weight = checked_weight(sample_weight, len(true))
-        unknown: np.ndarray = np.asarray(np.isnan(true.astype(np.float64)))
-        if unknown.reshape(len(true), -1).all(axis=1)[weight > 0].all():
+        in_part: Any = np.isnan(true.astype(np.float64)).reshape(len(true), -1)
+        if in_part[weight > 0].all():
             raise MetricError(
                 f"Expected some known targets for the metric {self.name!r}. Found NaN alone. Give "
                 f"it data with labels, or leave the metric out."
             )
-        in_part = unknown.reshape(len(true), -1)
         if self._way is None and (in_part.any(axis=1) & ~in_part.all(axis=1)).any():
             raise MetricError(
                 f"Expected samples that are known or unknown as a whole for the metric "
