@@ -1,8 +1,8 @@
 """Whole sweeps whose terms and metrics read more than one array, trained by a worker."""
 
-import importlib.util
+import importlib
 import json
-import sys
+import os
 
 import numpy as np
 
@@ -84,12 +84,12 @@ if __name__ == "__main__":
 def test_a_sweep_over_what_terms_read(tmp_path, monkeypatch):
     """It trains, finishes, and its weight set has a loss that needs the user's functions alone."""
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "reads.py"
-    path.write_text(SCRIPT)
-    spec = importlib.util.spec_from_file_location("reads", path)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "reads", module)
-    spec.loader.exec_module(module)
+    (tmp_path / "reads.py").write_text(SCRIPT)
+    monkeypatch.syspath_prepend(tmp_path)
+    # The worker imports the module by its name, too.
+    known = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(known))
+    module = importlib.import_module("reads")
     result = module.sweep.run(trials=2, workers=1, confirm=0, root=tmp_path / "mlruns")
     assert result.trials["outcome"].tolist() == ["COMPLETE"] * 2
     assert np.isfinite(result.trials[["rmse", "crossed"]].to_numpy(float)).all()
