@@ -47,6 +47,74 @@ cancels in a ratio of sums (`Dice`, `Tversky`, `SoftBoundaryDice`, `BoundaryF1`)
 A comparison with "boundary loss" of a paper on segmentation is one with `DistanceBoundary`.
 """  # noqa: E501  a row of a table is one line
 
+READS = """\
+## What a term reads
+
+A term reads one array of targets and one of predictions. What else there may be is said around it, and
+works alike in `compile` and `fit`, in `TermMonitor`, in a sweep with every trainer, and in a weight set.
+
+**One output of several, or between outputs.** `on("a", term)` reads one output, `on(("a", "b"), f)` gives
+a function dicts of some; a function alone gets dicts of all. Compile with one loss for each output:
+`loss.by_output(model.output_names)`. What is between outputs counts in the loss that Keras logs for the
+last of them; `loss_weights` are refused beside it. Under weights by output it is weighed by their geometric mean.
+
+```python
+>>> import numpy as np
+>>> from keras import ops
+>>> import lossweights as lw
+>>> y = {"low": [[1.0], [2.0]], "high": [[3.0], [4.0]]}
+>>> p = {"low": [[1.0], [5.0]], "high": [[3.0], [4.0]]}
+>>> loss = lw.CombinedLoss({
+...     "low": lw.terms.on("low", "mse"),
+...     "order": lw.terms.on(("low", "high"), lambda y, p: ops.relu(p["low"] - p["high"])),
+... })
+>>> {name: float(mean) for name, mean in loss.components(y, p).items()}
+{'low': 4.5, 'order': 0.5}
+>>> crossed = lw.metrics.on(("low", "high"), lambda y, p: p["low"] > p["high"], better="smaller")
+>>> crossed.evaluate(y, p)
+0.5
+
+```
+
+**More in the target than the value.** A price, a flag, a mask or a distance map rides along as further
+channels of `y_true`. `reading` says which of them are the target, which weigh the elements, and which a
+function of yours gets by name; without `target` it is the first ones, as many as are predicted.
+
+```python
+>>> y, p = [[3.0, 10.0], [5.0, 1.0]], [[2.0], [2.0]]  # a demand and its price
+>>> float(lw.terms.reading("mae", target=0)(y, p))
+2.0
+>>> float(lw.terms.reading("mae", target=0, weight=1)(y, p))
+6.5
+>>> lost = lw.terms.reading(lambda y, p, price: ops.relu(y - p) * price, target=0, price=1)
+>>> float(lost(y, p))
+6.5
+>>> lw.metrics.reading(lw.metrics.MAE(), target=0).evaluate(y, p)
+2.0
+
+```
+
+So weights per pixel, and class weights per pixel, are a channel: `np.concatenate([y, weight], axis=-1)` with
+`weight = np.take([1.0, 5.0], labels)[..., None]`. Class weights of whole samples are sample weights,
+`lw.Data(train=(x, y, np.take([1.0, 5.0], labels)), ...)`.
+
+**Unknown labels.** NaN means that a label is unknown if `Sweep(missing="nan")` says so, or `known(term)` in
+plain Keras. A mean is then that over known elements; samples weigh by how many they have.
+
+```python
+>>> y, p = [[1.0, np.nan], [2.0, 3.0]], [[2.0, 9.0], [2.0, 5.0]]
+>>> float(lw.terms.known("mae")(y, p))  # (1 + 0 + 2) / 3
+1.0
+>>> lw.metrics.known(lw.metrics.MAE()).evaluate(y, p)
+1.0
+
+```
+
+Overlaps of masks leave unknown elements out of both masks; contours and distances have no meaning on a part
+of an image and refuse it. A function of your own gives a value for each element. Keras' masks are for what is
+padded; beside unknown labels they are not supported.
+"""  # noqa: E501  a paragraph may be wide
+
 OWN = """\
 ## A term of your own
 
@@ -99,7 +167,7 @@ def render() -> str:
         rows = [_term_row(name, cls) for name, cls in terms if _family(cls) == family]
         head = ("term", "value of a sample", "shapes", "units", "range", "source")
         parts.append(f"### {family}\n\n{_table(head, rows)}")
-    parts += [OWN, SHIFT]
+    parts += [READS, OWN, SHIFT]
     head = ("metric", "value of a data set", "unit", "better", "details")
     parts.append(f"## Metrics\n\n{_table(head, [_metric_row(*pair) for pair in metrics])}")
     return "\n".join(parts)

@@ -13,6 +13,7 @@ from lossweights.base.errors import DataError
 from lossweights.data._folds import Folds, random_folds, rolling_folds
 from lossweights.data._split import Split, checked_split
 from lossweights.data._stream import Stream, in_memory, is_dataset
+from lossweights.data.missing import Missing, checked_missing, said
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,6 +28,8 @@ class Data:
             `lossweights.data.Stream`.
         val: The same; objectives are measured on it. A dataset is read into memory.
         test: The same, kept for the end, or ``None``.
+        missing: ``"nan"`` if NaN among the targets means that a label is unknown. A sweep with
+            ``missing="nan"`` says so for what its ``load_data`` gives.
 
     Raises:
         DataError: A part is missing, empty, has arrays of differing lengths, of a type other than
@@ -44,12 +47,14 @@ class Data:
     train: Any
     val: Any
     test: Any = None
+    missing: Missing = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", checked_missing(self.missing) or said())
         for name in ("train", "val", "test"):
             part = getattr(self, name)
             if part is not None or name != "test":
-                object.__setattr__(self, name, _checked(name, part))
+                object.__setattr__(self, name, _checked(name, part, self.missing))
 
     def __repr__(self) -> str:
         rows = [f"{name}=<{len(part)} rows>" for name, part in self._parts()]
@@ -66,6 +71,7 @@ class Data:
         window: int | None = None,
         seed: int = 0,
         test: Any = None,
+        missing: Missing = None,
     ) -> Folds:
         """One data set divided several times, for sweeps that train on every fold.
 
@@ -82,6 +88,7 @@ class Data:
             window: How many rows each fold trains on, the latest; by default all before.
             seed: Seed of the random division.
             test: As for `Data`, the same in every fold.
+            missing: As for `Data`.
 
         Raises:
             DataError, RecipeError: There are too few rows, or they are none that can be used.
@@ -93,13 +100,15 @@ class Data:
         >>> Data.folds((series, series), 2)
         Folds([Data(train=<5 rows>, val=<5 rows>), Data(train=<5 rows>, val=<5 rows>)])
         """
-        split = checked_split("rows", rows)
+        missing = checked_missing(missing) or said()
+        split = checked_split("rows", rows, missing)
         if horizon is None:
             divided = random_folds(len(split), folds, seed)
         else:
             divided = rolling_folds(len(split), folds, horizon, gap, window)
-        kept = None if test is None else _checked("test", test)
-        return Folds(tuple(cls(split.at(a), split.at(b), kept) for a, b in divided))
+        kept = None if test is None else _checked("test", test, missing)
+        parts = ((split.at(train), split.at(val)) for train, val in divided)
+        return Folds(tuple(cls(train, val, kept, missing) for train, val in parts))
 
     @property
     def rows(self) -> str:
@@ -151,12 +160,14 @@ def pooled(data: Data, folds: int, seed: int) -> Folds:
         )
     parts = [(p.x, p.y) if p.sample_weight is None else (p.x, p.y, p.sample_weight) for p in both]
     rows = tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
-    return Data.folds(rows, folds, seed=seed, test=data.test)
+    return Data.folds(rows, folds, seed=seed, test=data.test, missing=data.missing)
 
 
-def _checked(name: str, part: Any) -> Split | Stream:
+def _checked(name: str, part: Any, missing: Missing) -> Split | Stream:
     if isinstance(part, Stream):
         return part
     if not is_dataset(part):
-        return checked_split(name, part)
-    return Stream(name, part) if name == "train" else checked_split(name, in_memory(name, part))
+        return checked_split(name, part, missing)
+    if name == "train":
+        return Stream(name, part, missing)
+    return checked_split(name, in_memory(name, part), missing)

@@ -11,7 +11,9 @@ from keras import tree
 from numpy.typing import NDArray
 
 from lossweights.base.errors import DataError
+from lossweights.data.missing import Missing
 
+UNKNOWN = ", or say missing='nan' in the sweep if NaN is a label that is unknown."
 Arrays: TypeAlias = Any  # one array, or a dict, list or tuple of arrays of equal length
 
 
@@ -58,12 +60,13 @@ class Split:
         return Split(tree.map_structure(take, self.x), tree.map_structure(take, self.y), weight)
 
 
-def checked_split(name: str, part: Any) -> Split:
+def checked_split(name: str, part: Any, missing: Missing = None) -> Split:
     """A part of the data as a split, if a training can use it.
 
     Args:
         name: What to call it in errors.
         part: ``(x, y)`` or ``(x, y, sample_weight)``.
+        missing: Whether targets may be unknown.
 
     Raises:
         DataError: As `lossweights.data.Data` says.
@@ -78,7 +81,7 @@ def checked_split(name: str, part: Any) -> Split:
         )
     part = part[:2] if part[-1] is None else part
     arrays = tree.map_structure(np.asarray, tuple(part))
-    if check_rows(name, arrays) == 0:
+    if check_rows(name, arrays, missing=missing) == 0:
         raise DataError(f"Expected at least one row in {name}. Found none. Check the split.")
     if len(arrays) == 3:
         arrays = (*arrays[:2], checked_sample_weight(name, arrays[2]))
@@ -87,13 +90,14 @@ def checked_split(name: str, part: Any) -> Split:
     return Split(*(_narrow(value) for value in arrays))
 
 
-def check_rows(name: str, arrays: Any, first_row: int = 0) -> int:
+def check_rows(name: str, arrays: Any, first_row: int = 0, *, missing: Missing = None) -> int:
     """Check that arrays have one length and finite numbers alone, and give the length.
 
     Args:
         name: What to call them in errors.
         arrays: ``(x, y)`` or ``(x, y, sample_weight)``.
         first_row: Where they begin, if they are a part.
+        missing: Whether targets may be unknown.
 
     Raises:
         DataError: They have not.
@@ -101,7 +105,7 @@ def check_rows(name: str, arrays: Any, first_row: int = 0) -> int:
     lengths = {}
     for path, array in tree.flatten_with_path(arrays):
         where = spelled(name, path)
-        _check_array(where, array, first_row)
+        _check_array(where, array, first_row, missing if path[0] == 1 else None, path[0] == 1)
         lengths[where] = len(array)
     if len(set(lengths.values())) != 1:
         raise DataError(
@@ -140,18 +144,24 @@ def spelled(name: str, path: tuple[Any, ...]) -> str:
     return ".".join([name, names[path[0]], *(str(key) for key in path[1:])])
 
 
-def _check_array(where: str, array: NDArray[Any], first_row: int) -> None:
+def _check_array(
+    where: str, array: NDArray[Any], first_row: int, missing: Missing, is_target: bool
+) -> None:
     if array.ndim == 0 or array.dtype.kind not in "fiub":
         raise DataError(
             f"Expected an array of numbers with a batch axis as {where}. Found shape "
             f"{array.shape}, type {array.dtype}. Encode categories as numbers first."
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))
+    if array.dtype.kind != "f":
+        return
+    fine = np.isfinite(array) if missing is None else ~np.isinf(array)
+    if not fine.all():
+        bad = np.argwhere(~fine)
         bad[:, 0] += first_row
         raise DataError(
             f"Expected finite numbers in {where}. Found {len(bad)} NaN or infinite values, the "
-            f"first at index {tuple(int(i) for i in bad[0])}. Drop or fill them in load_data."
+            f"first at index {tuple(int(i) for i in bad[0])}. Drop or fill them in load_data"
+            f"{UNKNOWN if is_target and np.isnan(array).any() else '.'}"
         )
 
 

@@ -19,6 +19,7 @@ from lossweights.data._split import (
     refused_weights,
     spelled,
 )
+from lossweights.data.missing import Missing
 from lossweights.foreign.keras_names import handle_of
 
 SAMPLE_ROWS, SAMPLE_BYTES = 1024, 64 << 20  # what stands for all rows is held in memory
@@ -45,6 +46,7 @@ class Stream:
     Args:
         name: What to call it in errors.
         dataset: The dataset, finite.
+        missing: Whether targets may be unknown.
 
     Raises:
         DataError: The dataset has no end, no row or no batch axis; its rows are none that a
@@ -58,8 +60,8 @@ class Stream:
     [4, 1, 4, 1]
     """
 
-    def __init__(self, name: str, dataset: tf.data.Dataset) -> None:
-        self._name = name
+    def __init__(self, name: str, dataset: tf.data.Dataset, missing: Missing = None) -> None:
+        self._name, self._missing = name, missing
         _check_form(name, dataset)
         options = tf.data.Options()
         options.deterministic = True
@@ -142,7 +144,7 @@ class Stream:
         first: Batch | None = None
         heaviest, self._rows = 1.0, 0
         for batch in self._batches():
-            rows = check_rows(self._name, batch, self._rows)
+            rows = check_rows(self._name, batch, self._rows, missing=self._missing)
             if first is None:
                 first, digests = batch, _digests(batch)
                 heaviest = 0.0 if len(batch) == 3 else 1.0
@@ -276,4 +278,4 @@ def _digests(batch: Batch) -> list[Any]:
 
 def _same(batch: Batch, other: Batch) -> bool:
     pairs = zip(tree.flatten(batch), tree.flatten(other), strict=True)
-    return all(np.array_equal(one, two) for one, two in pairs)
+    return all(np.array_equal(one, two, equal_nan=one.dtype.kind == "f") for one, two in pairs)

@@ -15,7 +15,7 @@ from lossweights.loss._minimum import Minimum, find_minimum
 from lossweights.loss._readings import LINKS, Reading, readings
 from lossweights.terms import Term
 from lossweights.terms.reduction import reduce_weighted
-from lossweights.terms.summands import values_of
+from lossweights.terms.summands import elements_known, values_of
 from lossweights.terms.targets import Targets
 
 Array: TypeAlias = NDArray[Any]
@@ -154,7 +154,7 @@ def _least(magnitudes: Iterable[float]) -> float:
 
 def _are_alike(targets: Targets) -> bool:
     """Whether all samples that count have the same targets, so that a constant is perfect."""
-    y = targets.y[_counted(targets)]
+    y = targets.read().y[_counted(targets)]
     return bool((y == y[:1]).all())
 
 
@@ -167,7 +167,7 @@ def value_of(
         constant = constant.astype(np.float32)
     elements = max(1, y[:1].size, constant.size)
     step = max(_LEAST_ROWS, _ELEMENTS // elements)
-    total = 0.0
+    total = counted = 0.0
     for start in range(0, len(y), step):
         rows = slice(start, start + step)
         y_pred = np.broadcast_to(constant, (len(y[rows]), *constant.shape[1:]))
@@ -179,8 +179,13 @@ def value_of(
             None,
             "float32",
         )
-        total += float(np.sum(of(ops.convert_to_numpy(values)), dtype=np.float64))
-    return total / len(y)
+        part = float(np.sum(of(ops.convert_to_numpy(values)), dtype=np.float64))
+        # Of targets that are known in part, the mean of the rows is one over what is known.
+        known = elements_known({targets.term: term}, y[rows])[targets.term]
+        count = len(y[rows]) if known is None else float(known)
+        total += part / len(y[rows]) * count
+        counted += count
+    return total / counted if counted else np.nan
 
 
 def _prediction_shape(targets: Targets, output_shape: Shape | None) -> tuple[int, ...]:
@@ -210,7 +215,8 @@ def _representative(targets: Targets, shape: tuple[int, ...]) -> NDArray[np.int6
         return counted
     # Shuffled first, so that among equal means an order in time falls into step with nothing.
     shuffled = np.random.default_rng(0).permutation(counted)
-    means = y.reshape(len(y), -1)[shuffled].mean(axis=1)
+    read = targets.read().y
+    means = read.reshape(len(y), -1)[shuffled].mean(axis=1)
     in_order = shuffled[np.argsort(means, kind="stable")]
     return np.sort(in_order[np.linspace(0, len(in_order) - 1, most).round().astype(np.int64)])
 

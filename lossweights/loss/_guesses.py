@@ -62,6 +62,7 @@ def guesses(targets: Targets, shape: Sequence[int], numbers: int) -> Guesses:
         shape: Shape of a prediction with its first axis, such as ``(1, 5)``.
         numbers: How many numbers it is made of.
     """
+    targets = targets.read()
     columns = _columns(targets, len(shape))
     by_level = [np.array([np.quantile(c.values, level) for c in columns]) for level in _LEVELS]
     lowest, highest = (_vectors(each, numbers)[0] for each in (by_level[0], by_level[-1]))

@@ -9,8 +9,9 @@ import numpy as np
 
 from lossweights.base.errors import DataError, TermError
 from lossweights.loss._constant import Shape
-from lossweights.terms import Term, as_term
-from lossweights.terms.summands import terms_by_output
+from lossweights.loss._joined import Joined, JoinedTargets, Layout, joined
+from lossweights.terms import OnChannels, Term, as_term
+from lossweights.terms.summands import OutputTerms, terms_by_output
 from lossweights.terms.targets import Targets
 
 
@@ -20,10 +21,14 @@ class Part(NamedTuple):
     Attributes:
         terms: Name, term and targets of each.
         shape: The shape of the output, or ``None`` for that of the targets.
+        output: The output, or ``None`` for several or if none is named.
+        layout: Where the outputs of terms between several lie in those arrays.
     """
 
     terms: list[tuple[str, Term, Targets]]
     shape: Shape | None
+    output: str | None = None
+    layout: Layout | None = None
 
 
 def parts_of(
@@ -37,24 +42,42 @@ def parts_of(
     """
     built = {name: as_term(term, name) for name, term in terms.items()}
     for part in terms_by_output(built):
-        read = part.read(y, "y"), part.weight_of(sample_weight)
-        shape = _checked_shape(part.weight_of(output_shape))
+        of_part, weight = part.read(y, "y"), part.weight_of(sample_weight)
+        if isinstance(of_part, Mapping):
+            yield _between(part, of_part, weight, part.shape_of(output_shape))
+            continue
+        shape = _checked_shape(part.shape_of(output_shape))
         group = list(part.terms.values())
-        yield Part([(n, t, _targets(n, group, *read, shape)) for n, t in part.terms.items()], shape)
+        named = [
+            (name, term, _targets(name, term, group, of_part, weight, shape))
+            for name, term in part.terms.items()
+        ]
+        yield Part(named, shape, part.output)
+
+
+def _between(part: OutputTerms, y: Mapping[str, Any], weight: Any, shapes: Any) -> Part:
+    """The terms that read several outputs, as terms on one array."""
+    flat, layout = joined(y, shapes if isinstance(shapes, Mapping) else None)
+    weight = None if weight is None else np.asarray(weight, dtype=np.float32)
+    while weight is not None and weight.ndim > 1:
+        weight = weight.mean(axis=-1)
+    shape = None, layout.numbers
+    terms: list[tuple[str, Term, Targets]] = []
+    for name, term in part.terms.items():
+        targets = JoinedTargets(flat, weight, classes=shape[1], term=name, layout=layout)
+        terms.append((name, Joined(term, layout), targets))
+    _refuse_nothing(flat, weight)
+    return Part(terms, shape, layout=layout)
 
 
 def _targets(
-    name: str, group: Sequence[Term], y: Any, sample_weight: Any, shape: Shape | None
+    name: str, term: Term, group: Sequence[Term], y: Any, sample_weight: Any, shape: Shape | None
 ) -> Targets:
     """The targets of one term of a group, all of which read the same predictions."""
     y = np.asarray(y)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
-    if y.ndim == 0 or len(y) == 0 or (weight is not None and not weight.any()):
-        raise DataError(
-            "Expected targets with at least one sample of a weight above 0. "
-            f"Found targets of shape {y.shape}. Pass the targets of the training data."
-        )
-    return Targets(
+    _refuse_nothing(y, weight)
+    targets = Targets(
         y,
         weight,
         classes=None if shape is None or len(shape) < 2 else shape[-1],
@@ -62,6 +85,15 @@ def _targets(
         mapped=any(each.mapped for each in group),
         term=name,
     )
+    return term.read(targets) if isinstance(term, OnChannels) else targets
+
+
+def _refuse_nothing(y: Any, weight: Any) -> None:
+    if y.ndim == 0 or len(y) == 0 or (weight is not None and not weight.any()):
+        raise DataError(
+            "Expected targets with at least one sample of a weight above 0. "
+            f"Found targets of shape {y.shape}. Pass the targets of the training data."
+        )
 
 
 def _checked_shape(output_shape: Any) -> Shape | None:

@@ -11,12 +11,15 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.base.shown import call
-from lossweights.loss.output_loss import OutputLoss
+from lossweights.loss._between import Gathering
+from lossweights.loss._traced import is_traced_by_jax
+from lossweights.loss.output_loss import OutputLoss, losses_by_output
 from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.loss.weights import check_scales, check_weights, divided_weights
 from lossweights.terms.per_sample import HostArguments, PerSampleLoss, Tensor, Term
 from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.summands import (
+    OutputTerms,
     as_terms,
     switched_values_of,
     terms_by_output,
@@ -88,6 +91,7 @@ class CombinedLoss(PerSampleLoss):
         self.multipliers = keras.Variable(
             np.ones(len(names)), dtype=precise, trainable=False, name="weights"
         )
+        self.gathering = Gathering()  # of what its parts by output are given
         self._in_compiled_code = False  # on a backend that compiles the weights in as constants
         self._awaits_data = scales == "data"
         self._weigh(
@@ -190,15 +194,27 @@ class CombinedLoss(PerSampleLoss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss after Keras' reduction; dicts of arrays for terms that name their outputs."""
-        if not isinstance(y_pred, Mapping):
-            return super().__call__(y_true, y_pred, sample_weight)
-        losses, total = self.by_output(), 0.0
-        for part in terms_by_output(self._terms):
-            loss = losses[part.output or ""]  # by_output has refused terms that name no output
-            assert loss is not None  # nor are there outputs that no term reads
+        given = y_true, y_pred, sample_weight
+        if isinstance(y_pred, Mapping):
+            return self._sum_of(terms_by_output(self._terms), *given)
+        return super().__call__(*given)
+
+    def terms_between(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+        """The weighted sum of the terms between outputs, after Keras' reduction."""
+        parts = [part for part in terms_by_output(self._terms) if part.output is None]
+        return self._sum_of(parts, y_true, y_pred, sample_weight)
+
+    def _sum_of(
+        self, parts: Sequence[OutputTerms], y_true: Any, y_pred: Any, sample_weight: Any
+    ) -> Tensor:
+        """The weighted sum of the terms that read these dicts, each part reduced by itself."""
+        reduced = []
+        for part in parts:
             true, pred = part.read(y_true, "y_true"), part.read(y_pred, "y_pred")
-            total = total + loss(true, pred, part.weight_of(sample_weight))
-        return total
+            given = functools.partial(self.weighted_sum, part.terms), true, pred
+            weight = part.weight_of(sample_weight)
+            reduced.append(reduce_weighted(*given, weight, self.reduction, self.dtype))
+        return functools.reduce(ops.add, reduced)
 
     def per_sample_terms(
         self, y_true: Any, y_pred: Any, element_weight: Tensor | None = None
@@ -208,8 +224,7 @@ class CombinedLoss(PerSampleLoss):
         Pure: it reads no weight and keeps nothing, so that it can be compiled and vectorised.
 
         Raises:
-            TermError: A term cannot read these shapes, or gives something else than one value per
-                sample. The message has its name.
+            TermError: A term cannot read these shapes or gives no value per sample; with its name.
         """
         return {
             name: values_of(name, term, y_true, y_pred, element_weight)
@@ -235,7 +250,7 @@ class CombinedLoss(PerSampleLoss):
             TermError: The loss still waits for `adapt`, or as in `per_sample_terms`.
         """
         self._check_ready()
-        self._in_compiled_code |= any(map(_is_traced_by_jax, keras.tree.flatten(y_pred)))
+        self._in_compiled_code |= any(map(is_traced_by_jax, keras.tree.flatten(y_pred)))
         weights = ops.convert_to_tensor(self.multipliers)
         columns = zip(self._terms, *_each(weights), strict=True)
         parts = []
@@ -302,21 +317,13 @@ class CombinedLoss(PerSampleLoss):
         All share the weights of this loss, and their sum is this loss.
 
         Args:
-            outputs: All outputs of the model, ``model.output_names``, if some are read by no term:
-                those have the loss ``None``, which Keras leaves out.
+            outputs: All outputs of the model, ``model.output_names``, if some are read by no term,
+                which then have the loss ``None``, or by functions that do not name what they read.
 
         Raises:
             TermError: The terms do not name outputs, or name one that is not among ``outputs``.
         """
-        read = [part.output for part in terms_by_output(self._terms) if part.output is not None]
-        unknown = [output for output in read if outputs is not None and output not in outputs]
-        if not read or unknown:
-            raise TermError(
-                f"Expected terms that name the outputs of the model. Found terms on {read}, "
-                f"outputs {outputs}. Write lw.terms.on('output name', term)."
-            )
-        parts = {output: OutputLoss(self, output) for output in read}
-        return {output: parts.get(output) for output in outputs or read}
+        return losses_by_output(self, outputs)
 
     def _arguments(self) -> dict[str, Any]:
         scales = "data" if self._awaits_data else self.scales
@@ -339,11 +346,3 @@ class CombinedLoss(PerSampleLoss):
 def _each(weights: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Each of the weights, and whether it is 0, as scalars."""
     return ops.unstack(weights), ops.unstack(ops.equal(weights, 0))
-
-
-def _is_traced_by_jax(value: Tensor) -> bool:
-    """Whether ``value`` is being compiled by JAX, without importing JAX to ask."""
-    return any(
-        base.__module__.startswith("jax") and base.__name__ == "Tracer"
-        for base in type(value).__mro__
-    )

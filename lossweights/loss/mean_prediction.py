@@ -42,7 +42,14 @@ def mean_magnitudes(
     {'mse': 2.0, 'mae': 1.3333}
     """
     found: dict[str, float] = {}
-    for part in parts_of(terms, y, sample_weight, output_shape):
+    by_output: dict[str, Any] = {}
+    parts = list(parts_of(terms, y, sample_weight, output_shape))
+    # Terms between outputs come last: outputs are predicted as their own terms read them.
+    for part in sorted(parts, key=lambda part: part.layout is not None):
+        if part.layout is not None and set(part.layout.predictions) <= set(by_output):
+            for name, term, targets in part.terms:
+                found[name] = value_of(term, targets, part.layout.numbers_of(by_output))
+            continue
         predictions = [mean_prediction(t, targets, part.shape) for _, t, targets in part.terms]
         first = predictions[0]
         if any(p.shape != first.shape or not np.allclose(p, first) for p in predictions):
@@ -51,6 +58,8 @@ def mean_magnitudes(
                 f"Expected terms that read predictions alike. Found that {names} do not: to some "
                 f"they are values, to others logits. No prediction is the mean to all of them."
             )
+        if part.output is not None:
+            by_output[part.output] = first
         for name, term, targets in part.terms:
             found[name] = value_of(term, targets, first)
     broken = [name for name, value in found.items() if not np.isfinite(value)]

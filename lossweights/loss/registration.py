@@ -20,7 +20,8 @@ MODULES = ("lossweights.loss.combined", "lossweights.metrics")  # they import al
 
 NAMES = {
     "lossweights": (
-        *("CombinedLoss", "OutputLoss", "OnMask", "OnOutput", "CustomLoss", "KerasLoss"),
+        *("CombinedLoss", "OutputLoss", "CustomLoss", "KerasLoss"),
+        *("OnChannels", "OnKnown", "OnMask", "OnOutput", "OnOutputs"),
         *("Huber", "MeanAbsoluteError", "MeanSquaredError"),
         *("Expectile", "Linex", "Newsvendor", "Overestimation", "Pinball", "Underestimation"),
         *("Boundary", "BoundaryF1", "SoftBoundaryDice", "TotalVariation"),
@@ -28,7 +29,7 @@ NAMES = {
         *("Dice", "Focal", "Tversky"),
     ),
     "lossweights.metrics": (
-        "OnOutput",
+        *("OfChannels", "OnChannels", "OnKnown", "OnOutput", "OnOutputs"),
         *("Bias", "EdgeRMSE", "MAE", "RMSE"),
         *("FillRate", "NewsvendorCost", "PinballLoss", "ServiceLevel", "Shortfall", "UnderRate"),
         *("BoundaryF1", "BoundaryIoU", "Dice", "IoU"),

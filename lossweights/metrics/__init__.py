@@ -16,12 +16,15 @@ Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `
 `Missing` of images without a mask. Classes: `Accuracy`, `BalancedAccuracy`, `F1`, `AUC`,
 `AveragePrecision`, `LogLoss`, `BrierScore`, `CalibrationError`. Any other function is one by
 `custom`, a `FunctionMetric`, and one of Keras a `KerasMetric`; sweeps take both as they are, by
-`as_metric`. Of a model with several outputs `on` reads one, as an `OnOutput`. All are a `Metric`; a
-`WholeMetric` is made of no sums. `counts_missing` says what a sweep measures beside a metric. What
-a metric is for the best prediction without inputs, `constant` finds.
+`as_metric`. Of a model with several outputs `on` reads one, as an `OnOutput`, or makes a metric
+between some; of targets that carry more than the value `reading` reads some channels; `known`
+leaves out unknown targets. All are a `Metric`; a `WholeMetric` is made of no sums. `counts_missing`
+says what a sweep measures beside a metric. What a metric is for the best prediction without inputs,
+`constant` finds.
 """
 
 from lossweights.metrics._base import Metric
+from lossweights.metrics._channels import reading
 from lossweights.metrics._class_functions import (
     accuracy,
     auc,
@@ -60,8 +63,10 @@ from lossweights.metrics._functions import (
     surface_dice,
     under_rate,
 )
+from lossweights.metrics._known import known
 from lossweights.metrics._missing import Missing, counts_missing, missing
-from lossweights.metrics._output import OnOutput, on
+from lossweights.metrics._output import OnOutput
+from lossweights.metrics._outputs import on
 from lossweights.metrics._own import FunctionMetric, KerasMetric, as_metric, custom
 from lossweights.metrics._probabilities import Accuracy, BrierScore, CalibrationError, LogLoss
 from lossweights.metrics._ranking import AUC, AveragePrecision
@@ -121,12 +126,14 @@ __all__ = [
     "fill_rate",
     "hd95",
     "iou",
+    "known",
     "log_loss",
     "mae",
     "missing",
     "newsvendor_cost",
     "on",
     "pinball_loss",
+    "reading",
     "rmse",
     "service_level",
     "shortfall",

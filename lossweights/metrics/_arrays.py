@@ -68,11 +68,24 @@ def aligned(y_true: Array, y_pred: Array) -> tuple[Array, Array]:
     if len(shapes[0]) != len(shapes[1]) or any(a != b for a, b in known if None not in (a, b)):
         raise MetricError(
             "Expected `y_true` and `y_pred` of the same shape. "
-            f"Found {true_shape} and {pred_shape}. Reshape one of them (one-hot if classes)."
+            f"Found {true_shape} and {pred_shape}. {_how_to_fit(true_shape, pred_shape)}"
         )
     if not shapes[0]:
         raise MetricError("Expected arrays of shape (batch, ...). Found a single number. Wrap it.")
     return y_true, y_pred
+
+
+def _how_to_fit(true: tuple[int | None, ...], pred: tuple[int | None, ...]) -> str:
+    """What to do about shapes that differ: targets may carry more than the value."""
+    channels = pred[-1] if len(pred) == len(true) else 1
+    beside = len(true) > 1 and true[:-1] in (pred[:-1], pred) and None not in (true[-1], channels)
+    if beside and true[-1] > channels:  # type: ignore[operator]
+        return (
+            f"If y_true carries more than the target, such as a distance map, write "
+            f"lw.metrics.reading(metric, target=slice(0, {channels})). If classes, make them "
+            f"one-hot."
+        )
+    return "Reshape one of them (one-hot if classes)."
 
 
 def flat_weight(sample_weight: Array, samples: int | None) -> Array:

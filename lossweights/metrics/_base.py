@@ -76,6 +76,9 @@ class Metric(keras.metrics.Metric, ABC):
         unit: What the value is in: ``"target"``, ``"fraction"``, ``"money"`` or ``"pixels"``.
         in_graph: Whether `sums` is made of `keras.ops` alone, and so works inside
             ``tf.function``, XLA and ``tf.vectorized_map``. The others need concrete arrays (scipy).
+        unknown: What can be left out where its target is unknown: ``"elements"`` of a mean over
+            them, ``"masks"`` where elements outside of both masks count nothing, or ``None`` for
+            whole samples alone.
         default_name: The name in Keras' logs unless another is given.
         n_statistics: How many statistics a sample gives; `sums` has one entry more.
     """
@@ -83,6 +86,7 @@ class Metric(keras.metrics.Metric, ABC):
     direction: ClassVar[Direction | None]
     unit: ClassVar[str]
     in_graph: ClassVar[bool] = True
+    unknown: ClassVar[Literal["elements", "masks"] | None] = None
     default_name: ClassVar[str]
     n_statistics: ClassVar[int]
     __signature__ = SpelledOutSignature()

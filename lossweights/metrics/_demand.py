@@ -41,6 +41,7 @@ class UnderRate(MeanMetric):
 
     direction = "minimize"
     unit = "fraction"
+    unknown = "elements"
     default_name = "under_rate"
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
@@ -66,6 +67,7 @@ class ServiceLevel(MeanMetric):
 
     direction = "maximize"
     unit = "fraction"
+    unknown = "elements"
     default_name = "service_level"
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
@@ -89,6 +91,7 @@ class Shortfall(MeanMetric):
 
     direction = "minimize"
     unit = "target"
+    unknown = "elements"
     default_name = "shortfall"
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
@@ -117,6 +120,7 @@ class FillRate(Metric):
 
     direction = "maximize"
     unit = "fraction"
+    unknown = "elements"
     default_name = "fill_rate"
     n_statistics = 2
 
@@ -164,6 +168,7 @@ class NewsvendorCost(MeanMetric):
 
     direction = "minimize"
     unit = "money"
+    unknown = "elements"
     default_name = "newsvendor_cost"
 
     def __init__(
@@ -207,6 +212,7 @@ class PinballLoss(MeanMetric):
 
     direction = "minimize"
     unit = "target"
+    unknown = "elements"
     default_name = "pinball_loss"
 
     def __init__(self, tau: float, **host: Unpack[MetricArguments]) -> None:

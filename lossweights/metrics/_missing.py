@@ -7,7 +7,7 @@ import numpy as np
 
 from lossweights.metrics._arrays import Array
 from lossweights.metrics._base import Metric
-from lossweights.metrics._output import OnOutput, on
+from lossweights.metrics._output import OnOutput
 from lossweights.metrics._surface import HD95, AverageSurfaceDistance, SurfaceMetric
 
 
@@ -71,7 +71,7 @@ def counts_missing(metric: Metric) -> Metric | None:
     """
     if isinstance(metric, OnOutput):
         within = counts_missing(metric.metric)
-        return None if within is None else on(metric.output, within)
+        return None if within is None else OnOutput(metric.output, within)
     if isinstance(metric, HD95 | AverageSurfaceDistance) and metric.empty_distance == "apart":
         return Missing(sampling=metric.sampling, threshold=metric.threshold)
     return None

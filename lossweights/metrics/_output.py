@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 import keras
-import numpy as np
 
 from lossweights.base.errors import MetricError
-from lossweights.metrics._arrays import Array, Namespace
+from lossweights.metrics._around import Around
+from lossweights.metrics._arrays import Array
 from lossweights.metrics._base import Metric, MetricArguments
-from lossweights.metrics._whole import WholeMetric
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
-class OnOutput(Metric):
+class OnOutput(Around):
     """A metric on one output of a model: ``y_true`` and ``y_pred`` are dicts of all outputs.
 
     See `on`, which makes it.
@@ -32,30 +31,9 @@ class OnOutput(Metric):
                 f"Expected a metric of lw.metrics that reads one array. Found {metric!r}. "
                 "Write lw.metrics.on('depth', lw.metrics.RMSE())."
             )
-        self.output, self.metric = output, metric
-        # What is an attribute of the class elsewhere is here that of the metric within.
-        self.direction = metric.direction  # type: ignore[misc]
-        self.unit = metric.unit  # type: ignore[misc]
-        self.in_graph = metric.in_graph  # type: ignore[misc]
-        self.n_statistics = metric.n_statistics  # type: ignore[misc]
+        self.output = output
         host["name"] = host.get("name") or f"{output}_{metric.name}"
-        super().__init__(**host)
-
-    def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
-        """The statistics of each sample, of arrays of this output."""
-        return self.metric.statistics(xp, y_true, y_pred)
-
-    def value(self, sums: Array) -> Array:
-        """The metric's value from its sums."""
-        return self.metric.value(sums)
-
-    def align(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-        """The shapes that the metric takes."""
-        return self.metric.align(y_true, y_pred)
-
-    def check_data(self, y_true: np.ndarray) -> None:
-        """Refuse targets of this output that the metric has no meaning on."""
-        self.metric.check_data(y_true)
+        super().__init__(metric, **host)
 
     def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
         """The sums over the samples of this output; arguments are dicts of all outputs."""
@@ -74,19 +52,7 @@ class OnOutput(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to the Keras state; arguments are dicts of all outputs."""
         weight = self._weight_of(sample_weight)
-        if isinstance(self.metric, WholeMetric):
-            self.metric.update_state(self._read(y_true), self._read(y_pred), weight)
-        else:
-            super().update_state(self._read(y_true), self._read(y_pred), weight)
-
-    def result(self) -> Array:
-        """The value over all batches since the last reset."""
-        return self.metric.result() if isinstance(self.metric, WholeMetric) else super().result()
-
-    def reset_state(self) -> None:
-        """Begin anew."""
-        super().reset_state()
-        self.metric.reset_state()
+        self.add_read(self._read(y_true), self._read(y_pred), weight)
 
     def _read(self, values: Any) -> Any:
         if not isinstance(values, Mapping):
@@ -100,28 +66,3 @@ class OnOutput(Metric):
 
     def _weight_of(self, weight: Any) -> Any:
         return weight.get(self.output) if isinstance(weight, Mapping) else weight
-
-
-def on(output: str, metric: Metric) -> OnOutput:
-    """The ``metric``, read from the ``output`` of a model that has several.
-
-    For sweeps over such models, whose terms say with `lossweights.terms.on` what they read. In
-    ``model.compile`` Keras has a way of its own: ``metrics={"depth": lw.metrics.RMSE()}``.
-
-    Args:
-        output: Name of the model's output.
-        metric: A metric.
-
-    Returns:
-        A metric whose ``y_true`` and ``y_pred`` are dicts of arrays.
-
-    Raises:
-        MetricError: ``output`` is no name, or ``metric`` no metric of one array.
-
-    >>> from lossweights.metrics import MAE
-    >>> y_true = {"depth": [[1.0], [2.0]], "mask": [[0.0], [1.0]]}
-    >>> y_pred = {"depth": [[1.0], [4.0]], "mask": [[0.5], [0.5]]}
-    >>> on("depth", MAE()).evaluate(y_true, y_pred)
-    1.0
-    """
-    return OnOutput(output, metric)

@@ -31,6 +31,7 @@ class RMSE(Metric):
 
     direction = "minimize"
     unit = "target"
+    unknown = "elements"
     default_name = "rmse"
     n_statistics = 1
 
@@ -59,6 +60,7 @@ class MAE(MeanMetric):
 
     direction = "minimize"
     unit = "target"
+    unknown = "elements"
     default_name = "mae"
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
@@ -83,6 +85,7 @@ class Bias(MeanMetric):
 
     direction = None
     unit = "target"
+    unknown = "elements"
     default_name = "bias"
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:

@@ -31,6 +31,8 @@ class AreaMetric(MaskMetric):
         MetricError: If ``average`` is neither.
     """
 
+    unknown = "masks"
+
     def __init__(
         self,
         *,

@@ -184,15 +184,15 @@ class _Outputs:
 
     def at_level(self, level: float) -> Floats:
         """That quantile of the targets, for each channel."""
-        return self._each(lambda table: np.quantile(table, level, axis=0))
+        return self._each(lambda table: np.nanquantile(table, level, axis=0))
 
     def at_levels(self, levels: Floats) -> Floats:
         """Those quantiles, a row each; the targets are sorted once."""
-        return self._each(lambda table: np.quantile(table, levels, axis=0))
+        return self._each(lambda table: np.nanquantile(table, levels, axis=0))
 
     def candidates(self) -> Iterator[Floats]:
         """Constants to begin with: means, quantiles, one channel alone."""
-        yield self._each(lambda table: table.mean(axis=0))
+        yield self._each(lambda table: np.nanmean(table, axis=0))
         yield from (self.at_level(level) for level in _LEVELS)
         if (rates := self._rates()) is not None:
             yield rates

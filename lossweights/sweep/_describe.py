@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 
+from lossweights.base.arguments import kept_arguments
 from lossweights.base.code_hash import code_hash
 from lossweights.data import Data, Folds
 from lossweights.metrics import FunctionMetric, KerasMetric, Metric
-from lossweights.metrics import OnOutput as MetricOnOutput
-from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
+from lossweights.terms import CustomLoss, OnChannels, OnKnown, OnOutput, OnOutputs, Term
 from lossweights.terms import describe as describe_term
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
@@ -52,12 +52,24 @@ def describe_problem(problem: Problem, data: Data | Folds) -> dict[str, Any]:
 
 def _term_code(term: Any) -> dict[str, Any]:
     """A term of the user's own: its code and its arguments."""
-    while isinstance(term, OnOutput | OnMask):
+    reads: dict[str, Any] = {}
+    while isinstance(term, OnOutput | OnChannels | OnOutputs | OnKnown):
+        if isinstance(term, OnOutputs):
+            reads["outputs"] = list(term.outputs)
+        if isinstance(term, OnKnown):
+            reads["missing"] = "nan"
+        if isinstance(term, OnChannels):
+            reads |= {k: term.get_config().get(k) for k in ("target", "weight", "extras")}
         term = term.term
     own = term.loss if isinstance(term, CustomLoss) else term
     if isinstance(own, Term | keras.losses.Loss):
-        return {"source": code_hash(type(own)), **_plain(own.get_config())}
-    return {"source": code_hash(own), **_plain(_state(own))}
+        return {"source": code_hash(type(own)), **_plain(own.get_config()), **_given(reads)}
+    return {"source": code_hash(own), **_plain(_state(own)), **_given(reads)}
+
+
+def _given(reads: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a term's target is read, as far as it was named."""
+    return {name: said for name, said in reads.items() if said}
 
 
 def _state(function: Any) -> dict[str, Any]:
@@ -78,21 +90,32 @@ def _describe_metric(metric: Metric) -> dict[str, Any]:
         own = metric.function
         known = None if _is_own(metric) else f"{own.__module__}.{own.__qualname__}"
         return {**kind, "function": known, "dtype": metric.dtype}
-    if isinstance(metric, MetricOnOutput) and isinstance(metric.metric, FunctionMetric):
-        return {**kind, "output": metric.output, "metric": _describe_metric(metric.metric)}
+    within = getattr(metric, "metric", None)
+    if isinstance(within, Metric) and isinstance(_last(metric), FunctionMetric | KerasMetric):
+        around = {k: v for k, v in kept_arguments(metric).items() if k != "metric"}
+        return {**kind, **_plain(around), "metric": _describe_metric(within)}
     config = metric.get_config()
     if isinstance(metric, KerasMetric):
         inner = _plain(metric.metric.get_config())
         config["metric"] = {"class": type(metric.metric).__name__, **inner}
+    config.pop("function", None)  # its code counts, not how Keras writes it
     return {**kind, **_plain(config)}
+
+
+def _last(metric: Metric) -> Metric:
+    """The metric within all that is said around it: an output, channels, what is known."""
+    while isinstance(within := getattr(metric, "metric", None), Metric):
+        metric = within
+    return metric
 
 
 def _innermost(metric: Metric) -> Any:
     """What a metric is made of: a function, a metric of Keras, or the metric itself."""
-    own: Any = metric
-    while isinstance(own, MetricOnOutput | KerasMetric):
-        own = own.metric
-    return own.function if isinstance(own, FunctionMetric) else own
+    last = _last(metric)
+    if isinstance(last, KerasMetric):
+        return last.metric
+    ours = type(last).__module__.startswith("lossweights.")
+    return getattr(last, "function", last) if ours else last
 
 
 def _is_own(metric: Metric) -> bool:

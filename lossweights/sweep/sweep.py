@@ -12,9 +12,11 @@ from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number, whole_number
 from lossweights.base.shown import call
 from lossweights.data import Data, Folds
+from lossweights.data.missing import Missing, checked_missing, meaning
 from lossweights.foreign.random_states import kept_random_states
 from lossweights.loss.weights import check_scales
 from lossweights.metrics import Metric
+from lossweights.metrics import known as known_metric
 from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.baselines import BaselinesLike, check_baselines
 from lossweights.search.rungs import Prune
@@ -28,7 +30,7 @@ from lossweights.sweep._objectives import checked_metrics, checked_objectives
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prune import checked_prune
-from lossweights.terms import as_term
+from lossweights.terms import as_term, known
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
@@ -94,6 +96,8 @@ class Sweep(AbstractSweep):
         sampler: What makes up weights to try: a name of ours, such as ``"thompson"``, the default,
             or ``"tpe"``; a function from a seed to a sampler of Optuna's; or a sampler of Optuna's,
             which is asked in order. `docs/search.md` compares them.
+        missing: ``"nan"`` if NaN among targets means that a label is unknown: terms, scales and
+            metrics leave it out; see `lw.terms.known`. NaN is refused otherwise.
         min_effect: The least gain in a metric that ``result.sentence`` calls one, in parts of it:
             paired trainings show smaller ones too. Say it before the results are there.
 
@@ -131,14 +135,21 @@ class Sweep(AbstractSweep):
         prune: Prune = None,
         sampler: SamplerLike | None = None,
         min_effect: float = MIN_EFFECT,
+        missing: Missing = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")
+        self.missing = checked_missing(missing)
+        built = {key: as_term(term, check_name(key, "term")) for key, term in terms.items()}
+        checked = checked_metrics(metrics, objectives, early_stopping)
+        if self.missing:
+            built = {key: known(term) for key, term in built.items()}
+            checked = {key: known_metric(metric) for key, metric in checked.items()}
         self.problem = Problem(
             build_model=build_model,
-            terms={key: as_term(term, check_name(key, "term")) for key, term in terms.items()},
-            metrics=checked_metrics(metrics, objectives, early_stopping),
+            terms=built,
+            metrics=checked,
             optimizer=optimizer,
             epochs=whole_number("epochs", epochs, 1),
             batch_size=whole_number("batch_size", batch_size, 1),
@@ -196,7 +207,7 @@ class Sweep(AbstractSweep):
         """Load the data, try every part once, and find the reference scales."""
         prepared = prepare_sweep(
             self.problem,
-            self.load_data,
+            self._load,
             seed=self.seed,
             seeds=self.seeds,
             folds=self.folds,
@@ -210,6 +221,18 @@ class Sweep(AbstractSweep):
         if prepared.scales is not None:
             self.space.check_scales(prepared.scales)
         return prepared
+
+    def _load(self) -> Data | Folds:
+        """The data, in which labels may be unknown if the sweep says so."""
+        with meaning(self.missing):
+            data = self.load_data()
+        parts = data if isinstance(data, Folds) else [data]
+        if not self.missing and any(getattr(part, "missing", None) for part in parts):
+            raise RecipeError(
+                "Expected missing='nan' in the sweep too, so that terms and metrics leave unknown "
+                "labels out. Found it in the data alone. Write Sweep(..., missing='nan')."
+            )
+        return data
 
     def plan(self, trials: int | None = None, epochs: int | None = None) -> Plan:
         """Look at the sweep before it runs, with the weights that it tries first.

@@ -8,18 +8,21 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
   `Linex`;
 - boundaries, along named axes of space or time: `Boundary`, `TotalVariation`, `SoftBoundaryDice`,
   `BoundaryF1`; and, on targets from `with_distance_map`, `DistanceBoundary`, `HausdorffDistance`,
-  with `OnMask` for the other terms of the same loss;
+  with `reading` for the other terms of the same loss;
 - regions of masks: `Dice`, `Tversky`, `Focal`;
 - whatever Keras takes as a loss, by `as_term`: its own by name, class, instance or function, as a
   `KerasLoss`, and functions and lambdas of your own, as a `CustomLoss`;
-- any of them on one output of a model that has several: `on`, which makes an `OnOutput`.
+- any of them on one output of a model that has several, or functions between some of them: `on`,
+  which makes an `OnOutput` or `OnOutputs`;
+- any of them on some channels of targets that carry more: `reading`, which makes an `OnChannels`;
+- any of them on elements whose target is known, and not NaN: `known`, which makes an `OnKnown`.
 
 All are a `Term`. What weight files say of one is made by `describe` and read by `from_description`.
 
 What rooms above need beyond that lies in modules of its own: `per_sample`, what a term and a sum of
 terms are; `summands`, the terms of one loss; `reduction`, from values per sample to a loss;
-`targets`, what a constant prediction is made from; `config`, arguments as Keras writes them;
-`layout`, what may be a volume.
+`targets`, what a constant prediction is made from; `channels`, how channels are named; `config`,
+arguments as Keras writes them; `layout`, what may be a volume.
 
 >>> float(Underestimation()([[10.0]], [[7.0]]))
 6.0
@@ -34,12 +37,14 @@ from lossweights.terms._asymmetric import (
     Underestimation,
 )
 from lossweights.terms._boundary import Boundary, TotalVariation
+from lossweights.terms._channels import OnChannels, reading
 from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance, with_distance_map
 from lossweights.terms._foreign import CustomLoss, KerasLoss
+from lossweights.terms._known import OnKnown, known
 from lossweights.terms._linex import Linex
-from lossweights.terms._on_mask import OnMask
-from lossweights.terms._output import OnOutput, on
+from lossweights.terms._output import OnOutput
+from lossweights.terms._outputs import OnOutputs, on
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
 from lossweights.terms._registry import describe, from_description
@@ -60,8 +65,10 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Newsvendor",
-    "OnMask",
+    "OnChannels",
+    "OnKnown",
     "OnOutput",
+    "OnOutputs",
     "Overestimation",
     "Pinball",
     "SoftBoundaryDice",
@@ -72,6 +79,8 @@ __all__ = [
     "as_term",
     "describe",
     "from_description",
+    "known",
     "on",
+    "reading",
     "with_distance_map",
 ]

@@ -5,15 +5,17 @@ The gradient at ``e = 0`` is 0 for all of them, the subgradient that a perfect p
 order to stay where it is.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Unpack
 
 import keras
+import numpy as np
 from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import fraction, positive
 from lossweights.terms._elements import ElementTerm
-from lossweights.terms._tensors import Tensor
+from lossweights.terms._tensors import Tensor, as_float, mean_per_sample, shapes_fit
 from lossweights.terms.per_sample import HostArguments
 from lossweights.terms.targets import Array, Targets
 
@@ -100,36 +102,71 @@ class Pinball(ElementTerm):
 
     Args:
         tau: The quantile, between 0 and 1: 0.9 asks for a prediction that nine targets of ten do
-            not exceed.
+            not exceed. Or several quantiles of one target, such as ``(0.1, 0.5, 0.9)``, each
+            predicted by a channel of its own; the value is the mean over them.
         name, reduction, dtype: As for every `Term`.
 
-    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
+    Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; of several quantiles ``y_true``
+    ``(batch, ..., 1)``, or without that axis, and ``y_pred`` ``(batch, ..., quantiles)``; the value
+    is ``(batch,)``.
     Units: those of ``y``. Range: 0 and above.
 
     Raises:
         TermError: ``tau`` is not between 0 and 1, or the shapes of ``y_true`` and ``y_pred``
-            differ.
+            do not fit.
 
     Source: Koenker and Bassett, "Regression quantiles" (Econometrica 46, 1978).
 
     >>> loss = Pinball(tau=0.75)
     >>> float(loss([[4.0]], [[0.0]])), float(loss([[0.0]], [[4.0]]))
     (3.0, 1.0)
+    >>> float(Pinball((0.25, 0.75))([[4.0]], [[0.0, 0.0]]))  # (1 + 3) / 2
+    2.0
     """
 
     default_name = "pinball"
 
-    def __init__(self, tau: float, **host: Unpack[HostArguments]) -> None:
+    def __init__(self, tau: float | Sequence[float], **host: Unpack[HostArguments]) -> None:
         super().__init__(**host)
-        self.tau = fraction("tau", tau, _SYMMETRIC)
+        self.tau: float | tuple[float, ...]
+        if isinstance(tau, list | tuple) and tau:
+            self.tau = tuple(fraction("tau", each, _SYMMETRIC) for each in tau)
+        else:
+            self.tau = fraction("tau", tau, _SYMMETRIC)
+
+    def per_sample(
+        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean pinball value of each sample's elements and quantiles, shape ``(batch,)``."""
+        if not isinstance(self.tau, tuple):
+            return super().per_sample(y_true, y_pred, element_weight)
+        y_true, y_pred = as_float(y_true), as_float(y_pred)
+        if len(y_true.shape) == len(y_pred.shape) - 1:
+            y_true = ops.expand_dims(y_true, -1)
+        wanted = (*y_pred.shape[:-1], 1)
+        if not shapes_fit(y_true.shape, wanted) or y_pred.shape[-1] not in (None, len(self.tau)):
+            raise TermError(
+                f"Expected one target and {len(self.tau)} predicted quantiles on the last axis. "
+                f"Found y_true of shape {tuple(y_true.shape)}, y_pred of shape "
+                f"{tuple(y_pred.shape)}. Give the model as many outputs as quantiles."
+            )
+        error = ops.cast(y_true, y_pred.dtype) - y_pred
+        levels = ops.convert_to_tensor(self.tau, dtype=error.dtype)
+        values = _two_sided(error, levels, 1.0 - levels)
+        return mean_per_sample(ops.mean(values, axis=-1), element_weight)
 
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """The pinball value of each element."""
+        """The pinball value of each element, of one quantile."""
+        assert not isinstance(self.tau, tuple)
         return _two_sided(y_true - y_pred, self.tau, 1.0 - self.tau)
 
     def best_constant(self, targets: Targets) -> Array:
-        """The quantile of the targets."""
-        return targets.quantile(self.tau)
+        """The quantile of the targets, or each of them."""
+        if not isinstance(self.tau, tuple):
+            return targets.quantile(self.tau)
+        found = [targets.quantile(level) for level in self.tau]
+        columns = [each if each.ndim > 1 else each[:, None] for each in found]
+        return np.concatenate(columns, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="lossweights")

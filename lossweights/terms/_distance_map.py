@@ -2,13 +2,13 @@
 
 A distance transform is slow and has no gradient, but it depends on the targets alone. So
 `with_distance_map` computes it once, before training, and lets it ride along as extra channels of
-``y_true``. A model has one ``y_true``; terms that want the plain mask read it through `OnMask`::
+``y_true``. A model has one ``y_true``; terms that want the plain mask read it by `reading`::
 
     y = lw.terms.with_distance_map(masks)         # (n, height, width, 2 * channels)
     loss = lw.CombinedLoss(
         terms={
-            "bce": lw.terms.OnMask("binary_crossentropy"),
-            "dice": lw.terms.OnMask(lw.terms.Dice()),
+            "bce": lw.terms.reading("binary_crossentropy"),
+            "dice": lw.terms.reading(lw.terms.Dice()),
             "distance": lw.terms.DistanceBoundary(axes=(1, 2)),
         },
         weights={"bce": 1.0, "dice": 1.0, "distance": 0.01},
@@ -287,7 +287,7 @@ def _error_and_distance(y_true: Tensor, y_pred: Tensor, named: NamedAxes) -> tup
             "Expected y_true to hold twice the channels of y_pred: masks with their distance maps "
             f"behind. Found {found}. Prepare the masks once with "
             "y = lw.terms.with_distance_map(masks), and wrap terms that read the plain masks in "
-            "lw.terms.OnMask. (lw.terms.Boundary, gradient matching, needs no map and is another "
+            "lw.terms.reading. (lw.terms.Boundary, gradient matching, needs no map and is another "
             "loss.)"
         )
     if len(y_pred.shape) - 1 in named.resolve(y_pred.shape, least=1, masks_were_seen=True):

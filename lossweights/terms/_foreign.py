@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import FunctionType
 from typing import Any, Unpack
 
 import keras
@@ -15,12 +14,14 @@ from lossweights.foreign.keras_names import call_arguments, mask_of
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._tensors import (
     Tensor,
+    aligned_by_output,
     as_float,
     as_floats,
     check_values,
     match_rank,
     mean_per_sample,
 )
+from lossweights.terms.config import written_function
 from lossweights.terms.per_sample import HostArguments, Link, Term
 from lossweights.terms.reduction import shared_weight
 from lossweights.terms.targets import Array, Targets
@@ -161,12 +162,21 @@ class KerasLoss(Term):
                 f"axis={axis!r} for {rank} axes. Name axes among 1 to {rank - 1}."
             )
 
+    @property
+    def reads_class_numbers(self) -> bool:
+        """Whether targets are class numbers, of another shape than the predictions."""
+        return self.loss in _CLASS_NUMBERS
+
+    @property
+    def weighs_channels(self) -> bool:
+        """Whether each channel of an element has a value of its own."""
+        return self.loss in _ELEMENTWISE and self.arguments.get("axis", -1) == -1
+
     def _weighs_elements(self, element_weight: Tensor | None, y_pred: Tensor) -> bool:
         return (
             element_weight is not None
             and len(element_weight.shape) == len(y_pred.shape)
-            and self.loss in _ELEMENTWISE
-            and self.arguments.get("axis", -1) == -1
+            and self.weighs_channels
         )
 
     def best_constant(self, targets: Targets) -> Array | None:
@@ -217,6 +227,8 @@ class CustomLoss(Term):
             `keras.losses.Loss`, of which ``call`` is used and the reduction is not.
         name, reduction, dtype: As for every `Term`.
 
+    Of a model with several outputs the function gets dicts of them all; `on` picks some.
+
     Shapes: ``y_true`` and ``y_pred`` as the function takes them; the value is ``(batch,)``, the
     mean over all axes but the first.
 
@@ -236,19 +248,31 @@ class CustomLoss(Term):
     ) -> None:
         super().__init__(**host)
         self.loss = loss
+        self._extras: Mapping[str, Tensor] = {}
+
+    def with_extras(self, extras: Mapping[str, Tensor]) -> "CustomLoss":
+        """The same term, whose function gets some more arguments by name."""
+        made = type(self)(self.loss, name=self.name)
+        made._extras = extras
+        return made
 
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
         """The mean over all axes but the first of what the function gives, shape ``(batch,)``."""
-        y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
+        if isinstance(y_pred, Mapping):
+            y_true, y_pred = aligned_by_output(y_true, y_pred)
+        else:
+            y_true, y_pred = match_rank(as_float(y_true), as_float(y_pred))
         call = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
-        values = check_values(call(y_true, y_pred), y_pred, self.name)
+        call = functools.partial(call, **self._extras) if self._extras else call
+        first = keras.tree.flatten(y_pred)[0]
+        values = check_values(call(y_true, y_pred), first, self.name)
         return mean_per_sample(values, element_weight)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the function as Keras writes functions."""
-        return {**super().get_config(), "loss": _written_function(self.loss)}
+        return {**super().get_config(), "loss": written_function(self.loss)}
 
 
 @functools.cache
@@ -321,13 +345,3 @@ def _same(value: Any, default: Any) -> bool:
 def _plain(value: Any) -> Any:
     """A scalar of NumPy as Python's, which files can hold."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _written_function(function: Any) -> Any:
-    """A function as Keras writes it; also what can be called and Keras cannot write, by name."""
-    if isinstance(function, FunctionType | keras.losses.Loss) or hasattr(function, "get_config"):
-        return keras.saving.serialize_keras_object(function)
-    named = function.func if isinstance(function, functools.partial) else function
-    name = getattr(named, "__name__", type(named).__name__)
-    # As Keras writes a function that it finds nowhere: to be passed again as a custom object.
-    return {"module": None, "class_name": "function", "config": name, "registered_name": name}

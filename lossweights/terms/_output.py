@@ -67,12 +67,7 @@ class OnOutput(Term):
         """
         if isinstance(values, Mapping) and self.output in values:
             return values[self.output]
-        found = f"the outputs {sorted(values)}" if isinstance(values, Mapping) else "one array"
-        raise TermError(
-            f"Expected {what} to be a dict with the output {self.output!r}, which the term "
-            f"{self.name!r} reads. Found {found}. Compile the model with "
-            "loss=loss.by_output(), and name its output layers as the terms do."
-        )
+        raise missing_output(self.name, self.output, values, what)
 
     def weight_of(self, weight: Any) -> Any:
         """The weight of this term's output: its own in a dict of them, otherwise the one given."""
@@ -83,26 +78,11 @@ class OnOutput(Term):
         return self.term.best_constant(targets)
 
 
-def on(output: str, term: Any) -> OnOutput:
-    """The ``term``, read from the ``output`` of a model that has several.
-
-    All terms of the combined loss must then say which output they read, and the model is compiled
-    with one loss for each output: ``model.compile(loss=loss.by_output())``.
-
-    Args:
-        output: Name of the model's output.
-        term: A term, or anything that a combined loss takes as one.
-
-    Returns:
-        A term whose ``y_true`` and ``y_pred`` are dicts of arrays; its value is ``(batch,)``.
-
-    Raises:
-        TermError: ``output`` is no name, or ``term`` cannot be a term.
-
-    >>> depth = on("depth", "mse")
-    >>> y_true = {"depth": [[1.0], [2.0]], "mask": [[0.0], [1.0]]}
-    >>> y_pred = {"depth": [[1.0], [4.0]], "mask": [[0.5], [0.5]]}
-    >>> float(depth(y_true, y_pred))
-    2.0
-    """
-    return OnOutput(output, term)
+def missing_output(term: str, output: str, values: Any, what: str) -> TermError:
+    """What to say of values that are no dict, or have no such output."""
+    found = f"the outputs {sorted(values)}" if isinstance(values, Mapping) else "one array"
+    return TermError(
+        f"Expected {what} to be a dict with the output {output!r}, which the term {term!r} reads. "
+        f"Found {found}. Compile the model with loss=loss.by_output(), and name its output layers "
+        f"as the terms do."
+    )

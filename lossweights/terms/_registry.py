@@ -18,14 +18,16 @@ from lossweights.terms._asymmetric import (
     Underestimation,
 )
 from lossweights.terms._boundary import Boundary, TotalVariation
+from lossweights.terms._channels import OnChannels
 from lossweights.terms._contour import BoundaryF1, SoftBoundaryDice
 from lossweights.terms._distance_map import DistanceBoundary, HausdorffDistance
 from lossweights.terms._foreign import OWN, KerasLoss, keras_term
+from lossweights.terms._known import OnKnown
 from lossweights.terms._linex import Linex
-from lossweights.terms._on_mask import OnMask
 from lossweights.terms._output import OnOutput
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
+from lossweights.terms.channels import from_text, spelled
 from lossweights.terms.per_sample import HostArguments, Term
 
 TERMS: Mapping[str, type[Term]] = {
@@ -63,17 +65,17 @@ def describe(term: Term) -> dict[str, Any] | None:
         term: Any term.
 
     Returns:
-        ``{"class": ..., argument: value, ...}``, with ``"output"`` added for a term on one output
-        and ``"on_mask"`` for one on plain masks. ``None`` for a function, a lambda or a class that
-        is not part of lossweights or Keras.
+        ``{"class": ..., argument: value, ...}``, with ``"output"`` added for a term on one output,
+        ``"on_mask"`` for one on as many channels as are predicted, ``"target"`` and ``"weight"``
+        for one on channels that were named, ``"missing"`` for one on known elements. ``None`` for a
+        function, a lambda or a class that is not part of lossweights or Keras.
 
     >>> describe(Underestimation(factor=3.0))
     {'class': 'Underestimation', 'factor': 3.0, 'power': 1}
     """
-    if isinstance(term, OnOutput | OnMask):
+    if isinstance(term, OnOutput | OnChannels | OnKnown):
         inner = describe(term.term)
-        extra = {"output": term.output} if isinstance(term, OnOutput) else {"on_mask": True}
-        return None if inner is None else {**inner, **extra}
+        return None if inner is None else {**inner, **_said_around(term)}
     if isinstance(term, KerasLoss) and term.loss in OWN:
         try:
             return describe(keras_term(term.loss, term.arguments))
@@ -105,10 +107,34 @@ def from_description(description: Mapping[str, Any]) -> Term:
     arguments = dict(description)
     name = arguments.pop("class", None)
     output, on_mask = arguments.pop("output", None), arguments.pop("on_mask", False)
+    target, weight = (arguments.pop(key, None) for key in ("target", "weight"))
+    missing = arguments.pop("missing", None)
     term = _build(name, arguments)
-    if on_mask:
-        term = OnMask(term)
+    if missing not in (None, "nan"):
+        raise TermError(
+            f"Expected missing='nan' of the term {name!r}. Found {missing!r:.80}. Update "
+            f"lossweights, or build the term in code."
+        )
+    if missing:
+        term = OnKnown(term)
+    if on_mask or target is not None or weight is not None:
+        term = OnChannels(
+            term,
+            None if target is None else from_text(target),
+            None if weight is None else from_text(weight),
+        )
     return term if output is None else OnOutput(output, term)
+
+
+def _said_around(term: OnOutput | OnChannels | OnKnown) -> dict[str, Any]:
+    """What a description says of a wrapper."""
+    if isinstance(term, OnOutput):
+        return {"output": term.output}
+    if isinstance(term, OnKnown):
+        return {"missing": "nan"}
+    named = {"target": term.target, "weight": term.weight}
+    texts = {key: spelled(channels) for key, channels in named.items() if channels is not None}
+    return texts if "target" in texts else {"on_mask": True, **texts}
 
 
 def _build(name: object, arguments: dict[str, Any]) -> Term:

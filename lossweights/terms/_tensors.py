@@ -1,5 +1,6 @@
 """Tensors on their way into a term: floats that are precise enough, and shapes that fit."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -56,6 +57,17 @@ def match_rank(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if rank_b == rank_a + 1 and b.shape[-1] == 1:
         return (ops.expand_dims(a, -1), b) if rank_a == 1 else (a, ops.squeeze(b, -1))
     return a, b
+
+
+def aligned_by_output(
+    y_true: Any, y_pred: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Targets and predictions by output as floats, each pair with as many axes."""
+    true = {name: as_float(values) for name, values in y_true.items()}
+    pred = {name: as_float(values) for name, values in y_pred.items()}
+    for name in true.keys() & pred.keys():
+        true[name], pred[name] = match_rank(true[name], pred[name])
+    return true, pred
 
 
 def shapes_fit(a: Any, b: Any) -> bool:

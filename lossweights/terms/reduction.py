@@ -1,6 +1,7 @@
 """From values per sample to one loss: Keras' reduction, with weights and masks of every kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -16,8 +17,8 @@ from lossweights.terms._tensors import (
 
 def reduce_weighted(
     per_sample: Callable[..., Tensor],
-    y_true: Tensor,
-    y_pred: Tensor,
+    y_true: Any,
+    y_pred: Any,
     sample_weight: Tensor | None,
     reduction: str | None,
     dtype: str,
@@ -27,11 +28,13 @@ def reduce_weighted(
     A Keras mask on ``y_pred`` counts as in Keras: under a mean, the valid elements share the whole
     weight. Everything per element goes into ``per_sample``; what is left is one weight per sample,
     which Keras itself applies, reduces and scales for its distribution strategy.
+
+    Targets and predictions may be dicts of several outputs; an element then counts where no mask
+    of theirs leaves it out.
     """
     precise = keras.backend.result_type(dtype, "float32")  # half precision is too coarse for means
-    mask = _mask_weight(mask_of(y_pred), reduction, precise)
-    y_true = ops.convert_to_tensor(y_true, dtype=precise)
-    y_pred = ops.convert_to_tensor(y_pred, dtype=precise)
+    mask = _mask_weight(_joint_mask(y_pred), reduction, precise)
+    y_true, y_pred = _tensors(y_true, precise), _tensors(y_pred, precise)
     weight, element_weight = split_weight(sample_weight, precise)
     of_samples, of_elements = split_weight(mask, precise)
     if reduction == "mean_with_sample_weight":
@@ -76,13 +79,30 @@ def shared_weight(mask: Tensor, dtype: str) -> Tensor:
     return ops.divide_no_nan(mask, ops.mean(mask))
 
 
-def valid_elements(y_pred: Tensor) -> Tensor | None:
+def joint_weight(weights: Sequence[Any]) -> Any:
+    """The geometric mean of the weights that several outputs have; ``None`` if none has any.
+
+    So equal weights stay what they are, and what counts nothing for one counts nothing.
+
+    >>> joint_weight([[1.0, 4.0, 0.0], [1.0, 9.0, 5.0]]).numpy().tolist()
+    [1.0, 6.0, 0.0]
+    """
+    given = [weight for weight in weights if weight is not None]
+    if not given or all(weight is given[0] for weight in given):
+        return given[0] if given else None
+    found = None
+    for weight in given:
+        found = _product(found, as_float(weight))
+    return ops.power(found, 1 / len(given))
+
+
+def valid_elements(y_pred: Any) -> Tensor | None:
     """How many elements a mean over these predictions is taken of: those that a mask leaves.
 
     ``None`` without a mask: then it is a mean over all samples. Means of several batches make up
     the mean of all if each counts by this number.
     """
-    mask = mask_of(y_pred)
+    mask = _joint_mask(y_pred)
     return None if mask is None else ops.sum(ops.cast(mask, "float32"))
 
 
@@ -91,6 +111,25 @@ class _AsIs(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return y_pred
+
+
+def _joint_mask(y_pred: Any) -> Tensor | None:
+    """The Keras mask on predictions; of several outputs, what all of their masks leave."""
+    if not isinstance(y_pred, Mapping):
+        return mask_of(y_pred)
+    found = None
+    for output in y_pred.values():
+        mask = mask_of(output)
+        if mask is not None:
+            found = _product(found, ops.cast(mask, "float32"))
+    return found
+
+
+def _tensors(values: Any, dtype: str) -> Any:
+    """An array as a tensor, or a dict of them."""
+    if isinstance(values, Mapping):
+        return {name: _tensors(value, dtype) for name, value in values.items()}
+    return ops.convert_to_tensor(values, dtype=dtype)
 
 
 def _mask_weight(mask: Tensor | None, reduction: str | None, dtype: str) -> Tensor | None:

@@ -1,13 +1,16 @@
 """What a term may ask of the targets to say which constant prediction suits them best."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.base.errors import TermError
+from lossweights.terms.channels import pick
 
 Array: TypeAlias = NDArray[Any]
 
@@ -23,6 +26,8 @@ class Targets:
         axes: Axes that some term differences along: a prediction is constant along them.
         mapped: Whether distance maps ride behind the masks.
         term: What the term that asks is called in messages.
+        target: The channels that the term reads as its targets; ``None`` if none were named.
+        element_weight: The channels that weigh its elements, or ``None``.
 
     >>> Targets(np.array([[1.0], [2.0], [6.0]])).mean()
     array([[3.]])
@@ -34,6 +39,22 @@ class Targets:
     axes: Sequence[int] = ()
     mapped: bool = False
     term: str = "term"
+    target: slice | list[int] | None = None
+    element_weight: slice | list[int] | None = None
+
+    def read(self) -> Targets:
+        """The targets as the term reads them, without what it does not."""
+        if self.target is None and self.element_weight is None:
+            return self
+        weight = self.weight
+        if weight is not None and weight.ndim == self.y.ndim and self.target is not None:
+            full = weight.shape[-1] == self.y.shape[-1]
+            weight = pick(weight, self.target) if full else weight
+        if self.element_weight is not None:
+            own = pick(self.y, self.element_weight)
+            weight = own if weight is None else own * full_weight(weight, own)
+        y, mapped = self.plain(), self.mapped and self.target is None
+        return replace(self, y=y, weight=weight, mapped=mapped, target=None, element_weight=None)
 
     def mean(self) -> Array:
         """The mean of each channel, or of all where a term differences along the last axis.
@@ -66,18 +87,23 @@ class Targets:
 
     def by_channel(self) -> tuple[Array, Array | None]:
         """All elements, shape ``(elements, channels)``, without the maps; their weights, alike."""
+        if self.target is not None or self.element_weight is not None:
+            return self.read().by_channel()
         y = self.plain()
         weight = self.weight
         if weight is not None and weight.ndim == self.y.ndim:
             weight = weight[..., : y.shape[-1]]
-        full = _full(weight, y)
+        full = full_weight(weight, y)
         last = y.ndim - 1
         together = last == 0 or last in {axis % y.ndim for axis in self.axes}
         columns = (-1, 1 if together else y.shape[-1])
         return y.reshape(columns), None if full is None else full.reshape(columns)
 
     def plain(self) -> Array:
-        """The targets without the maps behind them."""
+        """The targets without the maps, or other extras, beside them."""
+        if self.target is not None:
+            picked: Array = pick(self.y, self.target)
+            return picked
         if not self.mapped:
             return self.y
         return self.y[..., : self.classes or self.y.shape[-1] // 2]
@@ -97,7 +123,7 @@ class Targets:
         Raises:
             TermError: There are no class numbers, or some are below 0.
         """
-        y = self.y
+        y = self.y if self.target is None else self.plain()
         labels = y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y
         counted = np.ones(labels.shape, bool) if ignored is None else labels != ignored
         numbers = labels[counted].astype(np.int64)
@@ -106,7 +132,7 @@ class Targets:
                 f"Expected class numbers from 0 for the term {self.term!r}. Found "
                 f"{'none' if numbers.size == 0 else int(numbers.min())}. Number the classes from 0."
             )
-        full = _full(self.weight, labels)
+        full = full_weight(self.weight, labels)
         counts = np.bincount(
             numbers,
             weights=None if full is None else full[counted],
@@ -116,7 +142,7 @@ class Targets:
         return np.broadcast_to(rates, (1, *labels.shape[1:], len(rates)))
 
 
-def _full(weight: Array | None, like: Array) -> Array | None:
+def full_weight(weight: Array | None, like: Array) -> Array | None:
     """A weight for each element, from weights for each sample or each element."""
     if weight is None:
         return None

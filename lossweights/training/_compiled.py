@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from lossweights.loss.combined import CombinedLoss
-from lossweights.terms import OnOutput
+from lossweights.terms.summands import outputs_read
 
 
 def keras_loss(loss: CombinedLoss, model: keras.Model) -> Any:
@@ -17,6 +17,7 @@ def keras_loss(loss: CombinedLoss, model: keras.Model) -> Any:
         loss: The combined loss.
         model: The model, built.
     """
-    if any(isinstance(term, OnOutput) for term in loss.terms.values()):
-        return loss.by_output(getattr(model, "output_names", None))
+    outputs = getattr(model, "output_names", None)
+    if outputs_read(loss.terms) or len(outputs or ()) > 1:
+        return loss.by_output(outputs)
     return loss

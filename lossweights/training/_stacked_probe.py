@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
+from lossweights.terms.summands import elements_known
 from lossweights.training._rows import Chunks
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_loss import MemberLoss, Tensor
@@ -43,7 +44,7 @@ class StackedProbe:
         xla: bool,
     ) -> None:
         self._member, self._is_common = member, list(is_common)
-        self._names = list(loss.terms)
+        self._terms, self._names = loss.terms, list(loss.terms)
         self._streamed = {name: metric for name, metric in metrics.items() if metric.in_graph}
         self._whole = {name: metric for name, metric in metrics.items() if not metric.in_graph}
         self._sums_of_chunk = tf.function(
@@ -78,7 +79,12 @@ class StackedProbe:
 
     def magnitudes(self, sums: NDArray[np.float64], chunks: Chunks) -> list[dict[str, float]]:
         """The magnitude of each term, for each member, from what `sums` gave."""
-        means = sums[:, : len(self._names)] / chunks.rows
+        counts = elements_known(self._terms, chunks.split.y)
+        over = [
+            chunks.rows if c is None else float(ops.convert_to_numpy(c)) for c in counts.values()
+        ]
+        ordered = dict(zip(counts, over, strict=True))
+        means = sums[:, : len(self._names)] / [ordered[name] for name in self._names]
         return [dict(zip(self._names, row, strict=True)) for row in means.tolist()]
 
     def metrics(
@@ -145,10 +151,11 @@ class StackedProbe:
     ) -> Tensor:
         """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
         y_pred = self._member.predict(trainable, state, x)
-        rows = ops.shape(weight)[0]
+        rows, known = ops.shape(weight)[0], elements_known(self._terms, y)
+        over = [rows if known[name] is None else known[name] for name in self._names]
         sums = [
-            ops.reshape(mean * ops.cast(rows, mean.dtype), (1,))
-            for mean in self._member.means(y, y_pred, weight)
+            ops.reshape(mean * ops.cast(count, mean.dtype), (1,))
+            for mean, count in zip(self._member.means(y, y_pred, weight), over, strict=True)
         ]
         for metric in self._streamed.values():
             sums.append(ops.reshape(metric.sums(y, y_pred, weight), (-1,)))

@@ -17,7 +17,7 @@ from lossweights.base.errors import DataError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms.reduction import valid_elements
-from lossweights.terms.summands import terms_by_output
+from lossweights.terms.summands import elements_known, terms_by_output
 from lossweights.watch.inference import (
     STATISTICS_ROWS,
     OwnLosses,
@@ -137,15 +137,17 @@ class Probe:
         return ops.concatenate([ops.cast(s, "float32") for s in sums]), y_pred
 
     def _counts(self, y: Any, y_pred: Any, outputs: Any) -> dict[str, Any]:
-        """How many rows, or valid elements under a mask, each mean is taken over.
+        """How many rows, or valid or known elements, each mean is taken over.
 
         Of the terms, which read ``y_pred``, and of other losses, which read the ``outputs``.
         """
         rows = ops.cast(ops.shape(tree.flatten(y)[0])[0], "float32")
         counts = {}
+        known = elements_known(self._loss.terms, y)
         for part in terms_by_output(self._loss.terms):
             valid = valid_elements(part.read(y_pred, "y_pred"))
             counts.update(dict.fromkeys(part.terms, rows if valid is None else valid))
+        counts.update({name: count for name, count in known.items() if count is not None})
         for name in self._reading.others:
             valid = valid_elements(self._reading.of_other(name, outputs))
             counts[name] = rows if valid is None else valid

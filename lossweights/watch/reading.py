@@ -12,7 +12,7 @@ from lossweights.base.errors import ModelError
 from lossweights.foreign.keras_names import compiled_loss_weights
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.output_loss import OutputLoss
-from lossweights.terms import OnOutput
+from lossweights.terms.summands import outputs_read, terms_by_output
 from lossweights.watch.inference import symbolic_outputs
 
 Key: TypeAlias = "str | int | None"  # of an output: its name, its place, or that it is the only one
@@ -54,9 +54,11 @@ class Reading:
         """Refuse a model that is compiled with another combined loss alone.
 
         Raises:
-            ModelError: It is; that loss may have other weights.
+            ModelError: It is; that loss may have other weights. Or ``loss_weights`` weigh what
+                terms between outputs are a part of.
         """
         if self._found:
+            self._refuse_weights_between()
             return
         leaves = [leaf for leaf, _ in self._leaves.values()]
         parts = [leaf.loss if isinstance(leaf, OutputLoss) else leaf for leaf in leaves]
@@ -65,6 +67,18 @@ class Reading:
                 "Expected a model compiled with the loss that is watched. Found one compiled with "
                 "another CombinedLoss, whose weights may differ. Pass model.loss to TermMonitor."
             )
+
+    def _refuse_weights_between(self) -> None:
+        """Refuse factors of outputs where a term between them has no factor of its own."""
+        between = [p for p in terms_by_output(self._loss.terms) if p.output is None]
+        parts = [(leaf, weight) for leaf, weight in self._leaves.values()]
+        if any(isinstance(leaf, OutputLoss) and weight is not None for leaf, weight in parts):
+            names = [name for part in between for name in part.terms]
+            if names:
+                raise ModelError(
+                    f"Expected no loss_weights beside terms between outputs, which belong to none "
+                    f"of them. Found both: {names}. Weigh the terms of the loss instead."
+                )
 
     def refuse_sums(self, *, beside: bool) -> None:
         """Refuse reductions that are no means, where more than one loss is added up.
@@ -236,11 +250,11 @@ def values_by_output(model: keras.Model, loss: CombinedLoss, values: Any) -> Any
     """
     if isinstance(values, Mapping) or values is None:
         return values
-    read = [term.output for term in loss.terms.values() if isinstance(term, OnOutput)]
-    if not read:
+    read = outputs_read(loss.terms)
+    names = getattr(model, "output_names", None) or read  # a Sequential has no names
+    if not read and len(names) < 2:
         return values
     listed = list(values) if isinstance(values, list | tuple) else [values]
-    names = getattr(model, "output_names", None) or dict.fromkeys(read)  # a Sequential has no names
     if len(names) > len(listed) == 1:
         return values
     return dict(zip(names, listed, strict=True))

@@ -22,7 +22,7 @@ RATIOS = {
     "tversky": terms.Tversky(0.3, 0.7),
     "soft boundary dice": terms.SoftBoundaryDice(),
     "boundary F1": terms.BoundaryF1(theta=3),
-    "dice on a mask": terms.OnMask(terms.Dice()),
+    "dice on a mask": terms.reading(terms.Dice()),
 }
 
 

@@ -21,10 +21,10 @@ from lossweights.terms import (
     Huber,
     Linex,
     Newsvendor,
-    OnMask,
     Pinball,
     Underestimation,
     on,
+    reading,
     with_distance_map,
 )
 
@@ -296,7 +296,7 @@ def test_definitions_that_stay():
     maps = with_distance_map(masks)
     expected = np.mean(np.abs(maps[..., 1:]) * np.abs(masks.mean() - masks))
     assert scale(DistanceBoundary(), maps) == is_close(expected)
-    found = scale(OnMask(lambda t, p: ops.abs(t - p)), maps)
+    found = scale(reading(lambda t, p: ops.abs(t - p)), maps)
     assert found == is_close(min(masks.mean(), 1 - masks.mean()))
 
 

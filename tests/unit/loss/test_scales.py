@@ -14,11 +14,11 @@ from lossweights.terms import (
     Boundary,
     DistanceBoundary,
     Focal,
-    OnMask,
     Pinball,
     TotalVariation,
     Underestimation,
     on,
+    reading,
     with_distance_map,
 )
 
@@ -152,7 +152,7 @@ def test_distance_maps_are_not_predicted():
     masks = (RNG.uniform(size=(5, 8, 8, 2)) < 0.4).astype("float32")
     y = with_distance_map(masks)
     rates = masks.mean(axis=(0, 1, 2))
-    terms = {"distance": DistanceBoundary((1, 2)), "mse": OnMask(Underestimation(power=2))}
+    terms = {"distance": DistanceBoundary((1, 2)), "mse": reading(Underestimation(power=2))}
     for options in ({}, {"output_shape": (None, 8, 8, 2)}):
         scales = reference_scales(terms, y, **options)
         distances = np.abs(y[..., 2:])

@@ -180,8 +180,8 @@ DIFFERENCES = {
         "code.terms.under",
     ),
     "code of a term on masks": (
-        {"terms": {"mse": "mse", "under": lw.terms.OnMask(own_term)}},
-        {"terms": {"mse": "mse", "under": lw.terms.OnMask(other_term)}},
+        {"terms": {"mse": "mse", "under": lw.terms.reading(own_term)}},
+        {"terms": {"mse": "mse", "under": lw.terms.reading(other_term)}},
         "code.terms.under",
     ),
     "model": ({}, {"build_model": other_model}, "code.build_model"),

@@ -166,8 +166,9 @@ ALL_TERMS: dict[str, Rung] = {
         lambda **host: terms.HausdorffDistance((1, 2), **host), masks=True, maps=True
     ),
     "on_mask": Rung(
-        lambda **host: terms.OnMask(terms.Underestimation(), **host), masks=True, maps=True
+        lambda **host: terms.OnChannels(terms.Underestimation(), **host), masks=True, maps=True
     ),
+    "known": Rung(lambda **host: terms.OnKnown("mse", **host), elements=lambda e, y, p: e * e),
     "keras_mse": Rung(
         lambda **host: terms.KerasLoss("MeanSquaredError", **host), elements=lambda e, y, p: e * e
     ),

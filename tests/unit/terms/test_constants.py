@@ -19,7 +19,6 @@ from lossweights.terms import (
     MeanAbsoluteError,
     MeanSquaredError,
     Newsvendor,
-    OnMask,
     Overestimation,
     Pinball,
     SoftBoundaryDice,
@@ -29,6 +28,7 @@ from lossweights.terms import (
     Underestimation,
     as_term,
     on,
+    reading,
 )
 from lossweights.terms._foreign import BUILTINS
 from lossweights.terms.targets import Targets
@@ -97,8 +97,8 @@ def test_who_reads_maps():
     """The terms of distance maps, and what stands beside them, know of the maps."""
     assert DistanceBoundary().mapped
     assert HausdorffDistance().mapped
-    assert OnMask("mse").mapped
-    assert on("mask", OnMask("mse")).mapped
+    assert reading("mse").mapped
+    assert on("mask", reading("mse")).mapped
     assert not on("mask", "mse").mapped
 
 
@@ -116,13 +116,13 @@ def test_who_reads_maps():
 )
 def test_links_and_their_wrappers(term, link):
     """Log-odds and log-probabilities are told apart; a wrapper says what its term says."""
-    assert term.link == OnMask(term).link == on("a", term).link == on("a", OnMask(term)).link
+    assert term.link == reading(term).link == on("a", term).link == on("a", reading(term)).link
     assert term.link == link
 
 
 def test_wrappers_hand_axes_and_constants_on():
     """A wrapper differences along the axes of its term, and has its constant or none."""
-    for wrap in (OnMask, lambda term: on("a", term)):
+    for wrap in (reading, lambda term: on("a", term)):
         assert wrap(Boundary((1, 2))).axes == (1, 2)
         labels = Targets(np.array([0, 1, 1, 1]))
         found = wrap("sparse_categorical_crossentropy").best_constant(labels)

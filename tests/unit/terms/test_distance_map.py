@@ -10,14 +10,14 @@ from scipy import ndimage
 from lossweights.base.errors import DataError, TermError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.terms._boundary import Boundary
+from lossweights.terms._channels import OnChannels, reading
 from lossweights.terms._contour import SoftBoundaryDice
 from lossweights.terms._distance_map import (
     DistanceBoundary,
     HausdorffDistance,
     with_distance_map,
 )
-from lossweights.terms._on_mask import OnMask
-from lossweights.terms._output import on
+from lossweights.terms._outputs import on
 from lossweights.terms._region import Dice
 
 from . import boundary_properties as properties
@@ -327,13 +327,13 @@ def test_on_mask_shows_the_masks_alone(term):
     for element_weight in (None, weight, weight[..., 0]):
         expected = np.asarray(term.per_sample(y, p, element_weight))
         for target in (y, mapped):
-            found = OnMask(term).per_sample(target, p, element_weight)
+            found = reading(term).per_sample(target, p, element_weight)
             np.testing.assert_array_equal(found, expected)
     doubled = np.concatenate([weight, np.full_like(weight, np.nan)], axis=-1)
     np.testing.assert_array_equal(
-        OnMask(term).per_sample(mapped, p, doubled), term.per_sample(y, p, weight)
+        reading(term).per_sample(mapped, p, doubled), term.per_sample(y, p, weight)
     )
-    single = OnMask(term).per_sample(with_distance_map(y[..., 0]), p[..., 0])
+    single = reading(term).per_sample(with_distance_map(y[..., 0]), p[..., 0])
     np.testing.assert_array_equal(single, term.per_sample(y[..., :1], p[..., :1]))
 
 
@@ -341,7 +341,7 @@ def test_on_mask_takes_keras_losses():
     """Keras' own losses are wrapped by name, and read one output of several from outside."""
     y, p = square(), np.full_like(square(), 0.25)
     expected = keras.losses.BinaryCrossentropy()(y, p)
-    wrapped = OnMask("binary_crossentropy")
+    wrapped = reading("binary_crossentropy")
     np.testing.assert_allclose(wrapped(with_distance_map(y), p), expected, rtol=1e-6)
     output = on("mask", wrapped)
     found = output({"mask": with_distance_map(y)}, {"mask": p})
@@ -356,7 +356,7 @@ def test_unwrapped_terms_refuse_the_maps():
 
 def test_on_mask_survives_its_config():
     """Written by Keras and read again, the wrapper holds the same term."""
-    wrapped = OnMask(Boundary(axes=(1, 2), kernel="sobel", name="edges"), reduction="sum")
+    wrapped = OnChannels(Boundary(axes=(1, 2), kernel="sobel", name="edges"), reduction="sum")
     assert wrapped.name == "edges"
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(wrapped))
     assert again.get_config() == wrapped.get_config()
@@ -367,12 +367,12 @@ def test_on_mask_survives_its_config():
 def test_on_mask_refuses_what_is_no_term():
     """Only terms on plain masks are wrapped, and only targets with enough channels are read."""
     with pytest.raises(TermError, match="to be a term"):
-        OnMask(3.0)
+        reading(3.0)
     for term in (DistanceBoundary(), HausdorffDistance(), on("mask", "mse")):
-        with pytest.raises(TermError, match=f"plain masks.*{type(term).__name__}"):
-            OnMask(term)
+        with pytest.raises(TermError, match=f"Expected a term that reads.*{type(term).__name__}"):
+            reading(term)
     with pytest.raises(TermError, match=r"\(1, 4, 4, 1\).*\(1, 4, 4, 2\)"):
-        OnMask(Boundary((1, 2)))(np.zeros((1, 4, 4, 1)), np.zeros((1, 4, 4, 2)))
+        reading(Boundary((1, 2)))(np.zeros((1, 4, 4, 1)), np.zeros((1, 4, 4, 2)))
 
 
 def test_keras_trains_on_it():
@@ -398,8 +398,8 @@ def test_map_beside_plain_terms_in_one_loss():
     p = np.random.default_rng(0).uniform(0.1, 0.9, size=y.shape).astype("float32")
     loss = CombinedLoss(
         terms={
-            "bce": OnMask("binary_crossentropy"),
-            "dice": OnMask(Dice()),
+            "bce": reading("binary_crossentropy"),
+            "dice": reading(Dice()),
             "distance": DistanceBoundary(axes=(1, 2)),
         },
         weights={"bce": 1.0, "dice": 0.5, "distance": 0.01},

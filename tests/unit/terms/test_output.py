@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from lossweights.base.errors import InvalidName, TermError
-from lossweights.terms import CustomLoss, Dice, OnMask, OnOutput, Underestimation, on
+from lossweights.terms import CustomLoss, Dice, OnOutput, Underestimation, on, reading
 from lossweights.terms.summands import as_terms, terms_by_output, values_of
 
 Y = {"depth": np.array([[1.0], [2.0]], "float32"), "mask": np.ones((2, 3), "float32")}
@@ -84,7 +84,7 @@ def test_errors_have_the_name_of_the_term():
     with pytest.raises(TermError, match=r"The term 'shape': .*y_true of shape"):
         values_of("shape", Underestimation(), np.zeros((2, 3)), np.zeros((2, 1)))
     with pytest.raises(TermError, match="'mask': Expected y_true to have at least"):
-        values_of("mask", OnMask(Dice()), np.zeros((2, 3, 3, 1)), np.zeros((2, 3, 3, 2)))
+        values_of("mask", reading(Dice()), np.zeros((2, 3, 3, 1)), np.zeros((2, 3, 3, 2)))
 
     def broken(y_true, y_pred):
         raise ZeroDivisionError("mine")

@@ -10,13 +10,14 @@ from lossweights.terms import (
     Boundary,
     Dice,
     KerasLoss,
-    OnMask,
+    OnChannels,
     Term,
     Underestimation,
     as_term,
     describe,
     from_description,
     on,
+    reading,
 )
 from lossweights.terms._registry import TERMS
 
@@ -33,7 +34,7 @@ def test_descriptions():
     assert describe(Dice(name="own", reduction="sum")) == {"class": "Dice"}
     assert describe(as_term("mse", "x")) == {"class": "MeanSquaredError"}
     assert describe(as_term(keras.losses.Huber(2.0), "x")) == {"class": "Huber", "delta": 2.0}
-    assert describe(on("depth", OnMask(Dice()))) == {
+    assert describe(on("depth", reading(Dice()))) == {
         "class": "Dice",
         "on_mask": True,
         "output": "depth",
@@ -55,7 +56,7 @@ def test_dice_axes_survive_json():
         as_term(lambda y, p: abs(y - p), "own"),
         OwnTerm(),
         on("depth", OwnTerm()),
-        OnMask(OwnTerm()),
+        reading(OwnTerm()),
         KerasLoss("Huber", {"delta": float("inf")}),
     ],
 )
@@ -68,7 +69,7 @@ def test_composed_terms_come_back():
     """A term on the plain mask of one output is rebuilt in that order."""
     again = from_description({"class": "Dice", "on_mask": True, "output": "mask"})
     assert again.output == "mask"
-    assert isinstance(again.term, OnMask)
+    assert isinstance(again.term, OnChannels)
     assert isinstance(again.term.term, Dice)
 
 
@@ -116,4 +117,6 @@ def test_the_table_is_complete():
         for name, member in vars(terms).items()
         if isinstance(member, type) and issubclass(member, Term)
     }
-    assert exported - set(TERMS) == {"Term", "KerasLoss", "CustomLoss", "OnMask", "OnOutput"}
+    assert exported - set(TERMS) == {
+        *("Term", "KerasLoss", "CustomLoss", "OnChannels", "OnOutput", "OnOutputs")
+    }
