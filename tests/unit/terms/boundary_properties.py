@@ -66,9 +66,7 @@ def numeric_gradient(per_sample: Callable[..., Any], pred: np.ndarray, *rows: An
     step = 1e-6
     nudge = step * np.eye(pred.size)
     nudges = np.concatenate([nudge, -nudge]).reshape(-1, *pred.shape)
-    copies = [
-        np.tile(row, (len(nudges), *[1] * (row.ndim - 1))) for row in map(np.asarray, rows)
-    ]
+    copies = [np.tile(row, (len(nudges), *[1] * (row.ndim - 1))) for row in map(np.asarray, rows)]
     values = per_sample((pred + nudges).reshape(-1, *pred.shape[1:]), *copies)
     up, down = np.asarray(values).reshape(2, pred.size, -1).sum(axis=-1)
     return ((up - down) / (2 * step)).reshape(pred.shape)
