@@ -132,6 +132,17 @@ def without_xla(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps end with an empty page: its pictures take as long as two tiny trainings."""
+
+    def write(result: object, path: Path, **_: object) -> Path:
+        path.write_text("<html></html>", encoding="utf-8")
+        return path
+
+    monkeypatch.setattr("lossweights.sweep._conclude.write_report", write)
+
+
+@pytest.fixture
 def signals_heard() -> Iterator[None]:
     """SIGINT and SIGHUP reach this process and all that it starts, whatever started the tests.
 
