@@ -26,7 +26,7 @@ def plain_parameters(make_optimizer, given, callbacks=()):
     model = made.make_model(SEED)
     loss = made.make_loss()
     loss.set_weights({"mse": 1.0, "log_cosh": 0.3})
-    model.compile(make_optimizer(), loss=loss, run_eagerly=True)  # few steps: no graph
+    model.compile(make_optimizer(), loss=loss)
     x, y = given.train.x, given.train.y
     order = np.concatenate([batch_order(len(x), SEED, e + 1) for e in range(EPOCHS)])
     rows = [order[e * len(x) : (e + 1) * len(x)] for e in range(EPOCHS)]
