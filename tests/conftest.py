@@ -118,6 +118,31 @@ def _seeded() -> None:
 
 
 @pytest.fixture
+def without_xla(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stacks are made without XLA, which compiles longer than tests train.
+
+    For tests that ask what is trained, and when. Those of the numbers themselves have XLA.
+    """
+    from lossweights.training import _stacked as stacked
+
+    forms = stacked.forms
+    monkeypatch.setattr(
+        stacked, "forms", lambda *given: [form for form in forms(*given) if not form.xla]
+    )
+
+
+@pytest.fixture
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps end with an empty page: its pictures take as long as two tiny trainings."""
+
+    def write(result: object, path: Path, **_: object) -> Path:
+        path.write_text("<html></html>", encoding="utf-8")
+        return path
+
+    monkeypatch.setattr("lossweights.sweep._conclude.write_report", write)
+
+
+@pytest.fixture
 def signals_heard() -> Iterator[None]:
     """SIGINT and SIGHUP reach this process and all that it starts, whatever started the tests.
 

@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
 
 from lossweights.search.selection import pareto_mask
 
@@ -194,6 +193,8 @@ def _behind(ends: Floats, row: int) -> float:
     minus ``t``. By duality it is also how far the trial stays behind the best one under the weights
     that suit it best; so it is 0 where weights of the objectives reach it.
     """
+    from scipy.optimize import linprog  # which takes long to load, in workers too
+
     count, objectives = ends.shape
     bounds = [(0.0, None)] * count + [(0.0, None)]
     solved = linprog(

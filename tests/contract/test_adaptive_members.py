@@ -71,7 +71,7 @@ def plain_keras(made, parts, method):
     """What the schedule of a training in plain Keras says, in the documented order of the rows."""
     loss = lw.CombinedLoss(TERMS, GIVEN, scales=SCALES)
     model = made.make_model(SEED)
-    model.compile(made.make_optimizer(), loss=loss)
+    model.compile(made.make_optimizer(), loss=loss, run_eagerly=True)  # few steps: no graph
     arrays = (parts.train.x, parts.train.y, parts.train.sample_weight)
 
     def batches():
@@ -148,6 +148,7 @@ def test_a_fixed_member_beside_them_is_trained_as_alone():
     assert beside.reports == alone.reports
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_members_that_end_leave_the_others_their_weights(monkeypatch):
     """In smaller stacks too, with two seeds, and beside one that diverges."""
     monkeypatch.setattr(_sizes, "WORTH_COMPILING", 0)  # small problems would never be worth it
@@ -175,9 +176,9 @@ def test_weights_go_on_from_a_halt_as_if_there_were_none(trainer):
     """Wherever a member waits, what its method remembers waits with it."""
     made, parts = given("dense", epochs=4)
     members = [adaptive(METHODS[2]), adaptive(METHODS[3]), adaptive(LEARNED), FIXED]
-    make = TRAINERS[trainer]
-    halted = make(made, parts).train(members, lambda *_: True, Halts(frozenset({1, 2})))
-    straight = train(make(made, parts), members)
+    made_once = TRAINERS[trainer](made, parts)
+    halted = made_once.train(members, lambda *_: True, Halts(frozenset({1, 2})))
+    straight = train(made_once, members)
     assert_same(halted, straight)
     for one, other in zip(halted, straight, strict=True):
         assert_same_weights(one, other)

@@ -12,6 +12,8 @@ from lossweights.training.early_stopping import EarlyStopping
 
 from .parity import SEED, assert_same, data, problem, train
 
+pytestmark = pytest.mark.usefixtures("without_xla")
+
 TRAINERS = {"stacked": lambda *given: StackedTrainer(*given, size=4), "serial": SerialTrainer}
 EPOCHS = 9
 DEFINED_ABOVE = 0.75  # one member begins below it

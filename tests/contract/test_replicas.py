@@ -10,6 +10,8 @@ from lossweights.training import FitTrainer, Member, ReplicatedTrainer, StackedT
 from . import models
 from .parity import MEMBERS, SEED, assert_same, data, problem, train
 
+pytestmark = pytest.mark.usefixtures("without_xla")
+
 SEEDS = 3
 
 

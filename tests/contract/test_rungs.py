@@ -1,5 +1,7 @@
 """Rungs in trainers: all members get there first, and who goes on trains as if it never waited."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from lossweights.training.early_stopping import EarlyStopping
 
 from . import models
 from .parity import SEED, assert_same, data, problem
+
+pytestmark = pytest.mark.usefixtures("without_xla")
 
 EPOCHS = 5
 AT = frozenset({1, 3})
@@ -60,6 +64,14 @@ def expected(made, given, members=MEMBERS, stops=STOPS):
     return fit.train(members, lambda position, report: report.epoch < ends.get(position, 99))
 
 
+@functools.cache
+def in_turn(name):
+    """A problem for a trainer of that name, its data, and what `fit` makes of each member alone."""
+    optimizer = OPTIMIZER if name == "fit" else PLAIN
+    made, given = problem(optimizer=optimizer, epochs=EPOCHS), data()
+    return made, given, expected(made, given)
+
+
 def slowly(*cases):
     """Cases that compile much, and are near to one that does not."""
     return [pytest.param(*case, marks=pytest.mark.slow) for case in cases]
@@ -70,11 +82,10 @@ def test_who_goes_on_trains_as_if_it_had_never_waited(name, monkeypatch):
     """Every number is that of a training alone by `fit`; who stops has ended where it was told."""
     if name == "stacked":  # small problems would never be worth a smaller stack
         monkeypatch.setattr(_sizes, "WORTH_COMPILING", 0)
-    optimizer = OPTIMIZER if name == "fit" else PLAIN
-    made, given = problem(optimizer=optimizer, epochs=EPOCHS), data()
+    made, given, alone = in_turn("fit" if name == "fit" else "others")
     watched = Watched()
     found = TRAINERS[name](made, given).train(MEMBERS, watched.report, watched.halts)
-    assert_same(found, expected(made, given))
+    assert_same(found, alone)
     assert [result.outcome.name for result in found] == [
         "PRUNED", "COMPLETE", "COMPLETE", "PRUNED", "PRUNED", "COMPLETE"
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from lossweights.data import Data
 from lossweights.loss.combined import CombinedLoss
 from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
 from lossweights.training._candidates import Candidates
+from lossweights.training._stacked_gradients import Form
 from lossweights.training.early_stopping import EarlyStopping
 
 from . import models
@@ -83,7 +84,7 @@ def counted():
 @pytest.fixture(scope="module")
 def stacked(counted):
     """A trainer that stacks four members on counted rows."""
-    return StackedTrainer(problem(), counted[0], size=4)
+    return StackedTrainer(problem(), counted[0], size=4, form=Form(xla=False))
 
 
 def test_rows_are_read_once_for_all_members(counted, stacked):

@@ -21,6 +21,8 @@ from lossweights.training.early_stopping import EarlyStopping
 from . import models
 from .parity import METRICS, SEED, data, problem, train
 
+pytestmark = pytest.mark.usefixtures("without_xla")
+
 TRAINERS = {
     "fit": FitTrainer,
     "serial": SerialTrainer,

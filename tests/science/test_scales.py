@@ -432,6 +432,7 @@ class FirstTwo(lw.metrics.RMSE):
         return super().evaluate(np.asarray(y_true)[:, :2], y_pred, sample_weight)
 
 
+@pytest.mark.usefixtures("without_report")
 @pytest.mark.parametrize("scales", [None, "data"])
 def test_targets_with_more_channels_than_outputs_are_swept(tmp_path, scales):
     """A sweep on targets (n, 3) with an output (n, 2) trains, with scales and without."""
@@ -446,7 +447,8 @@ def test_targets_with_more_channels_than_outputs_are_swept(tmp_path, scales):
         epochs=1,
         scales=scales,
     )
-    result = sweep.run(1, root=tmp_path / "mlruns", tracking=False, trainer="fit", quiet=True)
+    options = {"tracking": False, "trainer": "fit", "quiet": True, "confirm": 0}
+    result = sweep.run(1, root=tmp_path / "mlruns", **options)
     expected = reference_scales(TWO_OF_THREE, THREE[:32], output_shape=(None, 2))
     assert result.baseline == pytest.approx(of_the_mean(TWO_OF_THREE, THREE[:32]))
     assert result.scales == (None if scales is None else pytest.approx(expected))

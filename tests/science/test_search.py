@@ -69,7 +69,10 @@ def sweep(space, seed):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_the_exact_front_is_found_in_64_trials(name):
+@pytest.mark.parametrize(
+    "seeds", [range(5), pytest.param(range(5, 10), marks=pytest.mark.slow)], ids=["first", "others"]
+)
+def test_the_exact_front_is_found_in_64_trials(name, seeds):
     """At least 99 % of the hypervolume of the best 64 points of the front, in 10 of 10 seeds."""
     space = SPACES[name]
     reach = 100.0 if name == "one" else 1e4
@@ -78,5 +81,5 @@ def test_the_exact_front_is_found_in_64_trials(name):
     reference = 1.1 * front.max(axis=0)
     best = best_of_front(front, 64, reference)
     assert best < moocore.hypervolume(front, ref=reference)
-    found = [moocore.hypervolume(sweep(space, seed), ref=reference) / best for seed in range(10)]
+    found = [moocore.hypervolume(sweep(space, seed), ref=reference) / best for seed in seeds]
     assert min(found) >= 0.99, found

@@ -13,6 +13,8 @@ from lossweights.training._trainers import Trainers
 
 from . import tiny
 
+pytestmark = pytest.mark.usefixtures("without_report")
+
 TRIALS = 16  # from which on a sweep is timed
 
 

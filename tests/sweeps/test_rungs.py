@@ -16,6 +16,8 @@ from lossweights.testing import FakeSweep
 from . import tiny
 from .tiny import arguments
 
+pytestmark = pytest.mark.usefixtures("without_report")
+
 ONE = {"cost": "minimize"}
 RUN = {"tracking": False, "quiet": True, "workers": 0, "confirm": 0}
 

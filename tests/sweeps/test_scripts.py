@@ -16,10 +16,12 @@ import lossweights as lw
 from lossweights.base._sieve import NOTES
 from lossweights.results.folder import tracking_uri
 from lossweights.results.result import SweepResult
+from lossweights.tracking import sync_sweep
 
 SWEEPS = Path(lw.__file__).parent.parent / "sweeps"
 TINY = Path(__file__).with_name("tiny.py")
 AFTER = "\nlw.Sweep\nimport keras\n"  # Keras is imported when a name of ours has been used
+FAKE = "from lossweights.testing import FakeSweep\nsweep = FakeSweep('tiny')\n"  # without Keras
 COMMAND = (sys.executable, "-m", "lossweights.cli")
 
 
@@ -68,7 +70,7 @@ def test_every_launch_script_runs(script, tmp_path):
 def swept(tmp_path_factory):
     """What ``lossweights run`` leaves and prints for the tiny script."""
     root = tmp_path_factory.mktemp("swept") / "mlruns"
-    out, err = lossweights("run", TINY, "--trials", 2, "--root", root)
+    out, err = lossweights("run", TINY, "--trials", 2, "--confirm", 0, "--root", root)
     return root, out, err
 
 
@@ -110,12 +112,11 @@ def test_a_damaged_sweep_hides_no_other(swept, tmp_path, command):
 
 
 def test_best_prints_a_weight_set(swept):
-    """What is printed is a weight set file, for each pick."""
+    """What is printed is a weight set file, for a pick with a condition."""
     root, _, _ = swept
-    result = SweepResult.read("tiny", root)
-    for pick in ("knee", "min:rmse", "min:rmse where shortfall<=100"):
-        out, _ = lossweights("best", "tiny", "--pick", pick, "--root", root, "--json")
-        assert lw.WeightSet.parse(out.encode()) == result.best(pick)
+    result, pick = SweepResult.read("tiny", root), "min:rmse where shortfall<=100"
+    out, _ = lossweights("best", "tiny", "--pick", pick, "--root", root, "--json")
+    assert lw.WeightSet.parse(out.encode()) == result.best(pick)
 
 
 def test_export_writes_a_weight_set(swept, tmp_path):
@@ -141,12 +142,13 @@ def test_sync_writes_what_mlflow_lacks(swept, tmp_path):
     root = tmp_path / "mlruns"
     shutil.copytree(swept[0], root)
     (root / "mlflow.db").unlink()
+    out, _ = lossweights("sync", "tiny", "--root", root)
+    assert "2 trials of tiny" in out
     for _ in range(2):
-        out, _ = lossweights("sync", "tiny", "--root", root)
-        assert "2 trials of tiny" in out
         client = MlflowClient(tracking_uri=tracking_uri(root))
         experiment = client.get_experiment_by_name("tiny")
         assert len(client.search_runs([experiment.experiment_id])) == 3
+        sync_sweep(root, "tiny")
 
 
 @pytest.mark.parametrize(
@@ -161,19 +163,21 @@ def test_sync_writes_what_mlflow_lacks(swept, tmp_path):
         (["sync", "nope"], "SweepNotFound"),
         (["resume", "nope"], "SweepNotFound"),
         (["run", "missing.py"], "SweepNotFound"),
-        (["run", str(TINY)], "SweepExists"),
-        (["run", str(TINY), "--trials", "0", "--name", "new"], "RecipeError"),
+        (["run", "fake.py"], "SweepExists"),
+        (["run", "fake.py", "--trials", "0", "--name", "new"], "RecipeError"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_mistake_is_one_sentence_and_an_exit_code(swept, words, says):
+def test_mistake_is_one_sentence_and_an_exit_code(swept, tmp_path, words, says):
     """Whatever is wrong, the command says it in a sentence, and changes nothing.
 
     2 is for bad input; 74, as in BSD's sysexits, for a disk that cannot be read or written.
     """
     root, _, _ = swept
+    (tmp_path / "fake.py").write_text(FAKE)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    out, err = lossweights(*words, "--root", root, code=74 if says == "StoreError" else 2)
+    code = 74 if says == "StoreError" else 2
+    out, err = lossweights(*words, "--root", root, cwd=tmp_path, code=code)
     assert f"lossweights: {says}: " in err
     assert "Traceback" not in err
     assert out == ""
@@ -280,7 +284,7 @@ def test_no_start_up_notes_of_tensorflow(tmp_path, way, workers):
     command = [*COMMAND, "run"] if way == "lossweights run" else [sys.executable]
     done = subprocess.run(
         [*command, script, "--trials", "2", "--workers", str(workers), "--no-tracking",
-         "--root", tmp_path / "r"],
+         "--confirm", "0", "--root", tmp_path / "r"],
         capture_output=True, text=True, timeout=280,
         env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
     )  # fmt: skip

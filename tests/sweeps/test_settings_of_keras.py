@@ -16,7 +16,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from tiny import arguments
 
 sweep = lw.Sweep(**arguments(epochs=1, optimizer="adam"))
-options = {{"tracking": False, "quiet": True, "trainer": "fit"}}
+options = {{"tracking": False, "quiet": True, "trainer": "fit", "confirm": 0}}
 
 def rmse(root, workers):
     return list(sweep.run(2, root=root, workers=workers, **options).trials["rmse"])

@@ -14,6 +14,8 @@ from lossweights.results.weights import model_path
 
 from .tiny import arguments
 
+pytestmark = pytest.mark.usefixtures("without_report")
+
 FEATURES, STEPS = 3, 2
 
 

@@ -251,6 +251,7 @@ def test_a_period_for_gradients():
 def test_the_rows_of_the_probe():
     """All rows of a small set, 3 % of a large one within its bounds, and as many as asked for."""
     loss = make_loss()
+    model = make_model(loss)
     x, y = np.tile(X, (100, 1)), np.tile(Y, (100, 1))
     for options, rows, pulls in (
         ({}, 256, 200),  # 3 % of 6,400 would be 192; a 32nd
@@ -259,7 +260,7 @@ def test_the_rows_of_the_probe():
         ({"rows": 100}, 100, 100),
     ):
         monitor = TermMonitor(loss, (x, y), **options)
-        make_model(loss).fit(X, Y, epochs=1, verbose=0, callbacks=[monitor])
+        model.fit(X, Y, epochs=1, verbose=0, callbacks=[monitor])
         assert monitor.overhead.rows == rows
         assert monitor.overhead.gradient_rows == pulls
     assert train()[0].overhead.rows == 64
