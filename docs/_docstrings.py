@@ -8,15 +8,8 @@ import griffe
 def fenced(text: str) -> str:
     r"""A docstring with its examples in fences, for Markdown takes ``>>>`` for a quotation.
 
-    >>> print(fenced("As here:\n\n>>> 1 + 1\n2\n\nand so on."))
-    As here:
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
-    and so on.
+    >>> fenced("As here:\n\n>>> 1 + 1\n2")
+    'As here:\n\n```pycon\n>>> 1 + 1\n2\n```'
     """
     blocks = text.split("\n\n")
     for at, block in enumerate(blocks):
