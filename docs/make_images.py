@@ -1,13 +1,13 @@
 """Makes the screenshots of README and docs from a real sweep, in a headless Chromium.
 
-    python docs/make_images.py --root /tmp/images --trials 64
+    python docs/make_images.py --folder /tmp/images --trials 64
 
-runs ``sweeps/bike_demand.py`` below the root unless it was run there before, writes its report and
+runs ``sweeps/bike_demand.py`` in the folder unless it was run there before, writes its report and
 takes pictures of it, in light colours. Look at each of them before it is committed.
 """
 
 import argparse
-import io
+import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.base.errors import SweepNotFound
 from lossweights.report.page import write_report
 from lossweights.results.result import SweepResult
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
 IMAGES = DOCS / "images"
 sys.path[:0] = [str(DOCS.parent), str(DOCS.parent / "sweeps")]
-COLOURS = 48  # of a palette: few charts and much text have few
 DRAWN = """
     const charts = [...document.querySelectorAll(PLACES)];
     return document.documentElement.dataset.ready && charts.length > 0
@@ -73,16 +73,18 @@ PICTURES = (
 def main() -> None:
     """Run or read the sweep, write its report, and take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, required=True, help="folder of the sweep's results")
+    parser.add_argument("--folder", type=Path, required=True, help="where mlruns/ is or will be")
     parser.add_argument("--trials", type=int, default=64)
     options = parser.parse_args()
     from bike_demand import sweep
 
+    options.folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(options.folder)  # so that lines to paste name no root
     try:
-        result = SweepResult.read(sweep.name, options.root)
+        result = SweepResult.read(sweep.name, DEFAULT_ROOT)
     except SweepNotFound:
-        result = sweep.run(options.trials, root=options.root, tracking=False)
-    page = write_report(result, options.root / "report.html")  # lines to paste name no root
+        result = sweep.run(options.trials, tracking=False)
+    page = write_report(result, Path("report.html"), root=DEFAULT_ROOT)
     take(page.resolve().as_uri(), str(result.best_number("knee")))
 
 
@@ -119,16 +121,14 @@ def chrome_box(chrome: object, picture: Picture) -> tuple[int, int, int, int]:
     )
     width, height = picture.size
     left, top = max(0, int(first[0]) - 12), max(0, int(first[1]) - 8)
-    return (left, top, min(width, int(last[2]) + 12), min(height, int(last[3]) + 8))
+    return (left, top, min(width, int(last[2]) + 12), min(height, int(last[3])))
 
 
 def save(picture: Image.Image, name: str) -> None:
-    """Write a PNG with a palette."""
-    file = io.BytesIO()
-    few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    few.save(file, "PNG", optimize=True)
-    (IMAGES / f"{name}.png").write_bytes(file.getvalue())
-    print(f"{name}.png: {picture.width} x {picture.height}, {len(file.getvalue()) / 1000:.0f} kB")
+    """Write a picture without loss."""
+    path = IMAGES / f"{name}.webp"
+    picture.convert("RGB").save(path, lossless=True, quality=100, method=6)
+    print(f"{path.name}: {picture.width} x {picture.height}, {path.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
