@@ -144,6 +144,7 @@ def confirm(
     name: SweepName,
     flags: Flags,
     seeds: Annotated[int, typer.Option(help="Fresh seeds, the same for all.", min=1)] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Train picks and baselines anew from fresh seeds, and measure them on the test data.
 
@@ -151,9 +152,10 @@ def confirm(
     """
     with _sentences():
         sweep, script = _launched(name, flags.root)
-    run_and_print(
-        sweep, replace(flags, name=name, resume=True, confirm=seeds), script, confirm=True
-    )
+        from lossweights.cli._json import tell_proof
+
+    flags = replace(flags, name=name, resume=True, confirm=seeds)
+    run_and_print(sweep, flags, script, confirm=True, tell=tell_proof if as_json else None)
 
 
 def _launched(name: str, root: Path) -> tuple[AbstractSweep, Path]:
