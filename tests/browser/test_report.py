@@ -115,12 +115,25 @@ def selected(chrome):
             const chart = document.querySelector(`[data-figure=${name}]`);
             return chart.data.filter(t => t.name === "selected").map(t => t.customdata[0])[0];
         };
+        const lines = document.querySelector("[data-figure=parallel]").data[0];
         return {
             front: ring("front"), weights: ring("weights"),
+            line: lines.customdata[lines.line.color.indexOf(1)],
+            coloured: new Set(lines.line.color).size,
             table: Number(document.querySelector("#trials tr.selected")?.dataset.trial),
             panel: document.querySelector("#panel-trial h3").textContent.split(",")[0],
             curves: document.querySelectorAll("#panel-trial .small-chart .main-svg").length > 0,
         };
+        """
+    )
+
+
+def colours_of_lines(chrome):
+    """How many colours the lines of the parallel coordinates have."""
+    return chrome.run(
+        """
+        const lines = document.querySelector("[data-figure=parallel]").data[0].line;
+        return new Set(lines.color).size;
         """
     )
 
@@ -175,9 +188,11 @@ def test_a_click_selects_a_trial_everywhere(page, result):
     assert page.run("return state.current") == number
     page.run("table.rows = 1000; drawTable()")
     found = selected(page)
-    assert found == {"front": number, "weights": number, "table": number,
-                     "panel": f"trial {number}", "curves": True}  # fmt: skip
+    assert found == {"front": number, "weights": number, "table": number, "line": number,
+                     "coloured": 2, "panel": f"trial {number}", "curves": True}  # fmt: skip
     assert page.run("return location.hash") == f"#trial={number}"
+    page.run("selectTrial(null)")
+    assert colours_of_lines(page) > 2  # coloured by the first objective, as before
 
 
 def test_the_keyboard_selects_too(page, result):
