@@ -14,6 +14,8 @@ import pytest
 import lossweights
 from lossweights.base import errors
 
+from ..browser.made import made_up
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -79,6 +81,18 @@ def check_arguments(call, where):
         return
     for keyword in call.keywords:
         assert keyword.arg is None or keyword.arg in takes, f"{where}: {keyword.arg}"
+
+
+def test_tutorial_and_recipes_run_in_one_program(tmp_path, monkeypatch):
+    """As somebody types them, one after the other, where a sweep of that name has run."""
+    monkeypatch.chdir(tmp_path)
+    made_up(Path("mlruns"), 12, epochs=4, name="bike-demand")
+    names = {"__name__": "tutorial"}
+    for page in (DOCS / "tutorial.md", DOCS / "recipes.md"):
+        for line, code in blocks(page):
+            exec(compile("\n" * line + code, str(page), "exec"), names)
+    assert names["monitor"].verdict.sentence
+    assert Path("trials.csv").exists()
 
 
 def test_pictures_are_small_and_every_one_is_shown():
