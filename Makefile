@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest $(IN_THREE)
 QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui check test soak test-slow wheel test-lowest test-newest test-pythons lint types unit quick clean
+.PHONY: help venv sweep ui docs check test soak test-slow wheel test-lowest test-newest test-pythons lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -35,6 +35,10 @@ sweep: venv ## Sweep the loss weights of sweeps/bike_demand.py; more: make sweep
 
 ui: venv ## Open the MLflow UI on the results
 	$(BIN)/lossweights ui
+
+docs: venv ## Make a site of docs/ in build/site; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "Written to build/site/index.html. To search it as well: $(BIN)/mkdocs serve"
 
 check: venv ## Lint, types and the tests that need no Keras, for every save
 	@$(MAKE) --no-print-directory --jobs 2 lint types quick  # side by side: one keeps a core busy

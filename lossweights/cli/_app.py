@@ -112,18 +112,19 @@ def confirm(
     name: SweepName,
     flags: Flags,
     seeds: Annotated[int, typer.Option(help="Fresh seeds, the same for all.", min=1)] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Train picks and baselines anew from fresh seeds, and measure them on the test data.
 
     Repeated, it takes other seeds, and is recorded as another look at the test data.
     """
     with sentences():
+        from lossweights.cli._json import tell_proof
         from lossweights.cli._script import launched
 
         sweep, script = launched(name, flags.root)
-    run_and_print(
-        sweep, replace(flags, name=name, resume=True, confirm=seeds), script, confirm=True
-    )
+    flags = replace(flags, name=name, resume=True, confirm=seeds)
+    run_and_print(sweep, flags, script, confirm=True, tell=tell_proof if as_json else None)
 
 
 @verb("status bike-demand")

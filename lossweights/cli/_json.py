@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+import typer
 
 from lossweights.report.links import find_links
 from lossweights.results.result import SweepResult
@@ -48,6 +52,42 @@ def report_entry(result: SweepResult, root: Path, report: Path) -> dict[str, Any
         "report": str(report),
         "links": find_links(root, result.name),
     }
+
+
+def proof_entry(result: SweepResult) -> dict[str, Any]:
+    """What the last confirmation of a sweep says."""
+    proof = result.proof
+    look, promotion = proof.look, proof.promotion
+    return {
+        "format": "lossweights/confirmation",
+        "version": 1,
+        "name": result.name,
+        "look": 0 if look is None else look.number,
+        "seeds": [] if look is None else list(look.seeds),
+        "data": None if look is None else look.data,
+        "promoted": None if promotion is None else promotion.promoted.name,
+        "sentence": result.sentence,
+        "notes": proof.notes,
+        "confirmation": _records(result.confirmation),
+        "worth": _records(result.worth),
+        "curse": _records(result.curse),
+    }
+
+
+def tell_proof(result: SweepResult, _root: Path) -> None:
+    """Print what the last confirmation of a sweep says."""
+    typer.echo(json.dumps(proof_entry(result), indent=2, allow_nan=False))
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, what is no number as ``None``."""
+    return [
+        {
+            str(key): value if isinstance(value, str) else _number(value)
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]
 
 
 def _outcomes(result: SweepResult) -> dict[str, int]:

@@ -9,8 +9,19 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from lossweights.figures._names import Names
 from lossweights.figures.scene import Scene
-from lossweights.figures.style import NOBODY, axis, dress, label, marker, scale, trial_text, window
+from lossweights.figures.style import (
+    NOBODY,
+    axis,
+    dress,
+    focus,
+    label,
+    marker,
+    scale,
+    trial_text,
+    window,
+)
 
 _PAIRS = 3  # of objectives that are drawn
 INTERVAL = 2  # standard errors to each side
@@ -20,27 +31,28 @@ def draw_front(scene: Scene) -> go.Figure:
     """The completed trials by each pair of objectives; by number where there is one objective.
 
     Trials are coloured and shaped by the term that drove them. Axes show where the trials are; of
-    baselines beside the space some may lie outside, and are seen on zooming out. An axis is
+    baselines beside the space, and of trials far from all others, some may lie outside, and are
+    seen on zooming out. An axis is
     logarithmic where its values spread far. With several seeds, bars of two standard errors stand
     on the front.
     """
     pairs = _pairs(scene)
     figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
     for column, (x, y) in enumerate(pairs, 1):
+        shown = scene.complete
+        axes = [(_kind(shown, name), _range(scene, name)) for name in (x, y)]
+        points = list(zip(shown.get(x, ()), shown.get(y, ()), strict=True))
+        names = Names(axes[0], axes[1], points)
         _trials(figure, scene, x, y, column)
         _front(figure, scene, x, y, column)
-        _baselines(figure, scene, x, y, column)
-        _picks(figure, scene, x, y, column)
-        shown = scene.complete
+        _picks(figure, scene, x, y, column, names)
+        _baselines(figure, scene, x, y, column, names)
         figure.update_xaxes(title_text=_title(scene, x), row=1, col=column)
         figure.update_yaxes(title_text=_title(scene, y), row=1, col=column)
         if not shown.empty:
-            kinds = ("linear" if x == "number" else scale(shown[x]), scale(shown[y]))
-            figure.update_xaxes(**axis(kinds[0], shown[x]), row=1, col=column)
-            figure.update_yaxes(**axis(kinds[1], shown[y]), row=1, col=column)
-            if not scene.baselines.empty:  # a term left out may lie so far that all else is a dot
-                figure.update_xaxes(range=window(kinds[0], shown[x]), row=1, col=column)
-                figure.update_yaxes(range=window(kinds[1], shown[y]), row=1, col=column)
+            (along, wide), (up, high) = axes
+            figure.update_xaxes(**axis(along, shown[x]), range=wide, row=1, col=column)
+            figure.update_yaxes(**axis(up, shown[y]), range=high, row=1, col=column)
     return dress(figure)
 
 
@@ -49,6 +61,27 @@ def _pairs(scene: Scene) -> list[tuple[str, str]]:
     if len(names) == 1:
         return [("number", names[0])]
     return list(combinations(names, 2))[:_PAIRS]
+
+
+def _kind(shown: pd.DataFrame, name: str) -> str:
+    return "linear" if name == "number" else scale(shown.get(name, ()))
+
+
+def _range(scene: Scene, name: str) -> list[float] | None:
+    """What an axis shows: the trials, without those that would make a dot of all others."""
+    shown = scene.complete
+    if shown.empty:
+        return None
+    kind = _kind(shown, name)
+    kept = [*scene.front, *scene.named(), *_inside(scene)["number"]]
+    near = None if name == "number" else focus(kind, shown[name], scene.rows(kept)[name])
+    return near or window(kind, shown[name])
+
+
+def _inside(scene: Scene) -> pd.DataFrame:
+    """The baselines that are trials."""
+    trials = scene.complete
+    return trials if trials.empty else trials[trials["kind"] == "baseline"]
 
 
 def _title(scene: Scene, name: str) -> str:
@@ -119,19 +152,20 @@ def _front(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None
     )
 
 
-def _baselines(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None:
+def _baselines(figure: go.Figure, scene: Scene, x: str, y: str, column: int, names: Names) -> None:
     """Baselines of the space by their numbers, and those beside it by their names."""
-    inside = scene.complete
+    inside = _inside(scene)
     if not inside.empty:
-        inside = inside[inside["kind"] == "baseline"]
-    if not inside.empty:
+        of_picks = inside["number"].map(scene.named()).fillna("").str.split(", ")
+        shown = zip(inside["baseline"], of_picks, strict=True)
+        inside = inside.assign(name=["" if name in picks else name for name, picks in shown])
         figure.add_scatter(
             x=inside[x].tolist(),
             y=inside[y].tolist(),
             customdata=inside["number"].tolist(),
             mode="markers+text",
-            text=[label(name) for name in inside["baseline"]],
-            textposition="bottom center",
+            text=[label(name) for name in inside["name"]],
+            textposition=_beside(inside, "name", x, y, names),
             name="baselines in the space",
             showlegend=column == 1,
             marker={"symbol": "square-open", "size": 14, "color": "#777"},
@@ -152,7 +186,7 @@ def _baselines(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> 
         showlegend=column == 1,
         marker={"symbol": "x-thin", "size": 10, "line": {"width": 2.5, "color": "#777"}},
         text=[label(name) for name in beside["name"]],
-        textposition="bottom right",
+        textposition=_beside(beside, "name", x, y, names),
         hovertext=[
             f"baseline {label(r['name'])}<br>{label(x)} {r[x]:.4g}<br>{label(y)} {r[y]:.4g}"
             for r in beside.to_dict("records")
@@ -163,11 +197,20 @@ def _baselines(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> 
     )
 
 
-def _picks(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None:
+def _beside(rows: pd.DataFrame, name: str, x: str, y: str, names: Names) -> list[str]:
+    return [names.place(row[x], row[y], str(row[name])) for row in rows.to_dict("records")]
+
+
+def _picks(figure: go.Figure, scene: Scene, x: str, y: str, column: int, names: Names) -> None:
     named = scene.named()
     if not named:
         return
     rows = scene.rows(named)
+    first = _places(rows[x], scene.complete[x], both_low=_both_low(scene, x, y))
+    places = [
+        names.place(row[x], row[y], text, place)
+        for row, text, place in zip(rows.to_dict("records"), named.values(), first, strict=True)
+    ]
     figure.add_scatter(
         x=rows[x].tolist(),
         y=rows[y].tolist(),
@@ -177,7 +220,7 @@ def _picks(figure: go.Figure, scene: Scene, x: str, y: str, column: int) -> None
         showlegend=column == 1,
         marker={"symbol": "star", "size": 15, "color": "#D55E00", "line": {"width": 1}},
         text=[f"<b>{label(text)}</b>" for text in named.values()],
-        textposition=_places(rows[x], scene.complete[x], both_low=_both_low(scene, x, y)),
+        textposition=places,
         cliponaxis=False,
         hovertext=_texts(rows, scene),
         hoverinfo="text",

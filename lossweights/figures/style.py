@@ -19,6 +19,8 @@ NEUTRAL = "#8a8a8a"
 _MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "star")
 _WIDE = 8.0  # the largest by the smallest value, from which on an axis is logarithmic
 _MARGIN = 0.08  # of what an axis shows, beyond its outermost values
+_FAR = 3.5  # from the middle of the values, in lengths of their middle half
+_SMALLER = 3.0  # times, from which on those that are far off fall out of a picture
 _SKEWED = 4.0  # or how many times longer the upper half is than the lower one
 
 
@@ -98,6 +100,33 @@ def window(kind: str, values: Iterable[float]) -> list[float] | None:
         return None
     margin = _MARGIN * (known.max() - known.min())
     return [float(known.min() - margin), float(known.max() + margin)]
+
+
+def focus(kind: str, values: Iterable[float], kept: Iterable[float]) -> list[float] | None:
+    """The range of an axis on which most values are no dot; ``None`` if they are none anyway.
+
+    What lies further from the middle half of the values than three times its length may fall out,
+    if the rest is then shown at least three times as large.
+
+    Args:
+        kind: Scale of the axis.
+        values: What is shown.
+        kept: What must not fall out.
+
+    >>> focus("linear", [0.3, 0.94, 0.95, 0.96, 0.97], [0.97])
+    [0.9376, 0.972...]
+    >>> focus("linear", [0.94, 0.95, 0.96, 0.97], [0.97])
+    """
+    known = np.array([v for v in values if math.isfinite(v)], dtype=float)
+    known = np.log10(known[known > 0]) if kind == "log" else known
+    if len(known) < 5:
+        return None
+    quarter, most = np.quantile(known, [0.25, 0.75])
+    near = np.abs(known - (quarter + most) / 2) <= _FAR * (most - quarter)
+    inside = [*known[near], *(math.log10(v) if kind == "log" else v for v in kept)]
+    if np.ptp(known) < _SMALLER * np.ptp(inside) or not np.ptp(inside):
+        return None
+    return window("linear", inside)
 
 
 def trial_text(row: Mapping[Any, Any], metrics: Sequence[str], terms: Sequence[str]) -> str:

@@ -20,7 +20,8 @@ class Card:
     Attributes:
         picks: The picks that name this weight set.
         trial: Its number; ``None`` for a baseline that is no trial.
-        metrics: Objectives and other metrics.
+        metrics: Objectives and other metrics: of the trial, or of a training from a fresh seed.
+        confirmed: What was confirmed of the objectives, in a line; may be empty.
         weights: Relative weights of the terms.
         driven: What drove it.
         code: The line of code that loads it.
@@ -29,6 +30,7 @@ class Card:
     picks: str
     trial: int | None
     metrics: Mapping[str, str]
+    confirmed: str
     weights: Mapping[str, str]
     driven: str
     code: str
@@ -47,14 +49,32 @@ def cards(result: SweepResult, root: Path | None) -> list[Card]:
 def _card(result: SweepResult, picks: list[str], root: Path) -> Card:
     kept, _ = result.kept(picks[0])
     weights = result.best(picks[0])
-    metrics = {name: kept.metrics.get(name, math.nan) for name in result.plot.scene.metrics}
+    of = kept.metrics if kept.trial is None else result.finished[kept.trial].result.metrics
+    metrics = {name: of.get(name, math.nan) for name in result.plot.scene.metrics}
     return Card(
         picks=", ".join(
             f"{pick} (promoted)" if pick == result.first_pick else pick for pick in picks
         ),
         trial=kept.trial,
         metrics={name: f"{value:.4g}" for name, value in metrics.items()},
+        confirmed=_confirmed(result, picks),
         weights={term: f"{value:.3g}" for term, value in weights.relative.items()},
         driven=driven_by(verdict_of(result, kept)),
         code=loss_to_paste(weights, root),
     )
+
+
+def _confirmed(result: SweepResult, picks: list[str]) -> str:
+    """Means over fresh seeds, with half of their intervals of 95 %."""
+    look = result.proof.look
+    if look is None:
+        return ""
+    table = result.confirmation
+    rows = table[table["contestant"].isin(picks) & (table["data"] == look.data)]
+    found = {row["metric"]: row for row in rows.to_dict("records")}
+    told = [
+        f"{name} {row['mean']:.3g} ± {(row['high'] - row['low']) / 2:.2g}"
+        for name, row in found.items()
+        if name in result.objectives and math.isfinite(row["high"] - row["low"])
+    ]
+    return f"confirmed: {', '.join(told)}" if told else ""

@@ -114,7 +114,10 @@ def _conflict(result: SweepResult) -> Iterator[Table]:
 
 def _worth(result: SweepResult) -> Iterator[Table]:
     """What leaving out each term costs."""
-    text = "How much worse each metric gets without the term, and the interval of 95 % for that."
+    text = (
+        "How much worse each metric gets without the term, in its own unit, and the interval of "
+        "95 % for that. Below 0 it gets better."
+    )
     yield _of_rows("worth", "What each term is worth", text, worth_rows(result))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
+from lossweights.base.commands import DEFAULT_ROOT, command
 from lossweights.base.files import write_atomic
 from lossweights.report._cards import cards
 from lossweights.report._data import as_script, page_data
@@ -47,7 +48,9 @@ def render(result: SweepResult, *, root: Path | None = None, every: float | None
     scripts = [get_plotlyjs(), *(_asset(f"{name}.js") for name in _SCRIPTS)]
     return _template().render(
         result=result,
-        sentence=result.sentence if result.proof.look else result.verdict,
+        better=result.sentence if result.proof.look else "",
+        needs=result.proof.needs,
+        more_seeds=_more_seeds(result, root),
         details=result.sweep_verdict.details if result.sweep_verdict.judged else "",
         cards=cards(result, root),
         tables=tables(result),
@@ -67,10 +70,19 @@ def render(result: SweepResult, *, root: Path | None = None, every: float | None
     )
 
 
+def _more_seeds(result: SweepResult, root: Path | None) -> str:
+    """What to do where nobody can say whether a term is needed."""
+    look = result.proof.look
+    if look is None or not any(need.startswith("Nobody can say") for need in result.proof.needs):
+        return ""
+    return command("confirm", result.name, root or DEFAULT_ROOT, seeds=2 * len(look.seeds))
+
+
 def _unconfirmed(result: SweepResult) -> list[str]:
     """What to say where nothing was confirmed: that, and how to; or what a confirmation lacks."""
     if result.proof.look is not None:
-        return list(result.proof.notes)
+        needs = result.proof.needs  # which stand at the top
+        return [note for note in result.proof.notes if note not in needs]
     return [result.sentence] if result.has_best and not result.learned_nothing else []
 
 

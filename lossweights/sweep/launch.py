@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -28,6 +28,7 @@ from lossweights.results.folder import list_sweeps, read_manifest
 from lossweights.sweep.flags import Flags, takes_flags
 
 if TYPE_CHECKING:
+    from lossweights.results.result import SweepResult
     from lossweights.sweep._declaration import Declaration
 
 TRIALS = 64  # unless told
@@ -60,7 +61,14 @@ def launch(sweep: Declaration, arguments: Sequence[str] | None = None) -> None:
     app(args=None if arguments is None else list(arguments), prog_name=program.name)
 
 
-def run_and_print(sweep: Declaration, flags: Flags, script: Path, *, confirm: bool = False) -> None:
+def run_and_print(
+    sweep: Declaration,
+    flags: Flags,
+    script: Path,
+    *,
+    confirm: bool = False,
+    tell: Callable[[SweepResult, Path], None] | None = None,
+) -> None:
     """Run a sweep for a person: errors as sentences, an exit code, the summary at the end.
 
     Args:
@@ -69,6 +77,7 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path, *, confirm: bo
             that of last time.
         script: The script that declares the sweep.
         confirm: Train no trial, and confirm it once more if it is confirmed.
+        tell: Called with the result and its root instead of printing the summary.
 
     Raises:
         typer.Exit: The run failed or was stopped, or no trial is complete.
@@ -97,7 +106,7 @@ def run_and_print(sweep: Declaration, flags: Flags, script: Path, *, confirm: bo
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
-    print_summary(result, root)
+    (tell or print_summary)(result, root)
 
 
 def _go_on(verb: str, name: str, flags: Flags) -> str:

@@ -15,8 +15,11 @@ from ..unit.samples import finished, save_sweep
 from .chrome import CHROMIUM, DRIVER, Chrome
 from .made import made_up
 
-# A development check only: npm install axe-core, and say where its axe.min.js is.
-AXE = os.environ.get("AXE_CORE", "")
+# npm install --prefix build/axe axe-core, as .ci/run does; or say where its axe.min.js is.
+AXE = Path(
+    os.environ.get("AXE_CORE")
+    or Path(__file__).parents[2] / "build/axe/node_modules/axe-core/axe.min.js"
+)
 READY = """
     return document.documentElement.dataset.ready
         && document.querySelector("[data-figure=front] .main-svg") ? true : false;
@@ -112,12 +115,25 @@ def selected(chrome):
             const chart = document.querySelector(`[data-figure=${name}]`);
             return chart.data.filter(t => t.name === "selected").map(t => t.customdata[0])[0];
         };
+        const lines = document.querySelector("[data-figure=parallel]").data[0];
         return {
             front: ring("front"), weights: ring("weights"),
+            line: lines.customdata[lines.line.color.indexOf(1)],
+            coloured: new Set(lines.line.color).size,
             table: Number(document.querySelector("#trials tr.selected")?.dataset.trial),
             panel: document.querySelector("#panel-trial h3").textContent.split(",")[0],
             curves: document.querySelectorAll("#panel-trial .small-chart .main-svg").length > 0,
         };
+        """
+    )
+
+
+def colours_of_lines(chrome):
+    """How many colours the lines of the parallel coordinates have."""
+    return chrome.run(
+        """
+        const lines = document.querySelector("[data-figure=parallel]").data[0].line;
+        return new Set(lines.color).size;
         """
     )
 
@@ -172,9 +188,11 @@ def test_a_click_selects_a_trial_everywhere(page, result):
     assert page.run("return state.current") == number
     page.run("table.rows = 1000; drawTable()")
     found = selected(page)
-    assert found == {"front": number, "weights": number, "table": number,
-                     "panel": f"trial {number}", "curves": True}  # fmt: skip
+    assert found == {"front": number, "weights": number, "table": number, "line": number,
+                     "coloured": 2, "panel": f"trial {number}", "curves": True}  # fmt: skip
     assert page.run("return location.hash") == f"#trial={number}"
+    page.run("selectTrial(null)")
+    assert colours_of_lines(page) > 2  # coloured by the first objective, as before
 
 
 def test_the_keyboard_selects_too(page, result):
@@ -272,6 +290,22 @@ def test_pulling_an_outcome_names_weights_and_what_it_costs(page, result):
     assert "No weights within what was tried" in text
 
 
+def test_questions_lead_to_their_answers(page):
+    """One click from the first screen; what this sweep cannot answer is not asked."""
+    shown = """
+        return [...document.querySelectorAll("nav a")].filter(link => link.offsetParent)
+            .map(link => link.textContent);
+    """
+    asked = page.run(shown)
+    assert "What does an outcome cost?" in asked
+    assert "What is each term worth?" not in asked  # nothing was confirmed
+    page.run("document.querySelector('nav a').click()")
+    top = page.run("return document.querySelector('#pull').getBoundingClientRect().top")
+    assert -1 < top < 100
+    page.run("document.querySelector('#what-if').hidden = true; startQuestions()")
+    assert "What does an outcome cost?" not in page.run(shown)
+
+
 def test_copy_puts_the_line_on_the_clipboard(page, root):
     """The line that loads the pick."""
     page.devtools(
@@ -324,7 +358,7 @@ def test_in_print_both_panels_and_all_charts_are_there(chrome, address):
     )
 
 
-@pytest.mark.skipif(not AXE, reason="AXE_CORE names no axe.min.js")
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_serious(chrome, address, dark):
     """With a trial selected, and with the picks."""
@@ -332,7 +366,7 @@ def test_axe_finds_nothing_serious(chrome, address, dark):
     for place in ("", "#trial=1"):
         opened(chrome, address + place)
         draw_all(chrome)
-        chrome.run(Path(AXE).read_text(encoding="utf-8"))
+        chrome.run(AXE.read_text(encoding="utf-8"))
         chrome.run("axe.run().then(found => { window.found = found.violations; })")
         found = chrome.wait_for("return window.found")
         serious = [

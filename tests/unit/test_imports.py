@@ -50,6 +50,7 @@ WHOLE = {
     "test_lowest",
     "test_module_sizes",
     "test_repository",
+    "test_site",
 }
 
 # Who may import what, wherever in a module the import stands.

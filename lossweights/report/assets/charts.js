@@ -4,6 +4,7 @@
 
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
 const linked = [];
+let usual = {}; // how lines look where none is selected
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -64,7 +65,12 @@ async function drawChart(place) {
     const number = numberOf(event.points[0]);
     if (number !== null) selectTrial(number);
   });
-  if (name === "parallel") place.on("plotly_restyle", () => brushTrials(brushedOf(place, figure)));
+  if (name === "parallel") {
+    usual = { ...figure.data[0].line };
+    place.on("plotly_restyle", ([update]) => {
+      if (!("line" in update)) brushTrials(brushedOf(place, figure)); // or else it was `markLine`
+    });
+  }
   place.addEventListener("keydown", onKey);
   mark(place);
 }
@@ -112,10 +118,26 @@ function brushedOf(place, figure) {
       axes[axis].values[at] >= low && axes[axis].values[at] <= high))));
 }
 
+// The line of the selected trial stands out, on top of the others.
+function markLine(place, numbers) {
+  const at = numbers.indexOf(state.current);
+  if (at < 0 && !place.dataset.marked) return;
+  place.dataset.marked = at < 0 ? "" : "yes";
+  const line = at < 0 ? usual : {
+    color: numbers.map((number) => (number === state.current ? 1 : 0)),
+    colorscale: [[0, colour("--line")], [1, colour("--accent")]], cmin: 0, cmax: 1, showscale: false,
+  };
+  Plotly.restyle(place, { line: [line] }, [0]);
+}
+
 // Shows what is selected: brushed trials stay bright, and a ring is around the current one.
 function mark(place) {
-  if (place.dataset.figure === "parallel" || place.dataset.figure === "importance") return;
+  if (place.dataset.figure === "importance") return;
   const figure = report.figures[place.dataset.figure];
+  if (place.dataset.figure === "parallel") {
+    markLine(place, figure.data[0].customdata);
+    return;
+  }
   const bars = figure.data[0].type === "bar";
   const rings = new Map();
   const selections = figure.data.map((trace) => {

@@ -21,6 +21,14 @@ function startFollowing() {
   setInterval(() => { if (box.checked) location.reload(); }, 1000 * Number(box.dataset.every));
 }
 
+// What a sweep has nothing for cannot be asked.
+function startQuestions() {
+  for (const link of document.querySelectorAll("nav a")) {
+    const place = document.querySelector(link.getAttribute("href"));
+    link.hidden = !place || place.closest("[hidden]") !== null;
+  }
+}
+
 age();
 setInterval(age, 10000);
 startCharts();
@@ -28,6 +36,7 @@ startTrial();
 startTable();
 startWhatIf();
 startFollowing();
+startQuestions();
 const asked = /^#trial=(\d+)$/.exec(location.hash);
 if (asked) selectTrial(Number(asked[1]));
 document.documentElement.dataset.ready = "yes";

@@ -133,19 +133,21 @@ function pull() {
   const measured = trials.filter((trial) => report.metrics.every((name) => !(name in report.objectives) || typeof trial[name] === "number"))
     .map((trial) => ({ trial, values: trial }));
   const tried = cheapest(measured.filter((each) => keeps(wanted, each.values)), others);
-  const text = (values) => others.map((metric) => {
+  const range = (found) => ` (${shown(found.low, 3)} to ${shown(found.high, 3)})`;
+  const text = (values, weights = null) => others.map((metric) => {
     const all = measured.map((each) => each.values[metric]);
     const best = better(metric) > 0 ? Math.min(...all) : Math.max(...all);
-    const away = shown(Math.abs(values[metric] - best), 3);
-    const worse = better(metric) * (values[metric] - best) > 0;
-    return `${metric} ${shown(values[metric])}, ${away} ${worse ? "worse" : "better"} than the best of all trials`;
+    const worse = better(metric) * (values[metric] - best);
+    const against = `${shown(Math.abs(worse), 3)} ${worse > 0 ? "worse" : "better"} than`;
+    const ends = weights ? range(predict(metric, weights)) : "";
+    return `${metric} ${shown(values[metric])}${ends}, ${worse === 0 ? "as good as" : against} the best of all trials`;
   }).join(", ");
   if (inside) {
     const weights = [...inside.weights.map((weight, at) => `${report.whatif.terms[at]} ${shown(weight, 3)}`),
       ...Object.entries(report.whatif.fixed).map(([term, weight]) => `${term} ${shown(weight, 3)}`)];
     const use = element("button", { type: "button" }, "set the sliders to these weights");
     use.addEventListener("click", () => setWeights(inside.weights));
-    place.append(element("p", { class: "pulled" }, element("b", {}, `Predicted: ${said} costs `), text(inside.values),
+    place.append(element("p", { class: "pulled" }, element("b", {}, `Predicted: ${said} costs `), text(inside.values, inside.weights),
       `; weights ${weights.join(", ")}. `, use));
   } else {
     place.append(element("p", { class: "note" }, `No weights within what was tried are predicted to give ${said}.`));

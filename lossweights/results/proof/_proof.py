@@ -229,8 +229,15 @@ class Proof:
         if look is None or not look.whole:
             return []
         curse = _curse.curse_sentence(self.curse, self.pick)
-        worth = _worth.worth_sentences(self._without(look, look.data), look)
-        return [*notes_on(look), *([curse] if curse else []), *worth]
+        return [*notes_on(look), *([curse] if curse else []), *self.needs]
+
+    @property
+    def needs(self) -> list[str]:
+        """For each term that was left out whether it is needed: the last of the notes."""
+        look = self.look
+        if look is None or not look.whole:
+            return []
+        return _worth.worth_sentences(self._without(look, look.data), look)
 
     def standard_error(self, metric: str) -> float | None:
         """How far one training of the pick that is best in a metric is off, from seed to seed.

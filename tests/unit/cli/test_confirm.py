@@ -1,11 +1,19 @@
 """``lossweights confirm``, and what the command line says of baselines and confirmation."""
 
+import json
+import math
+import re
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from lossweights.cli._app import app
 from lossweights.results.contest import read_contest
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
+from lossweights.results.result import SweepResult
+
+DOCS = Path(__file__).parents[3] / "docs" / "command_line.md"
 
 SCRIPT = """
 from pathlib import Path
@@ -61,6 +69,23 @@ def test_a_sweep_is_confirmed_when_somebody_asks(root, script, call):
     manifest = read_manifest(root, "fake")
     assert manifest["confirm"] == 0
     assert manifest["trials"] == 6 == len(list_results(sweep_folder(root, "fake")))
+
+
+def test_a_confirmation_for_programs_is_as_documented(root, script, call):
+    """One object on standard output, with the documented keys and the result's numbers."""
+    call("run", script, "--trials", "6", "--confirm", "0")
+    words = ["confirm", "fake", "--seeds", "3", "--json", "--root", str(root), *USUAL]
+    said = json.loads(CliRunner().invoke(app, words).stdout)
+    part = DOCS.read_text("utf-8").partition("`lossweights confirm --json`")[2]
+    table = part.partition("|---|---|")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.strip().splitlines()]
+    assert set(said) == {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    result = SweepResult.read("fake", root)
+    assert (said["sentence"], said["seeds"], said["look"]) == (result.sentence, [1, 2, 3], 1)
+    assert len(said["confirmation"]) == len(result.confirmation) > 0
+    mean = result.confirmation["mean"]
+    found = [math.nan if row["mean"] is None else row["mean"] for row in said["confirmation"]]
+    assert found == pytest.approx(mean.tolist(), nan_ok=True)
 
 
 def test_a_sweep_that_was_stopped_is_confirmed_as_it_is(root, script, call):

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 import lossweights as lw
+from lossweights.figures._names import Names
 from lossweights.figures.still import draw_still
 from lossweights.figures.style import axis, label, scale
 from lossweights.records import Outcome
@@ -69,6 +70,26 @@ def test_the_front_names_picks_and_baselines(root, monkeypatch):
     assert (baselines.text, baselines.x, baselines.y) == (("today",), (70.0,), (9.0,))
     assert figure.layout.yaxis.type == "log"  # 60 to 0.6
     assert figure.layout.xaxis.type == "linear"  # 50 to 98
+
+
+def test_what_lies_far_off_does_not_make_a_dot_of_the_front(root):
+    """Twenty masks that are alike and two that failed: the axis shows the twenty, and the front."""
+    dice = [0.95 + 0.001 * n for n in range(20)] + [0.4, 0.5]
+    trials = [finished(n, value, 1.0 + n % 7, under=1.0 + n) for n, value in enumerate(dice)]
+    goals = {"rmse": "maximize", "shortfall": "minimize"}
+    result = result_of(root, trials, objectives=goals)
+    low, high = result.plot.front().layout.xaxis.range
+    assert 0.9 < low < result.pareto["rmse"].min() <= result.pareto["rmse"].max() < high
+
+
+def test_names_of_points_that_are_near_do_not_cover_each_other():
+    """Eight of them around one point: each has a place of its own; what is first is kept alone."""
+    axis = ("linear", [0.0, 1.0])
+    names = Names(axis, axis, [(0.5, 0.5)])
+    places = [names.place(0.5, 0.5, "name", "top left") for _ in Names.PLACES]
+    assert places[0] == "top left"
+    assert sorted(places) == sorted(Names.PLACES)
+    assert Names(axis, axis, []).place(0.001, 0.5, "a long name", "middle left") != "middle left"
 
 
 def test_the_map_has_a_band_where_the_lead_changes(root):

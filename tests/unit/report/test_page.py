@@ -33,20 +33,23 @@ TRIALS = [
 
 
 class Page(HTMLParser):
-    """What a browser would load from elsewhere, the texts outside of scripts, and open tags."""
+    """What a browser would load from elsewhere, links within, texts, and open tags."""
 
     VOID = ("meta", "br", "link", "img", "hr", "input")
 
     def __init__(self, text):
         super().__init__()
-        self.loads, self.texts, self.open = [], [], []
+        self.loads, self.links, self.places, self.texts, self.open = [], [], [], [], []
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attributes):
         """Note what the tag would load."""
         names = dict(attributes)
-        self.loads += [names[key] for key in ("src", "href", "srcset", "data") if names.get(key)]
+        found = [names[key] for key in ("src", "href", "srcset", "data") if names.get(key)]
+        self.links += [target[1:] for target in found if target.startswith("#")]
+        self.loads += [target for target in found if not target.startswith("#")]
+        self.places += [names["id"]] if "id" in names else []
         if tag in ("link", "iframe", "img", "object", "embed"):
             self.loads.append(tag)
         if tag not in self.VOID:
@@ -83,14 +86,33 @@ def test_the_proof_is_in_the_report(root):
     }
     result = read(root)
     knee = contestant("knee", 1.0, 4.0, trial=result.best_number("knee"))
-    page = Page(render(replace(result, contest=contest(numbers, knee=knee))))
+    result = replace(result, contest=contest(numbers, knee=knee))
+    page = Page(render(result))
     assert page.open == []
+    for needed in result.proof.needs:
+        assert page.text.count(needed) == 2  # at the top, and above its numbers
+    assert page.text.index("Is each term needed? mse is needed: ") < page.text.index("Trade-off")
+    assert page.text.index(result.verdict) < page.text.index("Is it better? knee (trial 2)")
+    assert set(page.links) <= set(page.places)
+    assert {"worth", "confirmation"} <= set(page.links)
+    assert "confirmed: rmse 8.01 ± 0.12, shortfall 5 ± 0" in page.text  # on its card
     assert "knee (trial 2) is better than equal weights by 11 % of rmse" in page.text
     assert "rmse against the best baseline best in rmse" in page.text
     assert "-0.993 (" in page.text
     assert "What each term is worth" in page.text
     assert "What the sweep said, and what is so" in page.text
-    assert "Not confirmed: knee" in Page(render(result)).text
+    assert "Not confirmed: knee" in Page(render(read(root))).text
+
+
+def test_where_nobody_can_say_the_report_says_what_to_do(root):
+    """A term of which five noisy seeds tell nothing: more seeds, by a line to paste."""
+    numbers = {
+        "equal": {"rmse": [8.0, 9.0, 7.0, 8.5, 7.5], "shortfall": [5.0, 5.5, 4.5, 5.2, 4.8]},
+        "without:mse": {"rmse": [9.0, 7.0, 8.0, 7.5, 8.6], "shortfall": [5.2, 4.4, 5.4, 4.7, 5.3]},
+    }
+    page = Page(render(replace(read(root), contest=contest(numbers))))
+    assert "Nobody can say whether mse is needed" in page.text
+    assert "lossweights confirm demand --seeds 10" in page.text
 
 
 @pytest.mark.parametrize("trial", [None, 0], ids=["beside the trials", "a trial"])
