@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossweights.base.names import MODEL
+from lossweights.base.names import MODEL, part_name
+from lossweights.base.shown import as_text
 
 STATISTICS: dict[str, Any] = {"mean": np.mean, "median": np.median, "min": np.min, "max": np.max}
 MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
@@ -321,20 +322,6 @@ def combined(
 def _by_name(tables: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     names = [name for name in tables[0] if all(name in table for table in tables)]
     return {name: [table[name] for table in tables] for name in names}
-
-
-def part_name(name: str) -> str:
-    """A part of the loss as a message names it.
-
-    >>> part_name("under"), part_name("model")
-    ('term under', "the model's own losses")
-    """
-    return "the model's own losses" if name == MODEL else f"term {name}"
-
-
-def as_text(message: str) -> str:
-    """A message that may hold anything as text that every file and database takes."""
-    return message.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _whole(number: Any) -> int | None:

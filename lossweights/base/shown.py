@@ -93,3 +93,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def code(line: str) -> str:
     """A line of code in HTML, to be copied."""
     return f"<pre>{html.escape(line)}</pre>"
+
+
+def as_text(message: str) -> str:
+    """A message that may hold anything as text that every file and database takes."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lossweights.base.shown import as_text
 from lossweights.foreign.mlflow_names import artifact_repository
-from lossweights.records import as_text
 from lossweights.tracking._ending import Ending
 from lossweights.tracking._models import Models
 from lossweights.tracking._points import loggable
