@@ -76,7 +76,7 @@ def write_model(model: Any, data: Data, result: SweepResult, folder: Path) -> Pa
     """
     sample = data.val if isinstance(data.val, Split) else data.train.sample
     with tempfile.TemporaryDirectory(dir=folder, prefix=".model-") as aside:
-        made = save_model(model, Path(aside) / MODEL, sample.x, result.best(result.first_pick))
+        made = save_model(model, Path(aside) / MODEL, result.best(result.first_pick), sample.x)
         if (folder / MODEL).exists():
             shutil.rmtree(folder / MODEL)
         made.replace(folder / MODEL)

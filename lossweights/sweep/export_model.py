@@ -48,7 +48,7 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
         raise StoreError(
             f"Expected a new path for the model. Found {to}. Remove it, or say another."
         )
-    _export(weights.model(), to, form)
+    _export(weights, to, form)
     return to
 
 
@@ -58,12 +58,13 @@ def with_home(result: SweepResult, pick: str) -> WeightSet:
     return replace(result.best(pick), home=home, recorded=True)
 
 
-def _export(model: Any, to: Path, form: str) -> None:
+def _export(weights: WeightSet, to: Path, form: str) -> None:
+    model: Any = weights.model()
     to.parent.mkdir(parents=True, exist_ok=True)
     if form == "mlflow":
-        from lossweights.tracking import save_for_serving
+        from lossweights.tracking import save_model
 
-        save_for_serving(model, to)
+        save_model(model, to, weights)
         return
     try:
         model.export(to, format=FORMATS[form], verbose=False)

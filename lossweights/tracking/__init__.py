@@ -6,10 +6,10 @@
 say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
 removed. `find_page` gives the `Page` that MLflow's UI has of a sweep. `settle_moved` has MLflow
 find the artifacts of a root that was moved. `tracked_set` is the weight set of a run or of a
-registered model, `move_champion` moves the alias of the promoted one, `register_model` registers
-one, and `save_for_serving` writes one as MLflow serves it. `without_password` is an
-address as it may be shown, `with_password` one as it opens. Only here is MLflow used; what is
-relied on of it without its promise stands in `lossweights.foreign`.
+registered model, `move_champion` moves the alias of the promoted one, and `register_model`
+registers one. `without_password` is an address as it may be shown, `with_password` one as it opens.
+Only here is MLflow used; what is relied on of it without its promise stands in
+`lossweights.foreign`.
 """
 
 from lossweights.tracking._about import About
@@ -19,7 +19,7 @@ from lossweights.tracking._models import save_model
 from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._pages import Page, find_page
 from lossweights.tracking._place import Place, place_of_new, place_of_resumed, with_password
-from lossweights.tracking._registered import move_champion, register_model, save_for_serving
+from lossweights.tracking._registered import move_champion, register_model
 from lossweights.tracking._removal import Record, find_record
 from lossweights.tracking._sync import sync_sweep
 from lossweights.tracking._tracked_set import tracked_set
@@ -39,7 +39,6 @@ __all__ = [
     "place_of_new",
     "place_of_resumed",
     "register_model",
-    "save_for_serving",
     "save_model",
     "settle_moved",
     "sync_sweep",

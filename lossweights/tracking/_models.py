@@ -27,10 +27,11 @@ NUMBERS = 30_000  # that it may have in all; it is JSON
 WEIGHTS = "weights.json"
 CHAMPION = "champion"  # the alias of the version that a sweep promotes
 OURS = "lossweights.sweep"  # tag of a registered model that sweeps made
+PICK = "lossweights.pick"  # tag of a model and of its version: the pick that it is
 _DIGEST = "lossweights.digest"  # tag of a logged model: that of its weight set
 
 
-def save_model(model: Any, folder: Path, inputs: Any, weights: WeightSet) -> Path:
+def save_model(model: Any, folder: Path, weights: WeightSet, inputs: Any = None) -> Path:
     """Save a model as MLflow does, with signature, input example and weight set.
 
     ``mlflow.keras.load_model(folder)`` gives the Keras model, ``mlflow.pyfunc.load_model`` one that
@@ -39,8 +40,9 @@ def save_model(model: Any, folder: Path, inputs: Any, weights: WeightSet) -> Pat
     Args:
         model: The Keras model.
         folder: A folder that does not exist yet.
-        inputs: What it reads: an array, or a dict, list or tuple of arrays, of any number of rows.
         weights: The weight set that it was trained with.
+        inputs: What it reads: an array, or a dict, list or tuple of arrays, of any number of rows;
+            by default one row of zeros.
 
     Returns:
         The folder.
@@ -51,7 +53,7 @@ def save_model(model: Any, folder: Path, inputs: Any, weights: WeightSet) -> Pat
         warnings.simplefilter("ignore")  # MLflow 3.17 warns of its own type hints, once imported
         import mlflow.keras
 
-        signature, example = _described(model, inputs)
+        signature, example = _described(model, _zeros(model) if inputs is None else inputs)
         folder.mkdir(parents=True)  # MLflow 3.17 puts the example there before it makes it
         mlflow.keras.save_model(
             model,
@@ -75,6 +77,11 @@ def _described(model: Any, inputs: Any) -> tuple[Any, Any]:
     except Exception as error:  # such as nested inputs, or lists to a model that names none
         log.debug("the winner is saved without a signature: %s", error)
         return None, None
+
+
+def _zeros(model: Any) -> Any:
+    arrays = [np.zeros([size or 1 for size in each.shape], each.dtype) for each in model.inputs]
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def _rows(inputs: Any) -> Any:
@@ -125,17 +132,21 @@ class Models:
     experiment: str
     run: str
 
-    def log(self, folder: Path, *, register: bool) -> None:
+    def log(self, folder: Path, *, register: bool) -> str | None:
         """Log the model in a folder, and register it: in a database always, else if one says so.
 
         Nothing is done twice: a model counts as logged if one with its weight set is.
+
+        Returns:
+            The version that it has in the registry, if any.
         """
         weights = WeightSet.read(folder / WEIGHTS)
         digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
         number = self._logged(digest) or self._log(folder, weights, digest)
         model = self.client.get_logged_model(number)
         if register or is_database(self.uri):
-            self._register(model, weights, asked=register)
+            return self._register(model, weights, asked=register)
+        return None
 
     def _logged(self, digest: str) -> str | None:
         found = self.client.search_logged_models(
@@ -151,7 +162,7 @@ class Models:
             self.experiment,
             name=self.sweep.replace(".", "-"),  # MLflow takes no dot here
             source_run_id=self.run,
-            tags={OURS: self.sweep, "lossweights.pick": str(weights.origin.get("pick", ""))},
+            tags={OURS: self.sweep, PICK: str(weights.origin.get("pick", ""))},
             params={f"weight/{name}": repr(w) for name, w in weights.weights.items()},
         )
         number = model.model_id
@@ -165,25 +176,26 @@ class Models:
         self.client.log_outputs(self.run, [LoggedModelOutput(number, step=0)])
         return str(number)
 
-    def _register(self, model: Any, weights: WeightSet, *, asked: bool) -> None:
+    def _register(self, model: Any, weights: WeightSet, *, asked: bool) -> str | None:
         if not self._has_name(asked=asked):
-            return
+            return None
         versions = self.client.search_model_versions(f"name = '{self.sweep}'")
         # Its place, not "models:/...", for which MLflow asks wherever the user's own runs go.
         place = model.artifact_location
-        of_model = [each for each in versions if each.source == place]
-        if not of_model:
-            of_model = [
-                self.client.create_model_version(
-                    self.sweep,
-                    place,
-                    run_id=self.run,
-                    model_id=model.model_id,
-                    description=weights.name,
-                    await_creation_for=0,
-                )
-            ]
-        self.client.set_registered_model_alias(self.sweep, CHAMPION, of_model[0].version)
+        number = next((each.version for each in versions if each.source == place), None)
+        if number is not None:  # where the alias is now, somebody may have put it
+            return str(number)
+        number = self.client.create_model_version(
+            self.sweep,
+            place,
+            run_id=self.run,
+            model_id=model.model_id,
+            tags={PICK: str(weights.origin.get("pick", ""))},
+            description=weights.name,
+            await_creation_for=0,
+        ).version
+        self.client.set_registered_model_alias(self.sweep, CHAMPION, number)
+        return str(number)
 
     def _has_name(self, *, asked: bool) -> bool:
         """Whether the registry has the sweep's name for it; it is made if there is none."""

@@ -1,49 +1,19 @@
-"""A trained model as MLflow serves it, and in MLflow's registry."""
+"""A trained model in MLflow's registry, and which of its versions is the champion."""
 
 from __future__ import annotations
 
 import tempfile
-import warnings
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lossweights.base.errors import TrackingError
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.folder import tracking_uri
+from lossweights.tracking._models import CHAMPION, PICK, Models, save_model
 from lossweights.tracking._opened import opened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-CHAMPION = "champion"
-PICK = "lossweights.pick"  # tag of a model's version: the pick that it is
-_REQUIREMENTS = ("keras", "tensorflow", "numpy")
-
-
-def save_for_serving(model: Any, path: Path) -> None:
-    """Write a trained model as ``mlflow models serve`` takes it; nothing of this package is in it.
-
-    Args:
-        model: The Keras model.
-        path: A folder that is not there yet.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow warns of itself, on import
-        from mlflow import tensorflow as keras_flavor
-        from mlflow.models import infer_signature
-
-        inputs = [np.zeros([n or 1 for n in t.shape], dtype=t.dtype) for t in model.inputs]
-        names = [tensor.name for tensor in model.inputs]
-        fed = inputs[0] if len(inputs) == 1 else dict(zip(names, inputs, strict=True))
-        keras_flavor.save_model(
-            model,
-            str(path),
-            signature=infer_signature(fed, model.predict(fed, verbose=0)),
-            pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
-        )
 
 
 def register_model(sweep: str, weights: WeightSet, model: Any, root: Path, uri: str | None) -> str:
@@ -64,18 +34,12 @@ def register_model(sweep: str, weights: WeightSet, model: Any, root: Path, uri: 
     Raises:
         TrackingError: MLflow has no run of the sweep, or cannot be written.
     """
-    with opened(root, uri or tracking_uri(root)) as client, tempfile.TemporaryDirectory() as folder:
-        run = _run_of(client, sweep)
-        pick = str(weights.origin["pick"])
-        place = f"model-{pick.replace(':', '-')}"
-        save_for_serving(model, Path(folder) / place)
-        client.log_artifacts(run.info.run_id, str(Path(folder) / place), place)
-        if not client.search_registered_models(f"name = '{sweep}'"):
-            client.create_registered_model(sweep)
-        version = client.create_model_version(
-            sweep, f"{run.info.artifact_uri}/{place}", run.info.run_id, tags={PICK: pick}
-        ).version
-        return f"models:/{sweep}/{version} is {weights.name}."
+    address = uri or tracking_uri(root)
+    with opened(root, address) as client, tempfile.TemporaryDirectory() as folder:
+        run = _run_of(client, sweep).info
+        models = Models(client, address, root, sweep, run.experiment_id, run.run_id)
+        version = models.log(save_model(model, Path(folder) / "model", weights), register=True)
+    return f"models:/{sweep}/{version} is {weights.name}."
 
 
 def move_champion(sweep: str, weights: WeightSet, root: Path, uri: str | None) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lossweights.base.errors import SweepNotFound
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.weights import pick_file
+from lossweights.tracking._models import PICK
 from lossweights.tracking._opened import opened
-from lossweights.tracking._registered import PICK
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -83,14 +83,18 @@ def _of_run(
 
 
 def _of_trial(run: Any, of_sweep: WeightSet) -> WeightSet:
-    """The set of a trial's run: its own weights, with the terms and scales of the sweep."""
+    """The set of a trial's run: its own weights, with the terms and scales of the sweep.
+
+    What is the same for all trials stands in the run of the sweep alone.
+    """
     params: Mapping[str, str] = run.data.params
-    weights = {name: float(params[f"{_WEIGHT}{name}"]) for name in of_sweep.weights}
+    same = of_sweep.weights
+    weights = {name: float(params.get(f"{_WEIGHT}{name}", same[name])) for name in same}
     sweep = run.data.tags.get("lossweights.sweep", "")
     origin: dict[str, Any] = {"sweep": sweep, "run": run.info.run_id}
     with suppress(KeyError, ValueError):
         origin["trial"] = int(run.data.tags["lossweights.trial"])
-        origin["seed"] = int(params["seed"])
+        origin["seed"] = int(params.get("seed", of_sweep.origin["seed"]))
     return WeightSet(
         weights,
         name=f"{sweep}@run:{run.info.run_name}",

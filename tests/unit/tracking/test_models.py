@@ -34,7 +34,7 @@ def model():
 @pytest.fixture(scope="module")
 def saved(model, tmp_path_factory):
     """That model as MLflow saves it."""
-    return save_model(model, tmp_path_factory.mktemp("saved") / "model", X, weight_set())
+    return save_model(model, tmp_path_factory.mktemp("saved") / "model", weight_set(), X)
 
 
 def end(root, folder, uri=None, *, register=False):
@@ -76,7 +76,7 @@ def test_models_of_several_inputs_and_outputs_have_them_by_name(tmp_path, kind):
     model = keras.Model({"a": a, "b": b} if kind is dict else [a, b], outputs)
     arrays = {"a": X, "b": X[:, :1]}
     inputs = arrays if kind is dict else kind(arrays.values())
-    folder = save_model(model, tmp_path / "model", inputs, weight_set())
+    folder = save_model(model, tmp_path / "model", weight_set(), inputs)
     signature = mlflow.models.get_model_info(str(folder)).signature
     assert signature.inputs.input_names() == ["a", "b"]
     assert signature.outputs.input_names() == ["p", "q"]
@@ -94,7 +94,7 @@ def test_a_model_whose_input_mlflow_cannot_describe_is_saved_without(tmp_path):
     """It is one all the same, with its weight set."""
     model = Sum()
     model([X, X])
-    folder = save_model(model, tmp_path / "model", [X, X], weight_set())
+    folder = save_model(model, tmp_path / "model", weight_set(), [X, X])
     assert mlflow.models.get_model_info(str(folder)).signature is None
     assert WeightSet.read(folder / "weights.json") == weight_set()
 
@@ -124,7 +124,7 @@ def test_another_winner_is_another_version(root_with_tables, saved, model, tmp_p
     """After more trials; it is the champion now."""
     root = root_with_tables
     end(root, saved)
-    end(root, save_model(model, tmp_path / "model", X, weight_set(0.25)))
+    end(root, save_model(model, tmp_path / "model", weight_set(0.25), X))
     client = client_of(root)
     assert int(client.get_model_version_by_alias("demand", "champion").version) == 2
     assert len(client.search_model_versions("name = 'demand'")) == 2
@@ -155,7 +155,7 @@ def test_what_the_user_has_set_stays_and_his_registry_gets_nothing(
     try:
         mlflow.set_experiment("theirs")
         with mlflow.start_run() as run:
-            save_model(model, tmp_path / "model", X, weight_set())
+            save_model(model, tmp_path / "model", weight_set(), X)
             end(root_with_tables, saved)
             assert mlflow.active_run().info.run_id == run.info.run_id
             assert mlflow.get_registry_uri() == theirs
