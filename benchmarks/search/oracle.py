@@ -48,12 +48,15 @@ def main() -> None:
         )
         if costs is not None
     ]
+    chance: list[np.ndarray] = []
     reached: dict[str, list[float]] = {name: [] for name in ["oracle", *found]}
     for seed in seeds:
         others = [(place, costs) for other, place, costs in every if other != seed]
         front = unbeaten(np.array([costs for _, costs in others]))
         places = [others[index][0] for index in np.flatnonzero(front)]
         np.random.default_rng(seed).shuffle(places)
+        own = [(place, costs) for other, place, costs in every if other == seed]
+        chance.append(noise(own))
         costs = problem.costs(places[: options.trials], options.batch, seed)
         searches = {"oracle": costs, **{name: found[name][seed]["costs"] for name in found}}
         points = np.concatenate([np.array(known(c)) for c in searches.values()])
@@ -63,6 +66,24 @@ def main() -> None:
             reached[name].append(trials_until(goal, volumes(scale, costs)))
         print(f"seed {seed}:", {name: values[-1] for name, values in reached.items()}, flush=True)
     print("median:", {name: statistics.median(values) for name, values in reached.items()})
+    print("noise, in parts of the front's extent:", np.median(chance, axis=0).round(4))
+
+
+def noise(trials: list[tuple[dict[str, float], list[float]]]) -> np.ndarray:
+    """By how much trainings with nearly the same weights differ, each objective.
+
+    The standard deviation of one, robustly, of every trial on the front and its nearest neighbour
+    of the same seed, whose weights are within a tenth: in that the mean hardly moves.
+    """
+    at = np.log([list(place.values()) for place, _ in trials])
+    costs = np.array([values for _, values in trials])
+    front = np.flatnonzero(unbeaten(costs))
+    scale = Scale(costs[front])
+    apart = np.abs(at[front][:, None] - at[None]).max(axis=2)
+    apart[np.arange(len(front)), front] = np.inf
+    nearest, near = apart.argmin(axis=1), apart.min(axis=1) < np.log(1.1)
+    differences = scale(costs[front[near]]) - scale(costs[nearest[near]])
+    return 1.48 * np.median(np.abs(differences), axis=0) / np.sqrt(2)
 
 
 def wanted(key: tuple[str, str, int, int], options: argparse.Namespace) -> bool:
