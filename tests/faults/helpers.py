@@ -111,7 +111,7 @@ class Scripted:
 
     def run(self, trials, **options):
         """Run the sweep in this process; by default in two workers, without tracking."""
-        options = {"workers": 2, "tracking": False, "quiet": True, **options}
+        options = {"workers": 2, "tracking": False, "quiet": True, "confirm": 0, **options}
         return self.sweep().run(trials, root=self.root, script=self.path, **options)
 
     def start(self, *arguments, trials=10, tracking=False, workers=2):

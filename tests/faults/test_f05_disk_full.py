@@ -98,6 +98,7 @@ def test_f05_a_winner_that_cannot_be_written_ends_as_a_full_disk_does(root, monk
         raise OSError(errno.ENOSPC, "No space left on device", "model.keras")
 
     options = {"root": root, "workers": 0, "trainer": "fit", "tracking": False, "quiet": True}
+    options["confirm"] = 0
     with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "save", full)
         with pytest.raises(StoreError, match=r"model\.keras.*lossweights resume tiny"):

@@ -35,6 +35,7 @@ def undefined(y_true, y_pred):
 def run(sweep, root, trials, **options):
     """Run a sweep none of whose trials completes; its results by number."""
     options = {"workers": 0, "tracking": False, "quiet": True, "trainer": "fit", **options}
+    options.setdefault("confirm", 0)
     with pytest.raises(NoneComplete, match="diverged"):
         sweep.run(trials, root=root, **options)
     return list_results(root / "studies" / "tiny")

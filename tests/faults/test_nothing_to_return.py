@@ -105,6 +105,7 @@ def test_row_17_the_count_holds_over_resumes_until_something_changes(scripted):
 def test_row_17_the_learning_rate_is_named_and_a_smaller_one_goes_on(root):
     """With Keras, in stacks: what was trained with is said, and the change is accepted by name."""
     options = {"root": root, "workers": 0, "tracking": False, "quiet": True, "trainer": "serial"}
+    options["confirm"] = 0
     with pytest.raises(NoneComplete, match=r"smaller learning rate than 1e\+30") as raised:
         tiny_sweep(learning_rate=1e30).run(18, **options)
     assert "--accept-change recipe" in str(raised.value)

@@ -109,7 +109,7 @@ def test_scales_of_a_sweep_leave_out_masked_elements(tmp_path):
         space={"mse": lw.Fixed(1.0), "mae": lw.LogUniform(0.1, 10)},
         metrics={"rmse": lw.metrics.RMSE()}, objectives={"rmse": "minimize"}, epochs=1,
     )  # fmt: skip
-    options = {"tracking": False, "trainer": "fit", "workers": 0, "quiet": True}
+    options = {"tracking": False, "trainer": "fit", "workers": 0, "quiet": True, "confirm": 0}
     result = sweep.run(1, root=tmp_path, **options)
     assert result.scales["mse"] == pytest.approx(y[:, :2].var(), rel=1e-3)
     assert result.baseline["mse"] == pytest.approx(y[:, :2].var(), rel=1e-3)

@@ -63,7 +63,7 @@ def test_a_sweep_by_data_trains_to_the_ridge_of_plain_weights(tmp_path, relative
         epochs=60,
         batch_size=80,
     )
-    result = sweep.run(trials=1, root=tmp_path, trainer="serial", quiet=True)
+    result = sweep.run(trials=1, root=tmp_path, trainer="serial", quiet=True, confirm=0)
     expected = ridge(4 * relative)
     assert result.trials["rmse"][0] == pytest.approx(expected, rel=0.02)
     assert expected < 4 < 900 < ridge(4 * relative / Y.var())

@@ -173,7 +173,7 @@ def test_a_sweep_of_the_other_terms(tmp_path):
         epochs=np.int64(2),
         seed=np.int64(1),
     )
-    result = sweep.run(trials=np.int64(4), root=tmp_path, quiet=True, tracking=False)
+    result = sweep.run(trials=np.int64(4), root=tmp_path, quiet=True, tracking=False, confirm=0)
     assert result.trials["outcome"].tolist() == ["COMPLETE"] * 4
     assert result.best("knee").weights["log"] == 0.0
     assert "diverged" not in result.verdict
