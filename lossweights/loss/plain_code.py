@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import math
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -80,6 +81,13 @@ def plain_code(weights: WeightSet) -> str:
             continue
         description = dict(weights.terms.get(name) or {})
         output, on_mask = description.pop("output", None), description.pop("on_mask", False)
+        target = description.pop("target", None)
+        for key, what in {"weight": "weights of elements", "missing": "unknown labels"}.items():
+            if key in description:
+                raise WeightSetError(
+                    f"Expected the term {name!r} to read targets alone. Found {what}, which plain "
+                    f"code does not have. Use weights.loss()."
+                )
         call = _call(name, description)
         arguments = call.arguments
         if call.keras_loss:
@@ -89,6 +97,8 @@ def plain_code(weights: WeightSet) -> str:
         if output is not None:
             outputs.append(output)
             true, pred = (f"{each}[{_literal(output, name)}]" for each in (true, pred))
+        if target is not None:
+            true = f"{true}[..., {_channels(target, name)}]"
         if on_mask:
             used.add("plain_masks")
             true = f"plain_masks({true}, {pred})"
@@ -132,6 +142,24 @@ def _header(weights: WeightSet, outputs: Iterable[str]) -> Iterable[str]:
 def _in_a_line(text: str) -> str:
     """Text without any sign that could end a comment."""
     return " ".join(text.encode("ascii", "backslashreplace").decode("ascii").split())
+
+
+def _channels(text: object, name: str) -> str:
+    """Channels of the last axis, as an index of plain numbers."""
+    if not isinstance(text, str) or not re.fullmatch(r"-?\d*:-?\d*|-?\d+(,-?\d+)*", text):
+        raise WeightSetError(
+            f"Expected channels as the target of the term {name!r}, such as '0:2'. Found "
+            f"{text!r:.80}. Describe the term with lw.terms.describe."
+        )
+    if ":" in text:
+        return text
+    numbers = [int(each) for each in text.split(",")]
+    if len(numbers) > 1:
+        raise WeightSetError(
+            f"Expected channels side by side as the target of the term {name!r} in plain code. "
+            f"Found {text}. Use weights.loss()."
+        )
+    return f"{numbers[0]}:{numbers[0] + 1 or ''}"
 
 
 def _call(name: str, description: dict[str, Any]) -> _Call:

@@ -30,6 +30,9 @@ NAMES = {
     ),
     "lossweights.metrics": (
         *("OfChannels", "OnChannels", "OnKnown", "OnOutput", "OnOutputs"),
+        *("FunctionMetric", "KerasMetric", "Missing"),
+        *("Accuracy", "BalancedAccuracy", "F1", "AUC", "AveragePrecision"),
+        *("LogLoss", "BrierScore", "CalibrationError"),
         *("Bias", "EdgeRMSE", "MAE", "RMSE"),
         *("FillRate", "NewsvendorCost", "PinballLoss", "ServiceLevel", "Shortfall", "UnderRate"),
         *("BoundaryF1", "BoundaryIoU", "Dice", "IoU"),

@@ -23,8 +23,11 @@ def save_sets(
         promoted: The pick to promote, or ``None`` for none; then no earlier set stays promoted.
             What a person promoted stays so in any case.
     """
+    folder = pick_path(root, name, "knee").parent
+    if not sets and not folder.exists():
+        return {}
     with promoting(root, name):
-        remove_unfinished(pick_path(root, name, "knee").parent)
+        remove_unfinished(folder)
         paths = {pick: each.save(pick_path(root, name, pick)) for pick, each in sets.items()}
         history = history_of(root, name)
         if is_by_hand(history):

@@ -172,6 +172,7 @@ def reading(
     2.0
     >>> float(reading("mae", target=0, weight=1)(y, p))  # (10 * 1 + 1 * 3) / 2
     6.5
+    >>> from keras import ops
     >>> lost = reading(lambda y, p, price: ops.relu(y - p) * price, target=0, price=1)
     >>> float(lost(y, p))
     6.5

@@ -100,7 +100,7 @@ def test_each_stack_is_given_up_when_it_has_been_timed(large, monkeypatch):
 
     def timed(self, steps, size=None):
         found = seconds_a_step(self, steps, size)
-        held.append((size, {each for each, _ in self._stacks}))
+        held.append((size, {key[0] for key in self._stacks}))
         return found
 
     monkeypatch.setattr(StackedTrainer, "seconds_a_step", timed)

@@ -17,7 +17,9 @@ COMPILES = {"re", "self._model", "model"}  # whose `compile` runs no text
 # a manifest or a result file: those are JSON, and nothing in them is ever unpickled.
 _OWN_MODEL = "of the file that the sweep wrote, if its checksum is the weight set's"
 ALLOWED: dict[str, dict[str, str]] = {
-    "tracking/_registered.py": {"mlflow.tensorflow": "writes a model for serving, and reads none"},
+    "tracking/_models.py": {
+        "mlflow.keras": "writes the winner as MLflow's models are, and reads none"
+    },
     "loss/trained.py": {"load_model": _OWN_MODEL, "load_weights": _OWN_MODEL},
 }
 SOURCES = sorted(Path(lossweights.__file__).parent.rglob("*.py"))

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
 from contextlib import suppress
 from dataclasses import replace
@@ -359,7 +359,7 @@ def test_mlflow_serves_the_exported_model(swept, promoted, tmp_path):
                 break
             except OSError:
                 assert server.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(1)
+                threading.Event().wait(1.0)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ import builtins
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -317,13 +318,18 @@ def test_another_seed_gives_other_numbers(whole, root):
     assert numbers(other)[0][2]["reports"] != numbers(result)[0][2]["reports"]
 
 
+def without_model(weights):
+    """A set but for the digest of its model's file, in which Keras writes the time."""
+    return replace(weights, provenance=replace(weights.provenance, model={}))
+
+
 def test_resumed_sweep_is_an_uninterrupted_one(whole, root):
     """Stopped after two trials and resumed, a sweep ends with the same numbers and picks."""
     result, _ = whole
     run(root, trials=2)
     resumed = run(root, resume=True)
     assert numbers(resumed) == numbers(result)
-    assert resumed.best("knee") == result.best("knee")
+    assert without_model(resumed.best("knee")) == without_model(result.best("knee"))
     again = run(root, resume=True)  # nothing is left to do
     assert numbers(again) == numbers(result)
 
