@@ -14,6 +14,7 @@ import numpy as np
 
 from lossweights.base.commands import command
 from lossweights.loss.weight_set import WeightSet
+from lossweights.results.weights import WARNING
 from lossweights.tracking._address import is_database
 from lossweights.tracking._settings import quiet_loggers
 
@@ -133,9 +134,10 @@ class Models:
     run: str
 
     def log(self, folder: Path, *, register: bool) -> str | None:
-        """Log the model in a folder, and register it: in a database always, else if one says so.
+        """Log the model in a folder, and register it: in a database by itself, else if one says so.
 
-        Nothing is done twice: a model counts as logged if one with its weight set is.
+        One that is warned of, since nothing was learned, is nobody's champion by itself. Nothing is
+        done twice: a model counts as logged if one with its weight set is.
 
         Returns:
             The version that it has in the registry, if any.
@@ -144,7 +146,7 @@ class Models:
         digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
         number = self._logged(digest) or self._log(folder, weights, digest)
         model = self.client.get_logged_model(number)
-        if register or is_database(self.uri):
+        if register or (is_database(self.uri) and WARNING not in weights.origin):
             return self._register(model, weights, asked=register)
         return None
 

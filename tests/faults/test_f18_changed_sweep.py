@@ -187,7 +187,7 @@ def test_f18_every_field_of_the_manifest_is_compared(started):
     """A field that is added later is compared too, unless somebody says that it is free."""
     manifest = json.loads((started.sweep_folder / "manifest.json").read_text())
     free = {"script", "created", "shown", "trials", "tracking", "accepted", "baseline", "choice"}
-    free |= {"root", "raced", "made"}
+    free |= {"root", "raced", "made", "confirm"}
     for field in set(manifest) - free - {"versions"}:
         with pytest.raises(SweepChanged, match=field):
             check_same(manifest, {**manifest, field: "other"})
