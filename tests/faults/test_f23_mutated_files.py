@@ -109,6 +109,7 @@ def test_f23_ten_thousand_mutants_are_sets_or_the_named_error():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # four minutes of a core
 def test_f23_a_million_mutants_are_sets_or_the_named_error():
     """The same with other mutations."""
     assert read_all(1_000_000, seed=1) > 50_000
