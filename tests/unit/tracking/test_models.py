@@ -149,7 +149,6 @@ def test_what_the_user_has_set_stays_and_his_registry_gets_nothing(
 ):
     """Addresses, the active run and autologging are as before, and nothing of ours is there."""
     theirs = f"sqlite:///{tmp_path / 'theirs.db'}"
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     mlflow.set_tracking_uri(tracking_uri(root_with_tables))
     mlflow.set_registry_uri(theirs)
     try:
@@ -164,7 +163,7 @@ def test_what_the_user_has_set_stays_and_his_registry_gets_nothing(
             assert (mine.data.metrics, mine.data.params) == ({}, {})
             assert not mine.outputs.model_outputs
     finally:
-        mlflow.set_tracking_uri(before[0])
+        mlflow.set_tracking_uri(None)  # another address would go into the environment and stay
         mlflow.set_registry_uri(None)
     assert not (tmp_path / "theirs.db").exists()
     assert client_of(root_with_tables).get_registered_model("demand")
