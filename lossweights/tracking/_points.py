@@ -86,7 +86,7 @@ def report_points(
             "2 magnitude train": train,
             "2 magnitude val": val,
             "3 weighted": in_force * train,
-            "4 share": shares(in_force, train),
+            "4 share": shares(in_force, train) if train.size else train,
         }
     for group, table in tables.items():
         for name, column in zip(names, table.T.tolist(), strict=True):
