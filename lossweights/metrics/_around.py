@@ -1,9 +1,9 @@
 """What metrics have in common that are said around another one."""
 
+from abc import abstractmethod
 from typing import Any, Unpack
 
 import numpy as np
-from keras import ops
 
 from lossweights.metrics._arrays import Array, Namespace
 from lossweights.metrics._base import Metric, MetricArguments
@@ -25,6 +25,8 @@ class Around(Metric):
         self.unit = metric.unit  # type: ignore[misc]
         self.in_graph = metric.in_graph  # type: ignore[misc]
         self.n_statistics = metric.n_statistics  # type: ignore[misc]
+        # A metric of no sums keeps its rows itself, however deep within.
+        self._keeps = isinstance(metric, WholeMetric) or getattr(metric, "_keeps", False)
         super().__init__(**host)
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
@@ -45,17 +47,36 @@ class Around(Metric):
 
     def result(self) -> Array:
         """The value over all batches since the last reset."""
-        return self.metric.result() if isinstance(self.metric, WholeMetric) else super().result()
+        return self.metric.result() if self._keeps else super().result()
 
     def reset_state(self) -> None:
         """Begin anew."""
         super().reset_state()
         self.metric.reset_state()
 
-    def add_read(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add a batch that is read already to the Keras state."""
-        if isinstance(self.metric, WholeMetric):
-            self.metric.update_state(y_true, y_pred, sample_weight)
+    @abstractmethod
+    def given(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """Targets, predictions and weights that the metric within gets."""
+
+    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
+        """The sums over the samples; see `Metric.sums`."""
+        return self.metric.sums(*self.given(y_true, y_pred, sample_weight))
+
+    def batch_sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
+        """The sums of a batch, outside of the graph where the metric cannot be in it."""
+        return self.metric.batch_sums(*self.given(y_true, y_pred, sample_weight))
+
+    def evaluate(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The value on a whole data set at once.
+
+        Raises:
+            MetricError: What is to be read is not there, or the metric refuses its values.
+        """
+        return self.metric.evaluate(*self.given(y_true, y_pred, sample_weight))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch to the Keras state."""
+        if self._keeps:
+            self.metric.update_state(*self.given(y_true, y_pred, sample_weight))
         else:
-            batch = self.metric.sums(y_true, y_pred, sample_weight)
-            self._total.assign_add(ops.cast(batch, self._total.dtype))
+            super().update_state(y_true, y_pred, sample_weight)

@@ -202,10 +202,17 @@ class Metric(keras.metrics.Metric, ABC):
         itself) compile the model with ``jit_compile=False``. Other backends need
         ``run_eagerly=True``.
         """
+        self.add(self.batch_sums(y_true, y_pred, sample_weight))
+
+    def batch_sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
+        """The sums of a batch, outside of the graph where the metric cannot be in it."""
         if not self.in_graph and is_symbolic(y_true, y_pred, sample_weight):
-            batch = self._sums_from_graph(y_true, y_pred, sample_weight)
-        else:
-            batch = self.sums(y_true, y_pred, sample_weight)
+            return self._sums_from_graph(y_true, y_pred, sample_weight)
+        return self.sums(y_true, y_pred, sample_weight)
+
+    def add(self, batch: Array) -> None:
+        """Add the sums of a batch to the Keras state."""
+        batch = ops.cast(batch, self._total.dtype)
         # Kahan's compensated summation: what the addition rounds away is kept for the next one
         addend = batch - self._carry
         total = self._total + addend

@@ -8,7 +8,7 @@ import numpy as np
 
 from lossweights.base.errors import MetricError, TermError
 from lossweights.metrics._around import Around
-from lossweights.metrics._arrays import Array, flat_weight, to_numpy
+from lossweights.metrics._arrays import flat_weight, to_numpy
 from lossweights.metrics._base import Metric, MetricArguments
 from lossweights.metrics._of_function import Better, OfFunction, wide
 from lossweights.metrics._output import OnOutput
@@ -35,21 +35,9 @@ class OnChannels(Around):
         host["name"] = host.get("name") or metric.name
         super().__init__(metric, **host)
 
-    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
-        """The sums over the samples; see `Metric.sums`."""
-        return self.metric.sums(self._read(y_true, y_pred), y_pred, sample_weight)
-
-    def evaluate(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
-        """The value on a whole data set at once.
-
-        Raises:
-            MetricError: There are no such channels, or the metric refuses its values.
-        """
-        return self.metric.evaluate(self._read(y_true, y_pred), y_pred, sample_weight)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch to the Keras state."""
-        self.add_read(self._read(y_true, y_pred), y_pred, sample_weight)
+    def given(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """The channels that are the target, and the rest as it is."""
+        return self._read(y_true, y_pred), y_pred, sample_weight
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the channels as a text."""

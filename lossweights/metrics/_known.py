@@ -51,33 +51,36 @@ class OnKnown(Around):
         if not unknown.all():
             self.metric.check_data(y_true[~unknown])
 
-    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
-        """The sums over samples, or over their known elements."""
+    def given(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """What is known; in a graph where the metric can be in one, else on the host.
+
+        Raises:
+            MetricError: Nothing is known, or samples are known in part and the metric has no
+                meaning on a part of one. In a graph neither is seen.
+        """
         if not self.in_graph:
-            return self.metric.sums(*self._on_host(y_true, y_pred, sample_weight))
+            return self._on_host(y_true, y_pred, sample_weight)
         y_true, y_pred = aligned(as_tensor(y_true), as_tensor(y_pred))
         weight = ops.ones(ops.shape(y_true)[:1], y_true.dtype)
         if sample_weight is not None:
             given = ops.cast(ops.convert_to_tensor(sample_weight), y_true.dtype)
             weight = flat_weight(given, y_true.shape[0])
-        return self.metric.sums(*self._left(ops, y_true, y_pred, weight))
+        return self._left(ops, y_true, y_pred, weight)
+
+    def batch_sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
+        """The sums of a batch, outside of the graph where the metric cannot be in it."""
+        return Metric.batch_sums(self, y_true, y_pred, sample_weight)
 
     def evaluate(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The value on a whole data set at once, of what is known.
 
         Raises:
-            MetricError: Nothing is known, or samples are known in part and the metric has no
-                meaning on a part of one.
+            MetricError: As in `given`.
         """
         return self.metric.evaluate(*self._on_host(y_true, y_pred, sample_weight))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch to the Keras state."""
-        if isinstance(self.metric, WholeMetric):
-            self.metric.update_state(*self._on_host(y_true, y_pred, sample_weight))
-        else:
-            batch = self.sums(y_true, y_pred, sample_weight)
-            self._total.assign_add(ops.cast(batch, self._total.dtype))
+    def _sums_on_host(self, y_true: Array, y_pred: Array, sample_weight: Array | None) -> Any:
+        return self.metric._sums_on_host(*self._on_host(y_true, y_pred, sample_weight))
 
     def _on_host(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         true, pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))

@@ -7,7 +7,6 @@ import keras
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._around import Around
-from lossweights.metrics._arrays import Array
 from lossweights.metrics._base import Metric, MetricArguments
 
 
@@ -35,24 +34,9 @@ class OnOutput(Around):
         host["name"] = host.get("name") or f"{output}_{metric.name}"
         super().__init__(metric, **host)
 
-    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
-        """The sums over the samples of this output; arguments are dicts of all outputs."""
-        weight = self._weight_of(sample_weight)
-        return self.metric.sums(self._read(y_true), self._read(y_pred), weight)
-
-    def evaluate(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
-        """The value on a whole data set at once; arguments are dicts of all outputs.
-
-        Raises:
-            MetricError: There is no such output, or the metric refuses its values.
-        """
-        weight = self._weight_of(sample_weight)
-        return self.metric.evaluate(self._read(y_true), self._read(y_pred), weight)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch to the Keras state; arguments are dicts of all outputs."""
-        weight = self._weight_of(sample_weight)
-        self.add_read(self._read(y_true), self._read(y_pred), weight)
+    def given(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """The arrays of this output; arguments are dicts of all outputs."""
+        return self._read(y_true), self._read(y_pred), self._weight_of(sample_weight)
 
     def _read(self, values: Any) -> Any:
         if not isinstance(values, Mapping):
