@@ -108,22 +108,21 @@ def make_adam() -> object:
 
 def blob_middles() -> lw.Sweep:
     """Cross-entropy, overlap and a boundary term, with the objectives of the blob masks."""
+    import blob_masks
+
+    whole = blob_masks.sweep
     return lw.Sweep(
         name="blob-middles",
         build_model=build_mask_model,
         load_data=load_middles,
-        terms={
-            "ce": "categorical_crossentropy",
-            "dice": lw.terms.Dice(),
-            "boundary": lw.terms.Boundary(axes=(1, 2)),
-        },
+        terms=whole.problem.terms,
         space={
             "ce": lw.Fixed(1.0),
             "dice": lw.LogUniform(1e-2, 1e2),
             "boundary": lw.LogUniform(1e-2, 1e2),
         },
-        metrics={"dice": lw.metrics.Dice(), "boundary_iou": lw.metrics.BoundaryIoU()},
-        objectives={"dice": "maximize", "boundary_iou": "maximize"},
+        metrics=whole.problem.metrics,
+        objectives=whole.objectives,
         optimizer=make_adam(),
         epochs=8,
         batch_size=16,

@@ -188,15 +188,18 @@ def value_of(
     return total / counted if counted else np.nan
 
 
+def sample_sizes(output_shape: Shape, y_shape: tuple[int, ...]) -> list[int | None]:
+    """The sizes of one sample's prediction; those that are not known are those of its target."""
+    known = [*y_shape, *[None] * len(output_shape)]
+    return [known[i] if size is None else size for i, size in enumerate(output_shape)][1:]
+
+
 def _prediction_shape(targets: Targets, output_shape: Shape | None) -> tuple[int, ...]:
     """The shape of one sample's prediction, ``(1, ...)``."""
     y = targets.y
     if output_shape is None:
         return (1, *targets.plain().shape[1:])
-    sizes = [
-        size if size is not None else y.shape[axis] if axis < y.ndim else None
-        for axis, size in enumerate(output_shape)
-    ][1:]
+    sizes = sample_sizes(output_shape, y.shape)
     if None in sizes:
         raise TermError(
             f"Expected an output shape with known sizes for the term {targets.term!r}. Found "

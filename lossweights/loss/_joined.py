@@ -15,6 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from lossweights.base.errors import TermError
+from lossweights.loss._constant import sample_sizes
 from lossweights.terms.per_sample import Tensor, Term
 from lossweights.terms.targets import Targets
 
@@ -122,10 +123,7 @@ def joined(
     for output, array in arrays.items():
         given = None if output_shape is None else output_shape.get(output)
         shape = tuple(array.shape if given is None else given)
-        sizes = [
-            size if size is not None else array.shape[axis] if axis < array.ndim else None
-            for axis, size in enumerate(shape)
-        ][1:]
+        sizes = sample_sizes(shape, array.shape)
         if None in sizes:
             raise TermError(
                 f"Expected an output shape with known sizes for {output!r}. Found {shape}. Pass "

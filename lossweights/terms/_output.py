@@ -1,5 +1,6 @@
 """Terms that read one output of a model with several."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Unpack
 
@@ -13,8 +14,43 @@ from lossweights.terms.reduction import reduce_weighted
 from lossweights.terms.targets import Array, Targets
 
 
+class OfOutputs(Term):
+    """What reads one output of a model or several, and gives them to a term within."""
+
+    term: Term
+
+    @abstractmethod
+    def read(self, values: Any, what: str) -> Any:
+        """What of ``values`` the term within gets; ``what`` names them in errors."""
+
+    @abstractmethod
+    def weight_of(self, weight: Any) -> Any:
+        """The weight that the term within gets."""
+
+    def per_sample(
+        self, y_true: Any, y_pred: Any, element_weight: Tensor | Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """The value of the term within, shape ``(batch,)``."""
+        return self.term.per_sample(
+            self.read(y_true, "y_true"),
+            self.read(y_pred, "y_pred"),
+            self.weight_of(element_weight),
+        )
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss after Keras' reduction; weights may be one for all outputs or a dict."""
+        return reduce_weighted(
+            self.term.per_sample,
+            self.read(y_true, "y_true"),
+            self.read(y_pred, "y_pred"),
+            self.weight_of(sample_weight),
+            self.reduction,
+            self.dtype,
+        )
+
+
 @keras.saving.register_keras_serializable(package="lossweights")
-class OnOutput(Term):
+class OnOutput(OfOutputs):
     """A term on one output of a model: ``y_true`` and ``y_pred`` are dicts of all outputs.
 
     See `on`, which makes it.
@@ -37,27 +73,6 @@ class OnOutput(Term):
         self.output: str = output
         self.term: Term = read
         self.link, self.axes, self.mapped = read.link, read.axes, read.mapped
-
-    def per_sample(
-        self, y_true: Any, y_pred: Any, element_weight: Tensor | Mapping[str, Tensor] | None = None
-    ) -> Tensor:
-        """The value of the term on its output, shape ``(batch,)``."""
-        return self.term.per_sample(
-            self.read(y_true, "y_true"),
-            self.read(y_pred, "y_pred"),
-            self.weight_of(element_weight),
-        )
-
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss after Keras' reduction; weights may be one for all outputs or a dict."""
-        return reduce_weighted(
-            self.term.per_sample,
-            self.read(y_true, "y_true"),
-            self.read(y_pred, "y_pred"),
-            self.weight_of(sample_weight),
-            self.reduction,
-            self.dtype,
-        )
 
     def read(self, values: Any, what: str) -> Any:
         """The part of ``values`` that belongs to this term's output.

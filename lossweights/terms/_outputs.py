@@ -8,14 +8,13 @@ import keras
 from lossweights.base.errors import TermError
 from lossweights.terms._as_term import as_term
 from lossweights.terms._foreign import CustomLoss
-from lossweights.terms._output import OnOutput, missing_output
-from lossweights.terms._tensors import Tensor
+from lossweights.terms._output import OfOutputs, OnOutput, missing_output
 from lossweights.terms.per_sample import HostArguments, Term
-from lossweights.terms.reduction import joint_weight, reduce_weighted
+from lossweights.terms.reduction import joint_weight
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class OnOutputs(Term):
+class OnOutputs(OfOutputs):
     """A term between outputs of a model: its function gets dicts of the outputs that it names.
 
     See `on`, which makes it.
@@ -34,27 +33,6 @@ class OnOutputs(Term):
         super().__init__(**host)
         self.outputs: tuple[str, ...] = names
         self.term: Term = read
-
-    def per_sample(
-        self, y_true: Any, y_pred: Any, element_weight: Tensor | Mapping[str, Tensor] | None = None
-    ) -> Tensor:
-        """The value of the function on its outputs, shape ``(batch,)``."""
-        return self.term.per_sample(
-            self.read(y_true, "y_true"),
-            self.read(y_pred, "y_pred"),
-            self.weight_of(element_weight),
-        )
-
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss after Keras' reduction; weights may be one for all outputs or a dict."""
-        return reduce_weighted(
-            self.term.per_sample,
-            self.read(y_true, "y_true"),
-            self.read(y_pred, "y_pred"),
-            self.weight_of(sample_weight),
-            self.reduction,
-            self.dtype,
-        )
 
     def read(self, values: Any, what: str) -> dict[str, Any]:
         """The parts of ``values`` that belong to this term's outputs.
