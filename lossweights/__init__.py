@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lossweights.search.rungs import Rungs as Rungs
     from lossweights.search.space import Fixed as Fixed
     from lossweights.search.space import LogUniform as LogUniform
+    from lossweights.search.space import Off as Off
     from lossweights.search.space import Simplex as Simplex
     from lossweights.search.space import Uniform as Uniform
     from lossweights.search.wish import Wish as Wish
@@ -66,6 +67,7 @@ _HOMES = {
     "EarlyStopping": "lossweights.training.early_stopping",
     "Fixed": "lossweights.search.space",
     "LogUniform": "lossweights.search.space",
+    "Off": "lossweights.search.space",
     "Rungs": "lossweights.search.rungs",
     "Simplex": "lossweights.search.space",
     "Sweep": "lossweights.sweep.sweep",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
+from lossweights.base.sampled import Value, value_of
 
 MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
 
@@ -170,6 +171,7 @@ class TrialResult:
         best_epoch: With early stopping, the epoch whose parameters are kept; else ``None``.
         replicas: With several seeds, what came of each; else empty.
         test: Metrics of the kept parameters on the test data, in a confirmation; else empty.
+        chosen: What was chosen beside the weights, such as ``hyper/learning_rate``; mostly nothing.
     """
 
     weights: Mapping[str, float]
@@ -184,6 +186,7 @@ class TrialResult:
     best_epoch: int | None = None
     replicas: tuple[Replica, ...] = ()
     test: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -265,6 +268,7 @@ class TrialResult:
                 for r in self.replicas
             ],
             "test": _plain(self.test),
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -292,6 +296,7 @@ class TrialResult:
                 for r in value.get("replicas", ())
             ),
             test=_numbers(value.get("test") or {}),
+            chosen={str(k): value_of(v) for k, v in value.get("chosen", {}).items()},
         )
 
 

@@ -101,6 +101,7 @@ def _row(
     for name, weight in result.weights.items():
         row[f"weight/{name}"] = weight
         row[f"relative/{name}"] = weight * (scales or {}).get(name, 1.0)
+    row.update(result.chosen)
     for name in result.parts:
         row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
         row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan

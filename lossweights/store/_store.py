@@ -201,7 +201,8 @@ class Store:
         """What is trained: each weight is the sampled one over the scale of its term."""
         weights = self._space.weights(asked.parameters)
         scales = self.manifest.get("scales") or {}
-        return Member({k: w / scales.get(k, 1.0) for k, w in weights.items()}, self._seed)
+        effective = {k: w / scales.get(k, 1.0) for k, w in weights.items()}
+        return Member(effective, self._seed, chosen=self._space.chosen(asked.parameters))
 
     def place(self, asked: Asked) -> int:
         """The place of a trial."""

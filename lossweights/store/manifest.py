@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lossweights.base.errors import SweepChanged, TermError
+from lossweights.base.sampled import Value
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION, Asked
 from lossweights.results.proof import MIN_EFFECT
@@ -35,7 +36,7 @@ def make_manifest(
     name: str,
     space: Space,
     objectives: Mapping[str, str],
-    baselines: Sequence[Mapping[str, float]],
+    baselines: Sequence[Mapping[str, Value]],
     contest: Mapping[str, Any] | None = None,
     raced: str | None = None,
     scales: Mapping[str, float] | None,

@@ -29,8 +29,9 @@ def picks(result: SweepResult, space: Space) -> list[Contestant]:
     for pick in alone.standard_picks:
         numbers.setdefault(alone.best_number(pick), pick)
     return [
-        Contestant(name, "pick", space.weights(result.finished[n].asked.parameters), trial=n)
+        Contestant(name, "pick", space.weights(at), trial=n, chosen=space.chosen(at))
         for n, name in numbers.items()
+        for at in [result.finished[n].asked.parameters]
     ]
 
 
@@ -57,8 +58,8 @@ def entries(
 def _training(contestant: Contestant) -> bytes:
     """What is trained of a contestant, whatever it is called."""
     method = contestant.method
-    weights = dict(contestant.weights)
-    return canonical_json([weights, None if method is None else dict(method)])
+    weights, chosen = dict(contestant.weights), dict(contestant.chosen)
+    return canonical_json([weights, None if method is None else dict(method), chosen])
 
 
 def _member(
@@ -69,7 +70,7 @@ def _member(
     if contestant.method is not None:
         units = {name: 1.0 / scales.get(name, 1.0) for name in contestant.weights}
         adaptive = Adaptive(method_of(contestant.method), units)
-    return Member(weights, seed, adaptive, tested)
+    return Member(weights, seed, adaptive, tested, dict(contestant.chosen))
 
 
 def fresh_seeds(number: int, first: int, used: Collection[int], replicas: int = 1) -> list[int]:

@@ -18,12 +18,14 @@ from lossweights.metrics import Metric
 from lossweights.results.proof import MIN_EFFECT
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import BaselinesLike, check_baselines
+from lossweights.search.choices import HYPER
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
-from lossweights.search.space import Space, SpaceLike
+from lossweights.search.space import LogUniform, Space, SpaceLike, Uniform
 from lossweights.search.start import starting_points
 from lossweights.search.wish import Wish, refuse_weighted
 from lossweights.sweep._aims import declared_aims
+from lossweights.sweep._hyper import declared_hyper
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prune import checked_prune
@@ -88,6 +90,8 @@ class Sweep(AbstractSweep):
             which is asked in order. `docs/search.md` compares them.
         min_effect: The least gain in a metric that ``result.sentence`` calls one, in parts of it:
             paired trainings show smaller ones too. Say it before the results are there.
+        hyper: What is sampled beside the weights: numbers of the optimizer by name, such as
+            ``{"learning_rate": lw.LogUniform(1e-4, 1e-2)}``; see `docs/choices.md`.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -121,10 +125,12 @@ class Sweep(AbstractSweep):
         prune: Prune = None,
         sampler: SamplerLike | None = None,
         min_effect: float = MIN_EFFECT,
+        hyper: Mapping[str, Uniform | LogUniform] | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")
+        beside = declared_hyper(hyper, optimizer)
         self.problem = Problem(
             build_model=build_model,
             terms={key: as_term(term, check_name(key, "term")) for key, term in terms.items()},
@@ -135,8 +141,9 @@ class Sweep(AbstractSweep):
             probe_size=whole_number("probe_size", probe_size, 1),
             early_stopping=early_stopping,
             callbacks=callbacks,
+            hyper={name.removeprefix(HYPER): float(each) for name, each in beside.usual.items()},
         )
-        self.space = Space(list(terms), space)
+        self.space = Space(list(terms), space, beside)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
         self.min_effect = _checked_effect(min_effect)
         self.aims = declared_aims(wish, constraints, self.problem.metrics)

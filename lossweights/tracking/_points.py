@@ -132,6 +132,7 @@ def params_of(ended: Ended) -> dict[str, Any]:
     result = ended.result
     return {
         **{f"weight/{name}": weight for name, weight in result.weights.items()},
+        **result.chosen,
         **ended.subject.params,
         "seed": result.seed,
         **({"seeds": len(result.replicas)} if result.replicas else {}),

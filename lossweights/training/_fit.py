@@ -24,6 +24,7 @@ from lossweights.training._epochs import epochs_of
 from lossweights.training._feed import first_of
 from lossweights.training._history import MemberHistory, halt
 from lossweights.training._schedule import gradient_epochs, gradient_rows, weighing_rows
+from lossweights.training.numbers import adjust, adjustable, numbers_of
 from lossweights.training.problem import Problem
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
@@ -63,7 +64,7 @@ class FitTrainer(Trainer):
         self._loss = problem.make_loss()
         self._model = problem.make_model(seed=0, x=self._example)
         self._model.compile(
-            optimizer=problem.make_optimizer(),
+            optimizer=adjustable(problem.make_optimizer(), problem.hyper),
             loss=keras_loss(self._loss, self._model),
             # A whole epoch in one graph call: the batches, and so the numbers, are the same. Only
             # callbacks want to hear of each batch.
@@ -245,6 +246,7 @@ class FitTrainer(Trainer):
             state = [*fresh.variables, *self._optimizer_start]
         for variable, value in zip(self._variables, state, strict=True):
             variable.assign(value)
+        adjust(self._model.optimizer, numbers_of(history.member, self._problem.hyper))
         self._loss.set_weights(history.weighing.weights)
 
     @property

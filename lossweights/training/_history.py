@@ -118,6 +118,7 @@ class MemberHistory:
         """The result of the member, trained by the trainer of this name."""
         return TrialResult(
             weights=dict(self.member.weights),
+            chosen=dict(self.member.chosen),
             seed=self.member.seed,
             outcome=self._outcome,
             reports=tuple(self._reports),

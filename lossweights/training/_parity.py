@@ -18,6 +18,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.logs import log_level
+from lossweights.search.choices import HYPER
 from lossweights.training._compiled import keras_loss
 from lossweights.training._feed import Feed
 from lossweights.training._stack import Stack
@@ -86,7 +87,7 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     except Exception as error:
         return _said(error)
     for place in places:
-        by_keras = _step_of_keras(problem, model, start, _weights(problem, place), batch)
+        by_keras = _step_of_keras(problem, model, start, place, batch)
         difference = _difference(moved[place], by_keras)
         if not difference <= STEP_TOLERANCE:
             return f"a step of the optimizer differs by {difference:.2g} of its length"
@@ -108,12 +109,21 @@ def _weights(problem: Problem, place: int) -> dict[str, float]:
     return {name: 1.0 + ((i + place) % 3) / 2 for i, name in enumerate(problem.terms)}
 
 
+def _chosen(problem: Problem, place: int) -> dict[str, float]:
+    """Numbers of the optimizer that differ from place to place; none goes above its usual value."""
+    return {f"{HYPER}{n}": usual * (1 - (place % 3) / 8) for n, usual in problem.hyper.items()}
+
+
+def _all_chosen(problem: Problem, size: int) -> list[dict[str, float]]:
+    return [_chosen(problem, place) for place in range(size)]
+
+
 def _of_stack(
     problem: Problem, stack: Stack, start: ModelValues, batch: Any, places: Sequence[int]
 ) -> dict[int, list[list[NDArray[Any]]]]:
     """The gradients at these places in each step; parameters stay where they are."""
     weights = [_weights(problem, place) for place in range(stack.size)]
-    stack.start([start] * stack.size, weights)
+    stack.start([start] * stack.size, weights, _all_chosen(problem, stack.size))
     variables = stack.variables
     found: dict[int, list[list[NDArray[Any]]]] = {place: [] for place in places}
     for _ in range(STEPS):
@@ -132,7 +142,7 @@ def _step_of_stack(
 ) -> dict[int, list[NDArray[Any]]]:
     """How far one step of the optimizer moves the parameters at these places."""
     weights = [_weights(problem, place) for place in range(stack.size)]
-    stack.start([start] * stack.size, weights)
+    stack.start([start] * stack.size, weights, _all_chosen(problem, stack.size))
     stack.step_once(batch)
     ends = {place: stack.variables.of_member(place)[0] for place in places}
     return {
@@ -142,19 +152,16 @@ def _step_of_stack(
 
 
 def _step_of_keras(
-    problem: Problem,
-    model: keras.Model,
-    start: ModelValues,
-    weights: Mapping[str, float],
-    batch: Any,
+    problem: Problem, model: keras.Model, start: ModelValues, place: int, batch: Any
 ) -> list[NDArray[Any]]:
     """How far Keras' own training step moves the parameters of one member."""
     _put(model, start)
     loss = problem.make_loss()
-    loss.set_weights(weights)
-    model.compile(
-        optimizer=problem.make_optimizer(), loss=keras_loss(loss, model), run_eagerly=True
-    )
+    loss.set_weights(_weights(problem, place))
+    optimizer = problem.make_optimizer()
+    for name, value in _chosen(problem, place).items():
+        setattr(optimizer, name.removeprefix(HYPER), value)
+    model.compile(optimizer=optimizer, loss=keras_loss(loss, model), run_eagerly=True)
     model.train_step(batch)
     return [
         ops.convert_to_numpy(variable) - begin

@@ -12,6 +12,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
+from lossweights.base.sampled import Value
 from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport
 from lossweights.training._feed import Source
@@ -101,9 +102,14 @@ class Stack:
             return "it draws random numbers, which XLA does in another way than Keras"
         return None
 
-    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
+    def start(
+        self,
+        values: Sequence[ModelValues],
+        weights: Sequence[Mapping[str, float]],
+        chosen: Sequence[Mapping[str, Value]] = (),
+    ) -> None:
         """Put members where fresh models start; see `StackedVariables.start`."""
-        self.variables.start(values, weights)
+        self.variables.start(values, weights, chosen)
 
     def warm_up(self, source: Source) -> None:
         """Compile what trains and measures, by a step of training; values change.

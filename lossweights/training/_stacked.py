@@ -268,7 +268,8 @@ class StackedTrainer(Trainer):
             stack.variables.put(waiting)
         else:
             values = [self._start(run.member.seed) for run in runs]
-            stack.start(values, [run.history.weighing.weights for run in runs])
+            weights = [run.history.weighing.weights for run in runs]
+            stack.start(values, weights, [run.member.chosen for run in runs])
             if is_large(values[0]):
                 self._starts.clear()  # to make a model again is little, beside its training
 

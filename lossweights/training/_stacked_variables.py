@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from lossweights.base.sampled import Value
 from lossweights.foreign.keras_names import is_random_state, layers_of
 from lossweights.training._stacked_gradients import State, merge, split
 from lossweights.training._stacked_loss import Tensor
@@ -50,6 +51,7 @@ class StackedVariables:
             self._trainable,
             size,
             [variable.constraint for variable in model.trainable_variables],
+            problem.hyper,
         )
 
     @property
@@ -77,12 +79,18 @@ class StackedVariables:
         for variable, value in zip(self._common, state.common, strict=True):
             variable.assign(value)
 
-    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
+    def start(
+        self,
+        values: Sequence[ModelValues],
+        weights: Sequence[Mapping[str, float]],
+        chosen: Sequence[Mapping[str, Value]] = (),
+    ) -> None:
         """Put the members where fresh models start.
 
         Args:
             values: The values that each member starts with.
             weights: The effective weights of each member.
+            chosen: What is chosen for each member beside; by default nothing.
         """
         self._weights.assign([[float(w[name]) for name in self._terms] for w in weights])
         for index, variable in enumerate(self._trainable):
@@ -94,6 +102,8 @@ class StackedVariables:
         for index, variable in enumerate(self._common):
             variable.assign(states[0][1][index])
         self.optimizer.restart()
+        if chosen:
+            self.optimizer.adjust(chosen)
 
     def weigh(self, weights: Mapping[int, Mapping[str, float]]) -> None:
         """Give some members other weights from the next step on.

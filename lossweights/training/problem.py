@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,8 @@ class Problem:
         probe_size: Most rows of the training data on which magnitudes are measured.
         early_stopping: When a training ends before its last epoch, or ``None`` for never.
         callbacks: Makes the Keras callbacks of one training, or ``None`` for none.
+        hyper: The numbers of the optimizer that each member may have for itself, and their usual
+            values.
 
     Raises:
         RecipeError: Early stopping watches what is no metric, or has no better end, or in the wrong
@@ -68,6 +70,7 @@ class Problem:
     probe_size: int = 1024
     early_stopping: EarlyStopping | None = None
     callbacks: MakeCallbacks | None = None
+    hyper: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_function(self.callbacks)
@@ -129,8 +132,11 @@ class Problem:
         return model
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
-        """A fresh optimizer, set as the problem's; see `fresh_optimizer`."""
-        return fresh_optimizer(self.optimizer)
+        """A fresh optimizer, set as the problem's, with the usual value of what members choose."""
+        made = fresh_optimizer(self.optimizer)
+        for name, value in self.hyper.items():
+            setattr(made, name, value)
+        return made
 
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
         """New callbacks of the user's own for one training."""

@@ -32,20 +32,22 @@ class Kept(NamedTuple):
     Attributes:
         result: A training with its weights.
         metrics: Metrics on validation data.
-        origin: The trial, its seed, and the name of a baseline, as far as there are any.
+        origin: The trial, its seed, the name of a baseline, and what was chosen beside the
+            weights, as far as there are any.
         trial: The trial's number, if it is one.
     """
 
     result: TrialResult
     metrics: Mapping[str, float]
-    origin: Mapping[str, int | str]
+    origin: Mapping[str, float | str]
     trial: int | None = None
 
     @classmethod
     def of_trial(cls, number: int, result: TrialResult, baseline: str | None = None) -> Kept:
         """What is kept of a trial, which may be a baseline of that name."""
         named = {} if baseline is None else {"baseline": baseline}
-        return cls(result, result.metrics, {"trial": number, "seed": result.seed, **named}, number)
+        origin = {"trial": number, "seed": result.seed, **named, **result.chosen}
+        return cls(result, result.metrics, origin, number)
 
     def number(self, pick: object) -> int:
         """The trial's number.
@@ -175,7 +177,8 @@ class Proof:
         ]
         trained.sort(key=lambda result: result.outcome is not Outcome.COMPLETE)
         result = trained[0] if trial is None else self.trials[trial]
-        return Kept(result, look.means(name, "val"), origin, trial)
+        chosen = {**origin, **result.chosen}
+        return Kept(result, look.means(name, "val"), chosen, trial)
 
     @cached_property
     def sentence(self) -> str:
