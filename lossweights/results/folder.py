@@ -286,7 +286,9 @@ def _read_result(path: Path) -> Finished:
         number = int(value["number"])
         if path.name != _result_path(path, number).name:
             raise ValueError(f"the result of trial {number}")
-        parameters = {str(k): value_of(v) for k, v in value["parameters"].items()}
+        parameters = {  # names of what was chosen beside weights have a slash, and may be of a word
+            str(k): value_of(v) if "/" in k else float(v) for k, v in value["parameters"].items()
+        }
         retry_of, baseline = value.get("retry_of"), value.get("baseline")
         asked = Asked(
             number,

@@ -18,6 +18,7 @@ from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.dominance.verdict import Verdict
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
+from lossweights.results._chosen import settled
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._judged import judged_sweep
 from lossweights.results._learned import learned_nothing
@@ -261,10 +262,8 @@ class SweepResult(Proven):
             pick = pick.pick
         kept, note = self.kept(pick)
         return WeightSet(
-            weights=kept.result.weights,
+            **settled(kept.result.weights, self.scales, self.terms, kept.result.chosen),
             name=f"{self.name}@{pick}",
-            scales=self.scales,
-            terms=self.terms,
             metrics={k: v for k, v in kept.metrics.items() if math.isfinite(v)},
             origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
             recorded=True,

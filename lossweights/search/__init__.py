@@ -2,7 +2,8 @@
 
 Doors:
 
-- `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Off`, `Simplex`;
+- `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Off`,
+  `Ramp`, `Simplex`;
 - `distributions`: these by themselves;
 - `choices`: what is chosen beside the weights;
 - `start`: the parameter values that every sweep tries first;

@@ -14,6 +14,7 @@ from lossweights.base.sampled import Value
 from lossweights.search.distributions import Fixed, Numbers
 
 ON, HYPER, TERM = "on/", "hyper/", "term/"
+UNIT = "unit/"  # before a term: what its option is multiplied by, so that options are alike in size
 IS_ON, IS_OFF = "on", "off"
 
 
@@ -71,6 +72,26 @@ class Choices:
 
 
 NO_CHOICES = Choices()
+
+
+def with_units(
+    chosen: Mapping[str, Value], units: Mapping[str, Mapping[str, float]]
+) -> dict[str, Value]:
+    """What a member reads: what was chosen, and the units of the options among it.
+
+    Args:
+        chosen: What was chosen beside weights.
+        units: For each term that is a choice, the unit of each option.
+
+    >>> with_units({"term/region": "dice"}, {"region": {"dice": 0.5, "tversky": 1.0}})
+    {'term/region': 'dice', 'unit/region': 0.5}
+    """
+    own = {
+        f"{UNIT}{term}": each[str(chosen[f"{TERM}{term}"])]
+        for term, each in units.items()
+        if f"{TERM}{term}" in chosen
+    }
+    return {**chosen, **own}
 
 
 def switches(terms: Sequence[str]) -> Choices:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from lossweights.base.errors import SpaceError
 from lossweights.base.numbers import as_number
-from lossweights.base.sampled import Sampled
+from lossweights.base.sampled import SampledNumber
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY
 
 # Of a simplex' total: what its lightest term has left at such an edge, with terms by the hundred.
@@ -34,7 +34,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Uniform(Sampled):
+class Uniform(SampledNumber):
     """A weight spread evenly between two bounds.
 
     >>> Uniform(0.0, 2.0).at(0.25)
@@ -53,7 +53,7 @@ class Uniform(Sampled):
 
 
 @dataclass(frozen=True)
-class LogUniform(Sampled):
+class LogUniform(SampledNumber):
     """A weight spread evenly in its logarithm: each factor of ten is as likely as the next.
 
     >>> round(LogUniform(1e-2, 1e2).at(0.5), 12)
@@ -119,6 +119,61 @@ class Off:
                 f"Expected Uniform or LogUniform in Off. Found {self.weight!r}. Write "
                 f"lw.Off(lw.LogUniform(0.01, 100.0)); a weight that is always 0 is lw.Fixed(0.0)."
             )
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A weight that changes over the first epochs of each training, in a straight line.
+
+    For warm-up of a term that is no use at first, or for annealing of one that is no use later. The
+    epochs are those of Keras, from 0 on: an epoch has one weight. What is sampled, picked and kept
+    is the weight at the end.
+
+    Args:
+        weight: What the weight at the end is sampled from, or a number.
+        epochs: In how many epochs the weight goes from its start to its end.
+        start: What part of it the weight has at first: 0 for a warm-up, 10 for an annealing.
+        after: Epochs that it waits before.
+
+    Raises:
+        SpaceError: A number is out of range, or ``weight`` is no distribution.
+
+    >>> warm = Ramp(LogUniform(0.1, 10.0), epochs=4, after=1)
+    >>> [warm.factor(epoch) for epoch in range(7)]
+    [0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+
+    weight: Fixed | Uniform | LogUniform | Off
+    epochs: int
+    start: float = 0.0
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        number = as_number(self.weight)
+        if not math.isnan(number):
+            object.__setattr__(self, "weight", Fixed(number))
+        elif not isinstance(self.weight, Fixed | Uniform | LogUniform | Off):
+            raise SpaceError(
+                f"Expected a distribution or a number in Ramp. Found {self.weight!r}. Write "
+                f"lw.Ramp(lw.LogUniform(0.01, 100.0), epochs=5)."
+            )
+        start = as_number(self.start)
+        whole = all(type(n) is int for n in (self.epochs, self.after))
+        if not (whole and self.epochs >= 1 and self.after >= 0 and 0 <= start <= 1e6):
+            raise SpaceError(
+                f"Expected epochs of 1 or more, after of 0 or more, both whole, and start from 0 "
+                f"to 1e6. Found {self!r}."
+            )
+        object.__setattr__(self, "start", start)
+
+    def factor(self, epoch: int) -> float:
+        """What part of the weight at the end is in force in an epoch, counted from 0."""
+        done = min(max((epoch - self.after) / self.epochs, 0.0), 1.0)
+        return (1.0 - done) * self.start + done
+
+    def describe(self) -> dict[str, float]:
+        """How it goes, as plain JSON values, without what the weight is sampled from."""
+        return {"start": self.start, "epochs": self.epochs, "after": self.after}
 
 
 def _check_bounds(part: Uniform | LogUniform, lowest: float) -> None:

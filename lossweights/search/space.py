@@ -19,17 +19,18 @@ from lossweights.search.distributions import (
     LogUniform,
     Numbers,
     Off,
+    Ramp,
     Simplex,
     Uniform,
 )
 
-__all__ = ["Fixed", "LogUniform", "Off", "Simplex", "Space", "SpaceLike", "Uniform"]
+__all__ = ["Fixed", "LogUniform", "Off", "Ramp", "Simplex", "Space", "SpaceLike", "Uniform"]
 
 # The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
 _EDGE = 1e-9
 
 Distribution: TypeAlias = Fixed | Uniform | LogUniform
-SpaceLike: TypeAlias = Mapping[str, Distribution | Off | float] | Simplex
+SpaceLike: TypeAlias = Mapping[str, Distribution | Off | Ramp | float] | Simplex
 
 
 class Space:
@@ -42,6 +43,7 @@ class Space:
 
     Attributes:
         choices: What is chosen beside the weights: whether terms are on, and ``beside``.
+        ramps: How weights change over the epochs, by term; those of others stay.
 
     Raises:
         SpaceError: The names do not match, nothing is searched, or every weight is fixed at 0.
@@ -64,7 +66,9 @@ class Space:
             if isinstance(spec, Simplex)
             else _checked_parts(self.names, spec)
         )
-        optional = [n for n in self.names if isinstance(spec, Mapping) and _is_off(spec[n])]
+        given = {} if isinstance(spec, Simplex) else spec
+        self.ramps = {n: part for n in self.names if isinstance(part := given.get(n), Ramp)}
+        optional = [name for name in self.names if _is_off(given.get(name))]
         self.choices = switches(optional).with_others(beside)
 
     @property
@@ -206,7 +210,8 @@ class Space:
 
     def describe(self) -> dict[str, Any]:
         """The space as plain JSON values, for manifests and comparisons."""
-        beside = self.choices.describe()
+        ramps = {f"ramp/{name}": ramp.describe() for name, ramp in self.ramps.items()}
+        beside = {**self.choices.describe(), **ramps}
         if self.simplex is not None:
             return {"simplex": {"total": self.simplex.total, "terms": list(self.names)}, **beside}
         return {**{name: described(part) for name, part in self._parts.items()}, **beside}
@@ -222,17 +227,18 @@ def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution
     parts: dict[str, Distribution] = {}
     for name in names:
         part = spec[name] if math.isnan(as_number(spec[name])) else Fixed(spec[name])
+        part = part.weight if isinstance(part, Ramp) else part
         part = part.weight if isinstance(part, Off) else part
         if not isinstance(part, Fixed | Uniform | LogUniform):
             raise SpaceError(
-                f"Expected Fixed, Uniform, LogUniform, Off or a number for the term {name!r}. "
-                f"Found {part!r}. A Simplex is given once, as the whole space."
+                f"Expected Fixed, Uniform, LogUniform, Off, Ramp or a number for the term "
+                f"{name!r}. Found {part!r}. A Simplex is given once, as the whole space."
             )
         parts[name] = part
     if not any(_is_always_on(spec[name]) for name in names):
         raise SpaceError(
             f"Expected a term that is always on, as all at 0 make no loss. Found {dict(spec)}. "
-            f"Take lw.Off away from one of them."
+            f"Give one of them no lw.Off, and no lw.Ramp that begins with 0."
         )
     if all(isinstance(part, Fixed) for part in parts.values()):
         raise SpaceError(
@@ -250,9 +256,11 @@ def _ends(part: Distribution | Simplex) -> tuple[float, ...]:
 
 
 def _is_off(part: object) -> bool:
-    return isinstance(part, Off)
+    return isinstance(part.weight if isinstance(part, Ramp) else part, Off)
 
 
 def _is_always_on(part: object) -> bool:
+    if isinstance(part, Ramp):
+        return part.start > 0 and _is_always_on(part.weight)
     fixed = part.value if isinstance(part, Fixed) else as_number(part)
     return not _is_off(part) and fixed != 0

@@ -40,6 +40,7 @@ def make_manifest(
     contest: Mapping[str, Any] | None = None,
     raced: str | None = None,
     scales: Mapping[str, float] | None,
+    units: Mapping[str, Mapping[str, float]] | None = None,
     seed: int,
     script: str | None,
     created: str,
@@ -66,6 +67,7 @@ def make_manifest(
         contest: What the sweep has to beat, as `lossweights.search.baselines.Baselines` says it.
         raced: What was asked for in place of what the sweep declares, or ``None``.
         scales: What sampled weights are divided by, or ``None``.
+        units: What options of terms are multiplied by; a field if there are any.
         seed: Seed of sampler and trainings.
         script: Path of the launching script, for ``lossweights resume``.
         created: When, in words; it tells this sweep from an earlier one of its name.
@@ -99,6 +101,7 @@ def make_manifest(
         "contest": dict(contest or {}),
         **({} if raced is None else {"raced": raced}),
         "scales": None if scales is None else dict(scales),
+        **({"units": {name: dict(each) for name, each in units.items()}} if units else {}),
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
         **({} if prune is None else {"prune": dict(prune)}),

@@ -15,6 +15,7 @@ from lossweights.data import Data
 from lossweights.metrics import Metric
 from lossweights.terms import CustomLoss, OnMask, OnOutput, Term
 from lossweights.terms import describe as describe_term
+from lossweights.terms.chosen import ChoiceTerm, SampledTerm
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
 from lossweights.training.settings import settings
@@ -40,7 +41,9 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
         },
         "code": {
             "build_model": code_hash(problem.build_model),
-            "terms": {k: _term_code(v) for k, v in problem.terms.items() if terms[k] is None},
+            "terms": {
+                k: _term_code(v) for k, v in problem.terms.items() if not _is_whole(terms[k])
+            },
             "metrics": {k: code_hash(type(v)) for k, v in problem.metrics.items() if _is_own(v)},
             **callbacks,
         },
@@ -49,10 +52,18 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
     }
 
 
+def _is_whole(description: Mapping[str, Any] | None) -> bool:
+    """Whether a description says all of a term, or of all terms that are chosen from."""
+    options = () if description is None else description.get("options", {}).values()
+    return description is not None and all(map(_is_whole, options))
+
+
 def _term_code(term: Any) -> dict[str, Any]:
     """A term of the user's own: its code and its arguments."""
-    while isinstance(term, OnOutput | OnMask):
+    while isinstance(term, OnOutput | OnMask | SampledTerm):
         term = term.term
+    if isinstance(term, ChoiceTerm):
+        return {name: _term_code(o) for name, o in term.options.items() if describe_term(o) is None}
     own = term.loss if isinstance(term, CustomLoss) else term
     if isinstance(own, Term | keras.losses.Loss):
         return {"source": code_hash(type(own)), **_plain(own.get_config())}

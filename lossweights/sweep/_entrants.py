@@ -14,6 +14,7 @@ from lossweights.loss.adaptive import method_of
 from lossweights.records import Outcome
 from lossweights.results.contest import Contest, Contestant
 from lossweights.results.result import SweepResult
+from lossweights.search.choices import with_units
 from lossweights.search.space import Space
 from lossweights.training import Adaptive, Member
 
@@ -36,7 +37,12 @@ def picks(result: SweepResult, space: Space) -> list[Contestant]:
 
 
 def entries(
-    due: Iterable[tuple[Contestant, int]], look: int, scales: Mapping[str, float], *, tested: bool
+    due: Iterable[tuple[Contestant, int]],
+    look: int,
+    scales: Mapping[str, float],
+    *,
+    tested: bool,
+    units: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Entry]:
     """The trainings to do: contestants of the same weights and method share one a seed.
 
@@ -45,12 +51,17 @@ def entries(
         look: The look that they belong to.
         scales: What relative weights are divided by.
         tested: Whether they are measured on the test data.
+        units: What options of terms are multiplied by.
     """
     shared: dict[tuple[int, bytes], list[Contestant]] = {}
     for contestant, seed in due:
         shared.setdefault((seed, _training(contestant)), []).append(contestant)
     return [
-        Entry(tuple(c.name for c in same), look, _member(same[0], seed, scales, tested=tested))
+        Entry(
+            tuple(c.name for c in same),
+            look,
+            _member(same[0], seed, scales, units or {}, tested=tested),
+        )
         for (seed, _), same in shared.items()
     ]
 
@@ -63,14 +74,19 @@ def _training(contestant: Contestant) -> bytes:
 
 
 def _member(
-    contestant: Contestant, seed: int, scales: Mapping[str, float], *, tested: bool
+    contestant: Contestant,
+    seed: int,
+    scales: Mapping[str, float],
+    units: Mapping[str, Mapping[str, float]],
+    *,
+    tested: bool,
 ) -> Member:
     weights = {name: w / scales.get(name, 1.0) for name, w in contestant.weights.items()}
     adaptive = None
     if contestant.method is not None:
-        units = {name: 1.0 / scales.get(name, 1.0) for name in contestant.weights}
-        adaptive = Adaptive(method_of(contestant.method), units)
-    return Member(weights, seed, adaptive, tested, dict(contestant.chosen))
+        sizes = {name: 1.0 / scales.get(name, 1.0) for name in contestant.weights}
+        adaptive = Adaptive(method_of(contestant.method), sizes)
+    return Member(weights, seed, adaptive, tested, with_units(contestant.chosen, units))
 
 
 def fresh_seeds(number: int, first: int, used: Collection[int], replicas: int = 1) -> list[int]:

@@ -1,4 +1,4 @@
-"""What ``Sweep(hyper=...)`` takes, checked: numbers of the optimizer that are sampled."""
+"""What a sweep samples beside weights, checked: numbers of the optimizer, and of terms."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ from typing import Any
 
 from lossweights.base.errors import SpaceError
 from lossweights.base.names import check_name
-from lossweights.search.choices import HYPER, NO_CHOICES, Choices, usual_number
+from lossweights.search.choices import HYPER, NO_CHOICES, Choices, OneOf, usual_number
 from lossweights.search.distributions import LogUniform, Uniform
+from lossweights.terms import Term
+from lossweights.terms.chosen import dials_of
 from lossweights.training.numbers import own_number
 from lossweights.training.optimizer import fresh_optimizer
+
+
+def choices_of_terms(terms: Mapping[str, Term]) -> Choices:
+    """What is chosen of terms: their numbers, and which of several they are."""
+    dials = [dial for dial in dials_of(terms.values()) if dial.part is not None]
+    parts: dict[str, Any] = {
+        dial.key: OneOf(dial.part) if isinstance(dial.part, tuple) else dial.part for dial in dials
+    }
+    return Choices(parts, {dial.key: dial.usual for dial in dials})
 
 
 def declared_hyper(hyper: Mapping[str, Any] | None, optimizer: Any) -> Choices:

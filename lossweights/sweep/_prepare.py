@@ -19,6 +19,7 @@ from lossweights.search.space import Space
 from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
 from lossweights.sweep._factor import redundancy
+from lossweights.sweep._units import option_units
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
 from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
@@ -83,11 +84,14 @@ def prepare_sweep(
     """
     data, off = _loaded(load_data), space.switched_off
     divisors = baseline = None
+    units: dict[str, dict[str, float]] = {}
     note = ""
     constants: dict[str, dict[str, Any]] = {}
     if rehearsed:
         rehearsal = rehearse(problem, data, seed, off)
         divisors = _scales(scales, problem, data, rehearsal, off)
+        if scales == "data":
+            units = option_units(problem.terms, _read_by_terms(data.train.sample, rehearsal), off)
         baseline = _baseline(problem, data, rehearsal)
         constants = _constants(problem, data, rehearsal.output_shape, objectives)
         note = redundancy(space, problem.make_optimizer(), sees_more=rehearsal.sees_more)
@@ -96,6 +100,7 @@ def prepare_sweep(
     return PreparedSweep(
         description=description,
         scales=divisors,
+        units=units,
         baseline=baseline,
         constants=constants,
         shown=shown,

@@ -25,11 +25,11 @@ from lossweights.search.space import LogUniform, Space, SpaceLike, Uniform
 from lossweights.search.start import starting_points
 from lossweights.search.wish import Wish, refuse_weighted
 from lossweights.sweep._aims import declared_aims
-from lossweights.sweep._hyper import declared_hyper
+from lossweights.sweep._hyper import choices_of_terms, declared_hyper
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prune import checked_prune
-from lossweights.terms import as_term
+from lossweights.terms.chosen import chosen_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
@@ -50,7 +50,9 @@ class Sweep(AbstractSweep):
         name: Name of the sweep, of its folder and of its MLflow experiment.
         build_model: Gives a new, uncompiled Keras model. A function of a module, not a lambda.
         load_data: Gives `Data`.
-        terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term.
+        terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term,
+            whose numbers may be sampled, ``lw.terms.Tversky(alpha=lw.Uniform(0.1, 0.9))``; or one
+            of several, ``lw.Choice({"dice": ..., "tversky": ...})``; see `docs/choices.md`.
         space: A distribution for each term, or a `Simplex`.
         metrics: Metrics by name, measured on validation data after every epoch.
         objectives: ``"minimize"`` or ``"maximize"`` for one or more of the metrics.
@@ -130,10 +132,14 @@ class Sweep(AbstractSweep):
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")
+        made = {key: chosen_term(term, check_name(key, "term")) for key, term in terms.items()}
         beside = declared_hyper(hyper, optimizer)
+        numbers = {name.removeprefix(HYPER): float(each) for name, each in beside.usual.items()}
+        beside = beside.with_others(choices_of_terms(made))
+        self.space = Space(list(terms), space, beside)
         self.problem = Problem(
             build_model=build_model,
-            terms={key: as_term(term, check_name(key, "term")) for key, term in terms.items()},
+            terms=made,
             metrics=_checked_metrics(metrics),
             optimizer=optimizer,
             epochs=whole_number("epochs", epochs, 1),
@@ -141,9 +147,9 @@ class Sweep(AbstractSweep):
             probe_size=whole_number("probe_size", probe_size, 1),
             early_stopping=early_stopping,
             callbacks=callbacks,
-            hyper={name.removeprefix(HYPER): float(each) for name, each in beside.usual.items()},
+            hyper=numbers,
+            ramps=self.space.ramps,
         )
-        self.space = Space(list(terms), space, beside)
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
         self.min_effect = _checked_effect(min_effect)
         self.aims = declared_aims(wish, constraints, self.problem.metrics)

@@ -12,7 +12,9 @@ from lossweights.base.arguments import (
     refuse_unknown,
 )
 from lossweights.base.errors import TermError
+from lossweights.base.sampled import Sampled
 from lossweights.base.shown import call_of
+from lossweights.terms._template import TermTemplate
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.config import read, written
 from lossweights.terms.reduction import reduce_weighted
@@ -163,6 +165,12 @@ class Term(PerSampleLoss):
     >>> round(scales["yes"], 4)  # log 2: a coin
     0.6931
     """
+
+    def __new__(cls, *args: Any, **arguments: Any) -> Any:
+        """A term, or where an argument is sampled what stands for it until a sweep makes it."""
+        if any(isinstance(each, Sampled) for each in (*args, *arguments.values())):
+            return TermTemplate(cls, args, arguments)
+        return super().__new__(cls)
 
     link: Link = "identity"
     axes: tuple[int, ...] = ()

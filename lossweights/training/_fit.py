@@ -18,6 +18,7 @@ from lossweights.data import Data, Split, Stream
 from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport, TrialResult
+from lossweights.terms.chosen import turn
 from lossweights.training._compiled import keras_loss
 from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._epochs import epochs_of
@@ -247,6 +248,7 @@ class FitTrainer(Trainer):
         for variable, value in zip(self._variables, state, strict=True):
             variable.assign(value)
         adjust(self._model.optimizer, numbers_of(history.member, self._problem.hyper))
+        turn(self._problem.terms.values(), history.member.chosen)
         self._loss.set_weights(history.weighing.weights)
 
     @property

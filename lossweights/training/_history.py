@@ -36,7 +36,7 @@ class MemberHistory:
     ) -> None:
         self.position, self.member = position, member
         self.is_kept, self.seconds = False, 0.0
-        self.weighing = Weighing(member)
+        self.weighing = Weighing(member, problem.ramps)
         self.test: Mapping[str, float] = {}
         self._epochs, self._report = problem.epochs, report
         stopping = problem.early_stopping

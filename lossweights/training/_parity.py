@@ -7,7 +7,7 @@ of the optimizer, with the constraints of the variables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,7 +18,9 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.logs import log_level
+from lossweights.base.sampled import Value
 from lossweights.search.choices import HYPER
+from lossweights.terms.chosen import dials_of, turn
 from lossweights.training._compiled import keras_loss
 from lossweights.training._feed import Feed
 from lossweights.training._stack import Stack
@@ -75,7 +77,7 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     if impure is not None:
         return impure
     for place in places:
-        expected = _of_keras(problem, model, start, _weights(problem, place), batch)
+        expected = _of_keras(problem, model, start, place, batch)
         for step in range(STEPS):
             difference = _difference(found[place][step], expected[step])
             if not difference <= TOLERANCE:
@@ -109,12 +111,18 @@ def _weights(problem: Problem, place: int) -> dict[str, float]:
     return {name: 1.0 + ((i + place) % 3) / 2 for i, name in enumerate(problem.terms)}
 
 
-def _chosen(problem: Problem, place: int) -> dict[str, float]:
+def _numbers(problem: Problem, place: int) -> dict[str, float]:
     """Numbers of the optimizer that differ from place to place; none goes above its usual value."""
-    return {f"{HYPER}{n}": usual * (1 - (place % 3) / 8) for n, usual in problem.hyper.items()}
+    return {name: usual * (1 - (place % 3) / 8) for name, usual in problem.hyper.items()}
 
 
-def _all_chosen(problem: Problem, size: int) -> list[dict[str, float]]:
+def _chosen(problem: Problem, place: int) -> dict[str, Value]:
+    """These, and what terms read beside."""
+    read = {dial.key: dial.example(place) for dial in dials_of(problem.terms.values())}
+    return {**read, **{f"{HYPER}{n}": value for n, value in _numbers(problem, place).items()}}
+
+
+def _all_chosen(problem: Problem, size: int) -> list[dict[str, Value]]:
     return [_chosen(problem, place) for place in range(size)]
 
 
@@ -128,7 +136,7 @@ def _of_stack(
     found: dict[int, list[list[NDArray[Any]]]] = {place: [] for place in places}
     for _ in range(STEPS):
         gradients, state = stack.plain_gradients(
-            variables.trainable, variables.state, variables.weights, batch
+            variables.trainable, variables.state, variables.read, batch
         )
         variables.set_state(state)
         arrays = [ops.convert_to_numpy(value) for value in tree.flatten(list(gradients))]
@@ -159,8 +167,9 @@ def _step_of_keras(
     loss = problem.make_loss()
     loss.set_weights(_weights(problem, place))
     optimizer = problem.make_optimizer()
-    for name, value in _chosen(problem, place).items():
-        setattr(optimizer, name.removeprefix(HYPER), value)
+    for name, value in _numbers(problem, place).items():
+        setattr(optimizer, name, value)
+    turn(problem.terms.values(), _chosen(problem, place))
     model.compile(optimizer=optimizer, loss=keras_loss(loss, model), run_eagerly=True)
     model.train_step(batch)
     return [
@@ -180,13 +189,14 @@ def _of_keras(
     problem: Problem,
     model: keras.Model,
     start: ModelValues,
-    weights: Mapping[str, float],
+    place: int,
     batch: Any,
 ) -> list[list[NDArray[Any]]]:
     """The gradients of one member in each step, from Keras' own training step."""
     _put(model, start)
     recorder, loss = GradientRecorder(), problem.make_loss()
-    loss.set_weights(weights)
+    loss.set_weights(_weights(problem, place))
+    turn(problem.terms.values(), _chosen(problem, place))
     model.compile(optimizer=recorder, loss=keras_loss(loss, model), run_eagerly=True)
     steps = []
     for _ in range(STEPS):

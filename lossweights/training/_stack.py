@@ -93,7 +93,7 @@ class Stack:
             return "it changes a variable that is not its own, such as Keras' global random state"
         variables = self.variables
         kinds = self.plain_gradients.operations(
-            variables.trainable, variables.state, variables.weights, batch
+            variables.trainable, variables.state, variables.read, batch
         )
         effects = side_effects(kinds)
         if effects:
@@ -227,12 +227,13 @@ class Stack:
 
     def _step(self, gradients: StackedGradients, batch: Batch) -> None:
         variables = self.variables
-        slopes, state = gradients(variables.trainable, variables.state, variables.weights, batch)
+        slopes, state = gradients(variables.trainable, variables.state, variables.read, batch)
         variables.optimizer.apply(slopes, gradients.indices)
         variables.set_state(state)
 
     def _measure(self) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         trainable, state = self.variables.trainable, self.variables.state
+        read = self.variables.read
         finite = [
             tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
             for value in trainable
@@ -243,12 +244,12 @@ class Stack:
             for x, values in zip(self._rows, (seen, state), strict=True)
         ]
         return (
-            self._probe.sums(trainable, seen, self._placed.probe),
-            self._probe.sums(trainable, state, self._placed.val),
+            self._probe.sums(trainable, seen, read, self._placed.probe),
+            self._probe.sums(trainable, state, read, self._placed.val),
             tf.reduce_all(tf.stack(finite), axis=0),
             [losses for losses in own if losses is not None],
         )
 
     def _measure_gradients(self) -> tuple[Tensor, Tensor]:
         variables = self.variables
-        return self._gram.measure(variables.trainable, variables.state, variables.weights)
+        return self._gram.measure(variables.trainable, variables.state, variables.read)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lossweights.base.sampled import Value
 from lossweights.foreign.keras_names import is_random_state, layers_of
+from lossweights.terms.chosen import dials_of
 from lossweights.training._stacked_gradients import State, merge, split
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer, unfold
@@ -38,6 +39,9 @@ class StackedVariables:
         self.is_common = [is_random_state(v) for v in model.non_trainable_variables]
         self._size, self._terms = size, list(problem.terms)
         self._weights = tf.Variable(tf.ones((size, len(self._terms)), keras.config.floatx()))
+        self._dials = dials_of(problem.terms.values())
+        shape = (size, len(self._dials))
+        self._turned = [tf.Variable(tf.zeros(shape, keras.config.floatx()))] if self._dials else []
         tables = _embedding_tables(model)
         self._trainable = [
             _stacked(variable, size, folded=id(variable) in tables)
@@ -58,6 +62,13 @@ class StackedVariables:
     def weights(self) -> Tensor:
         """The effective weights, shape ``(members, terms)``."""
         return tf.convert_to_tensor(self._weights)
+
+    @property
+    def read(self) -> Tensor:
+        """The weights, and behind them what else the terms read: ``(members, terms + dials)``."""
+        if not self._turned:
+            return self.weights
+        return tf.concat([self.weights, *map(tf.convert_to_tensor, self._turned)], axis=1)
 
     @property
     def trainable(self) -> list[Tensor]:
@@ -102,8 +113,12 @@ class StackedVariables:
         for index, variable in enumerate(self._common):
             variable.assign(states[0][1][index])
         self.optimizer.restart()
-        if chosen:
-            self.optimizer.adjust(chosen)
+        chosen = chosen or [{}] * self._size
+        self.optimizer.adjust(chosen)
+        for numbers in self._turned:
+            numbers.assign(
+                [[d.number(each.get(d.key, d.usual)) for d in self._dials] for each in chosen]
+            )
 
     def weigh(self, weights: Mapping[int, Mapping[str, float]]) -> None:
         """Give some members other weights from the next step on.
@@ -174,7 +189,13 @@ class StackedVariables:
 
     def _stacked(self) -> list[Any]:
         """Everything with a leading axis of members, and the scalars of the optimizer."""
-        return [self._weights, *self._trainable, *self._own, *self.optimizer.variables]
+        return [
+            self._weights,
+            *self._turned,
+            *self._trainable,
+            *self._own,
+            *self.optimizer.variables,
+        ]
 
 
 def model_values(model: keras.Model) -> ModelValues:

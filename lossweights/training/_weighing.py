@@ -1,4 +1,4 @@
-"""The weights of one member while it trains: fixed, or moved by a method after each report."""
+"""The weights of one member while it trains: fixed, on a ramp, or moved by a method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lossweights.loss.weights import FLOAT32_TINY
 from lossweights.records import EpochReport
+from lossweights.search.distributions import Ramp
 from lossweights.training._contract import Member
 from lossweights.watch.gradients import Wrt
 
@@ -21,6 +23,7 @@ class Weighing:
 
     Args:
         member: The member.
+        ramps: How weights of fixed members change over the epochs, by term.
 
     Attributes:
         weights: Effective weight of each term.
@@ -31,11 +34,15 @@ class Weighing:
         WeightError: The method cannot begin with the weights of the member.
     """
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, ramps: Mapping[str, Ramp] | None = None) -> None:
         self.weights: Mapping[str, float] = dict(member.weights)
         self.gradients: Wrt | None = None
         self._adaptive = member.adaptive
+        self._ramps = dict(ramps or {}) if member.adaptive is None else {}
         if member.adaptive is None:
+            self._full = dict(member.weights)
+            if self._ramps:
+                self._climb(0)
             return
         self.gradients = member.adaptive.method.gradients
         self._units = {name: member.adaptive.units[name] for name in member.weights}
@@ -45,8 +52,8 @@ class Weighing:
 
     @property
     def moves(self) -> bool:
-        """Whether a method moves the weights."""
-        return self._adaptive is not None
+        """Whether the weights are others in other epochs."""
+        return self._adaptive is not None or bool(self._ramps)
 
     def move(self, report: EpochReport, gram: NDArray[np.float64] | None) -> None:
         """Move the weights, by what was measured when an epoch had ended, or before the first.
@@ -57,6 +64,8 @@ class Weighing:
                 `gradients` are needed.
         """
         if self._adaptive is None:
+            if self._ramps:
+                self._climb(report.epoch)
             return
         units = np.array(list(self._units.values()))
         magnitudes = {name: unit * report.train[name] for name, unit in self._units.items()}
@@ -65,6 +74,14 @@ class Weighing:
         if self._state.kept:
             _say(self._adaptive.method.name, self._state.kept)
         self.weights = self._effective()
+
+    def _climb(self, epoch: int) -> None:
+        """Have the weights of an epoch in force, counted from 0."""
+        found = {
+            name: weight * (self._ramps[name].factor(epoch) if name in self._ramps else 1.0)
+            for name, weight in self._full.items()
+        }
+        self.weights = {name: 0.0 if w < FLOAT32_TINY else w for name, w in found.items()}
 
     def _effective(self) -> dict[str, float]:
         return {name: self._units[name] * weight for name, weight in self._state.weights.items()}

@@ -15,7 +15,7 @@ from lossweights.training._contract import Member
 RATE, DECAY = "learning_rate", "weight_decay"
 # Those that Keras reads as numbers in every step, so that a variable may stand in their place; of
 # others, such as momentum, it asks in Python whether they are 0.
-ADJUSTABLE = (RATE, DECAY, "beta_1", "beta_2", "rho", "epsilon")
+ADJUSTABLE = (RATE, DECAY, "beta_1", "beta_2", "rho")
 
 
 def own_number(optimizer: keras.optimizers.Optimizer, name: str) -> float | None:

@@ -16,6 +16,7 @@ from lossweights.data import Arrays, Data, Split, Stream
 from lossweights.foreign.keras_names import layers_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
+from lossweights.search.distributions import Ramp
 from lossweights.terms import Term
 from lossweights.training._callbacks import (
     MakeCallbacks,
@@ -54,6 +55,8 @@ class Problem:
         callbacks: Makes the Keras callbacks of one training, or ``None`` for none.
         hyper: The numbers of the optimizer that each member may have for itself, and their usual
             values.
+        ramps: How weights change over the epochs, by term; those of others stay. A method of
+            adaptive weighting moves them in its own way instead.
 
     Raises:
         RecipeError: Early stopping watches what is no metric, or has no better end, or in the wrong
@@ -71,6 +74,7 @@ class Problem:
     early_stopping: EarlyStopping | None = None
     callbacks: MakeCallbacks | None = None
     hyper: Mapping[str, float] = field(default_factory=dict)
+    ramps: Mapping[str, Ramp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_function(self.callbacks)

@@ -4,7 +4,8 @@ Doors:
 
 - `monitor`: `TermMonitor`, the Keras callback;
 - `schedule`: another, which weighs the terms anew after each epoch;
-- `adaptive`: that and the methods it takes, as ``lw.adaptive``;
+- `ramps`: a third, by which weights change over the first epochs;
+- `adaptive`: these and the methods it takes, as ``lw.adaptive``;
 - `look`: `Look`, one measurement of a model, now and again;
 - `probe`: the magnitude of every term on a fixed set of samples;
 - `inference`: how a model is measured without being changed, and the losses that it adds itself;
