@@ -109,6 +109,11 @@ def is_chosen(name: str) -> bool:
     return name.startswith((HYPER, TERM))
 
 
+def shown(chosen: Mapping[str, Value]) -> dict[str, Value]:
+    """What of a member's choices is shown: all but units."""
+    return {name: value for name, value in chosen.items() if is_chosen(name)}
+
+
 def described(part: Fixed | Numbers | OneOf) -> dict[str, Any]:
     """A distribution as plain JSON values."""
     kind = {"kind": type(part).__name__}

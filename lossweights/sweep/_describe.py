@@ -38,6 +38,7 @@ def describe_problem(problem: Problem, data: Data) -> dict[str, Any]:
             "batch_size": problem.batch_size,
             "probe_size": problem.probe_size,
             "early_stopping": problem.early_stopping and asdict(problem.early_stopping),
+            **({"models": _plain(problem.models)} if problem.models else {}),
         },
         "code": {
             "build_model": code_hash(problem.build_model),

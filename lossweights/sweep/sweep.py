@@ -10,6 +10,7 @@ import keras
 from lossweights.base.errors import ObjectiveError, RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number, whole_number
+from lossweights.base.sampled import Choice
 from lossweights.base.shown import call
 from lossweights.data import Data
 from lossweights.foreign.random_states import kept_random_states
@@ -18,7 +19,6 @@ from lossweights.metrics import Metric
 from lossweights.results.proof import MIN_EFFECT
 from lossweights.results.result import RESERVED_COLUMNS
 from lossweights.search.baselines import BaselinesLike, check_baselines
-from lossweights.search.choices import HYPER
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
 from lossweights.search.space import LogUniform, Space, SpaceLike, Uniform
@@ -93,7 +93,8 @@ class Sweep(AbstractSweep):
         min_effect: The least gain in a metric that ``result.sentence`` calls one, in parts of it:
             paired trainings show smaller ones too. Say it before the results are there.
         hyper: What is sampled beside the weights: numbers of the optimizer by name, such as
-            ``{"learning_rate": lw.LogUniform(1e-4, 1e-2)}``; see `docs/choices.md`.
+            ``{"learning_rate": lw.LogUniform(1e-4, 1e-2)}``; and what ``build_model(hp)`` is given
+            as a dict, if it takes an argument. See `docs/choices.md`.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -106,7 +107,7 @@ class Sweep(AbstractSweep):
         self,
         *,
         name: str,
-        build_model: Callable[[], keras.Model],
+        build_model: Callable[..., keras.Model],
         load_data: Callable[[], Data],
         terms: Mapping[str, Any],
         space: SpaceLike,
@@ -127,15 +128,14 @@ class Sweep(AbstractSweep):
         prune: Prune = None,
         sampler: SamplerLike | None = None,
         min_effect: float = MIN_EFFECT,
-        hyper: Mapping[str, Uniform | LogUniform] | None = None,
+        hyper: Mapping[str, Uniform | LogUniform | Choice] | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")
         made = {key: chosen_term(term, check_name(key, "term")) for key, term in terms.items()}
-        beside = declared_hyper(hyper, optimizer)
-        numbers = {name.removeprefix(HYPER): float(each) for name, each in beside.usual.items()}
-        beside = beside.with_others(choices_of_terms(made))
+        others = declared_hyper(hyper, optimizer, build_model)
+        beside = others.choices.with_others(choices_of_terms(made))
         self.space = Space(list(terms), space, beside)
         self.problem = Problem(
             build_model=build_model,
@@ -147,7 +147,9 @@ class Sweep(AbstractSweep):
             probe_size=whole_number("probe_size", probe_size, 1),
             early_stopping=early_stopping,
             callbacks=callbacks,
-            hyper=numbers,
+            hyper=others.numbers,
+            models=others.models,
+            hp=others.hp,
             ramps=self.space.ramps,
         )
         self.objectives = _checked_objectives(objectives, self.problem.metrics)
@@ -185,7 +187,13 @@ class Sweep(AbstractSweep):
             )
 
     def check_trainer(self, name: str) -> None:
-        """Refuse trainers that would not call the callbacks."""
+        """Refuse trainers that would not call the callbacks, or not build models anew."""
+        if self.problem.models and name not in ("auto", "fit"):
+            raise RecipeError(
+                f"Expected the trainer 'fit', or 'auto', which then chooses it, since build_model "
+                f"is given {list(self.problem.models)}, other ones in each trial. Found {name!r}. "
+                f"Leave out trainer=, or these."
+            )
         if self.problem.callbacks is not None and name not in ("auto", "fit"):
             raise RecipeError(
                 f"Expected the trainer 'fit', or 'auto', which then chooses it, since callbacks "

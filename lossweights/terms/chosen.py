@@ -70,6 +70,9 @@ class SampledTerm(Term):
         self.term, self.dials = term, dict(dials)
         self.link, self.axes, self.mapped = term.link, term.axes, term.mapped
 
+    def __repr__(self) -> str:
+        return repr(TermTemplate(type(self.term), (), {n: d.part for n, d in self.dials.items()}))
+
     def per_sample(
         self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
     ) -> Tensor:
@@ -102,6 +105,9 @@ class ChoiceTerm(Term):
         self.axes = tuple(axis for option in options.values() for axis in option.axes)
         self.mapped = any(option.mapped for option in options.values())
         self.show(str(which.usual))
+
+    def __repr__(self) -> str:
+        return f"Choice({self.options!r})"
 
     def show(self, option: str) -> None:
         """Be one of the options, for whoever asks before any training."""

@@ -38,6 +38,7 @@ from lossweights.dominance import gram
 from lossweights.dominance.shares import shares
 from lossweights.dominance.verdict import Verdict
 from lossweights.records import EpochReport, Failure, TrialResult
+from lossweights.search.choices import shown
 from lossweights.tracking._subject import Ended
 
 LARGEST = 1e300  # MLflow clips infinities to 1.8e308, which wrecks every chart
@@ -132,7 +133,7 @@ def params_of(ended: Ended) -> dict[str, Any]:
     result = ended.result
     return {
         **{f"weight/{name}": weight for name, weight in result.weights.items()},
-        **result.chosen,
+        **shown(result.chosen),
         **ended.subject.params,
         "seed": result.seed,
         **({"seeds": len(result.replicas)} if result.replicas else {}),

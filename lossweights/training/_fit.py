@@ -43,7 +43,8 @@ class FitTrainer(Trainer):
     Compiling a Keras model costs more than training a small one for an epoch, so the graph is
     traced once. For each member the parameters, random states and optimizer variables are put
     back in place; the weights of the loss are variables. The numbers are those of a fresh model.
-    Where the user's own callbacks may change anything of a model, each member has a fresh one.
+    Where the user's own callbacks may change anything of a model, each member has a fresh one; and
+    one that chose another model than the member before it.
     """
 
     name = "fit"
@@ -56,11 +57,11 @@ class FitTrainer(Trainer):
         self._is_streamed = isinstance(data.train, Stream)
         self._gradient_epochs = gradient_epochs(problem.epochs)
         self._parameters: dict[int, list[NDArray[Any]]] = {}
-        self._compile()
+        self._compile(problem)
 
-    def _compile(self) -> None:
+    def _compile(self, problem: Problem) -> None:
         """Make the one model that is trained, and what measures it."""
-        problem, data = self._problem, self._data
+        self._problem, data = problem, self._data
         self._is_used = False
         self._loss = problem.make_loss()
         self._model = problem.make_model(seed=0, x=self._example)
@@ -239,8 +240,9 @@ class FitTrainer(Trainer):
         """Put parameters, random states, optimizer and weights where a training waits, or, without
         a state, where a fresh model has them.
         """
-        if self._is_used and self._problem.callbacks is not None:
-            self._compile()  # callbacks may have changed anything: a rate, what is trained
+        problem = self._problem.of(history.member.chosen)
+        if (self._is_used and problem.callbacks is not None) or problem is not self._problem:
+            self._compile(problem)  # callbacks may have changed anything: a rate, what is trained
         self._is_used = True
         if not state:
             fresh = self._problem.make_model(history.member.seed, x=self._example)

@@ -6,7 +6,14 @@ import pytest
 
 import lossweights as lw
 from lossweights.terms.chosen import chosen_term
-from lossweights.training import FitTrainer, Member, NotStackable, SerialTrainer, StackedTrainer
+from lossweights.training import (
+    FitTrainer,
+    Halts,
+    Member,
+    NotStackable,
+    SerialTrainer,
+    StackedTrainer,
+)
 
 from . import models
 from .parity import SEED, assert_parity, assert_same, data, problem, train
@@ -67,6 +74,22 @@ def test_a_stack_has_chosen_terms_as_fit_does():
     made, given = chosen_problem(), data()
     members = [Member(WEIGHTS, SEED + i % 2, chosen=each) for i, each in enumerate(CHOSEN)]
     assert_same(train(stacked(made, given), members), train(FitTrainer(made, given), members))
+
+
+def test_what_waits_at_a_rung_goes_on_with_what_it_chose():
+    """Numbers and terms of members survive a halt, and the way to a smaller stack."""
+    made, given = chosen_problem(hyper={"learning_rate": 0.01}), data()
+    members = [
+        Member(WEIGHTS, SEED, chosen={**each, "hyper/learning_rate": 0.01 / (1 + place)})
+        for place, each in enumerate(CHOSEN)
+    ]
+    trainer = stacked(made, given)
+    whole = train(trainer, members)
+    halts = Halts(frozenset({1}), lambda epoch, standings: [0, 1])
+    halted = trainer.train(members, lambda *_: True, halts)
+    assert [result.outcome.name for result in halted] == ["PRUNED"] * 2 + ["COMPLETE"] * 2
+    assert_same(halted[2:], whole[2:])
+    assert whole[2].metrics != pytest.approx(whole[3].metrics, rel=1e-3)
 
 
 OPTIMIZERS = [

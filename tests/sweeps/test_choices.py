@@ -170,15 +170,20 @@ SHAPES = {
     "under": lw.terms.Underestimation(factor=lw.LogUniform(0.5, 8.0)),
     "quantile": lw.terms.Pinball(tau=lw.Uniform(0.6, 0.95)),
 }
+SHAPED = lw.Sweep(  # where a worker finds it
+    **arguments(
+        name="shapes",
+        terms={"mse": "mse", "shape": lw.Choice(SHAPES)},
+        space={"mse": 1.0, "shape": lw.LogUniform(0.1, 10.0)},
+        baselines=["equal"],
+    )
+)
 
 
 def test_one_of_several_terms_and_their_numbers(tmp_path):
     """Each trial has one, with its number; and its weight set is that term with that number."""
-    space = {"mse": 1.0, "shape": lw.LogUniform(0.1, 10.0)}
-    terms = {"mse": "mse", "shape": lw.Choice(SHAPES)}
-    sweep = lw.Sweep(**arguments(terms=terms, space=space, name="shapes", baselines=["equal"]))
     options = {**OPTIONS, "confirm": 1, "workers": 1, "trainer": "serial"}
-    result = sweep.run(10, root=tmp_path, **options)
+    result = SHAPED.run(10, root=tmp_path, **options)
     table = result.trials.set_index("number")
     assert set(table["term/shape"]) == {"under", "quantile"}
     assert table["term/shape/quantile/tau"].between(0.6, 0.95).all()
@@ -209,3 +214,26 @@ def test_options_are_alike_in_size(tmp_path):
     assert prepared.scales["shape"] == pytest.approx(scales["mae"], rel=1e-5)
     expected = {"mae": 1.0, "mse": scales["mae"] / scales["mse"]}
     assert prepared.units == {"shape": pytest.approx(expected, rel=1e-5)}
+
+
+def build_sized(hp):
+    """A layer of so many units before the last one."""
+    hidden = keras.layers.Dense(hp["units"], activation="tanh")
+    return keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
+
+
+def test_what_a_model_is_made_of(tmp_path):
+    """`build_model` is given it, in trials, and for the model of the winner; in `fit` alone."""
+    hyper = {"units": lw.Choice({"few": 2, "many": 5}), "learning_rate": RATES}
+    declared = arguments(build_model=build_sized, hyper=hyper, name="sized", epochs=1)
+    sweep = lw.Sweep(**declared)
+    with pytest.raises(lw.errors.RecipeError, match="Expected the trainer 'fit'"):
+        sweep.run(1, root=tmp_path, **OPTIONS)
+    result = sweep.run(6, root=tmp_path, **{**OPTIONS, "trainer": "auto"})
+    assert set(result.trials["hyper/units"]) == {"few", "many"}
+    assert result.trials["hyper/units"][0] == "few"
+    assert (result.trials["outcome"] == "COMPLETE").all()
+    [path] = (tmp_path / "weights" / "sized").glob("**/*.keras")
+    units = {"few": 2, "many": 5}[result.best(result.first_pick).origin["hyper/units"]]
+    assert keras.models.load_model(path).layers[0].units == units
+    assert result.remark == ""

@@ -22,6 +22,7 @@ from lossweights.results.proof._notes import notes_on
 from lossweights.results.proof._promotion import Promotion, Rules, promotion
 from lossweights.results.proof._sentence import sentence_of
 from lossweights.search.aims import Aims
+from lossweights.search.choices import shown
 
 log = logging.getLogger("lossweights")
 
@@ -46,7 +47,7 @@ class Kept(NamedTuple):
     def of_trial(cls, number: int, result: TrialResult, baseline: str | None = None) -> Kept:
         """What is kept of a trial, which may be a baseline of that name."""
         named = {} if baseline is None else {"baseline": baseline}
-        origin = {"trial": number, "seed": result.seed, **named, **result.chosen}
+        origin = {"trial": number, "seed": result.seed, **named, **shown(result.chosen)}
         return cls(result, result.metrics, origin, number)
 
     def number(self, pick: object) -> int:
@@ -177,7 +178,7 @@ class Proof:
         ]
         trained.sort(key=lambda result: result.outcome is not Outcome.COMPLETE)
         result = trained[0] if trial is None else self.trials[trial]
-        chosen = {**origin, **result.chosen}
+        chosen = {**origin, **shown(result.chosen)}
         return Kept(result, look.means(name, "val"), chosen, trial)
 
     @cached_property
