@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossweights.base.names import MODEL
+from lossweights.base.names import MODEL, part_name
+from lossweights.base.sampled import Value, value_of
 
 STATISTICS: dict[str, Any] = {"mean": np.mean, "median": np.median, "min": np.min, "max": np.max}
 MAX_REASON = 5000  # characters; TensorFlow's messages may hold a whole graph
@@ -176,6 +177,7 @@ class TrialResult:
         replicas: With several trainings, what came of each; else empty.
         test: Metrics of the kept parameters on the test data, in a confirmation; else empty.
         stats: Which of `STATISTICS` counts of several trainings, where it is not the mean.
+        chosen: What was chosen beside the weights, such as ``hyper/learning_rate``; mostly nothing.
     """
 
     weights: Mapping[str, float]
@@ -191,6 +193,7 @@ class TrialResult:
     replicas: tuple[Replica, ...] = ()
     test: Mapping[str, float] = field(default_factory=dict)
     stats: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -278,6 +281,7 @@ class TrialResult:
             ],
             **({"stats": dict(self.stats)} if self.stats else {}),
             "test": _plain(self.test),
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -307,6 +311,7 @@ class TrialResult:
             ),
             stats=dict(value.get("stats") or {}),
             test=_numbers(value.get("test") or {}),
+            chosen={str(k): value_of(v) for k, v in value.get("chosen", {}).items()},
         )
 
 
@@ -321,15 +326,6 @@ def combined(
 def _by_name(tables: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     names = [name for name in tables[0] if all(name in table for table in tables)]
     return {name: [table[name] for table in tables] for name in names}
-
-
-def part_name(name: str) -> str:
-    """A part of the loss as a message names it.
-
-    >>> part_name("under"), part_name("model")
-    ('term under', "the model's own losses")
-    """
-    return "the model's own losses" if name == MODEL else f"term {name}"
 
 
 def as_text(message: str) -> str:

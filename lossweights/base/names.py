@@ -44,6 +44,15 @@ def check_name(name: object, what: str) -> str:
     )
 
 
+def part_name(name: str) -> str:
+    """A part of the loss as a message names it.
+
+    >>> part_name("under"), part_name("model")
+    ('term under', "the model's own losses")
+    """
+    return "the model's own losses" if name == MODEL else f"term {name}"
+
+
 def shown(value: object) -> str:
     """A value as an error may show it: in ASCII, and no longer than a line."""
     text = ascii(value)

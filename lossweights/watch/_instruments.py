@@ -11,12 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from lossweights.base.names import MODEL
+from lossweights.base.names import MODEL, part_name
 from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.masks import with_masks
 from lossweights.loss.mean_prediction import mean_magnitudes
-from lossweights.records import EpochReport, part_name
+from lossweights.records import EpochReport
 from lossweights.watch._budget import Meter, Overhead
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses, output_masks
