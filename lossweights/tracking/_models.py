@@ -15,6 +15,7 @@ import numpy as np
 from lossweights.base.commands import command
 from lossweights.loss.weight_set import WeightSet
 from lossweights.tracking._address import is_database
+from lossweights.tracking._registered import CHAMPION, PICK
 from lossweights.tracking._settings import quiet_loggers
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ log = logging.getLogger("lossweights")
 ROWS = 3  # of the input example
 NUMBERS = 30_000  # that it may have in all; it is JSON
 WEIGHTS = "weights.json"
-CHAMPION = "champion"  # the alias of the version that a sweep promotes
 OURS = "lossweights.sweep"  # tag of a registered model that sweeps made
 _DIGEST = "lossweights.digest"  # tag of a logged model: that of its weight set
 
@@ -151,7 +151,7 @@ class Models:
             self.experiment,
             name=self.sweep.replace(".", "-"),  # MLflow takes no dot here
             source_run_id=self.run,
-            tags={OURS: self.sweep, "lossweights.pick": str(weights.origin.get("pick", ""))},
+            tags={OURS: self.sweep, PICK: str(weights.origin.get("pick", ""))},
             params={f"weight/{name}": repr(w) for name, w in weights.weights.items()},
         )
         number = model.model_id
@@ -180,6 +180,7 @@ class Models:
                     run_id=self.run,
                     model_id=model.model_id,
                     description=weights.name,
+                    tags={PICK: str(weights.origin.get("pick", ""))},
                     await_creation_for=0,
                 )
             ]

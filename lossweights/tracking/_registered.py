@@ -18,7 +18,7 @@ from lossweights.tracking._opened import opened
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHAMPION = "champion"
+CHAMPION = "champion"  # the alias of the version that a sweep promotes
 PICK = "lossweights.pick"  # tag of a model's version: the pick that it is
 _REQUIREMENTS = ("keras", "tensorflow", "numpy")
 
