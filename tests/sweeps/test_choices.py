@@ -7,6 +7,7 @@ import pytest
 import lossweights as lw
 from lossweights.records import Outcome
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
+from lossweights.sweep.reproduce import Likeness, reproduce
 from lossweights.training.order import batch_order
 
 from .tiny import arguments, load_data
@@ -64,6 +65,33 @@ def test_the_rate_is_a_param_of_mlflow_and_the_winner_is_that_of_its_trial(rates
     }
     assert shown == {str(n): rate for n, rate in result.trials["hyper/learning_rate"].items()}
     assert result.remark == ""
+
+
+def test_a_set_trains_as_its_trial_did(rates):
+    """In plain Keras with the rate that was chosen, and by ``lossweights reproduce``."""
+    sweep, result, root = rates
+    best = result.best("min:rmse")
+    model = plain()
+    best.compile(model)
+    rate = np.float32(best.chosen["hyper/learning_rate"])
+    assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == rate
+    found = reproduce(sweep, result, "min:rmse", read_manifest(root, "tiny"))
+    assert found.likeness is Likeness.EQUAL, found.sentence
+
+
+def test_a_run_of_mlflow_has_the_rate_of_its_trial(rates):
+    """As a weight set of its own."""
+    import mlflow
+
+    _, result, root = rates
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{root / 'mlflow.db'}")
+    [run] = client.search_runs(
+        [client.get_experiment_by_name("tiny").experiment_id],
+        filter_string="tags.`lossweights.trial` = '3'",
+    )
+    found, trial = lw.load(f"runs:/{run.info.run_id}", root), result.finished[3].result
+    assert found.weights == trial.weights
+    assert found.chosen == trial.chosen
 
 
 def test_a_resumed_sweep_goes_on_as_one_that_never_stopped(rates, tmp_path):
@@ -214,6 +242,33 @@ def test_options_are_alike_in_size(tmp_path):
     assert prepared.scales["shape"] == pytest.approx(scales["mae"], rel=1e-5)
     expected = {"mae": 1.0, "mse": scales["mae"] / scales["mse"]}
     assert prepared.units == {"shape": pytest.approx(expected, rel=1e-5)}
+
+
+def test_options_on_folds_with_unknown_labels(tmp_path):
+    """Each trial trains what it chose on every fold, by the same units."""
+    data = load_data()
+    x, y = (np.concatenate([getattr(part, k) for part in (data.train, data.val)]) for k in "xy")
+    y[::7] = np.nan
+    terms = {"mse": "mse", "shape": lw.Choice({"mae": "mae", "mse": "mse"})}
+    sweep = lw.Sweep(
+        **arguments(
+            terms=terms,
+            space={"mse": 1.0, "shape": lw.LogUniform(0.1, 10.0)},
+            load_data=lambda: lw.Data(train=(x[:36], y[:36]), val=(x[36:], y[36:])),
+            name="unknown",
+            missing="nan",
+            folds=2,
+        )
+    )
+    result = sweep.run(4, root=tmp_path, **OPTIONS)
+    manifest = read_manifest(tmp_path, "unknown")
+    assert manifest["units"]["shape"]["mae"] == 1.0
+    for finished in result.finished.values():
+        assert finished.result.outcome is Outcome.COMPLETE
+        assert {replica.fold for replica in finished.result.replicas} == {0, 1}
+        chosen = finished.result.chosen
+        assert chosen["unit/shape"] == manifest["units"]["shape"][chosen["term/shape"]]
+    assert result.best("min:rmse").terms["shape"]["missing"] == "nan"
 
 
 def build_sized(hp):
