@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lossweights import metrics as metrics
     from lossweights import terms as terms
     from lossweights.base import errors as errors
+    from lossweights.base.sampled import Choice as Choice
     from lossweights.data import Data as Data
     from lossweights.data import Folds as Folds
     from lossweights.dominance.sweep_verdict import SweepVerdict as SweepVerdict
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from lossweights.search.rungs import Rungs as Rungs
     from lossweights.search.space import Fixed as Fixed
     from lossweights.search.space import LogUniform as LogUniform
+    from lossweights.search.space import Off as Off
+    from lossweights.search.space import Ramp as Ramp
     from lossweights.search.space import Simplex as Simplex
     from lossweights.search.space import Uniform as Uniform
     from lossweights.search.wish import Wish as Wish
@@ -62,12 +65,15 @@ _MODULES = {
     "terms": "lossweights.terms",
 }
 _HOMES = {
+    "Choice": "lossweights.base.sampled",
     "CombinedLoss": "lossweights.loss.combined",
     "Data": "lossweights.data",
     "EarlyStopping": "lossweights.training.early_stopping",
     "Fixed": "lossweights.search.space",
     "Folds": "lossweights.data",
     "LogUniform": "lossweights.search.space",
+    "Off": "lossweights.search.space",
+    "Ramp": "lossweights.search.space",
     "Rungs": "lossweights.search.rungs",
     "Simplex": "lossweights.search.space",
     "Sweep": "lossweights.sweep.sweep",

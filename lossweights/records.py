@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL, part_name
+from lossweights.base.sampled import Value, value_of
 from lossweights.base.shown import as_text
 
 STATISTICS: dict[str, Any] = {"mean": np.mean, "median": np.median, "min": np.min, "max": np.max}
@@ -177,6 +178,7 @@ class TrialResult:
         replicas: With several trainings, what came of each; else empty.
         test: Metrics of the kept parameters on the test data, in a confirmation; else empty.
         stats: Which of `STATISTICS` counts of several trainings, where it is not the mean.
+        chosen: What was chosen beside the weights, such as ``hyper/learning_rate``; mostly nothing.
     """
 
     weights: Mapping[str, float]
@@ -192,6 +194,7 @@ class TrialResult:
     replicas: tuple[Replica, ...] = ()
     test: Mapping[str, float] = field(default_factory=dict)
     stats: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # An error's message may hold anything, and must fit into files and databases as text.
@@ -279,6 +282,7 @@ class TrialResult:
             ],
             **({"stats": dict(self.stats)} if self.stats else {}),
             "test": _plain(self.test),
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
             "reports": [report.to_json() for report in self.reports],
         }
 
@@ -308,6 +312,7 @@ class TrialResult:
             ),
             stats=dict(value.get("stats") or {}),
             test=_numbers(value.get("test") or {}),
+            chosen={str(k): value_of(v) for k, v in value.get("chosen", {}).items()},
         )
 
 

@@ -5,6 +5,7 @@ Doors:
 - `errors`: every error of the package, as ``lw.errors``;
 - `names`, `numbers`, `durations`: what is checked wherever it comes in;
 - `files`, `strict_json`: files that are whole or not there, JSON from anyone;
+- `sampled`: the mark of what a sweep samples, and a choice between things;
 - `arguments`: what a class takes and an instance keeps;
 - `code_hash`: a fingerprint of code, so that a changed script is found out;
 - `machine`: cores, caches and processor of this machine; `versions` of the packages;

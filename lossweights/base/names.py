@@ -44,12 +44,6 @@ def check_name(name: object, what: str) -> str:
     )
 
 
-def shown(value: object) -> str:
-    """A value as an error may show it: in ASCII, and no longer than a line."""
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 def part_name(name: str) -> str:
     """A part of the loss as a message names it.
 
@@ -57,3 +51,9 @@ def part_name(name: str) -> str:
     ('term under', "the model's own losses")
     """
     return "the model's own losses" if name == MODEL else f"term {name}"
+
+
+def shown(value: object) -> str:
+    """A value as an error may show it: in ASCII, and no longer than a line."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

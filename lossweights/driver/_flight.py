@@ -107,6 +107,7 @@ class Flight:
                 position,
                 TrialResult(
                     weights=dict(member.weights),
+                    chosen=dict(member.chosen),
                     seed=member.seed,
                     outcome=Outcome.FAILED,
                     reports=tuple(r for r, _ in self._reports.get(position, {}).values()),

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from lossweights.base.errors import WorkerError
+from lossweights.base.sampled import value_of
 from lossweights.executors._contract import Batch
 from lossweights.loss.adaptive import method_json, method_of
 from lossweights.records import EpochReport, TrialResult
@@ -83,6 +84,7 @@ def _member_json(member: Member) -> dict[str, Any]:
         "seed": member.seed,
         "adaptive": adaptive,
         "tested": member.tested,
+        **({"chosen": dict(member.chosen)} if member.chosen else {}),
     }
 
 
@@ -90,7 +92,8 @@ def _received_member(value: Mapping[str, Any]) -> Member:
     adaptive = value["adaptive"] and Adaptive(
         method_of(value["adaptive"]["method"]), value["adaptive"]["units"]
     )
-    return Member(value["weights"], int(value["seed"]), adaptive, bool(value["tested"]))
+    chosen = {str(name): value_of(each) for name, each in value.get("chosen", {}).items()}
+    return Member(value["weights"], int(value["seed"]), adaptive, bool(value["tested"]), chosen)
 
 
 def received_batch(message: Mapping[str, Any]) -> Batch:

@@ -83,8 +83,9 @@ def direction_of(metric: Any) -> str | None:
 def decays(optimizer: Any, variable: Any) -> bool:
     """Whether an optimizer pulls a variable to zero beside the gradient; true if nobody knows."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of LossScaleOptimizer
-    if not getattr(optimizer, "weight_decay", None):
-        return False
+    decay = getattr(optimizer, "weight_decay", None)
+    if decay is None or (isinstance(decay, int | float) and not decay):
+        return False  # a variable in the place of the number may be anything
     knows = getattr(optimizer, "_use_weight_decay", None)
     return True if knows is None else bool(knows(variable))
 
@@ -141,3 +142,14 @@ def has_state(kind: str) -> bool:
 def handle_of(iterator: Any) -> Any:
     """What TensorFlow saves and restores an iterator by; ``None`` if it cannot be had."""
     return getattr(iterator, "_iterator_resource", None)
+
+
+@contextmanager
+def set_aside(optimizer: Any, numbers: Mapping[str, Any]) -> Iterator[None]:
+    """Let an optimizer read other values of its numbers for a while, past Keras' tracking."""
+    before = {name: vars(optimizer)[name] for name in numbers}
+    vars(optimizer).update(numbers)
+    try:
+        yield
+    finally:
+        vars(optimizer).update(before)

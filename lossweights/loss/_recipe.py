@@ -10,6 +10,7 @@ import keras
 
 from lossweights.base.errors import WeightSetError
 from lossweights.base.names import shown
+from lossweights.base.sampled import HYPER
 
 _CLASS, _NOT_DECAYED, _CODE = "class", "not_decayed", "code"
 
@@ -38,7 +39,8 @@ def swept_optimizer(
         if isinstance(described, Mapping) and described.get(_CLASS) == name:
             optimizer = _made(described, weights)
     config = optimizer.get_config()
-    chosen = {name: value for name, value in weights.chosen.items() if name in config}
+    own = {n.removeprefix(HYPER): v for n, v in weights.chosen.items() if n.startswith(HYPER)}
+    chosen = {name: value for name, value in own.items() if name in config}
     return type(optimizer).from_config({**config, **chosen}) if chosen else optimizer
 
 

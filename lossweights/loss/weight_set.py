@@ -43,8 +43,8 @@ class WeightSet:
             code can describe (a lambda, a function, a class of your own).
         metrics: What the trial measured on validation data.
         origin: Sweep, trial number, pick and seed, as far as there are any.
-        chosen: What the sweep chose beside the weights, such as ``{"learning_rate": 1e-3}``: a
-            setting of the optimizer by its name, a term's parameter as ``"under.factor"``.
+        chosen: What the sweep chose beside the weights, such as ``{"hyper/learning_rate": 1e-3}``,
+            under the names of its tables: `docs/choices.md` has them.
         provenance: What is known of the training behind it; see
             `lossweights.loss.provenance.Provenance`.
         home: Folder of the file that it was read from, or ``None``; sets from different folders may

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lossweights.loss.weight_set import WeightSet
+from lossweights.results._chosen import settled
 from lossweights.results._frame import whole_table
 from lossweights.results._picks import Picked
 from lossweights.results._proven import Proven
@@ -19,6 +20,7 @@ from lossweights.results._saved import save_sets
 from lossweights.results.folder import Finished
 from lossweights.results.proof import Kept
 from lossweights.results.weights import WARNING
+from lossweights.search.choices import shown
 from lossweights.search.wish import Wish
 
 
@@ -73,12 +75,11 @@ class Sets(Proven):
             pick = pick.pick
         kept, note = self.kept(pick)
         return WeightSet(
-            weights=kept.result.weights,
+            **settled(kept.result.weights, self.scales, self.terms, kept.result.chosen),
             name=f"{self.name}@{pick}",
-            scales=self.scales,
-            terms=self.terms,
             metrics={k: v for k, v in kept.metrics.items() if math.isfinite(v)},
             origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
+            chosen=shown(kept.result.chosen),
             provenance=provenance_of(self, pick, kept),
             recorded=True,
         )

@@ -53,7 +53,13 @@ def contestants_outside(
     """
     outside = baselines.outside(space, starting_magnitudes(finished, scales))
     return tuple(
-        Contestant(each.name, ROLE, {term: each.weights[term] for term in space.names}, each.method)
+        Contestant(
+            each.name,
+            ROLE,
+            {term: each.weights[term] for term in space.names},
+            each.method,
+            chosen=space.chosen({}),
+        )
         for each in outside
     )
 
@@ -77,7 +83,13 @@ def contestants_inside(
         if not each.again
     }
     return tuple(
-        Contestant(name, ROLE, space.weights(at), trial=ended.get(tuple(sorted(at.items()))))
+        Contestant(
+            name,
+            ROLE,
+            space.weights(at),
+            trial=ended.get(tuple(sorted(at.items()))),
+            chosen=space.chosen(at),
+        )
         for name, at in baselines.inside(space).items()
     )
 

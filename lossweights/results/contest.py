@@ -15,6 +15,7 @@ from typing import Any
 
 from lossweights.base.commands import command
 from lossweights.base.errors import StoreError
+from lossweights.base.sampled import Value, value_of
 from lossweights.base.strict_json import parse_json
 from lossweights.records import TrialResult
 from lossweights.results.folder import MAX_RESULT_BYTES
@@ -36,6 +37,7 @@ class Contestant:
             with.
         method: An adaptive method as JSON, see `method_json`; or ``None``.
         trial: The number of the trial that has these weights, or ``None``.
+        chosen: What is chosen for it beside the weights; of baselines the usual values.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Contestant:
     weights: Mapping[str, float]
     method: Mapping[str, Any] | None = None
     trial: int | None = None
+    chosen: Mapping[str, Value] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The contestant as plain JSON values."""
@@ -52,6 +55,7 @@ class Contestant:
             "weights": dict(self.weights),
             "method": None if self.method is None else dict(self.method),
             "trial": self.trial,
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
         }
 
     @classmethod
@@ -64,6 +68,7 @@ class Contestant:
             weights={str(name): float(weight) for name, weight in value["weights"].items()},
             method=None if method is None else dict(method),
             trial=None if trial is None else int(trial),
+            chosen={str(n): value_of(v) for n, v in value.get("chosen", {}).items()},
         )
 
 

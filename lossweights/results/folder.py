@@ -28,6 +28,7 @@ from lossweights.base.commands import command
 from lossweights.base.errors import StoreError, SweepExists, SweepNotFound
 from lossweights.base.files import inside, write_all, write_atomic
 from lossweights.base.names import check_name
+from lossweights.base.sampled import Value, value_of
 from lossweights.base.strict_json import dump_json, parse_json
 from lossweights.records import TrialResult
 
@@ -49,7 +50,7 @@ class Asked:
     """
 
     number: int
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, Value]
     kind: str
     retry_of: int | None = None
     baseline: str | None = None
@@ -176,6 +177,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_value(value: Any) -> bool:
+    return _is_number(value) or isinstance(value, str)
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -205,7 +210,7 @@ _SOUND: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "terms": lambda of: _each(of["terms"], lambda term: isinstance(term, dict | None)),
     "scales": lambda of: _are_scales(of["scales"], of.get("terms", of["scales"])),
     "baselines": lambda of: (
-        isinstance(of["baselines"], list) and all(_each(v, _is_number) for v in of["baselines"])
+        isinstance(of["baselines"], list) and all(_each(v, _is_value) for v in of["baselines"])
     ),
     "contest": lambda of: _each(of["contest"], lambda said: isinstance(said, dict)),
     "min_effect": lambda of: _is_number(of["min_effect"]) and 0 <= of["min_effect"] < 1,
@@ -282,7 +287,9 @@ def _read_result(path: Path) -> Finished:
         number = int(value["number"])
         if path.name != _result_path(path, number).name:
             raise ValueError(f"the result of trial {number}")
-        parameters = {str(k): float(v) for k, v in value["parameters"].items()}
+        parameters = {  # names of what was chosen beside weights have a slash, and may be of a word
+            str(k): value_of(v) if "/" in k else float(v) for k, v in value["parameters"].items()
+        }
         retry_of, baseline = value.get("retry_of"), value.get("baseline")
         asked = Asked(
             number,

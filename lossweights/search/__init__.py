@@ -2,7 +2,10 @@
 
 Doors:
 
-- `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Simplex`;
+- `space`: `Space` and the distributions `Fixed`, `Uniform`, `LogUniform`, `Off`,
+  `Ramp`, `Simplex`;
+- `distributions`: these by themselves;
+- `choices`: what is chosen beside the weights;
 - `start`: the parameter values that every sweep tries first;
 - `baselines`: what a sweep has to beat, and which of it is inside the space;
 - `warm`: what an earlier sweep found, as first points of another space;

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lossweights.base.errors import LossweightsError, SpaceError, WeightError
+from lossweights.base.sampled import Value
 from lossweights.loss.adaptive import Uncertainty, method_json, method_of
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 from lossweights.search._named_baselines import INVERSE, Baseline
@@ -58,7 +59,7 @@ class Baselines:
         """Their names: today's weights, equal and inverse ones, what is left out, methods."""
         return [each.name for each in self.entries]
 
-    def inside(self, space: Space) -> dict[str, dict[str, float]]:
+    def inside(self, space: Space) -> dict[str, dict[str, Value]]:
         """The parameter values of those that are trials, by name."""
         found = {
             each.name: _parameters_in(space, each.weights) for each in self.entries if each.is_fixed
@@ -153,7 +154,7 @@ def _are_close(some: Mapping[str, float], others: Mapping[str, float]) -> bool:
     )
 
 
-def _parameters_in(space: Space, weights: Mapping[str, float]) -> dict[str, float] | None:
+def _parameters_in(space: Space, weights: Mapping[str, float]) -> dict[str, Value] | None:
     """The parameter values that give these weights, or ``None`` outside the space."""
     try:
         start = equal_weights(space)

@@ -13,14 +13,21 @@ from typing import Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+)
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lossweights.base.sampled import Value
 from lossweights.search._lessons import RUNGS, TRAINS
+from lossweights.search.choices import OneOf
+from lossweights.search.distributions import LogUniform, Numbers
 from lossweights.search.joint import PLACE
 from lossweights.search.samplers import BEFORE, SamplerLike, make_sampler
-from lossweights.search.space import LogUniform, Space
+from lossweights.search.space import Space
 
 FORGET_AT = 256  # trials seen at most; up to there nothing is forgotten
 REMEMBERED = 160  # trials left after forgetting
@@ -64,11 +71,11 @@ class Sampler:
         elif isinstance(sampler, BaseSampler):
             self._given = sampler
         self._learned: list[FrozenTrial] = []
-        self._open: dict[int, dict[str, float]] = {}
+        self._open: dict[int, dict[str, Value]] = {}
         self._numbers: dict[int, int] = {}  # of open places, in the study in memory
         self._recall()
 
-    def ask(self, place: int) -> dict[str, float]:
+    def ask(self, place: int) -> dict[str, Value]:
         """Parameters for a place of the sweep, which is open until learned."""
         if self._given is not None:
             self._study.sampler = self._given
@@ -85,7 +92,7 @@ class Sampler:
             self._numbers[place] = self._add(self._frozen(parameters, TrialState.RUNNING))
         return dict(parameters)
 
-    def expect(self, place: int, parameters: Mapping[str, float]) -> None:
+    def expect(self, place: int, parameters: Mapping[str, Value]) -> None:
         """Parameters at a place that were given, not sampled; it is open until learned."""
         if place not in self._open and self._known(parameters):
             self._open[place] = dict(parameters)
@@ -94,7 +101,7 @@ class Sampler:
     def learn(
         self,
         place: int,
-        parameters: Mapping[str, float],
+        parameters: Mapping[str, Value],
         state: TrialState,
         values: Sequence[float] | None = None,
         last: float | None = None,
@@ -184,16 +191,16 @@ class Sampler:
         signs = [-1.0 if direction == "maximize" else 1.0 for direction in self._directions]
         return [sign * value for sign, value in zip(signs, trial.values, strict=True)]
 
-    def _known(self, parameters: Mapping[str, float]) -> bool:
+    def _known(self, parameters: Mapping[str, Value]) -> bool:
         """Whether parameters are in the space; those of before an accepted change may not be."""
         inside = distributions(self._space)
         return set(parameters) == set(inside) and all(
-            part.low <= parameters[name] <= part.high for name, part in inside.items()
+            _is_inside(part, parameters[name]) for name, part in inside.items()
         )
 
     def _frozen(
         self,
-        parameters: Mapping[str, float],
+        parameters: Mapping[str, Value],
         state: TrialState,
         values: Sequence[float] | None = None,
         steps: Mapping[int, float] | None = None,
@@ -213,18 +220,25 @@ class Sampler:
 
 def coordinate_distributions(space: Space) -> dict[str, BaseDistribution]:
     """What a sampler searches: the space as Optuna knows it, without a coordinate too many."""
-    return {
-        name: FloatDistribution(part.low, part.high, log=isinstance(part, LogUniform))
-        for name, part in space.coordinates.items()
-    }
+    return {name: _as_optunas(part) for name, part in space.coordinates.items()}
 
 
-def distributions(space: Space) -> dict[str, FloatDistribution]:
+def distributions(space: Space) -> dict[str, BaseDistribution]:
     """The space as Optuna knows it."""
-    return {
-        name: FloatDistribution(part.low, part.high, log=isinstance(part, LogUniform))
-        for name, part in space.parameters.items()
-    }
+    return {name: _as_optunas(part) for name, part in space.sampled.items()}
+
+
+def _as_optunas(part: Numbers | OneOf) -> BaseDistribution:
+    if isinstance(part, OneOf):
+        return CategoricalDistribution(part.names)
+    return FloatDistribution(part.low, part.high, log=isinstance(part, LogUniform))
+
+
+def _is_inside(part: BaseDistribution, value: Value) -> bool:
+    if isinstance(part, CategoricalDistribution):
+        return value in part.choices
+    assert isinstance(part, FloatDistribution)
+    return isinstance(value, int | float) and part.low <= value <= part.high
 
 
 def times_beaten(costs: Sequence[Sequence[float]]) -> NDArray[np.int64]:

@@ -4,101 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from lossweights.base.errors import SpaceError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number
+from lossweights.base.sampled import Value
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 from lossweights.search._sticks import coordinates_of, shares_at
+from lossweights.search.choices import NO_CHOICES, ON, Choices, OneOf, described, switches
+from lossweights.search.distributions import (
+    LEAST_SHARE,
+    Fixed,
+    LogUniform,
+    Numbers,
+    Off,
+    Ramp,
+    Simplex,
+    Uniform,
+)
+
+__all__ = ["Fixed", "LogUniform", "Off", "Ramp", "Simplex", "Space", "SpaceLike", "Uniform"]
 
 # The simplex maps u in (0, 1) to -log(u): the ends would give an infinite and a zero weight.
 _EDGE = 1e-9
-# Of a simplex' total: what its lightest term has left at such an edge, with terms by the hundred.
-_LEAST_SHARE = 1e-13
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A weight that is not searched, such as the anchor that the others are measured against.
-
-    >>> Fixed(1.0)
-    Fixed(value=1.0)
-    """
-
-    value: float
-
-    def __post_init__(self) -> None:
-        value = as_number(self.value)
-        if not 0.0 <= value <= FLOAT32_MAX:
-            raise SpaceError(f"Expected a finite value of at least 0. Found Fixed({self.value!r}).")
-        _refuse_tiny(self, value)
-        object.__setattr__(self, "value", value)
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """A weight spread evenly between two bounds.
-
-    >>> Uniform(0.0, 2.0).at(0.25)
-    0.5
-    """
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _check_bounds(self, lowest=0.0)
-
-    def at(self, unit: float) -> float:
-        """The weight at a unit coordinate in [0, 1]."""
-        return _between(self, (1.0 - unit) * self.low + unit * self.high)
-
-
-@dataclass(frozen=True)
-class LogUniform:
-    """A weight spread evenly in its logarithm: each factor of ten is as likely as the next.
-
-    >>> round(LogUniform(1e-2, 1e2).at(0.5), 12)
-    1.0
-    """
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _check_bounds(self, lowest=math.ulp(0.0))
-
-    def at(self, unit: float) -> float:
-        """The weight at a unit coordinate in [0, 1]."""
-        return _between(self, self.low ** (1.0 - unit) * self.high**unit)
-
-
-@dataclass(frozen=True)
-class Simplex:
-    """Weights of all terms together, evenly over all ways to share out a total.
-
-    Each term has a coordinate u in (0, 1); its weight is in proportion to -log(u), which makes
-    the shares a flat Dirichlet distribution (Devroye, Non-Uniform Random Variate Generation,
-    1986, chapter XI.4).
-
-    >>> Space(["mse", "under"], Simplex(total=2.0)).weights({"mse": 0.5, "under": 0.5})
-    {'mse': 1.0, 'under': 1.0}
-    """
-
-    total: float = 1.0
-
-    def __post_init__(self) -> None:
-        total = as_number(self.total)
-        if not 0.0 < total <= FLOAT32_MAX:
-            raise SpaceError(f"Expected a finite total above 0. Found Simplex({self.total!r}).")
-        _refuse_tiny(self, _LEAST_SHARE * total)
-        object.__setattr__(self, "total", total)
-
 
 Distribution: TypeAlias = Fixed | Uniform | LogUniform
-SpaceLike: TypeAlias = Mapping[str, Distribution | float] | Simplex
+SpaceLike: TypeAlias = Mapping[str, Distribution | Off | Ramp | float] | Simplex
 
 
 class Space:
@@ -107,6 +39,11 @@ class Space:
     Args:
         names: Names of the terms, in the order of the loss.
         spec: A distribution for each name (a plain number means `Fixed`), or a `Simplex`.
+        beside: What is chosen beside weights: numbers of the optimizer, of terms, ...
+
+    Attributes:
+        choices: What is chosen beside the weights: whether terms are on, and ``beside``.
+        ramps: How weights change over the epochs, by term; those of others stay.
 
     Raises:
         SpaceError: The names do not match, nothing is searched, or every weight is fixed at 0.
@@ -116,7 +53,7 @@ class Space:
     {'mse': 1.0, 'under': 0.5}
     """
 
-    def __init__(self, names: Sequence[str], spec: SpaceLike) -> None:
+    def __init__(self, names: Sequence[str], spec: SpaceLike, beside: Choices = NO_CHOICES) -> None:
         self.names = tuple(check_name(name, "term") for name in names)
         self.simplex = spec if isinstance(spec, Simplex) else None
         if self.simplex is not None and len(self.names) < 2:
@@ -129,33 +66,56 @@ class Space:
             if isinstance(spec, Simplex)
             else _checked_parts(self.names, spec)
         )
+        given = {} if isinstance(spec, Simplex) else spec
+        self.ramps = {n: part for n in self.names if isinstance(part := given.get(n), Ramp)}
+        optional = [name for name in self.names if _is_off(given.get(name))]
+        self.choices = switches(optional).with_others(beside)
 
     @property
-    def parameters(self) -> dict[str, Uniform | LogUniform]:
-        """What is sampled: a distribution of one number for each term that is not fixed."""
+    def parameters(self) -> dict[str, Numbers]:
+        """What weights are sampled from: a distribution of a number for each that is not fixed."""
         return {k: v for k, v in self._parts.items() if not isinstance(v, Fixed)}
+
+    @property
+    def sampled(self) -> dict[str, Numbers | OneOf]:
+        """All that is sampled: the `parameters`, and what is chosen beside them."""
+        return {**self.parameters, **self.choices.parts}
+
+    def chosen(self, parameters: Mapping[str, Value]) -> dict[str, Value]:
+        """What training reads of the parameters beside weights; the usual values by default."""
+        return {
+            name: parameters.get(name, usual)
+            for name, usual in self.choices.usual.items()
+            if not name.startswith(ON)
+        }
 
     @property
     def switched_off(self) -> list[str]:
         """The terms that have the weight 0 in every trial."""
         return [k for k, v in self._parts.items() if isinstance(v, Fixed) and v.value == 0]
 
-    def weights(self, parameters: Mapping[str, float]) -> dict[str, float]:
+    def weights(self, parameters: Mapping[str, Value]) -> dict[str, float]:
         """The weights at sampled parameter values, in the order of the terms.
+
+        Args:
+            parameters: All of them; what is chosen beside weights has its usual value by default.
 
         Raises:
             SpaceError: A parameter is missing or unknown.
             WeightError: The weights do not make a loss.
         """
-        if set(parameters) != set(self.parameters):
+        choices = self.choices.usual
+        if set(parameters) - set(choices) != set(self.parameters):
             raise SpaceError(
-                f"Expected values for the parameters {list(self.parameters)}. "
+                f"Expected values for the parameters {list(self.sampled)}. "
                 f"Found {list(parameters)}."
             )
+        off = [name for name in self.names if self.choices.is_off(name, parameters)]
         values = {
             name: part.value if isinstance(part, Fixed) else float(parameters[name])
             for name, part in self._parts.items()
         }
+        values.update(dict.fromkeys(off, 0.0))
         if self.simplex is not None:
             sticks = {name: -math.log(value) for name, value in values.items()}
             whole = sum(sticks.values())
@@ -164,8 +124,10 @@ class Space:
         held = {name: 0.0 if v < FLOAT32_TINY else v for name, v in values.items()}
         return check_weights(held, self.names)
 
-    def parameters_of(self, weights: Mapping[str, float]) -> dict[str, float]:
+    def parameters_of(self, weights: Mapping[str, float]) -> dict[str, Value]:
         """Parameter values that give these weights, or on a simplex the same proportions.
+
+        What is chosen beside weights has its usual value.
 
         Raises:
             SpaceError: A weight is outside its bounds, or differs from its fixed value.
@@ -173,10 +135,15 @@ class Space:
         checked = check_weights(weights, self.names)
         if self.simplex is not None:
             whole = sum(checked.values())
-            return {
+            found = {
                 name: min(max(math.exp(-weight / whole), _EDGE), 1.0 - _EDGE)
                 for name, weight in checked.items()
             }
+            return {**found, **self.choices.usual}
+        off = [name for name in self.choices.optional if not checked[name]]
+        for name in off:
+            held = self.parameters[name]
+            checked[name] = min(max(1.0, held.low), held.high)  # which says nothing
         for name, part in self._parts.items():
             low, high = (part.value, part.value) if isinstance(part, Fixed) else (
                 part.low, part.high
@@ -186,37 +153,44 @@ class Space:
                     f"Expected a weight of {name!r} inside {part}. Found {checked[name]}. "
                     f"Widen the space, or change the weight."
                 )
-        return {name: checked[name] for name in self.parameters}
+        numbers = {name: checked[name] for name in self.parameters}
+        return {**numbers, **self.choices.usual, **self.choices.switched_off(off)}
 
     @property
-    def coordinates(self) -> dict[str, Uniform | LogUniform]:
-        """What samplers search: the parameters, or on a simplex one coordinate fewer than terms.
+    def coordinates(self) -> dict[str, Numbers | OneOf]:
+        """What samplers search: what is `sampled`, on a simplex a coordinate fewer than terms.
 
         >>> list(Space(["mse", "under", "boundary"], Simplex()).coordinates)
         ['mse', 'under']
         """
         if self.simplex is None:
-            return self.parameters
-        return dict.fromkeys(self.names[:-1], Uniform(0.0, 1.0))
+            return self.sampled
+        return {**dict.fromkeys(self.names[:-1], Uniform(0.0, 1.0)), **self.choices.parts}
 
-    def parameters_at(self, coordinates: Mapping[str, float]) -> dict[str, float]:
+    def parameters_at(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
         """Parameter values at coordinates; on a simplex the shares are even where these are."""
+        chosen = {name: coordinates[name] for name in self.choices.parts}
         if self.simplex is None:
-            return {name: float(coordinates[name]) for name in self.parameters}
-        shares = shares_at([float(coordinates[name]) for name in self.coordinates])
+            return {**{name: float(coordinates[name]) for name in self.parameters}, **chosen}
+        shares = shares_at([float(coordinates[name]) for name in self.names[:-1]])
         held = {name: max(s, _EDGE) for name, s in zip(self.names, shares, strict=True)}
-        return self.parameters_of(held)
+        return {**self.parameters_of(held), **chosen}
 
-    def coordinates_of(self, parameters: Mapping[str, float]) -> dict[str, float]:
+    def coordinates_of(self, parameters: Mapping[str, Value]) -> dict[str, Value]:
         """The coordinates of parameter values."""
         if self.simplex is None:
             return dict(parameters)
-        sticks = [-math.log(parameters[name]) for name in self.names]
-        return dict(zip(self.coordinates, coordinates_of(sticks), strict=True))
+        sticks = [-math.log(float(parameters[name])) for name in self.names]
+        chosen = {name: parameters[name] for name in self.choices.parts}
+        return {**dict(zip(self.names[:-1], coordinates_of(sticks), strict=True)), **chosen}
 
-    def at(self, unit: Mapping[str, float]) -> dict[str, float]:
-        """Parameter values at unit coordinates in [0, 1], one for each parameter."""
-        return {name: part.at(unit[name]) for name, part in self.parameters.items()}
+    def at(self, unit: Mapping[str, float]) -> dict[str, Value]:
+        """Parameter values at unit coordinates in [0, 1], one for each weight's parameter.
+
+        What is chosen beside weights has its usual value.
+        """
+        found = {name: part.at(unit[name]) for name, part in self.parameters.items()}
+        return {**found, **self.choices.usual}
 
     def check_scales(self, scales: Mapping[str, float]) -> None:
         """Refuse a space whose weights float32 does not hold once they are divided by ``scales``.
@@ -236,12 +210,11 @@ class Space:
 
     def describe(self) -> dict[str, Any]:
         """The space as plain JSON values, for manifests and comparisons."""
+        ramps = {f"ramp/{name}": ramp.describe() for name, ramp in self.ramps.items()}
+        beside = {**self.choices.describe(), **ramps}
         if self.simplex is not None:
-            return {"simplex": {"total": self.simplex.total, "terms": list(self.names)}}
-        return {
-            name: {"kind": type(part).__name__, **{k: float(v) for k, v in vars(part).items()}}
-            for name, part in self._parts.items()
-        }
+            return {"simplex": {"total": self.simplex.total, "terms": list(self.names)}, **beside}
+        return {**{name: described(part) for name, part in self._parts.items()}, **beside}
 
 
 def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution]:
@@ -254,12 +227,19 @@ def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution
     parts: dict[str, Distribution] = {}
     for name in names:
         part = spec[name] if math.isnan(as_number(spec[name])) else Fixed(spec[name])
+        part = part.weight if isinstance(part, Ramp) else part
+        part = part.weight if isinstance(part, Off) else part
         if not isinstance(part, Fixed | Uniform | LogUniform):
             raise SpaceError(
-                f"Expected Fixed, Uniform, LogUniform or a number for the term {name!r}. "
-                f"Found {part!r}. A Simplex is given once, as the whole space."
+                f"Expected Fixed, Uniform, LogUniform, Off, Ramp or a number for the term "
+                f"{name!r}. Found {part!r}. A Simplex is given once, as the whole space."
             )
         parts[name] = part
+    if not any(_is_always_on(spec[name]) for name in names):
+        raise SpaceError(
+            f"Expected a term that is always on, as all at 0 make no loss. Found {dict(spec)}. "
+            f"Give one of them no lw.Off, and no lw.Ramp that begins with 0."
+        )
     if all(isinstance(part, Fixed) for part in parts.values()):
         raise SpaceError(
             f"Expected at least one weight to search. Found all fixed: {parts}. "
@@ -268,33 +248,19 @@ def _checked_parts(names: Sequence[str], spec: object) -> dict[str, Distribution
     return parts
 
 
-def _check_bounds(part: Uniform | LogUniform, lowest: float) -> None:
-    low, high = as_number(part.low), as_number(part.high)
-    if not lowest <= low < high <= FLOAT32_MAX:
-        bound = "above 0" if lowest else "at least 0"
-        raise SpaceError(f"Expected finite bounds {bound} with low < high. Found {part!r}.")
-    _refuse_tiny(part, low, high)
-    object.__setattr__(part, "low", low)
-    object.__setattr__(part, "high", high)
-
-
 def _ends(part: Distribution | Simplex) -> tuple[float, ...]:
     """The least and the greatest weight of a distribution."""
     if isinstance(part, Simplex):
-        return (_LEAST_SHARE * part.total, part.total)
+        return (LEAST_SHARE * part.total, part.total)
     return (part.value,) if isinstance(part, Fixed) else (part.low, part.high)
 
 
-def _refuse_tiny(part: object, *weights: float) -> None:
-    """Refuse what gives weights other than 0 that float32 takes for 0."""
-    if any(0.0 < weight < FLOAT32_TINY for weight in weights):
-        raise SpaceError(
-            f"Expected weights that are 0 or at least {FLOAT32_TINY:.3g}. Found {part!r}: in "
-            f"float32, in which losses are computed, smaller ones count as 0: the term is off. "
-            f"Narrow the space, or multiply all weights in it by a common factor."
-        )
+def _is_off(part: object) -> bool:
+    return isinstance(part.weight if isinstance(part, Ramp) else part, Off)
 
 
-def _between(part: Uniform | LogUniform, weight: float) -> float:
-    """The weight, put back inside the bounds if rounding led out of them."""
-    return min(max(weight, part.low), part.high)
+def _is_always_on(part: object) -> bool:
+    if isinstance(part, Ramp):
+        return part.start > 0 and _is_always_on(part.weight)
+    fixed = part.value if isinstance(part, Fixed) else as_number(part)
+    return not _is_off(part) and fixed != 0

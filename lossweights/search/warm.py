@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from lossweights.base.sampled import Value
 from lossweights.search.space import Space
 from lossweights.search.start import equal_weights
 
 
-def warm_parameters(space: Space, earlier: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+def warm_parameters(space: Space, earlier: Sequence[Mapping[str, float]]) -> list[dict[str, Value]]:
     """Parameter values of a space that come nearest to weight sets of another one.
 
     Only the ratios of weights are taken over: all are multiplied so that the terms that are fixed
@@ -31,7 +32,7 @@ def warm_parameters(space: Space, earlier: Sequence[Mapping[str, float]]) -> lis
     [{'under': 3.0, 'shape': 1.0}, {'under': 10.0, 'shape': 1.0}]
     """
     equal = space.weights(equal_weights(space))
-    found: list[dict[str, float]] = []
+    found: list[dict[str, Value]] = []
     for weights in earlier:
         known = {name: weights[name] for name in space.names if name in weights}
         parameters = _nearest(space, equal, known)
@@ -42,7 +43,7 @@ def warm_parameters(space: Space, earlier: Sequence[Mapping[str, float]]) -> lis
 
 def _nearest(
     space: Space, equal: Mapping[str, float], known: Mapping[str, float]
-) -> dict[str, float]:
+) -> dict[str, Value]:
     free = space.parameters
     if space.simplex is not None:
         mean = sum(known.values()) / len(known)  # a new term is as heavy as the others on average
@@ -51,4 +52,5 @@ def _nearest(
     logs = [math.log(equal[name] / known[name]) for name in fixed]
     factor = math.exp(sum(logs) / len(logs)) if logs else 1.0
     wanted = {name: known[name] * factor if name in known else equal[name] for name in free}
-    return {name: min(max(wanted[name], part.low), part.high) for name, part in free.items()}
+    held = {name: min(max(wanted[name], part.low), part.high) for name, part in free.items()}
+    return {**held, **space.choices.usual}

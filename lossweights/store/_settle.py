@@ -124,6 +124,7 @@ def _cut_short(
     reports, times = spooled
     result = TrialResult(
         weights=dict(member.weights),
+        chosen=dict(member.chosen),
         seed=member.seed,
         outcome=Outcome.FAILED,
         reports=reports,

@@ -24,6 +24,7 @@ from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import BEFORE, SamplerLike
 from lossweights.search.space import Space
 from lossweights.store._claim import Claim
+from lossweights.store._member import member_of
 from lossweights.store._rungs import RungJournal
 from lossweights.store._settle import Settled, open_study, settle
 from lossweights.store._spool import Spool
@@ -199,9 +200,7 @@ class Store:
 
     def member(self, asked: Asked) -> Member:
         """What is trained: each weight is the sampled one over the scale of its term."""
-        weights = self._space.weights(asked.parameters)
-        scales = self.manifest.get("scales") or {}
-        return Member({k: w / scales.get(k, 1.0) for k, w in weights.items()}, self._seed)
+        return member_of(asked, self._space, self.manifest, self._seed)
 
     def place(self, asked: Asked) -> int:
         """The place of a trial."""

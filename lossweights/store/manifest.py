@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lossweights.base.errors import SweepChanged, TermError
+from lossweights.base.sampled import Value
 from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION, Asked
 from lossweights.results.proof import MIN_EFFECT
@@ -36,10 +37,11 @@ def make_manifest(
     name: str,
     space: Space,
     objectives: Mapping[str, str],
-    baselines: Sequence[Mapping[str, float]],
+    baselines: Sequence[Mapping[str, Value]],
     contest: Mapping[str, Any] | None = None,
     raced: str | None = None,
     scales: Mapping[str, float] | None,
+    units: Mapping[str, Mapping[str, float]] | None = None,
     seed: int,
     script: str | None,
     created: str,
@@ -67,6 +69,7 @@ def make_manifest(
         contest: What the sweep has to beat, as `lossweights.search.baselines.Baselines` says it.
         raced: What was asked for in place of what the sweep declares, or ``None``.
         scales: What sampled weights are divided by, or ``None``.
+        units: What options of terms are multiplied by; a field if there are any.
         seed: Seed of sampler and trainings.
         script: Path of the launching script, for ``lossweights resume``.
         created: When, in words; it tells this sweep from an earlier one of its name.
@@ -102,6 +105,7 @@ def make_manifest(
         "contest": dict(contest or {}),
         **({} if raced is None else {"raced": raced}),
         "scales": None if scales is None else dict(scales),
+        **({"units": {name: dict(each) for name, each in units.items()}} if units else {}),
         "baseline": None if baseline is None else dict(baseline),
         "seed": seed,
         **({} if prune is None else {"prune": dict(prune)}),

@@ -187,7 +187,8 @@ class ContestStep:
         if look.number != BESIDE:
             self._say(_announced(look))
         what = "baseline" if look.number == BESIDE else "confirmation"
-        work = entries(due, look.number, self._scales, tested=look.number != BESIDE)
+        units = self._store.manifest.get("units")
+        work = entries(due, look.number, self._scales, tested=look.number != BESIDE, units=units)
         total = len(look.contestants) * len(look.seeds)
         with self._telemetry.racing(what, total, len(due), min(at_once, len(work))):
             driver.run(work)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+from lossweights.base.sampled import Value
 from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.aims import Aims
 from lossweights.search.baselines import NO_BASELINES, Baselines
@@ -38,7 +39,7 @@ class Declaration(Protocol):
     space: Space
     objectives: Mapping[str, str]
     seed: int
-    baselines: Sequence[Mapping[str, float]]
+    baselines: Sequence[Mapping[str, Value]]
     contest_baselines: Baselines = NO_BASELINES
     confirm: int | None = None
     sampler: SamplerLike | None

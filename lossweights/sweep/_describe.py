@@ -16,6 +16,7 @@ from lossweights.data import Data, Folds
 from lossweights.metrics import FunctionMetric, KerasMetric, Metric
 from lossweights.terms import CustomLoss, OnChannels, OnKnown, OnOutput, OnOutputs, Term
 from lossweights.terms import describe as describe_term
+from lossweights.terms.chosen import ChoiceTerm, SampledTerm
 from lossweights.training.optimizer import describe_optimizer
 from lossweights.training.problem import Problem
 from lossweights.training.settings import settings
@@ -38,10 +39,13 @@ def describe_problem(problem: Problem, data: Data | Folds) -> dict[str, Any]:
             "batch_size": problem.batch_size,
             "probe_size": problem.probe_size,
             "early_stopping": problem.early_stopping and asdict(problem.early_stopping),
+            **({"models": _plain(problem.models)} if problem.models else {}),
         },
         "code": {
             "build_model": code_hash(problem.build_model),
-            "terms": {k: _term_code(v) for k, v in problem.terms.items() if terms[k] is None},
+            "terms": {
+                k: _term_code(v) for k, v in problem.terms.items() if not _is_whole(terms[k])
+            },
             "metrics": {k: _metric_code(v) for k, v in problem.metrics.items() if _is_own(v)},
             **callbacks,
         },
@@ -50,10 +54,16 @@ def describe_problem(problem: Problem, data: Data | Folds) -> dict[str, Any]:
     }
 
 
+def _is_whole(description: Mapping[str, Any] | None) -> bool:
+    """Whether a description says all of a term, or of all terms that are chosen from."""
+    options = () if description is None else description.get("options", {}).values()
+    return description is not None and all(map(_is_whole, options))
+
+
 def _term_code(term: Any) -> dict[str, Any]:
     """A term of the user's own: its code and its arguments."""
     reads: dict[str, Any] = {}
-    while isinstance(term, OnOutput | OnChannels | OnOutputs | OnKnown):
+    while isinstance(term, OnOutput | OnChannels | OnOutputs | OnKnown | SampledTerm):
         if isinstance(term, OnOutputs):
             reads["outputs"] = list(term.outputs)
         if isinstance(term, OnKnown):
@@ -61,6 +71,9 @@ def _term_code(term: Any) -> dict[str, Any]:
         if isinstance(term, OnChannels):
             reads |= {k: term.get_config().get(k) for k in ("target", "weight", "extras")}
         term = term.term
+    if isinstance(term, ChoiceTerm):
+        options = {k: o for k, o in term.options.items() if not _is_whole(describe_term(o))}
+        return {"options": {k: _term_code(o) for k, o in options.items()}, **_given(reads)}
     own = term.loss if isinstance(term, CustomLoss) else term
     if isinstance(own, Term | keras.losses.Loss):
         return {"source": code_hash(type(own)), **_plain(own.get_config()), **_given(reads)}

@@ -14,6 +14,7 @@ from lossweights.loss.adaptive import method_of
 from lossweights.records import Outcome
 from lossweights.results.contest import Contest, Contestant
 from lossweights.results.result import SweepResult
+from lossweights.search.choices import with_units
 from lossweights.search.space import Space
 from lossweights.training import Adaptive, Member
 
@@ -29,13 +30,19 @@ def picks(result: SweepResult, space: Space) -> list[Contestant]:
     for pick in alone.standard_picks:
         numbers.setdefault(alone.best_number(pick), pick)
     return [
-        Contestant(name, "pick", space.weights(result.finished[n].asked.parameters), trial=n)
+        Contestant(name, "pick", space.weights(at), trial=n, chosen=space.chosen(at))
         for n, name in numbers.items()
+        for at in [result.finished[n].asked.parameters]
     ]
 
 
 def entries(
-    due: Iterable[tuple[Contestant, int]], look: int, scales: Mapping[str, float], *, tested: bool
+    due: Iterable[tuple[Contestant, int]],
+    look: int,
+    scales: Mapping[str, float],
+    *,
+    tested: bool,
+    units: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Entry]:
     """The trainings to do: contestants of the same weights and method share one a seed.
 
@@ -44,12 +51,17 @@ def entries(
         look: The look that they belong to.
         scales: What relative weights are divided by.
         tested: Whether they are measured on the test data.
+        units: What options of terms are multiplied by.
     """
     shared: dict[tuple[int, bytes], list[Contestant]] = {}
     for contestant, seed in due:
         shared.setdefault((seed, _training(contestant)), []).append(contestant)
     return [
-        Entry(tuple(c.name for c in same), look, _member(same[0], seed, scales, tested=tested))
+        Entry(
+            tuple(c.name for c in same),
+            look,
+            _member(same[0], seed, scales, units or {}, tested=tested),
+        )
         for (seed, _), same in shared.items()
     ]
 
@@ -57,19 +69,24 @@ def entries(
 def _training(contestant: Contestant) -> bytes:
     """What is trained of a contestant, whatever it is called."""
     method = contestant.method
-    weights = dict(contestant.weights)
-    return canonical_json([weights, None if method is None else dict(method)])
+    weights, chosen = dict(contestant.weights), dict(contestant.chosen)
+    return canonical_json([weights, None if method is None else dict(method), chosen])
 
 
 def _member(
-    contestant: Contestant, seed: int, scales: Mapping[str, float], *, tested: bool
+    contestant: Contestant,
+    seed: int,
+    scales: Mapping[str, float],
+    units: Mapping[str, Mapping[str, float]],
+    *,
+    tested: bool,
 ) -> Member:
     weights = {name: w / scales.get(name, 1.0) for name, w in contestant.weights.items()}
     adaptive = None
     if contestant.method is not None:
-        units = {name: 1.0 / scales.get(name, 1.0) for name in contestant.weights}
-        adaptive = Adaptive(method_of(contestant.method), units)
-    return Member(weights, seed, adaptive, tested)
+        sizes = {name: 1.0 / scales.get(name, 1.0) for name in contestant.weights}
+        adaptive = Adaptive(method_of(contestant.method), sizes)
+    return Member(weights, seed, adaptive, tested, with_units(contestant.chosen, units))
 
 
 def fresh_seeds(number: int, first: int, used: Collection[int], replicas: int = 1) -> list[int]:

@@ -80,6 +80,7 @@ def open_store(
         contest=raced.baselines.to_json(sweep.space),
         raced=raced.asked,
         scales=prepared.scales,
+        units=prepared.units,
         baseline=prepared.baseline,
         seed=sweep.seed,
         script=None if options.script is None else str(options.script.resolve()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lossweights.base.sampled import Value
 from lossweights.loss.combined import CombinedLoss
 from lossweights.search.space import Space
 from lossweights.sweep._plan import Plan
@@ -16,7 +17,7 @@ def plan_sweep(
     problem: Problem,
     prepared: PreparedSweep,
     space: Space,
-    first: Mapping[str, float],
+    first: Mapping[str, Value],
     *,
     seed: int,
     trials: int | None,

@@ -23,6 +23,7 @@ from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
 from lossweights.sweep._factor import redundancy
 from lossweights.sweep._folds import constants_of_folds, mean_of_tables, statistics_of
+from lossweights.sweep._units import option_units
 from lossweights.sweep.prepared import Prepared
 from lossweights.tracking import Ending
 from lossweights.training import SetupRequest, Trainer, Trainers, TrainingSetup
@@ -97,11 +98,14 @@ def prepare_sweep(
     data = every[-1]
     stats = statistics_of(stat, objectives, seeds * len(every))
     divisors = baseline = None
+    units: dict[str, dict[str, float]] = {}
     notes: tuple[str, ...] = ()
     constants: dict[str, dict[str, Any]] = {}
     if rehearsed:
         rehearsal = [rehearse(problem, fold, seed, off) for fold in every][-1]
         divisors = _scales(scales, problem, data, rehearsal, off)
+        if scales == "data":
+            units = option_units(problem.terms, _read_by_terms(data.train.sample, rehearsal), off)
         baseline = mean_of_tables([_baseline(problem, fold, rehearsal) for fold in every])
         shape = rehearsal.output_shape
         constants = constants_of_folds(
@@ -118,6 +122,7 @@ def prepare_sweep(
     return PreparedSweep(
         description=description,
         scales=divisors,
+        units=units,
         baseline=baseline,
         constants=constants,
         shown=shown,

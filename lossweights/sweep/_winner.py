@@ -97,7 +97,8 @@ def _trained_again(
 ) -> _Trained | None:
     """The model of a trial, at best with its numbers; ``None`` if no training came to an end."""
     kept: _Trained | None = None
-    member, wanted = Member(result.weights, result.seed), _measured(result)
+    member = Member(result.weights, result.seed, chosen=result.chosen)
+    wanted = _measured(result)
     for name, copies in dict.fromkeys([("fit", 1), (result.trainer, at_once)]):
         if name not in TRAINERS:
             continue

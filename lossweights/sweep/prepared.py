@@ -25,6 +25,7 @@ class Prepared(ABC):
         description: Everything but space, objectives and seed that decides its numbers, as plain
             JSON values; a worker that loads the sweep must find the same.
         scales: What sampled weights are divided by, term by term, or ``None``.
+        units: What options of terms are multiplied by, for terms that are one of several.
         baseline: Magnitude of each term for the mean of the targets, where trials measure
             theirs, or ``None`` where there is no such prediction.
         constants: For each objective its value for the best constant prediction of the validation
@@ -38,6 +39,7 @@ class Prepared(ABC):
 
     description: Mapping[str, Any]
     scales: Mapping[str, float] | None = None
+    units: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     baseline: Mapping[str, float] | None = None
     constants: Constants = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lossweights.base.sampled import Value
 from lossweights.search.baselines import Baselines, check_baselines
 from lossweights.search.start import starting_points
 from lossweights.sweep._declaration import Declaration
@@ -22,7 +23,7 @@ class Raced(NamedTuple):
     """
 
     baselines: Baselines
-    first: Sequence[Mapping[str, float]]
+    first: Sequence[Mapping[str, Value]]
     asked: str | None = None
 
 

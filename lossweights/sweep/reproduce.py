@@ -113,7 +113,7 @@ def reproduce(
     with autologging_off(), own_temporary_folder():
         prepared = sweep.prepare(rehearse=False)
         trainer = prepared.make_trainer(before.trainer, _at_once(before, manifest))
-        member = Member(before.weights, before.seed)
+        member = Member(before.weights, before.seed, chosen=before.chosen)
         # Rounding depends on how many are trained side by side.
         copies = max(trainer.capacity, 1) if before.trainer == "stacked" else 1
         after = trainer.train([member] * copies, lambda *_: True)[0]

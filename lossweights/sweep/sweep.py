@@ -10,6 +10,7 @@ import keras
 from lossweights.base.errors import RecipeError, TermError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number, whole_number
+from lossweights.base.sampled import Choice
 from lossweights.base.shown import call
 from lossweights.data import Data, Folds
 from lossweights.data.missing import Missing, checked_missing, meaning
@@ -21,16 +22,18 @@ from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.baselines import BaselinesLike, check_baselines
 from lossweights.search.rungs import Prune
 from lossweights.search.samplers import SamplerLike, check_sampler, describe_sampler
-from lossweights.search.space import Space, SpaceLike
+from lossweights.search.space import LogUniform, Space, SpaceLike, Uniform
 from lossweights.search.start import starting_points
 from lossweights.search.wish import Wish
 from lossweights.sweep._aims import declared_aims
 from lossweights.sweep._folds import Stat, check_stat
+from lossweights.sweep._hyper import choices_of_terms, declared_hyper
 from lossweights.sweep._objectives import checked_metrics, checked_objectives
 from lossweights.sweep._prepare import PreparedSweep, prepare_sweep
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prune import checked_prune
-from lossweights.terms import as_term, known
+from lossweights.terms import known
+from lossweights.terms.chosen import chosen_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
@@ -51,7 +54,9 @@ class Sweep(AbstractSweep):
         name: Name of the sweep, of its folder and of its MLflow experiment.
         build_model: Gives a new, uncompiled Keras model. A function of a module, not a lambda.
         load_data: Gives `Data`, or several folds of them as `Data.folds` does.
-        terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term.
+        terms: Terms by name, each a Keras loss name, a Keras loss, a function or a `lw.terms` term,
+            whose numbers may be sampled, ``lw.terms.Tversky(alpha=lw.Uniform(0.1, 0.9))``; or one
+            of several, ``lw.Choice({"dice": ..., "tversky": ...})``; see `docs/choices.md`.
         space: A distribution for each term, or a `Simplex`.
         metrics: Metrics by name, measured on validation data after every epoch: of `lw.metrics`, of
             `keras.metrics`, or functions of arrays; see `docs/metrics.md`.
@@ -100,6 +105,9 @@ class Sweep(AbstractSweep):
             metrics leave it out; see `lw.terms.known`. NaN is refused otherwise.
         min_effect: The least gain in a metric that ``result.sentence`` calls one, in parts of it:
             paired trainings show smaller ones too. Say it before the results are there.
+        hyper: What is sampled beside the weights: numbers of the optimizer by name, such as
+            ``{"learning_rate": lw.LogUniform(1e-4, 1e-2)}``; and what ``build_model(hp)`` is given
+            as a dict, if it takes an argument. See `docs/choices.md`.
 
     Raises:
         InvalidName, TermError, WeightError, SpaceError, ObjectiveError, RecipeError: Before any
@@ -112,7 +120,7 @@ class Sweep(AbstractSweep):
         self,
         *,
         name: str,
-        build_model: Callable[[], keras.Model],
+        build_model: Callable[..., keras.Model],
         load_data: Callable[[], Data | Folds],
         terms: Mapping[str, Any],
         space: SpaceLike,
@@ -136,12 +144,16 @@ class Sweep(AbstractSweep):
         sampler: SamplerLike | None = None,
         min_effect: float = MIN_EFFECT,
         missing: Missing = None,
+        hyper: Mapping[str, Uniform | LogUniform | Choice] | None = None,
     ) -> None:
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")
         self.missing = checked_missing(missing)
-        built = {key: as_term(term, check_name(key, "term")) for key, term in terms.items()}
+        built = {key: chosen_term(term, check_name(key, "term")) for key, term in terms.items()}
+        others = declared_hyper(hyper, optimizer, build_model)
+        beside = others.choices.with_others(choices_of_terms(built))
+        self.space = Space(list(terms), space, beside)
         checked = checked_metrics(metrics, objectives, early_stopping)
         if self.missing:
             built = {key: known(term) for key, term in built.items()}
@@ -156,8 +168,11 @@ class Sweep(AbstractSweep):
             probe_size=whole_number("probe_size", probe_size, 1),
             early_stopping=early_stopping,
             callbacks=callbacks,
+            hyper=others.numbers,
+            models=others.models,
+            hp=others.hp,
+            ramps=self.space.ramps,
         )
-        self.space = Space(list(terms), space)
         self.objectives = checked_objectives(objectives, self.problem.metrics)
         self.min_effect = _checked_effect(min_effect)
         self.aims = declared_aims(wish, constraints, self.problem.metrics)
@@ -195,7 +210,13 @@ class Sweep(AbstractSweep):
             )
 
     def check_trainer(self, name: str) -> None:
-        """Refuse trainers that would not call the callbacks."""
+        """Refuse trainers that would not call the callbacks, or not build models anew."""
+        if self.problem.models and name not in ("auto", "fit"):
+            raise RecipeError(
+                f"Expected the trainer 'fit', or 'auto', which then chooses it, since build_model "
+                f"is given {list(self.problem.models)}, other ones in each trial. Found {name!r}. "
+                f"Leave out trainer=, or these."
+            )
         if self.problem.callbacks is not None and name not in ("auto", "fit"):
             raise RecipeError(
                 f"Expected the trainer 'fit', or 'auto', which then chooses it, since callbacks "

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from lossweights.base.errors import TermError
+from lossweights.base.sampled import Sampled
 from lossweights.terms._foreign import (
     BUILTINS,
     CustomLoss,
@@ -43,6 +44,12 @@ def as_term(identifier: Any, name: str) -> Term:
     >>> float(as_term("mse", "accuracy")([[1.0, 2.0]], [[1.0, 4.0]]))
     2.0
     """
+    if isinstance(identifier, Sampled):
+        raise TermError(
+            f"Expected the term {name!r} with the arguments that it has. Found "
+            f"{_shown(identifier)}, of which a sweep samples something. Give it to lw.Sweep, or "
+            f"say a number."
+        )
     if isinstance(identifier, type) and issubclass(identifier, keras.losses.Loss):
         identifier = _instance(identifier, name)
     if isinstance(identifier, PerSampleLoss) and not isinstance(identifier, Term):

@@ -100,6 +100,10 @@ class OnChannels(Term):
         """The target alone; without named channels, all of what may be one."""
         return y_true if self.target is None else pick(as_float(y_true), self.target)
 
+    def part_known(self, y_true: Tensor) -> Tensor | None:
+        """That of the term, which sees its channels alone."""
+        return self.term.part_known(self.seen_by_term(y_true))
+
     def _weights_of(self, weight: Tensor, y_true: Tensor, seen: Tensor) -> Tensor:
         """The weights of the target's elements among those of all channels."""
         if self.target is None:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from lossweights.base.errors import TermError
+from lossweights.base.sampled import Sampled
 from lossweights.terms._as_term import as_term
 from lossweights.terms._channels import OnChannels
 from lossweights.terms._foreign import CustomLoss, KerasLoss
@@ -120,7 +121,12 @@ def known(term: Any) -> Term:
     >>> round(float(found), 5)  # (1 + 0 + 4) / 3
     1.66667
     """
-    made = as_term(term, "known")
+    if isinstance(term, Sampled):
+        return OnKnown(term)  # stands for it until a sweep makes it
+    return as_term(term, "known").each(_known)
+
+
+def _known(made: Term) -> Term:
     if isinstance(made, OnOutput):
         return OnOutput(made.output, known(made.term), name=made.name)
     if isinstance(made, OnOutputs):

@@ -56,6 +56,8 @@ def reads_dicts(term: Term) -> bool:
     """Whether a term may be given dicts of outputs: code of the user's own may."""
     if isinstance(term, OnOutput | OnOutputs):
         return False
+    if term.alternatives:
+        return all(map(reads_dicts, term.alternatives))
     inner = getattr(term, "term", None)
     if isinstance(inner, CustomLoss) and not hasattr(term, "target"):  # on known elements
         return True

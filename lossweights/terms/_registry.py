@@ -28,6 +28,7 @@ from lossweights.terms._output import OnOutput
 from lossweights.terms._pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lossweights.terms._region import Dice, Focal, Tversky
 from lossweights.terms.channels import from_text, spelled
+from lossweights.terms.chosen import ChoiceTerm, SampledTerm
 from lossweights.terms.per_sample import HostArguments, Term
 
 TERMS: Mapping[str, type[Term]] = {
@@ -68,7 +69,9 @@ def describe(term: Term) -> dict[str, Any] | None:
         ``{"class": ..., argument: value, ...}``, with ``"output"`` added for a term on one output,
         ``"on_mask"`` for one on as many channels as are predicted, ``"target"`` and ``"weight"``
         for one on channels that were named, ``"missing"`` for one on known elements. ``None`` for a
-        function, a lambda or a class that is not part of lossweights or Keras.
+        function, a lambda or a class that is not part of lossweights or Keras. Of what a sweep
+        samples it says under which names: ``"sampled"`` arguments, or ``"options"`` of which one is
+        ``"chosen"``; such a description builds no term before a trial has settled it.
 
     >>> describe(Underestimation(factor=3.0))
     {'class': 'Underestimation', 'factor': 3.0, 'power': 1}
@@ -76,6 +79,13 @@ def describe(term: Term) -> dict[str, Any] | None:
     if isinstance(term, OnOutput | OnChannels | OnKnown):
         inner = describe(term.term)
         return None if inner is None else {**inner, **_said_around(term)}
+    if isinstance(term, SampledTerm):
+        usual = describe(term.term)
+        keys = {argument: dial.key for argument, dial in term.dials.items()}
+        return None if usual is None else {**usual, "sampled": keys}
+    if isinstance(term, ChoiceTerm):
+        options = {name: describe(option) for name, option in term.options.items()}
+        return {"class": "Choice", "chosen": term.which.key, "options": options}
     if isinstance(term, KerasLoss) and term.loss in OWN:
         try:
             return describe(keras_term(term.loss, term.arguments))

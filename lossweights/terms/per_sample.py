@@ -1,6 +1,7 @@
 """What a term is: a Keras loss that gives one value per sample, whatever the shape of its data."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict
 
 import keras
@@ -12,7 +13,9 @@ from lossweights.base.arguments import (
     refuse_unknown,
 )
 from lossweights.base.errors import TermError
+from lossweights.base.sampled import Sampled
 from lossweights.base.shown import call_of
+from lossweights.terms._template import TermTemplate
 from lossweights.terms._tensors import Tensor
 from lossweights.terms.config import read, written
 from lossweights.terms.reduction import reduce_weighted
@@ -151,6 +154,7 @@ class Term(PerSampleLoss):
         axes: The axes that it differences along, where it wants a constant to be one. None are
             named by default.
         mapped: Whether its ``y_true`` may carry distance maps behind the masks.
+        alternatives: The terms that it stands for in the trials of a sweep; none if it is itself.
 
     >>> import lossweights as lw
     >>> from keras import ops
@@ -164,9 +168,24 @@ class Term(PerSampleLoss):
     0.6931
     """
 
+    def __new__(cls, *args: Any, **arguments: Any) -> Any:
+        """A term, or where an argument is sampled what stands for it until a sweep makes it."""
+        if any(isinstance(each, Sampled) for each in (*args, *arguments.values())):
+            return TermTemplate(cls, args, arguments)
+        return super().__new__(cls)
+
     link: Link = "identity"
     axes: tuple[int, ...] = ()
     mapped: bool = False
+    alternatives: tuple["Term", ...] = ()
+
+    def each(self, change: Callable[["Term"], "Term"]) -> "Term":
+        """What it is changed into; of a choice, the choice between what its options are."""
+        return change(self)
+
+    def part_known(self, y_true: Any) -> Tensor | None:
+        """The part of each sample that its mean is over, shape ``(batch,)``; ``None`` for all."""
+        return None
 
     def best_constant(self, targets: Targets) -> Array | None:
         """The prediction, one for all samples, that a model without inputs would do best to give.

@@ -11,8 +11,6 @@ from keras import ops
 from lossweights.base.errors import InvalidName, TermError
 from lossweights.base.names import MODEL, check_name
 from lossweights.terms._as_term import as_term
-from lossweights.terms._channels import OnChannels
-from lossweights.terms._known import OnKnown
 from lossweights.terms._output import OnOutput
 from lossweights.terms._outputs import OnOutputs, reads_dicts
 from lossweights.terms._tensors import Tensor, check_values
@@ -195,12 +193,8 @@ def elements_known(terms: Mapping[str, Term], y_true: Any) -> dict[str, Tensor |
     for part in terms_by_output(terms):
         read = part.read(y_true, "y_true")
         for name, term in part.terms.items():
-            inner = term.term if isinstance(term, OnChannels) else term
-            if not isinstance(inner, OnKnown):
-                found[name] = None
-                continue
-            seen = term.seen_by_term(read) if isinstance(term, OnChannels) else read
-            found[name] = ops.cast(ops.sum(inner.part_known(seen)), "float32")
+            known = term.part_known(read)
+            found[name] = None if known is None else ops.cast(ops.sum(known), "float32")
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lossweights.base.code_hash import code_hash
+from lossweights.base.sampled import Value
 from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.result import SweepResult
 from lossweights.search.aims import Aims
@@ -114,6 +115,7 @@ class FakeTrainer(Trainer):
             outcome, reason = Outcome.PRUNED, f"stopped after epoch {reports[-1].epoch}"
         return TrialResult(
             weights=dict(member.weights),
+            chosen=dict(member.chosen),
             seed=member.seed,
             outcome=outcome,
             reports=tuple(reports),
@@ -154,7 +156,7 @@ class FakeSweep(AbstractSweep):
         epochs: int = 3,
         during: During | None = None,
         capacity: int = 1,
-        baselines: Sequence[Mapping[str, float]] = (),
+        baselines: Sequence[Mapping[str, Value]] = (),
         raced: BaselinesLike = "none",
         space: SpaceLike | None = None,
         objectives: Mapping[str, str] | None = None,

@@ -45,6 +45,7 @@ from lossweights.dominance.judge import MINIMUM_DECREASE
 from lossweights.dominance.shares import as_fractions, decreases, shares
 from lossweights.dominance.verdict import Verdict
 from lossweights.records import EpochReport, Failure, TrialResult
+from lossweights.search.choices import shown
 from lossweights.tracking._about import About
 from lossweights.tracking._subject import Ended
 
@@ -159,6 +160,7 @@ def params_of(ended: Ended, about: About) -> dict[str, Any]:
     fixed = about.fixed if subject.is_trial else ()
     return {
         **{f"weight/{name}": w for name, w in result.weights.items() if name not in fixed},
+        **shown(result.chosen),
         **subject.params,
         **({} if subject.is_trial else {"seed": result.seed}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.errors import SweepNotFound
+from lossweights.base.sampled import HYPER, Value
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.weights import pick_file
+from lossweights.search.choices import TERM
 from lossweights.tracking._models import PICK
 from lossweights.tracking._opened import opened
 
@@ -67,7 +70,8 @@ def _of_run(
     run = client.get_run(run_id)
     parent = run.data.tags.get("mlflow.parentRunId")
     if parent is not None and not file:
-        return _of_trial(run, _of_run(client, parent, "", None, reference))
+        of_sweep = _of_run(client, parent, "", None, reference)
+        return _of_trial(run, of_sweep, client.get_run(parent).data.params, reference)
     found = {each.path: each.file_size or 0 for each in client.list_artifacts(run_id)}
     promoted = pick or run.data.tags.get(_PROMOTED) or "knee"
     wanted = file or pick_file(promoted)
@@ -82,14 +86,31 @@ def _of_run(
         return replace(WeightSet.read(path), home=None, recorded=True)
 
 
-def _of_trial(run: Any, of_sweep: WeightSet) -> WeightSet:
+def _of_trial(
+    run: Any, of_sweep: WeightSet, of_all: Mapping[str, str], reference: str
+) -> WeightSet:
     """The set of a trial's run: its own weights, with the terms and scales of the sweep.
 
-    What is the same for all trials stands in the run of the sweep alone.
+    Args:
+        run: The run.
+        of_sweep: What the sweep promotes.
+        of_all: The params of the sweep's run, among them weights that are the same in all trials.
+        reference: What was asked for.
     """
     params: Mapping[str, str] = run.data.params
-    same = of_sweep.weights
-    weights = {name: float(params.get(f"{_WEIGHT}{name}", same[name])) for name in same}
+    if any(name.startswith(TERM) for name in params):
+        raise SweepNotFound(
+            f"Expected a trial whose terms are those of the whole sweep. Found that it chose its "
+            f"own in {reference}, which MLflow knows in part. Name a pick of the sweep instead: "
+            f"lw.load('NAME@knee')."
+        )
+    scales = of_sweep.scales or {}
+    weights = {
+        name: float(params[f"{_WEIGHT}{name}"])
+        if f"{_WEIGHT}{name}" in params
+        else _fixed(of_all.get(f"space/{name}", ""), reference) / scales.get(name, 1.0)
+        for name in of_sweep.weights
+    }
     sweep = run.data.tags.get("lossweights.sweep", "")
     origin: dict[str, Any] = {"sweep": sweep, "run": run.info.run_id}
     with suppress(KeyError, ValueError):
@@ -101,5 +122,25 @@ def _of_trial(run: Any, of_sweep: WeightSet) -> WeightSet:
         scales=of_sweep.scales,
         terms=of_sweep.terms,
         origin=origin,
+        chosen={n: _value(text) for n, text in params.items() if n.startswith(HYPER)},
         recorded=True,
     )
+
+
+def _fixed(part: str, reference: str) -> float:
+    """The weight of a term that every trial has, from what the space of the sweep says of it."""
+    try:
+        return float(ast.literal_eval(part)["value"])
+    except (ValueError, SyntaxError, TypeError, KeyError):
+        raise SweepNotFound(
+            f"Expected all weights of {reference} in MLflow. Found not all. Name a pick of the "
+            f"sweep instead: lw.load('NAME@knee')."
+        ) from None
+
+
+def _value(text: str) -> Value:
+    """A number, or the name of what was chosen."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

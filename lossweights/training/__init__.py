@@ -13,6 +13,7 @@ rightly. Other doors:
 - `settings`: what Keras and TensorFlow are set to for the whole process;
 - `early_stopping`: `EarlyStopping`, when a training ends before its last epoch;
 - `aside`: a few training steps of a model that is put back as it was;
+- `numbers`: the numbers of an optimizer that each member may have for itself;
 - `factor`: whether an optimizer sees a common factor of all weights;
 - `estimate`, `timing`: how long a sweep trains, from what a step takes;
 - `order`: in which order an epoch visits the rows, for whoever wants to train the same.

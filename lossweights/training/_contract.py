@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from lossweights.base.sampled import Value
 from lossweights.loss.adaptive import Method
 from lossweights.records import EpochReport, TrialResult
 
@@ -38,12 +39,15 @@ class Member:
         seed: Seed of initialisation, batch order and dropout.
         adaptive: How the weights move, or ``None`` for fixed ones.
         tested: Whether the kept parameters are measured on the test data as well, if there are any.
+        chosen: What the training reads beside weights, such as ``hyper/learning_rate``; by default
+            what the problem says.
     """
 
     weights: Mapping[str, float]
     seed: int
     adaptive: Adaptive | None = None
     tested: bool = False
+    chosen: Mapping[str, Value] = field(default_factory=dict)
 
 
 # Called after each epoch with the member's position and its report; False stops that member.

@@ -18,6 +18,7 @@ from lossweights.data import Data, Split, Stream
 from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport, TrialResult
+from lossweights.terms.chosen import turn
 from lossweights.training._compiled import keras_loss
 from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._epochs import epochs_of
@@ -25,6 +26,7 @@ from lossweights.training._feed import first_of
 from lossweights.training._fit_weights import FitWeights
 from lossweights.training._history import MemberHistory, halt
 from lossweights.training._schedule import gradient_epochs, gradient_rows, weighing_rows
+from lossweights.training.numbers import adjust, adjustable, numbers_of
 from lossweights.training.problem import Problem
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses
@@ -42,7 +44,8 @@ class FitTrainer(Trainer):
     Compiling a Keras model costs more than training a small one for an epoch, so the graph is
     traced once. For each member the parameters, random states and optimizer variables are put
     back in place; the weights of the loss are variables. The numbers are those of a fresh model.
-    Where the user's own callbacks may change anything of a model, each member has a fresh one.
+    Where the user's own callbacks may change anything of a model, each member has a fresh one; and
+    one that chose another model than the member before it.
     """
 
     name = "fit"
@@ -55,16 +58,16 @@ class FitTrainer(Trainer):
         self._is_streamed = isinstance(data.train, Stream)
         self._gradient_epochs = gradient_epochs(problem.epochs)
         self._parameters: dict[int, list[NDArray[Any]]] = {}
-        self._compile()
+        self._compile(problem)
 
-    def _compile(self) -> None:
+    def _compile(self, problem: Problem) -> None:
         """Make the one model that is trained, and what measures it."""
-        problem, data = self._problem, self._data
+        self._problem, data = problem, self._data
         self._is_used = False
         self._loss = problem.make_loss()
         self._model = problem.make_model(seed=0, x=self._example)
         self._model.compile(
-            optimizer=problem.make_optimizer(),
+            optimizer=adjustable(problem.make_optimizer(), problem.hyper),
             loss=keras_loss(self._loss, self._model),
             # A whole epoch in one graph call: the batches, and so the numbers, are the same. Only
             # callbacks want to hear of each batch.
@@ -74,10 +77,7 @@ class FitTrainer(Trainer):
             jit_compile=False,  # XLA compiles longer than most small models train
         )
         self._weights = FitWeights(
-            self._model,
-            self._loss,
-            problem.make_optimizer,
-            are_seen=problem.callbacks is not None,
+            self._model, self._loss, problem, are_seen=problem.callbacks is not None
         )
         optimizer = self._model.optimizer
         optimizer.build(self._model.trainable_variables)
@@ -247,17 +247,20 @@ class FitTrainer(Trainer):
         """Put parameters, random states, optimizer and weights where a training waits, or, without
         a state, where a fresh model has them.
         """
-        if self._is_used and self._problem.callbacks is not None:
-            self._compile()  # callbacks may have changed anything: a rate, what is trained
+        problem = self._problem.of(history.member.chosen)
+        if (self._is_used and problem.callbacks is not None) or problem is not self._problem:
+            self._compile(problem)  # callbacks may have changed anything: a rate, what is trained
         self._is_used = True
         variables = [*self._model.variables, *self._model.optimizer.variables]
         count = len(variables)
-        self._weights.start(history.weighing, state[count:])
+        self._weights.start(history.member, history.weighing, state[count:])
         if not state:
             fresh = self._problem.make_model(history.member.seed, x=self._example)
             state = [*fresh.variables, *self._optimizer_start]
         for variable, value in zip(variables, state[:count], strict=True):
             variable.assign(value)
+        adjust(self._model.optimizer, numbers_of(history.member, self._problem.hyper))
+        turn(self._problem.terms.values(), history.member.chosen)
 
     @property
     def _variables(self) -> list[Any]:

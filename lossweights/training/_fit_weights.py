@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from numpy.typing import NDArray
 
 from lossweights.loss.combined import CombinedLoss
+from lossweights.training._contract import Member
 from lossweights.training._weighing import Weighing
+from lossweights.training.numbers import adjust, adjustable, numbers_of, without_decay
+from lossweights.training.problem import Problem
 from lossweights.watch.in_force import InForce
 from lossweights.watch.learned import LearnedWeights
 
@@ -20,7 +23,7 @@ class FitWeights:
     Args:
         model: The compiled model.
         loss: Its loss, without scales.
-        make_optimizer: Makes an optimizer as the model's.
+        problem: What is trained, with an optimizer as the model's.
         are_seen: Whether callbacks of the user's own may move weights: then they are read before
             every batch.
     """
@@ -29,20 +32,21 @@ class FitWeights:
         self,
         model: keras.Model,
         loss: CombinedLoss,
-        make_optimizer: Callable[[], keras.optimizers.Optimizer],
+        problem: Problem,
         *,
         are_seen: bool,
     ) -> None:
-        self._model, self._loss, self._make_optimizer = model, loss, make_optimizer
-        self._are_seen = are_seen
+        self._model, self._loss, self._problem = model, loss, problem
+        self._usual, self._are_seen = without_decay(problem.hyper), are_seen
         self._seen = InForce()
         self._learned: LearnedWeights | None = None  # made when the first member needs it
         self._is_learning = False
 
-    def start(self, weighing: Weighing, state: Sequence[NDArray[Any]]) -> None:
+    def start(self, member: Member, weighing: Weighing, state: Sequence[NDArray[Any]]) -> None:
         """Begin, or go on, with the weights of a member.
 
         Args:
+            member: The member.
             weighing: Its weights.
             state: The values of `variables` where its training waits; none at its beginning.
         """
@@ -54,11 +58,13 @@ class FitWeights:
             self._loss.set_weights(weighing.weights)
             return
         if self._learned is None:
-            self._learned = LearnedWeights(self._model, self._loss, self._make_optimizer())
+            self._optimizer = adjustable(self._problem.make_optimizer(), self._usual)
+            self._learned = LearnedWeights(self._model, self._loss, self._optimizer)
         self._learned.attach()
         self._learned.start(weighing.learning)
         for variable, value in zip(self.variables if state else [], state, strict=True):
             variable.assign(value)
+        adjust(self._optimizer, numbers_of(member, self._usual))
         self._learned.tell()
 
     @property

@@ -36,7 +36,7 @@ class MemberHistory:
     ) -> None:
         self.position, self.member = position, member
         self.is_kept, self.seconds = False, 0.0
-        self.weighing = Weighing(member)
+        self.weighing = Weighing(member, problem.ramps)
         self.test: Mapping[str, float] = {}
         self._epochs, self._report = problem.epochs, report
         stopping = problem.early_stopping
@@ -118,6 +118,7 @@ class MemberHistory:
         """The result of the member, trained by the trainer of this name."""
         return TrialResult(
             weights=dict(self.member.weights),
+            chosen=dict(self.member.chosen),
             seed=self.member.seed,
             outcome=self._outcome,
             reports=tuple(self._reports),

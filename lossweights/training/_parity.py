@@ -7,7 +7,7 @@ of the optimizer, with the constraints of the variables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,6 +18,8 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.logs import log_level
+from lossweights.base.sampled import HYPER, Value
+from lossweights.terms.chosen import dials_of, turn
 from lossweights.training._compiled import keras_loss
 from lossweights.training._feed import Feed
 from lossweights.training._stack import Stack
@@ -74,7 +76,7 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     if impure is not None:
         return impure
     for place in places:
-        expected = _of_keras(problem, model, start, _weights(problem, place), batch)
+        expected = _of_keras(problem, model, start, place, batch)
         for step in range(STEPS):
             difference = _difference(found[place][step], expected[step])
             if not difference <= TOLERANCE:
@@ -86,7 +88,7 @@ def check_parity(problem: Problem, stack: Stack, feed: Feed, seed: int = 0) -> s
     except Exception as error:
         return _said(error)
     for place in places:
-        by_keras = _step_of_keras(problem, model, start, _weights(problem, place), batch)
+        by_keras = _step_of_keras(problem, model, start, place, batch)
         difference = _difference(moved[place], by_keras)
         if not difference <= STEP_TOLERANCE:
             return f"a step of the optimizer differs by {difference:.2g} of its length"
@@ -108,17 +110,32 @@ def _weights(problem: Problem, place: int) -> dict[str, float]:
     return {name: 1.0 + ((i + place) % 3) / 2 for i, name in enumerate(problem.terms)}
 
 
+def _numbers(problem: Problem, place: int) -> dict[str, float]:
+    """Numbers of the optimizer that differ from place to place; none goes above its usual value."""
+    return {name: usual * (1 - (place % 3) / 8) for name, usual in problem.hyper.items()}
+
+
+def _chosen(problem: Problem, place: int) -> dict[str, Value]:
+    """These, and what terms read beside."""
+    read = {dial.key: dial.example(place) for dial in dials_of(problem.terms.values())}
+    return {**read, **{f"{HYPER}{n}": value for n, value in _numbers(problem, place).items()}}
+
+
+def _all_chosen(problem: Problem, size: int) -> list[dict[str, Value]]:
+    return [_chosen(problem, place) for place in range(size)]
+
+
 def _of_stack(
     problem: Problem, stack: Stack, start: ModelValues, batch: Any, places: Sequence[int]
 ) -> dict[int, list[list[NDArray[Any]]]]:
     """The gradients at these places in each step; parameters stay where they are."""
     weights = [_weights(problem, place) for place in range(stack.size)]
-    stack.start([start] * stack.size, weights)
+    stack.start([start] * stack.size, weights, _all_chosen(problem, stack.size))
     variables = stack.variables
     found: dict[int, list[list[NDArray[Any]]]] = {place: [] for place in places}
     for _ in range(STEPS):
         gradients, state = stack.plain_gradients(
-            variables.trainable, variables.state, variables.weights, batch
+            variables.trainable, variables.state, variables.read, batch
         )
         variables.set_state(state)
         arrays = [ops.convert_to_numpy(value) for value in tree.flatten(list(gradients))]
@@ -132,7 +149,7 @@ def _step_of_stack(
 ) -> dict[int, list[NDArray[Any]]]:
     """How far one step of the optimizer moves the parameters at these places."""
     weights = [_weights(problem, place) for place in range(stack.size)]
-    stack.start([start] * stack.size, weights)
+    stack.start([start] * stack.size, weights, _all_chosen(problem, stack.size))
     stack.step_once(batch)
     ends = {place: stack.variables.of_member(place)[0] for place in places}
     return {
@@ -142,19 +159,17 @@ def _step_of_stack(
 
 
 def _step_of_keras(
-    problem: Problem,
-    model: keras.Model,
-    start: ModelValues,
-    weights: Mapping[str, float],
-    batch: Any,
+    problem: Problem, model: keras.Model, start: ModelValues, place: int, batch: Any
 ) -> list[NDArray[Any]]:
     """How far Keras' own training step moves the parameters of one member."""
     _put(model, start)
     loss = problem.make_loss()
-    loss.set_weights(weights)
-    model.compile(
-        optimizer=problem.make_optimizer(), loss=keras_loss(loss, model), run_eagerly=True
-    )
+    loss.set_weights(_weights(problem, place))
+    optimizer = problem.make_optimizer()
+    for name, value in _numbers(problem, place).items():
+        setattr(optimizer, name, value)
+    turn(problem.terms.values(), _chosen(problem, place))
+    model.compile(optimizer=optimizer, loss=keras_loss(loss, model), run_eagerly=True)
     model.train_step(batch)
     return [
         ops.convert_to_numpy(variable) - begin
@@ -173,13 +188,14 @@ def _of_keras(
     problem: Problem,
     model: keras.Model,
     start: ModelValues,
-    weights: Mapping[str, float],
+    place: int,
     batch: Any,
 ) -> list[list[NDArray[Any]]]:
     """The gradients of one member in each step, from Keras' own training step."""
     _put(model, start)
     recorder, loss = GradientRecorder(), problem.make_loss()
-    loss.set_weights(weights)
+    loss.set_weights(_weights(problem, place))
+    turn(problem.terms.values(), _chosen(problem, place))
     model.compile(optimizer=recorder, loss=keras_loss(loss, model), run_eagerly=True)
     steps = []
     for _ in range(STEPS):

@@ -13,6 +13,7 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
+from lossweights.base.sampled import Value
 from lossweights.dominance.gram import gram_table
 from lossweights.records import EpochReport
 from lossweights.training._feed import Source
@@ -104,7 +105,7 @@ class Stack:
             return "it changes a variable that is not its own, such as Keras' global random state"
         variables = self.variables
         kinds = self.plain_gradients.operations(
-            variables.trainable, variables.state, variables.weights, batch
+            variables.trainable, variables.state, variables.read, batch
         )
         effects = side_effects(kinds)
         if effects:
@@ -117,18 +118,11 @@ class Stack:
         self,
         values: Sequence[ModelValues],
         weights: Sequence[Mapping[str, float]],
+        chosen: Sequence[Mapping[str, Value]] = (),
         learning: Sequence[Learning | None] = (),
     ) -> None:
-        """Put members where fresh models start; see `StackedVariables.start`.
-
-        Args:
-            values: The values that each member starts with.
-            weights: The effective weights of each member.
-            learning: Of those whose weights are trained, how.
-        """
-        self.variables.start(values, weights)
-        if self.variables.learning is not None and learning:
-            self.variables.learning.start(learning)
+        """Put members where fresh models start; see `StackedVariables.start`."""
+        self.variables.start(values, weights, chosen, learning)
 
     def warm_up(self, source: Source) -> None:
         """Compile what trains and measures, by a step of training; values change.
@@ -260,7 +254,7 @@ class Stack:
 
     def _step(self, gradients: StackedGradients, batch: Batch) -> None:
         variables = self.variables
-        slopes, state = gradients(variables.trainable, variables.state, variables.weights, batch)
+        slopes, state = gradients(variables.trainable, variables.state, variables.read, batch)
         count = len(gradients.indices)  # behind them is the gradient by the weights, if they learn
         variables.optimizer.apply(slopes[:count], gradients.indices)
         variables.set_state(state)
@@ -269,6 +263,7 @@ class Stack:
 
     def _measure(self) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         trainable, state = self.variables.trainable, self.variables.state
+        read = self.variables.read
         finite = [
             tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
             for value in trainable
@@ -279,12 +274,12 @@ class Stack:
             for x, values in zip(self._rows, (seen, state), strict=True)
         ]
         return (
-            self._probe.sums(trainable, seen, self._placed.probe),
-            self._probe.sums(trainable, state, self._placed.val),
+            self._probe.sums(trainable, seen, read, self._placed.probe),
+            self._probe.sums(trainable, state, read, self._placed.val),
             tf.reduce_all(tf.stack(finite), axis=0),
             [losses for losses in own if losses is not None],
         )
 
     def _measure_gradients(self) -> tuple[Tensor, Tensor]:
         variables = self.variables
-        return self._gram.measure(variables.trainable, variables.state, variables.weights)
+        return self._gram.measure(variables.trainable, variables.state, variables.read)

@@ -60,6 +60,8 @@ def why_not_stackable(problem: Problem, model: keras.Model) -> str | None:
         return str(moved)
     if problem.callbacks is not None:
         return NEED_FIT
+    if problem.models:
+        return "its models differ from trial to trial, by hyper="
     for name in _TRAINING:
         if getattr(type(model), name) is not getattr(keras.Model, name):
             return f"the model has a {name} of its own"

@@ -274,7 +274,7 @@ class StackedTrainer(Trainer):
             values = [self._start(run.member.seed) for run in runs]
             weighings = [run.history.weighing for run in runs]
             weights, learning = [w.weights for w in weighings], [w.learning for w in weighings]
-            stack.start(values, weights, learning)
+            stack.start(values, weights, [run.member.chosen for run in runs], learning)
             if is_large(values[0]):
                 self._starts.clear()  # to make a model again is little, beside its training
 

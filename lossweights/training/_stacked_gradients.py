@@ -84,42 +84,42 @@ class StackedGradients:
         self._function = tf.function(function, autograph=False, jit_compile=form.xla or None)
 
     def __call__(
-        self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
+        self, trainable: list[Tensor], state: State, read: Tensor, batch: Batch
     ) -> tuple[list[StackedGradient], State]:
         """The gradients with respect to the variables of `indices`, and the new state.
 
         Args:
             trainable: Values of the trainable variables, each ``(members, ...)``.
             state: Values of the non-trainable variables.
-            weights: Effective weights, shape ``(members, terms)``.
+            read: Effective weights, and what else the terms read: ``(members, terms + dials)``.
             batch: ``(x, y)`` or ``(x, y, sample_weight)`` for all members.
         """
-        gradients, own, common = self._function(trainable, state.own, state.common, weights, batch)
+        gradients, own, common = self._function(trainable, state.own, state.common, read, batch)
         return gradients, State(own, common)
 
     def operations(
-        self, trainable: list[Tensor], state: State, weights: Tensor, batch: Batch
+        self, trainable: list[Tensor], state: State, read: Tensor, batch: Batch
     ) -> set[str]:
         """The kinds of operation in the graph for these arguments."""
         concrete = self._function.get_concrete_function(
-            trainable, state.own, state.common, weights, batch
+            trainable, state.own, state.common, read, batch
         )
         return operations(concrete.graph)
 
-    def _of_members(self, trainable: Any, own: Any, common: Any, weights: Any, batch: Any) -> Any:
+    def _of_members(self, trainable: Any, own: Any, common: Any, read: Any, batch: Any) -> Any:
         def gradients(*values: Any) -> tuple[list[StackedGradient], list[Tensor]]:
             found, state = self._loss.gradients(*values, by_weights=self._by_weights)
             return self._connected(found), state
 
-        return self._map(gradients, trainable, own, common, weights, batch)
+        return self._map(gradients, trainable, own, common, read, batch)
 
-    def _of_stack(self, trainable: Any, own: Any, common: Any, weights: Any, batch: Any) -> Any:
+    def _of_stack(self, trainable: Any, own: Any, common: Any, read: Any, batch: Any) -> Any:
+        weights, others = self._loss.apart(read)
         sources = [*trainable, weights] if self._by_weights else trainable
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
-            losses, own, common = self._map(
-                self._loss.value, trainable, own, common, weights, batch
-            )
+            read = tf.concat([weights, others], axis=-1) if self._by_weights else read
+            losses, own, common = self._map(self._loss.value, trainable, own, common, read, batch)
         # The gradient of the sum over members is each member's own gradient in its own slice.
         return self._connected(tape.gradient(losses, sources)), own, common
 
@@ -141,29 +141,29 @@ class StackedGradients:
         trainable: list[Tensor],
         own: list[Tensor],
         common: list[Tensor],
-        weights: Tensor,
+        read: Tensor,
         batch: Batch,
     ) -> Any:
         """Map a function of one member's values over all: what it gives, and the state after it.
 
         Args:
-            member: From trainable values, state, weights and batch of a member to something and
-                its state.
+            member: From trainable values, state, what is read and batch of a member to something
+                and its state.
             trainable: As `gradients` takes them, and so on.
             own: State that each member has for itself.
             common: State that all members share; it is the same for all after a step, too.
-            weights: Effective weights.
+            read: Effective weights, and what else the terms read.
             batch: The batch.
         """
-        stacked = (trainable, own, weights, batch if self._own_batches else ())
+        stacked = (trainable, own, read, batch if self._own_batches else ())
 
         def one(values: tuple[Any, ...]) -> Any:
-            trainable, own, weights, own_batch = values
+            trainable, own, read, own_batch = values
             state = merge(own, common, self._is_common)
-            found, state = member(trainable, state, weights, own_batch or batch)
+            found, state = member(trainable, state, read, own_batch or batch)
             return found, *split(state, self._is_common)
 
-        found, own, common = map_members(one, stacked, members=weights.shape[0])
+        found, own, common = map_members(one, stacked, members=read.shape[0])
         return found, own, [value[0] for value in common]
 
 

@@ -44,15 +44,13 @@ class StackedGram:
         self.is_calibrated = has_free_offset(model, problem.make_optimizer())
         self._shift = small_shift(self._batch[1]) if self.is_calibrated else 0.0
 
-    def measure(
-        self, trainable: list[Tensor], state: State, weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def measure(self, trainable: list[Tensor], state: State, read: Tensor) -> tuple[Tensor, Tensor]:
         """Gram matrices and calibration residuals, in the graph.
 
         Args:
             trainable: Values of the trainable variables, each ``(members, ...)``.
             state: Values of the non-trainable variables.
-            weights: Effective weights, shape ``(members, terms)``.
+            read: Effective weights, and what else the terms read: ``(members, terms + dials)``.
 
         Returns:
             Shapes ``(members, parts, parts)``, the last part being the model's own losses if it has
@@ -64,8 +62,9 @@ class StackedGram:
             trainable, own = values
             return self._member.predict(trainable, merge(own, state.common, self._is_common), x)
 
-        def mean(y_pred: Any) -> Tensor:
-            return tf.stack(self._member.means(y, y_pred, *sample_weight))
+        def mean(values: tuple[Any, Tensor]) -> Tensor:
+            y_pred, own = values
+            return tf.stack(self._member.means(own, y, y_pred, *sample_weight))
 
         members = trainable[0].shape[0]
         # Differentiated as a whole, not member by member: that also works for loops over time.
@@ -75,25 +74,26 @@ class StackedGram:
             y_pred = map_members(predict, (trainable, seen.own), members)
             outputs = tree.flatten(y_pred)
             tape.watch(outputs)
-            means = tf.unstack(map_members(mean, y_pred, members), axis=1)
+            means = tf.unstack(map_members(mean, (y_pred, read), members), axis=1)
             own = self._inference.own_losses(trainable, seen, x, self._batch_size)
         parts = means if own is None else [*means, own]
         slopes = tf.stack([flat_gradient(tape, part, trainable) for part in parts], axis=1)
         pulls = tf.stack([flat_gradient(tape, mean, outputs) for mean in means], axis=1)
-        w = tf.cast(weights, pulls.dtype)
+        w = tf.cast(read[:, : len(means)], pulls.dtype)
         counted = tf.where(w[..., tf.newaxis] == 0, tf.zeros_like(pulls), pulls)  # 0 * NaN is NaN
         total = tf.einsum("kt,kto->ko", w, counted)
         spread = tf.sqrt(tf.reduce_mean(tf.square(total), axis=1))
         residual = tf.math.divide_no_nan(tf.abs(tf.reduce_mean(total, axis=1)), spread)
         if self.is_calibrated:
 
-            def shifted(y_pred: Any, shift: float) -> Tensor:
-                return mean(tree.map_structure(lambda output: output + shift, y_pred))
+            def shifted(values: tuple[Any, Tensor], shift: float) -> Tensor:
+                y_pred, own = values
+                return mean((tree.map_structure(lambda output: output + shift, y_pred), own))
 
-            def shifted_means(y_pred: Any) -> Tensor:
-                return tf.stack([shifted(y_pred, s) for s in (-self._shift, 0.0, self._shift)])
+            def shifted_means(values: tuple[Any, Tensor]) -> Tensor:
+                return tf.stack([shifted(values, s) for s in (-self._shift, 0.0, self._shift)])
 
-            values = map_members(shifted_means, y_pred, members)
+            values = map_members(shifted_means, (y_pred, read), members)
             off = (w == 0)[:, tf.newaxis]  # and may be undefined
             down, still, up = tf.unstack(
                 tf.einsum("kt,kst->sk", w, tf.where(off, tf.zeros_like(values), values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,8 +10,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from lossweights.base.sampled import Value
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer
+from lossweights.training.numbers import without_decay
 from lossweights.training.problem import Problem
 from lossweights.watch.learned import Learning, slopes, weighed, without_extras
 
@@ -33,7 +35,11 @@ class StackedLearning:
         self._variances, self._sums = _new(*shape), _new(*shape)
         self._units, self._totals = _new(*shape), _new(size, 1)
         self._optimizer = StackedOptimizer(
-            without_extras(problem.make_optimizer()), [self._variances], size, [None]
+            without_extras(problem.make_optimizer()),
+            [self._variances],
+            size,
+            [None],
+            without_decay(problem.hyper),
         )
 
     @property
@@ -42,17 +48,21 @@ class StackedLearning:
         own = [self._variances, self._sums, self._units, self._totals]
         return [*own, *self._optimizer.variables]
 
-    def start(self, members: Sequence[Learning | None]) -> None:
+    def start(
+        self, members: Sequence[Learning | None], chosen: Sequence[Mapping[str, Value]]
+    ) -> None:
         """Begin anew.
 
         Args:
             members: Of each member, ``None`` if its weights are not trained.
+            chosen: What is chosen for each member beside, such as its learning rate.
         """
         off = [0.0] * len(self._names)
         self._units.assign([off if one is None else one.row(self._names) for one in members])
         self._totals.assign([[0.0 if one is None else one.total] for one in members])
         self._variances.assign(ops.zeros_like(self._variances))
         self._optimizer.restart()
+        self._optimizer.adjust(chosen)
 
     def begin_epoch(self) -> None:
         """Forget what was in force before, in the graph."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 import keras
@@ -11,6 +12,7 @@ from keras import ops, tree
 
 from lossweights.foreign.keras_names import mask_of
 from lossweights.loss.combined import CombinedLoss
+from lossweights.terms.chosen import dials_of
 from lossweights.watch.inference import Values
 from lossweights.watch.reading import values_by_output
 
@@ -34,13 +36,14 @@ class MemberLoss:
 
     def __init__(self, model: keras.Model, loss: CombinedLoss) -> None:
         self._model, self._loss = model, loss
+        self._terms, self._dials = len(loss.terms), dials_of(loss.terms.values())
         self.is_masked = self.has_foreign_state = False
 
     def gradients(
         self,
         trainable: Sequence[Tensor],
         state: Sequence[Tensor],
-        weights: Tensor,
+        read: Tensor,
         batch: Batch,
         *,
         by_weights: bool = False,
@@ -50,17 +53,19 @@ class MemberLoss:
         A gradient is ``None`` where the loss does not depend on the variable. The one with respect
         to the weights comes last, if it is asked for.
         """
+        weights, others = self.apart(read)
         sources = [*trainable, weights] if by_weights else list(trainable)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
-            loss, new_state = self.value(trainable, state, weights, batch)
+            read = tf.concat([weights, others], axis=-1) if by_weights else read
+            loss, new_state = self.value(trainable, state, read, batch)
         return tape.gradient(loss, sources), new_state
 
     def value(
         self,
         trainable: Sequence[Tensor],
         state: Sequence[Tensor],
-        weights: Tensor,
+        read: Tensor,
         batch: Batch,
     ) -> tuple[Tensor, list[Tensor]]:
         """The loss on a batch in training mode, a scalar, and the new state.
@@ -68,14 +73,20 @@ class MemberLoss:
         Args:
             trainable: Values of ``model.trainable_variables``.
             state: Values of ``model.non_trainable_variables``.
-            weights: Effective weight of each term, shape ``(terms,)``.
+            read: Effective weight of each term, and behind them what the terms read besides,
+                shape ``(terms + dials,)``.
             batch: ``(x, y)`` or ``(x, y, sample_weight)``.
         """
         x, y, *sample_weight = batch
         y_pred, new_state, additional = self._call(trainable, state, x, training=True)
         of_rows = sample_weight[0] if sample_weight else None
-        loss = self._loss.weighted_mean(y, y_pred, of_rows, weights)
+        with self._turned(read):
+            loss = self._loss.weighted_mean(y, y_pred, of_rows, read[: self._terms])
         return ops.sum(ops.stack([loss, *additional])), new_state
+
+    def apart(self, read: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights, and what else the terms read, of one member or of all: ``(..., terms)``."""
+        return read[..., : self._terms], read[..., self._terms :]
 
     def values(self, trainable: Sequence[Tensor], state: Sequence[Tensor]) -> Values:
         """The variables of the model, each with the value that this member has for it."""
@@ -89,9 +100,18 @@ class MemberLoss:
         """The outputs in inference mode, as the terms read them."""
         return self._call(trainable, state, x, training=False)[0]
 
-    def means(self, y: Any, y_pred: Any, sample_weight: Any = None) -> list[Tensor]:
-        """The unweighted mean of each term over the samples given, as scalars."""
-        return list(self._loss.components(y, y_pred, sample_weight).values())
+    def means(self, read: Tensor, y: Any, y_pred: Any, sample_weight: Any = None) -> list[Tensor]:
+        """The unweighted mean of each term over the samples given, as scalars; see `value`."""
+        with self._turned(read):
+            return list(self._loss.components(y, y_pred, sample_weight).values())
+
+    def _turned(self, read: Tensor) -> AbstractContextManager[Any]:
+        """Let the terms read the member's own numbers, if they read any."""
+        if not self._dials:
+            return nullcontext()
+        values = tf.unstack(read)[self._terms :]
+        own = zip(self._dials, values, strict=True)
+        return keras.StatelessScope(state_mapping=[(dial.variable, value) for dial, value in own])
 
     def _call(
         self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any, *, training: bool

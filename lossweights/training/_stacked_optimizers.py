@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from lossweights.base.sampled import Value
 from lossweights.training._fused_adam import FusedAdam
+from lossweights.training._member_numbers import MemberNumbers
 from lossweights.training._stacked_gradients import StackedGradient, map_members
 from lossweights.training._stacked_loss import Tensor
 
@@ -54,6 +56,7 @@ class StackedOptimizer:
             ``(members * rows, ...)``, so that sparse gradients have rows to refer to.
         members: How many members.
         constraints: The constraint of each variable, or ``None``.
+        usual: The numbers that each member has for itself, and their usual values.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class StackedOptimizer:
         variables: Sequence[keras.Variable],
         members: int,
         constraints: Sequence[Any],
+        usual: Mapping[str, float] | None = None,
     ) -> None:
         self._clipnorm, optimizer.clipnorm = optimizer.clipnorm, None
         self._global_clipnorm, optimizer.global_clipnorm = optimizer.global_clipnorm, None
@@ -69,7 +73,8 @@ class StackedOptimizer:
         self._trainable, self._members = list(variables), members
         self._constraints = list(constraints)
         is_sparse = any(variable.shape[0] != members for variable in variables)
-        use_fused = FusedAdam.fits(optimizer) and not is_sparse
+        use_fused = FusedAdam.fits(optimizer) and not is_sparse and not usual
+        self._numbers = MemberNumbers(optimizer, variables, members, usual) if usual else None
         self._fused = FusedAdam(optimizer, variables) if use_fused else None
         if self._fused is None:
             optimizer.build(self._trainable)
@@ -79,12 +84,19 @@ class StackedOptimizer:
     @property
     def variables(self) -> list[keras.Variable]:
         """Everything that changes in training: scalars are common to the members."""
-        return [*self._optimizer.variables, *(self._fused.variables if self._fused else ())]
+        own = self._numbers.variables if self._numbers else ()
+        moments = self._fused.variables if self._fused else ()
+        return [*self._optimizer.variables, *moments, *own]
 
     def restart(self) -> None:
         """Put the variables where a fresh optimizer has them."""
         for variable, start in zip(self.variables, self._starts, strict=True):
             variable.assign(np.broadcast_to(start, variable.shape))
+
+    def adjust(self, chosen: Sequence[Mapping[str, Value]]) -> None:
+        """Give each member its own numbers, as far as it has any."""
+        if self._numbers is not None:
+            self._numbers.put(chosen)
 
     def apply(self, gradients: Sequence[StackedGradient], indices: Sequence[int]) -> None:
         """Update variables by one step.
@@ -98,6 +110,8 @@ class StackedOptimizer:
         if self._fused is not None:
             self._fused.apply(clipped, indices)
         else:
+            if self._numbers is not None:
+                self._numbers.decay(variables, indices)
             pairs = zip(clipped, variables, strict=True)
             self._optimizer.apply([self._in_shape(*pair) for pair in pairs], variables)
         for index, variable in zip(indices, variables, strict=True):

@@ -54,12 +54,13 @@ class StackedProbe:
             partial(self._outputs_of_members), autograph=False, jit_compile=xla or None
         )
 
-    def sums(self, trainable: list[Tensor], state: State, chunks: Chunks) -> Tensor:
+    def sums(self, trainable: list[Tensor], state: State, read: Tensor, chunks: Chunks) -> Tensor:
         """The sums of each term and of the statistics of each metric over all rows, in the graph.
 
         Args:
             trainable: Values of the trainable variables, each ``(members, ...)``.
             state: Values of the non-trainable variables.
+            read: What the terms read beside, shape ``(members, terms + dials)``.
             chunks: The data.
 
         Returns:
@@ -69,7 +70,9 @@ class StackedProbe:
         width = len(self._names) + sum(m.n_statistics + 1 for m in self._streamed.values())
 
         def add(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-            part = self._sums_of_chunk(trainable, state.own, state.common, chunks.chunk(index))
+            part = self._sums_of_chunk(
+                trainable, state.own, state.common, read, chunks.chunk(index)
+            )
             return index + 1, total + tf.cast(part, tf.float64)
 
         start = (tf.constant(0), tf.zeros((members, width), tf.float64))
@@ -129,13 +132,18 @@ class StackedProbe:
         )
 
     def _sums_of_members(
-        self, trainable: list[Tensor], own: list[Tensor], common: list[Tensor], chunk: Any
+        self,
+        trainable: list[Tensor],
+        own: list[Tensor],
+        common: list[Tensor],
+        read: Tensor,
+        chunk: Any,
     ) -> Tensor:
-        def member(values: tuple[list[Tensor], list[Tensor]]) -> Tensor:
-            trainable, own = values
-            return self._sums(trainable, merge(own, common, self._is_common), *chunk)
+        def member(values: tuple[list[Tensor], list[Tensor], Tensor]) -> Tensor:
+            trainable, own, read = values
+            return self._sums(trainable, merge(own, common, self._is_common), read, *chunk)
 
-        return map_members(member, (trainable, own), members=trainable[0].shape[0])
+        return map_members(member, (trainable, own, read), members=trainable[0].shape[0])
 
     def _outputs_of_members(
         self, trainable: list[Tensor], own: list[Tensor], common: list[Tensor], x: Any
@@ -147,7 +155,13 @@ class StackedProbe:
         return map_members(member, (trainable, own), members=trainable[0].shape[0])
 
     def _sums(
-        self, trainable: list[Tensor], state: list[Tensor], x: Any, y: Any, weight: Tensor
+        self,
+        trainable: list[Tensor],
+        state: list[Tensor],
+        read: Tensor,
+        x: Any,
+        y: Any,
+        weight: Tensor,
     ) -> Tensor:
         """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
         y_pred = self._member.predict(trainable, state, x)
@@ -155,7 +169,7 @@ class StackedProbe:
         over = [rows if known[name] is None else known[name] for name in self._names]
         sums = [
             ops.reshape(mean * ops.cast(count, mean.dtype), (1,))
-            for mean, count in zip(self._member.means(y, y_pred, weight), over, strict=True)
+            for mean, count in zip(self._member.means(read, y, y_pred, weight), over, strict=True)
         ]
         for metric in self._streamed.values():
             sums.append(ops.reshape(metric.sums(y, y_pred, weight), (-1,)))

@@ -11,12 +11,15 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from lossweights.base.sampled import Value
 from lossweights.foreign.keras_names import is_random_state, layers_of
+from lossweights.terms.chosen import dials_of
 from lossweights.training._stacked_gradients import State, merge, split
 from lossweights.training._stacked_learning import StackedLearning
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer, unfold
 from lossweights.training.problem import Problem
+from lossweights.watch.learned import Learning
 
 # Values of the trainable and of the non-trainable variables of one model.
 ModelValues: TypeAlias = "tuple[list[NDArray[Any]], list[NDArray[Any]]]"
@@ -44,6 +47,9 @@ class StackedVariables:
         self.is_common = [is_random_state(v) for v in model.non_trainable_variables]
         self._size, self._terms = size, list(problem.terms)
         self._weights = tf.Variable(tf.ones((size, len(self._terms)), keras.config.floatx()))
+        self._dials = dials_of(problem.terms.values())
+        shape = (size, len(self._dials))
+        self._turned = [tf.Variable(tf.zeros(shape, keras.config.floatx()))] if self._dials else []
         tables = _embedding_tables(model)
         self._trainable = [
             _stacked(variable, size, folded=id(variable) in tables)
@@ -57,6 +63,7 @@ class StackedVariables:
             self._trainable,
             size,
             [variable.constraint for variable in model.trainable_variables],
+            problem.hyper,
         )
         self.learning = StackedLearning(problem, size) if learns else None
 
@@ -64,6 +71,13 @@ class StackedVariables:
     def weights(self) -> Tensor:
         """The effective weights, shape ``(members, terms)``."""
         return tf.convert_to_tensor(self._weights)
+
+    @property
+    def read(self) -> Tensor:
+        """The weights, and behind them what else the terms read: ``(members, terms + dials)``."""
+        if not self._turned:
+            return self.weights
+        return tf.concat([self.weights, *map(tf.convert_to_tensor, self._turned)], axis=1)
 
     @property
     def trainable(self) -> list[Tensor]:
@@ -90,12 +104,20 @@ class StackedVariables:
         if self.learning is not None:
             self._weights.assign(self.learning.step(self.weights, by_weights))
 
-    def start(self, values: Sequence[ModelValues], weights: Sequence[Mapping[str, float]]) -> None:
+    def start(
+        self,
+        values: Sequence[ModelValues],
+        weights: Sequence[Mapping[str, float]],
+        chosen: Sequence[Mapping[str, Value]] = (),
+        learning: Sequence[Learning | None] = (),
+    ) -> None:
         """Put the members where fresh models start.
 
         Args:
             values: The values that each member starts with.
             weights: The effective weights of each member.
+            chosen: What is chosen for each member beside; by default nothing.
+            learning: Of those whose weights are trained, how; by default none are.
         """
         self._weights.assign([[float(w[name]) for name in self._terms] for w in weights])
         for index, variable in enumerate(self._trainable):
@@ -107,8 +129,14 @@ class StackedVariables:
         for index, variable in enumerate(self._common):
             variable.assign(states[0][1][index])
         self.optimizer.restart()
+        chosen = chosen or [{}] * self._size
+        self.optimizer.adjust(chosen)
+        for numbers in self._turned:
+            numbers.assign(
+                [[d.number(each.get(d.key, d.usual)) for d in self._dials] for each in chosen]
+            )
         if self.learning is not None:
-            self.learning.start([None] * self._size)
+            self.learning.start(learning or [None] * self._size, chosen)
 
     def weigh(self, weights: Mapping[int, Mapping[str, float]]) -> None:
         """Give some members other weights from the next step on.
@@ -180,7 +208,7 @@ class StackedVariables:
     def _stacked(self) -> list[Any]:
         """Everything with a leading axis of members, and the scalars of the optimizer."""
         learning = [] if self.learning is None else self.learning.variables
-        own = [self._weights, *self._trainable, *self._own]
+        own = [self._weights, *self._turned, *self._trainable, *self._own]
         return [*own, *self.optimizer.variables, *learning]
 
 

@@ -52,8 +52,9 @@ class WeighingGram:
         trainable, state = self._variables.trainable, self._variables.state
         _, y, *sample_weight = self._batch
 
-        def means(y_pred: Any) -> Tensor:
-            return tf.stack(self._member.means(y, y_pred, *sample_weight))
+        def means(values: tuple[Any, Tensor]) -> Tensor:
+            y_pred, read = values
+            return tf.stack(self._member.means(read, y, y_pred, *sample_weight))
 
         # Differentiated as a whole, not member by member: that also works for loops over time.
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -63,7 +64,9 @@ class WeighingGram:
             outputs = tree.flatten(y_pred)
             if self._wrt == "output":
                 tape.watch(outputs)
-            terms = tf.unstack(map_members(means, y_pred, trainable[0].shape[0]), axis=1)
+            terms = tf.unstack(
+                map_members(means, (y_pred, self._variables.read), trainable[0].shape[0]), axis=1
+            )
         sources = trainable if self._wrt == "parameters" else outputs
         slopes = tf.stack([flat_gradient(tape, term, sources) for term in terms], axis=1)
         return tf.linalg.matmul(slopes, slopes, transpose_b=True)

@@ -109,7 +109,8 @@ class Trainers:
         del trainer
         if self._candidates.are_large:
             self._candidates.keep()
-        problem, example = self._candidates.problem, self._data.train.head(1).x
+        problem = self._candidates.problem.of(member.chosen)
+        example = self._data.train.head(1).x
         model = problem.make_model(member.seed, x=example)
         model.set_weights(parameters)
         return model

@@ -1,4 +1,4 @@
-"""The weights of one member while it trains: fixed, moved by a method, or trained with it."""
+"""The weights of one member while it trains: fixed, on a ramp, moved by a method, or trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lossweights.loss.weights import FLOAT32_TINY
 from lossweights.records import EpochReport
+from lossweights.search.distributions import Ramp
 from lossweights.training._contract import Member
 from lossweights.watch.gradients import Wrt
 from lossweights.watch.learned import Learning
@@ -22,6 +24,7 @@ class Weighing:
 
     Args:
         member: The member.
+        ramps: How weights of fixed members change over the epochs, by term.
 
     Attributes:
         weights: Effective weight of each term.
@@ -33,12 +36,16 @@ class Weighing:
         WeightError: The method cannot begin with the weights of the member.
     """
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, ramps: Mapping[str, Ramp] | None = None) -> None:
         self.weights: Mapping[str, float] = dict(member.weights)
         self.gradients: Wrt | None = None
         self.learning: Learning | None = None
         self._adaptive = member.adaptive
+        self._ramps = dict(ramps or {}) if member.adaptive is None else {}
         if member.adaptive is None:
+            self._full = dict(member.weights)
+            if self._ramps:
+                self._climb(0)
             return
         self.gradients = member.adaptive.method.gradients
         self._units = {name: member.adaptive.units[name] for name in member.weights}
@@ -51,8 +58,9 @@ class Weighing:
 
     @property
     def moves(self) -> bool:
-        """Whether they move after a report, by a method."""
-        return self._adaptive is not None and self.learning is None
+        """Whether they move after a report, on a ramp or by a method."""
+        by_method = self._adaptive is not None and self.learning is None
+        return by_method or bool(self._ramps)
 
     def saw(self, weights: Mapping[str, float]) -> None:
         """Take over what was in force in an epoch, the mean over its steps, where that differs."""
@@ -66,6 +74,8 @@ class Weighing:
             gram: The Gram matrix of the terms' unweighted gradients, shape ``(terms, terms)``, if
                 `gradients` are needed.
         """
+        if self._ramps:
+            self._climb(report.epoch)
         if self._adaptive is None or self.learning is not None:
             return
         units = np.array(list(self._units.values()))
@@ -75,6 +85,14 @@ class Weighing:
         if self._state.kept:
             _say(self._adaptive.method.name, self._state.kept)
         self.weights = self._effective()
+
+    def _climb(self, epoch: int) -> None:
+        """Have the weights of an epoch in force, counted from 0."""
+        found = {
+            name: weight * (self._ramps[name].factor(epoch) if name in self._ramps else 1.0)
+            for name, weight in self._full.items()
+        }
+        self.weights = {name: 0.0 if w < FLOAT32_TINY else w for name, w in found.items()}
 
     def _effective(self) -> dict[str, float]:
         return {name: self._units[name] * weight for name, weight in self._state.weights.items()}

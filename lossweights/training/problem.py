@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 from keras import tree
 
 from lossweights.base.errors import LossweightsError, ModelError, RecipeError
+from lossweights.base.sampled import HYPER, Choice, Sampled, Value
 from lossweights.data import Arrays, Data, Split, Stream
 from lossweights.foreign.keras_names import layers_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
+from lossweights.search.distributions import Ramp
 from lossweights.terms import Term
 from lossweights.training._callbacks import (
     MakeCallbacks,
@@ -52,6 +54,12 @@ class Problem:
         probe_size: Most rows of the training data on which magnitudes are measured.
         early_stopping: When a training ends before its last epoch, or ``None`` for never.
         callbacks: Makes the Keras callbacks of one training, or ``None`` for none.
+        hyper: The numbers of the optimizer that each member may have for itself, and their usual
+            values.
+        models: What `build_model` is given that members choose, if it takes an argument.
+        hp: The values of these that it is given now; ``None`` for a function without an argument.
+        ramps: How weights change over the epochs, by term; those of others stay. A method of
+            adaptive weighting moves them in its own way instead.
 
     Raises:
         RecipeError: Early stopping watches what is no metric, or has no better end, or in the wrong
@@ -59,7 +67,7 @@ class Problem:
             are given that no function makes.
     """
 
-    build_model: Callable[[], keras.Model]
+    build_model: Callable[..., keras.Model]
     terms: Mapping[str, Term]
     metrics: Mapping[str, Metric]
     optimizer: str | keras.optimizers.Optimizer = "adam"
@@ -68,6 +76,10 @@ class Problem:
     probe_size: int = 1024
     early_stopping: EarlyStopping | None = None
     callbacks: MakeCallbacks | None = None
+    hyper: Mapping[str, float] = field(default_factory=dict)
+    ramps: Mapping[str, Ramp] = field(default_factory=dict)
+    models: Mapping[str, Sampled] = field(default_factory=dict)
+    hp: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_function(self.callbacks)
@@ -111,7 +123,7 @@ class Problem:
             ModelError: `build_model` gave something else, or a compiled model.
         """
         keras.utils.set_random_seed(seed)
-        model = self.build_model()
+        model = self.build_model() if self.hp is None else self.build_model(dict(self.hp))
         if not isinstance(model, keras.Model):
             raise ModelError(
                 f"Expected build_model() to return a keras.Model. Found {type(model).__name__}. "
@@ -128,9 +140,25 @@ class Problem:
             model(x)
         return model
 
+    def of(self, chosen: Mapping[str, Value]) -> Problem:
+        """The problem with the model that a member chose."""
+        if not self.models:
+            return self
+        hp = {}
+        for name, part in self.models.items():
+            value = chosen.get(f"{HYPER}{name}")
+            if value is None:
+                hp[name] = dict(self.hp or {})[name]
+            else:
+                hp[name] = part.options[str(value)] if isinstance(part, Choice) else float(value)
+        return self if hp == self.hp else replace(self, hp=hp)
+
     def make_optimizer(self) -> keras.optimizers.Optimizer:
-        """A fresh optimizer, set as the problem's; see `fresh_optimizer`."""
-        return fresh_optimizer(self.optimizer)
+        """A fresh optimizer, set as the problem's, with the usual value of what members choose."""
+        made = fresh_optimizer(self.optimizer)
+        for name, value in self.hyper.items():
+            setattr(made, name, value)
+        return made
 
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
         """New callbacks of the user's own for one training."""

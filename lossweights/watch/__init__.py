@@ -4,9 +4,10 @@ Doors:
 
 - `monitor`: `TermMonitor`, the Keras callback;
 - `schedule`: another, which weighs the terms anew after each epoch;
+- `ramps`: a third, by which weights change over the first epochs;
 - `learned`: weights that are trained with the model;
 - `in_force`: the weights that an epoch was trained with;
-- `adaptive`: that and the methods it takes, as ``lw.adaptive``;
+- `adaptive`: these and the methods it takes, as ``lw.adaptive``;
 - `look`: `Look`, one measurement of a model, now and again;
 - `probe`: the magnitude of every term on a fixed set of samples;
 - `inference`: how a model is measured without being changed, and the losses that it adds itself;

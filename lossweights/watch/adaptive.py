@@ -2,7 +2,7 @@
 
 The public face of `lossweights.loss.adaptive` and of `lossweights.watch.schedule`, as
 ``lw.adaptive``: ``model.fit(..., callbacks=[lw.adaptive.schedule(loss, lw.adaptive.DWA(),
-probe=(x, y))])``.
+probe=(x, y))])``. And `ramps`, for weights that change by the epoch alone.
 """
 
 from lossweights.loss.adaptive import (
@@ -15,6 +15,7 @@ from lossweights.loss.adaptive import (
     State,
     Uncertainty,
 )
+from lossweights.watch.ramps import RampedWeights, ramps
 from lossweights.watch.schedule import WeightSchedule, schedule
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "EnCodec",
     "GradNorm",
     "Method",
+    "RampedWeights",
     "ReLoBRaLo",
     "SoftAdapt",
     "State",
     "Uncertainty",
     "WeightSchedule",
+    "ramps",
     "schedule",
 ]

@@ -152,5 +152,5 @@ def test_a_file_of_format_2_is_read_for_ever():
     found = lw.load(DATA / "weight_set_2.json")
     assert dict(found.metrics) == {"rmse": 1.5}
     assert found.provenance.measured["test"]["rmse"]["mean"] == 1.75
-    assert found.chosen["learning_rate"] == 0.003
+    assert found.chosen["hyper/learning_rate"] == 0.003
     assert found.to_json() == (DATA / "weight_set_2.json").read_text()

@@ -87,7 +87,7 @@ def test_what_was_chosen_counts_for_any_optimizer(promoted, given, rate, kind):
     chosen = lw.WeightSet(
         promoted.weights,
         terms=promoted.terms,
-        chosen={"learning_rate": 0.25, "under.factor": 3.0},
+        chosen={"hyper/learning_rate": 0.25, "term/under/factor": 3.0},
         provenance=promoted.provenance,
     )
     for optimizer in (given, keras.optimizers.get(given or "rmsprop")):

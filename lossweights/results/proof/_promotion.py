@@ -91,6 +91,8 @@ def _is_same(one: Contestant, other: Contestant) -> bool:
         return False
     if one.trial is not None and one.trial == other.trial:
         return True
+    if one.chosen != other.chosen:
+        return False
     sums = [sum(each.weights.values()) for each in (one, other)]
     parts = [
         {term: weight / total for term, weight in each.weights.items()}

@@ -193,7 +193,7 @@ FULL = WeightSet(
     terms={"mse": {"class": "keras:MeanSquaredError"}, "under": None},
     metrics={"rmse": 1.5},
     origin={"sweep": "demand", "trial": 3, "pick": "knee", "seed": 0},
-    chosen={"learning_rate": 0.003, "under.factor": 2.0},
+    chosen={"hyper/learning_rate": 0.003, "term/under/factor": 2.0},
     provenance=Provenance(
         measured={
             "val": {"rmse": {"mean": 1.5, "low": 1.25, "high": 1.75, "seeds": 5}},
