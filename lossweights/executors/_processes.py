@@ -23,6 +23,7 @@ from lossweights.executors._contract import (
     Reported,
     WorkerState,
 )
+from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._supervisor import Ready, Supervisor
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
@@ -40,6 +41,8 @@ class ProcessExecutor(Executor):
         members: How many members a worker trains at once; ``None`` leaves that to the trainer.
         memory: Bytes at which a worker is replaced between batches; ``None`` never does.
         settings: What the workers set before they load the data.
+        forkserver: What workers are forked from; without one each is a fresh Python. It is ended
+            with this executor.
 
     Raises:
         WorkerError: This system has no such processes.
@@ -55,6 +58,7 @@ class ProcessExecutor(Executor):
         members: int | None = None,
         memory: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        forkserver: Forkserver | None = None,
     ) -> None:
         if not hasattr(os, "fork"):
             raise WorkerError(
@@ -77,8 +81,10 @@ class ProcessExecutor(Executor):
             "members": members,
         }
         cores = max(1, available_cores() // workers)
+        self._forkserver = forkserver
         self._supervisors = [
-            Supervisor(self, number, load, logs, cores, memory) for number in range(1, workers + 1)
+            Supervisor(self, number, load, logs, cores, memory, forkserver)
+            for number in range(1, workers + 1)
         ]
 
     @property
@@ -191,6 +197,8 @@ class ProcessExecutor(Executor):
         self._closed = True
         for supervisor in self._supervisors:
             supervisor.kill()
+        if self._forkserver is not None:
+            self._forkserver.kill()
 
     def close(self) -> None:
         """End every worker: the idle ones by closing their pipe, the others at once."""
@@ -203,6 +211,8 @@ class ProcessExecutor(Executor):
         for supervisor in self._supervisors:
             if supervisor.is_alive():
                 supervisor.join()
+        if self._forkserver is not None:
+            self._forkserver.close()
 
     def next_batch(self) -> Batch | None:
         """For supervisors: the next batch, waiting for it, or ``None`` when there are no more."""

@@ -23,6 +23,7 @@ from lossweights.executors._contract import (
     WorkerState,
 )
 from lossweights.executors._failures import death
+from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._messages import (
     batch_message,
     receive,
@@ -70,6 +71,7 @@ class Supervisor(threading.Thread):
         logs: Folder of the logs; ``None`` as long as there is none.
         cores: Threads for the worker's numerical libraries.
         memory: Bytes at which a worker is replaced between batches, or ``None``.
+        forkserver: What the worker is forked from, or ``None``.
     """
 
     def __init__(
@@ -80,10 +82,12 @@ class Supervisor(threading.Thread):
         logs: Path | None,
         cores: int,
         memory: int | None,
+        forkserver: Forkserver | None = None,
     ) -> None:
         super().__init__(name=f"lossweights-worker-{number}", daemon=True)
         self._desk, self._load = desk, dict(load)
         self._number, self._cores, self._memory = number, cores, memory
+        self._forkserver = forkserver
         self._log = None if logs is None else self._log_in(logs)
         self._child: Child | None = None
         self._changing = threading.Lock()  # of the log: a child that is being started is told too
@@ -167,7 +171,7 @@ class Supervisor(threading.Thread):
                 break
             try:
                 with self._changing:
-                    child = self._child = Child(self._log, self._cores)
+                    child = self._child = Child(self._log, self._cores, self._forkserver)
                     child.send("load", **self._load)
                 message = self._hear(child)
                 if message["say"] == "broken":

@@ -11,7 +11,7 @@ from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import held_bytes, total_bytes
 from lossweights.base.notebook import tell
-from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
+from lossweights.executors import Executor, Forkserver, InlineExecutor, ProcessExecutor
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
@@ -32,13 +32,21 @@ class Crew:
         sweep: The sweep.
         prepared: The sweep, ready to run.
         options: The options of the run.
+        forkserver: What workers can be forked from, if there is such a process.
 
     Attributes:
         choice: How the trials are trained and what was asked, as a manifest keeps it.
     """
 
-    def __init__(self, sweep: Declaration, prepared: Prepared, options: RunOptions) -> None:
+    def __init__(
+        self,
+        sweep: Declaration,
+        prepared: Prepared,
+        options: RunOptions,
+        forkserver: Forkserver | None = None,
+    ) -> None:
         self._sweep, self._prepared, self._options = sweep, prepared, options
+        self._forkserver = forkserver
         self._executor: Executor | None = None
         self.choice: dict[str, Any] = {}
 
@@ -96,6 +104,8 @@ class Crew:
                 setup = self._prepared.choose(replace(request, workers=0, least=0))
         if not setup.workers:
             made = setup
+            if self._forkserver is not None:
+                self._forkserver.close()
             self._start(InlineExecutor(lambda: self._trainer(made)))
         if setup.why and not options.quiet:
             tell(str(setup))
@@ -113,6 +123,7 @@ class Crew:
             members=setup.members,
             memory=_memory_limit(setup.workers, self._options.memory_bytes),
             settings=self._prepared.settings,
+            forkserver=self._forkserver,
         )
 
     def _start(self, executor: Executor) -> None:
