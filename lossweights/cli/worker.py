@@ -20,8 +20,12 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from lossweights.base.autologging import autologging_off
+from lossweights.base.quiet_start import quiet_start
+from lossweights.cli._script import load_location
 from lossweights.executors import Loaded, serve
 from lossweights.foreign.generated_files import own_temporary_folder
+from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.carried import unpacked
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -49,11 +53,9 @@ def work(pipe: int, parent: int) -> NoReturn:
     os._exit(0)  # taking TensorFlow down in order would keep the driver waiting for seconds
 
 
-def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
-    from lossweights.cli._script import load_location
-
+def _load(meanwhile: ExitStack, request: Mapping[str, Any], carried: bytes | None) -> Loaded:
     sys.argv = list(request["arguments"])
-    sweep = load_location(request["location"])
+    sweep = _unpacked(carried) if carried else load_location(request["location"])
     # Not before: what the script opens has the numbers that it has in the driver.
     meanwhile.enter_context(own_temporary_folder())
     if request["settings"]:
@@ -65,6 +67,13 @@ def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
     meanwhile.enter_context(autologging_off())  # the script may have turned it on
     trainer = prepared.make_trainer(request["trainer"], request["members"])
     return Loaded(trainer, prepared.fingerprint)
+
+
+def _unpacked(carried: bytes) -> AbstractSweep:
+    with quiet_start():
+        sweep = unpacked(carried)
+    assert isinstance(sweep, AbstractSweep)
+    return sweep
 
 
 def _die_with(parent: int) -> None:

@@ -68,6 +68,15 @@ class Child:
         with self._send_lock:
             send(self.pipe, say, **content)
 
+    def send_bytes(self, data: bytes) -> None:
+        """Send what is no message, after one that announces it.
+
+        Raises:
+            OSError: The process is gone.
+        """
+        with self._send_lock:
+            self.pipe.send_bytes(data)
+
     def log_to(self, log: Path) -> None:
         """Have its output appended to a file from now on, with what there was of it so far.
 

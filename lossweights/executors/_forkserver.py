@@ -180,7 +180,7 @@ class ForkedProcess:
     def _code(self) -> int:
         """What its parent tells of its end; nothing, if it was killed with its parent."""
         with suppress(OSError):
-            answer = self._channel.recv(_ANSWER)
+            answer = os.read(self._channel.fileno(), _ANSWER)
             if answer:
                 return int(answer)
         return -signal.SIGKILL

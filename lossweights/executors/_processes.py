@@ -34,15 +34,16 @@ class ProcessExecutor(Executor):
 
     Args:
         workers: How many processes.
-        location: How a worker finds the sweep; see `lossweights.sweep._location.location_of`.
+        location: How a worker finds the sweep; see `lossweights.sweep._location.location_of`. Or
+            the sweep itself; see `lossweights.sweep.carried`.
         trainer: Name of the trainer that each worker builds.
         fingerprint: What the workers must find when they load the sweep: the driver's own.
         logs: Folder for the logs of the workers; ``None`` if `log_to` will name it.
         members: How many members a worker trains at once; ``None`` leaves that to the trainer.
         memory: Bytes at which a worker is replaced between batches; ``None`` never does.
         settings: What the workers set before they load the data.
-        forkserver: What workers are forked from; without one each is a fresh Python. It is ended
-            with this executor.
+        forkserver: What workers are forked from; without one each is a fresh Python. To be closed
+            after this executor.
 
     Raises:
         WorkerError: This system has no such processes.
@@ -51,7 +52,7 @@ class ProcessExecutor(Executor):
     def __init__(
         self,
         workers: int,
-        location: Mapping[str, str],
+        location: Mapping[str, str] | bytes,
         trainer: str,
         fingerprint: str,
         logs: Path | None = None,
@@ -73,17 +74,18 @@ class ProcessExecutor(Executor):
         self._closed = False
         self._ready: Ready | None = None
         load = {
-            "location": dict(location),
+            "location": None if isinstance(location, bytes) else dict(location),
             # A script may read them on import, as it did here.
             "arguments": [str(each) for each in sys.argv],
             "settings": dict(settings or {}),
             "trainer": trainer,
             "members": members,
         }
+        carried = location if isinstance(location, bytes) else None
         cores = max(1, available_cores() // workers)
         self._forkserver = forkserver
         self._supervisors = [
-            Supervisor(self, number, load, logs, cores, memory, forkserver)
+            Supervisor(self, number, load, carried, logs, cores, memory, forkserver)
             for number in range(1, workers + 1)
         ]
 
@@ -211,8 +213,6 @@ class ProcessExecutor(Executor):
         for supervisor in self._supervisors:
             if supervisor.is_alive():
                 supervisor.join()
-        if self._forkserver is not None:
-            self._forkserver.close()
 
     def next_batch(self) -> Batch | None:
         """For supervisors: the next batch, waiting for it, or ``None`` when there are no more."""

@@ -15,6 +15,7 @@ from lossweights.executors import Executor, Forkserver, InlineExecutor, ProcessE
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
+from lossweights.sweep.carried import carried
 from lossweights.sweep.prepared import Prepared
 from lossweights.training import SetupRequest, TrainingSetup
 
@@ -92,7 +93,7 @@ class Crew:
         setup = _kept_setup(kept, question) or self._prepared.choose(request)
         if setup.workers:
             try:
-                self._start(self._workers(setup))
+                self._start_workers(setup)
             except (WorkerError, SweepChanged) as error:
                 if options.workers is not None:
                     raise
@@ -114,10 +115,26 @@ class Crew:
     def _trainer(self, setup: TrainingSetup) -> Any:
         return self._prepared.make_trainer(setup.trainer, setup.members)
 
-    def _workers(self, setup: TrainingSetup) -> Executor:
+    def _start_workers(self, setup: TrainingSetup) -> None:
+        """Start workers that load the sweep's script, or else get the sweep itself.
+
+        Raises:
+            WorkerError, SweepChanged: They cannot load the one, and the other cannot be pickled.
+        """
+        try:
+            location = location_of(self._sweep, self._sweep.name, self._options.script)
+            self._start(self._workers(setup, location))
+        except (WorkerError, SweepChanged) as first:
+            log.debug("the sweep goes to workers by value: %s", first)
+            try:
+                self._start(self._workers(setup, carried(self._sweep)))
+            except (WorkerError, SweepChanged) as second:
+                raise second from first
+
+    def _workers(self, setup: TrainingSetup, location: Mapping[str, str] | bytes) -> Executor:
         return ProcessExecutor(
             setup.workers,
-            location_of(self._sweep, self._sweep.name, self._options.script),
+            location,
             setup.trainer,
             fingerprint=self._prepared.fingerprint,
             members=setup.members,
@@ -129,6 +146,9 @@ class Crew:
     def _start(self, executor: Executor) -> None:
         try:
             executor.start()
+        except (WorkerError, SweepChanged):
+            executor.close()
+            raise
         except BaseException:
             executor.kill()
             executor.close()

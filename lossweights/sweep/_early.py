@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lossweights.base.errors import WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.executors import Forkserver
 from lossweights.sweep._declaration import Declaration
-from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
 
 FEWEST = 32  # trainings of a sweep that chooses to have workers
@@ -38,10 +36,4 @@ def _may_have_workers(sweep: Declaration, options: RunOptions) -> bool:
     """For few trials workers are not worth their start, unless somebody asks for them."""
     asked = bool(options.workers) or options.trial_timeout is not None
     enough = options.trials * sweep.trainings >= FEWEST and available_cores() > 1
-    if options.workers == 0 or not (asked or enough):
-        return False
-    try:
-        location_of(sweep, sweep.name, options.script)
-    except WorkerError:
-        return False
-    return Forkserver.is_possible()
+    return options.workers != 0 and (asked or enough) and Forkserver.is_possible()
