@@ -1,7 +1,8 @@
 """The command line: ``lossweights run | resume | status | list | best | export | ...``.
 
-`app` has the commands, `worker` is what a worker process runs. Both find the sweep that a script
-declares without running the script's main part.
+`app` has the commands, `worker` is what a worker process runs, and `forkserver` the process that
+workers are forked from. They find the sweep that a script declares without running the script's
+main part.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,8 @@
 """A worker process: it loads a sweep once, then trains batches until its driver wants no more.
 
-Started by `lossweights.executors` as ``python -m lossweights.cli.worker``, with the number of its
-pipe and the process id of its driver. It holds no database and writes no file of the sweep.
+Forked by `lossweights.cli.forkserver`, or started by `lossweights.executors` as
+``python -m lossweights.cli.worker``, with the number of its pipe and the process id of its parent.
+It holds no database and writes no file of the sweep.
 """
 
 from __future__ import annotations
@@ -16,34 +17,45 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from lossweights.base.autologging import autologging_off
+from lossweights.base.quiet_start import quiet_start
+from lossweights.cli._script import load_location
 from lossweights.executors import Loaded, serve
 from lossweights.foreign.generated_files import own_temporary_folder
+from lossweights.sweep.abstract import AbstractSweep
+from lossweights.sweep.carried import unpacked
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
-    """Serve the driver that started this process."""
-    pipe, driver = Connection(int(sys.argv[1])), int(sys.argv[2])
+    """Work in a process of its own."""
+    work(int(sys.argv[1]), int(sys.argv[2]))
+
+
+def work(pipe: int, parent: int) -> NoReturn:
+    """Serve the driver at the other end of a pipe.
+
+    Args:
+        pipe: Number of the open pipe.
+        parent: Process id of the parent, with which this process ends.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to decide on
     faulthandler.enable()  # a crash in native code leaves its traceback in the log
-    _die_with(driver)
+    _die_with(parent)
     with ExitStack() as meanwhile:
-        serve(pipe, partial(_load, meanwhile))
+        serve(Connection(pipe), partial(_load, meanwhile))
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # taking TensorFlow down in order would keep the driver waiting for seconds
 
 
-def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
-    from lossweights.cli._script import load_location
-
+def _load(meanwhile: ExitStack, request: Mapping[str, Any], carried: bytes | None) -> Loaded:
     sys.argv = list(request["arguments"])
-    sweep = load_location(request["location"])
+    sweep = _unpacked(carried) if carried else load_location(request["location"])
     # Not before: what the script opens has the numbers that it has in the driver.
     meanwhile.enter_context(own_temporary_folder())
     if request["settings"]:
@@ -57,11 +69,18 @@ def _load(meanwhile: ExitStack, request: Mapping[str, Any]) -> Loaded:
     return Loaded(trainer, prepared.fingerprint)
 
 
-def _die_with(driver: int) -> None:
-    """End with the driver even in the middle of a training, where the kernel offers that."""
+def _unpacked(carried: bytes) -> AbstractSweep:
+    with quiet_start():
+        sweep = unpacked(carried)
+    assert isinstance(sweep, AbstractSweep)
+    return sweep
+
+
+def _die_with(parent: int) -> None:
+    """End with the parent even in the middle of a training, where the kernel offers that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != driver:
+    if os.getppid() != parent:
         sys.exit(0)  # it ended before this process could ask for that
 
 

@@ -4,11 +4,11 @@
 `Started`, `Reported`, `Waiting`, `Ended` or `Lost`; `lossweights.testing.ExecutorContract` is the
 test.
 `InlineExecutor` trains in this process, `ProcessExecutor` in workers of this machine, whose side of
-the pipe is `serve`, with what they have `Loaded`. `ReportLimit` says how many live reports pass.
-`refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there.
+the pipe is `serve`, with what they have `Loaded`; they are forked from a `Forkserver`, whose side
+is `serve_forks`, where the system has what that takes. `ReportLimit` says how many live reports
+pass. `refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there.
 """
 
-from lossweights.executors._child import refuse_in_worker
 from lossweights.executors._contract import (
     Batch,
     Ended,
@@ -21,6 +21,9 @@ from lossweights.executors._contract import (
     Waiting,
     WorkerState,
 )
+from lossweights.executors._environment import refuse_in_worker
+from lossweights.executors._forking import serve_forks
+from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._inline import InlineExecutor
 from lossweights.executors._limit import ReportLimit
 from lossweights.executors._processes import ProcessExecutor
@@ -31,6 +34,7 @@ __all__ = [
     "Ended",
     "Event",
     "Executor",
+    "Forkserver",
     "InlineExecutor",
     "Listener",
     "Loaded",
@@ -43,4 +47,5 @@ __all__ = [
     "WorkerState",
     "refuse_in_worker",
     "serve",
+    "serve_forks",
 ]

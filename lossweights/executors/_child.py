@@ -10,13 +10,12 @@ import threading
 from contextlib import ExitStack
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
-from lossweights.base.errors import WorkerError
-from lossweights.base.machine import THREADS
+from lossweights.executors._environment import worker_environment
+from lossweights.executors._forkserver import ForkedProcess, Forkserver
 from lossweights.executors._messages import send
 
-WORKER = "LOSSWEIGHTS_WORKER"  # set in the environment of every worker
 TERMINATE_SECONDS = 10.0  # from SIGTERM to SIGKILL
 CLOSE_SECONDS = 3.0  # from a closed pipe to SIGKILL
 LOG_TAIL_BYTES = 4000
@@ -25,37 +24,35 @@ LOG_TAIL_BYTES = 4000
 class Child:
     """One worker process and this end of its pipe.
 
-    It is a fresh Python, never a fork: TensorFlow does not survive forking. It stands in a process
-    group of its own, so that Ctrl-C reaches the driver alone.
+    It is forked from a process that has TensorFlow imported and nothing run, or else a fresh
+    Python, never a fork of this process: a TensorFlow that has run does not survive forking. It
+    stands in a process group of its own, so that Ctrl-C reaches the driver alone.
 
     Args:
         log: File that its output is appended to; ``None`` keeps it in a file without a name, until
             `log_to` says where to.
         cores: How many threads its numerical libraries may use.
+        forkserver: What it is forked from, if there is such a process.
+
+    Raises:
+        OSError: It could not be started.
     """
 
-    def __init__(self, log: Path | None, cores: int) -> None:
+    def __init__(self, log: Path | None, cores: int, forkserver: Forkserver | None = None) -> None:
         self.pipe, theirs = Pipe()
         self._send_lock = threading.Lock()
         self._log, self._log_start = log, 0 if log is None else _end_of(log)
         self._unnamed: IO[bytes] | None = None
         if log is None:
             self._unnamed = tempfile.TemporaryFile()  # noqa: SIM115  closed with the last look
-        command = [sys.executable, "-P", "-m", "lossweights.cli.worker"]
         with ExitStack() as ours:
             ours.enter_context(theirs)
-            output: IO[bytes] | None = self._unnamed
-            if log is not None:
-                output = ours.enter_context(_made(log).open("ab"))
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=_environment(cores),
-                pass_fds=(theirs.fileno(),),
-                process_group=0,
-            )
+            output = self._unnamed or ours.enter_context(_made(cast("Path", log)).open("ab"))
+            self._process: subprocess.Popen[bytes] | ForkedProcess
+            if forkserver is None or forkserver.is_hopeless:
+                self._process = _spawned(theirs.fileno(), output, cores)
+            else:
+                self._process = forkserver.fork(theirs.fileno(), output.fileno(), cores)
 
     @property
     def pid(self) -> int:
@@ -70,6 +67,15 @@ class Child:
         """
         with self._send_lock:
             send(self.pipe, say, **content)
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send what is no message, after one that announces it.
+
+        Raises:
+            OSError: The process is gone.
+        """
+        with self._send_lock:
+            self.pipe.send_bytes(data)
 
     def log_to(self, log: Path) -> None:
         """Have its output appended to a file from now on, with what there was of it so far.
@@ -121,6 +127,19 @@ class Child:
         return data.decode("utf-8", "backslashreplace")
 
 
+def _spawned(pipe: int, output: IO[bytes], cores: int) -> subprocess.Popen[bytes]:
+    """A fresh Python, for which TensorFlow takes seconds to import."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "lossweights.cli.worker", str(pipe), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=worker_environment(cores),
+        pass_fds=(pipe,),
+        process_group=0,
+    )
+
+
 def _made(log: Path) -> Path:
     """A log whose folder is there."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -135,37 +154,3 @@ def _tail(stream: IO[bytes], start: int) -> bytes:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(start, size - LOG_TAIL_BYTES))
     return stream.read()
-
-
-def _environment(cores: int) -> dict[str, str]:
-    """The environment of a worker: the same modules, and threads for its share of the cores.
-
-    Numerical libraries read these when they are imported, so they are set before. What the user
-    has set stays.
-    """
-    threads = {
-        name: str(cores)
-        for name in (
-            THREADS,
-            "TF_NUM_INTEROP_THREADS",
-            "OMP_NUM_THREADS",
-            "OPENBLAS_NUM_THREADS",
-            "MKL_NUM_THREADS",
-        )
-    }
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    return {**threads, **os.environ, WORKER: "1", "PYTHONPATH": path}
-
-
-def refuse_in_worker(sweep: str) -> None:
-    """Refuse to run a sweep in a worker process, which imports its script and no more.
-
-    Raises:
-        WorkerError: This process is a worker.
-    """
-    if WORKER in os.environ:
-        raise WorkerError(
-            f"Expected the script of the sweep {sweep!r} to run it in its main part alone. Found "
-            f"run() or main() called on import, by a worker process. Write it below "
-            f"`if __name__ == '__main__':`."
-        )

@@ -23,6 +23,7 @@ from lossweights.executors._contract import (
     Reported,
     WorkerState,
 )
+from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._supervisor import Ready, Supervisor
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
@@ -33,13 +34,16 @@ class ProcessExecutor(Executor):
 
     Args:
         workers: How many processes.
-        location: How a worker finds the sweep; see `lossweights.sweep._location.location_of`.
+        location: How a worker finds the sweep; see `lossweights.sweep._location.location_of`. Or
+            the sweep itself; see `lossweights.sweep.carried`.
         trainer: Name of the trainer that each worker builds.
         fingerprint: What the workers must find when they load the sweep: the driver's own.
         logs: Folder for the logs of the workers; ``None`` if `log_to` will name it.
         members: How many members a worker trains at once; ``None`` leaves that to the trainer.
         memory: Bytes at which a worker is replaced between batches; ``None`` never does.
         settings: What the workers set before they load the data.
+        forkserver: What workers are forked from; without one each is a fresh Python. To be closed
+            after this executor.
 
     Raises:
         WorkerError: This system has no such processes.
@@ -48,13 +52,14 @@ class ProcessExecutor(Executor):
     def __init__(
         self,
         workers: int,
-        location: Mapping[str, str],
+        location: Mapping[str, str] | bytes,
         trainer: str,
         fingerprint: str,
         logs: Path | None = None,
         members: int | None = None,
         memory: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        forkserver: Forkserver | None = None,
     ) -> None:
         if not hasattr(os, "fork"):
             raise WorkerError(
@@ -69,16 +74,19 @@ class ProcessExecutor(Executor):
         self._closed = False
         self._ready: Ready | None = None
         load = {
-            "location": dict(location),
+            "location": None if isinstance(location, bytes) else dict(location),
             # A script may read them on import, as it did here.
             "arguments": [str(each) for each in sys.argv],
             "settings": dict(settings or {}),
             "trainer": trainer,
             "members": members,
         }
+        carried = location if isinstance(location, bytes) else None
         cores = max(1, available_cores() // workers)
+        self._forkserver = forkserver
         self._supervisors = [
-            Supervisor(self, number, load, logs, cores, memory) for number in range(1, workers + 1)
+            Supervisor(self, number, load, carried, logs, cores, memory, forkserver)
+            for number in range(1, workers + 1)
         ]
 
     @property
@@ -191,6 +199,8 @@ class ProcessExecutor(Executor):
         self._closed = True
         for supervisor in self._supervisors:
             supervisor.kill()
+        if self._forkserver is not None:
+            self._forkserver.kill()
 
     def close(self) -> None:
         """End every worker: the idle ones by closing their pipe, the others at once."""

@@ -34,17 +34,18 @@ class Loaded:
     fingerprint: str
 
 
-def serve(pipe: Connection, load: Callable[[Mapping[str, Any]], Loaded]) -> None:
+def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Loaded]) -> None:
     """Load the sweep that the first message names, then train what comes, until the pipe ends.
 
     Args:
         pipe: To the driver.
-        load: Loads what the first message says.
+        load: Loads what the first message says, or the sweep that comes after it by value.
     """
     try:
         request = receive(pipe)
+        carried = pipe.recv_bytes() if request["location"] is None else None
         try:
-            loaded = load(request)
+            loaded = load(request, carried)
         except (Exception, SystemExit) as error:
             _, reason, details = failure_of(error)
             send(pipe, "broken", reason=reason, details=details)

@@ -23,6 +23,7 @@ from lossweights.executors._contract import (
     WorkerState,
 )
 from lossweights.executors._failures import death
+from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._messages import (
     batch_message,
     receive,
@@ -67,9 +68,11 @@ class Supervisor(threading.Thread):
         desk: Source of batches and sink of events.
         number: Number of the worker, from 1, for its log.
         load: First message to the worker: which sweep, which trainer.
+        carried: The sweep itself, if the worker cannot load it from anywhere.
         logs: Folder of the logs; ``None`` as long as there is none.
         cores: Threads for the worker's numerical libraries.
         memory: Bytes at which a worker is replaced between batches, or ``None``.
+        forkserver: What the worker is forked from, or ``None``.
     """
 
     def __init__(
@@ -77,13 +80,16 @@ class Supervisor(threading.Thread):
         desk: Desk,
         number: int,
         load: Mapping[str, Any],
+        carried: bytes | None,
         logs: Path | None,
         cores: int,
         memory: int | None,
+        forkserver: Forkserver | None = None,
     ) -> None:
         super().__init__(name=f"lossweights-worker-{number}", daemon=True)
-        self._desk, self._load = desk, dict(load)
+        self._desk, self._load, self._carried = desk, dict(load), carried
         self._number, self._cores, self._memory = number, cores, memory
+        self._forkserver = forkserver
         self._log = None if logs is None else self._log_in(logs)
         self._child: Child | None = None
         self._changing = threading.Lock()  # of the log: a child that is being started is told too
@@ -167,8 +173,10 @@ class Supervisor(threading.Thread):
                 break
             try:
                 with self._changing:
-                    child = self._child = Child(self._log, self._cores)
+                    child = self._child = Child(self._log, self._cores, self._forkserver)
                     child.send("load", **self._load)
+                    if self._carried is not None:
+                        child.send_bytes(self._carried)
                 message = self._hear(child)
                 if message["say"] == "broken":
                     raise WorkerError(

@@ -5,6 +5,7 @@ Doors:
 - `sweep`: `Sweep`, which trains Keras models;
 - `plan`: `plan`, one look at a loss and a model before a sweep;
 - `abstract`: `AbstractSweep`, what can be run, launched and loaded by a worker;
+- `carried`: a sweep by value, for workers that cannot load its script;
 - `prepared`: `Prepared`, a sweep whose data are loaded, as driver and workers see it;
 - `prune`: which trials stop early, as declared, asked for, or kept from before;
 - `raced`: what a run has to beat, likewise;

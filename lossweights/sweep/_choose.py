@@ -11,10 +11,11 @@ from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import held_bytes, total_bytes
 from lossweights.base.notebook import tell
-from lossweights.executors import Executor, InlineExecutor, ProcessExecutor
+from lossweights.executors import Executor, Forkserver, InlineExecutor, ProcessExecutor
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
+from lossweights.sweep.carried import carried
 from lossweights.sweep.prepared import Prepared
 from lossweights.training import SetupRequest, TrainingSetup
 
@@ -32,13 +33,21 @@ class Crew:
         sweep: The sweep.
         prepared: The sweep, ready to run.
         options: The options of the run.
+        forkserver: What workers can be forked from, if there is such a process.
 
     Attributes:
         choice: How the trials are trained and what was asked, as a manifest keeps it.
     """
 
-    def __init__(self, sweep: Declaration, prepared: Prepared, options: RunOptions) -> None:
+    def __init__(
+        self,
+        sweep: Declaration,
+        prepared: Prepared,
+        options: RunOptions,
+        forkserver: Forkserver | None = None,
+    ) -> None:
         self._sweep, self._prepared, self._options = sweep, prepared, options
+        self._forkserver = forkserver
         self._executor: Executor | None = None
         self.choice: dict[str, Any] = {}
 
@@ -84,7 +93,7 @@ class Crew:
         setup = _kept_setup(kept, question) or self._prepared.choose(request)
         if setup.workers:
             try:
-                self._start(self._workers(setup))
+                self._start_workers(setup)
             except (WorkerError, SweepChanged) as error:
                 if options.workers is not None:
                     raise
@@ -96,6 +105,8 @@ class Crew:
                 setup = self._prepared.choose(replace(request, workers=0, least=0))
         if not setup.workers:
             made = setup
+            if self._forkserver is not None:
+                self._forkserver.close()
             self._start(InlineExecutor(lambda: self._trainer(made)))
         if setup.why and not options.quiet:
             tell(str(setup))
@@ -104,20 +115,40 @@ class Crew:
     def _trainer(self, setup: TrainingSetup) -> Any:
         return self._prepared.make_trainer(setup.trainer, setup.members)
 
-    def _workers(self, setup: TrainingSetup) -> Executor:
+    def _start_workers(self, setup: TrainingSetup) -> None:
+        """Start workers that load the sweep's script, or else get the sweep itself.
+
+        Raises:
+            WorkerError, SweepChanged: They cannot load the one, and the other cannot be pickled.
+        """
+        try:
+            location = location_of(self._sweep, self._sweep.name, self._options.script)
+            self._start(self._workers(setup, location))
+        except (WorkerError, SweepChanged) as first:
+            log.debug("the sweep goes to workers by value: %s", first)
+            try:
+                self._start(self._workers(setup, carried(self._sweep)))
+            except (WorkerError, SweepChanged) as second:
+                raise second from first
+
+    def _workers(self, setup: TrainingSetup, location: Mapping[str, str] | bytes) -> Executor:
         return ProcessExecutor(
             setup.workers,
-            location_of(self._sweep, self._sweep.name, self._options.script),
+            location,
             setup.trainer,
             fingerprint=self._prepared.fingerprint,
             members=setup.members,
             memory=_memory_limit(setup.workers, self._options.memory_bytes),
             settings=self._prepared.settings,
+            forkserver=self._forkserver,
         )
 
     def _start(self, executor: Executor) -> None:
         try:
             executor.start()
+        except (WorkerError, SweepChanged):
+            executor.close()
+            raise
         except BaseException:
             executor.kill()
             executor.close()

@@ -33,6 +33,7 @@ class Declaration(Protocol):
         trainers: Names of the trainers that it can build.
         epochs: Passes over the training data in each trial.
         prune: `lossweights.Rungs`, a pruner of Optuna, or ``None`` for training all to the end.
+        worker_imports: Modules that take workers long to import.
     """
 
     name: str
@@ -47,11 +48,17 @@ class Declaration(Protocol):
     min_effect: float = MIN_EFFECT
     trainers: ClassVar[Sequence[str]]
     prune: Any
+    worker_imports: ClassVar[Sequence[str]] = ()
 
     @property
     @abstractmethod
     def epochs(self) -> int:
         """Passes over the training data in each trial."""
+
+    @property
+    def trainings(self) -> int:
+        """How often each weight set is trained: for each seed, on each fold."""
+        return 1
 
     def check_trainer(self, name: str) -> None:
         """Refuse a trainer that cannot train this sweep as it was declared; by default none.

@@ -34,7 +34,7 @@ from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.prune import checked_prune
 from lossweights.terms import known
 from lossweights.terms.chosen import chosen_term
-from lossweights.training import TRAINERS
+from lossweights.training import IMPORTS, TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
 
@@ -115,6 +115,7 @@ class Sweep(AbstractSweep):
     """
 
     trainers = ("auto", *TRAINERS)
+    worker_imports = (__name__, *IMPORTS)
 
     def __init__(
         self,
@@ -223,6 +224,11 @@ class Sweep(AbstractSweep):
                 f"are given, which only model.fit calls. Found {name!r}. Leave out trainer= or "
                 f"callbacks=."
             )
+
+    @property
+    def trainings(self) -> int:
+        """How often each weight set is trained: for each seed, on each fold."""
+        return self.seeds * (self.folds or 1)
 
     def prepare(self, *, rehearse: bool) -> PreparedSweep:
         """Load the data, try every part once, and find the reference scales."""

@@ -6,7 +6,7 @@ member's weights move, `ReportFunction`, `Halts` (`NO_HALTS` is none) and `Stand
 The others bring TensorFlow, and are imported when first named: `Trainers`, which builds the
 trainers of a problem and chooses; `FitTrainer`, `SerialTrainer`, `StackedTrainer` and, for several
 seeds, `ReplicatedTrainer`; `TRAINERS`, their names; `NotStackable`, why one of them would not train
-rightly. Other doors:
+rightly; `IMPORTS` are their modules. Other doors:
 
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
 - `optimizer`: a fresh optimizer, set as another one, and its description;
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lossweights.training._trainers import Trainers
 
 __all__ = [
+    "IMPORTS",
     "NO_HALTS",
     "TRAINERS",
     "Adaptive",
@@ -72,6 +73,7 @@ _MODULES = {
     "StackedTrainer": "_stacked",
     "Trainers": "_trainers",
 }
+IMPORTS = tuple(f"{__name__}.{module}" for module in _MODULES.values())
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 import pytest
 
 from lossweights.cli._script import load_sweep
-from lossweights.executors import InlineExecutor, ProcessExecutor
+from lossweights.executors import Forkserver, InlineExecutor, ProcessExecutor
 from lossweights.testing import ExecutorContract, IsolatedExecutorContract
 
 pytestmark = pytest.mark.faults
@@ -25,6 +25,21 @@ class TestProcesses(IsolatedExecutorContract):
         return processes(script, folder, workers=2)
 
 
+@pytest.mark.skipif(not Forkserver.is_possible(), reason="no pidfd_open here")
+class TestForked(IsolatedExecutorContract):
+    """Two worker processes, forked from one that has imported."""
+
+    @pytest.fixture(autouse=True)
+    def _forkserver(self):
+        self.forkserver = Forkserver()
+        yield
+        self.forkserver.close()
+
+    def make_executor(self, script, folder):
+        """Two workers that load the script."""
+        return processes(script, folder, workers=2, forkserver=self.forkserver)
+
+
 class TestOneProcess(IsolatedExecutorContract):
     """One worker process, which is replaced whenever it dies."""
 
@@ -33,11 +48,12 @@ class TestOneProcess(IsolatedExecutorContract):
         return processes(script, folder, workers=1)
 
 
-def processes(script, folder, workers):
+def processes(script, folder, workers, forkserver=None):
     """Worker processes for a script; one that cannot be loaded has no fingerprint."""
     try:
         fingerprint = load_sweep(script).prepare(rehearse=False).fingerprint
     except ValueError:
         fingerprint = ""
     target = {"script": str(script)}
-    return ProcessExecutor(workers, target, "auto", fingerprint, folder / "logs")
+    logs = folder / "logs"
+    return ProcessExecutor(workers, target, "auto", fingerprint, logs, forkserver=forkserver)

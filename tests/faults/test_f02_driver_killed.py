@@ -2,7 +2,7 @@
 
 import pytest
 
-from lossweights.executors._child import WORKER
+from lossweights.executors._environment import WORKER
 from lossweights.records import Failure
 from lossweights.results.status import read_status
 

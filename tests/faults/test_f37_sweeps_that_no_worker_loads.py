@@ -67,7 +67,7 @@ if __name__ == "__main__":
     sweep.run(3, {RUN})
 """,
 }
-HERE_ALONE = {
+CARRIED = {
     "made in the main part": f"""
 if __name__ == "__main__":
     for name in ("one", "two"):
@@ -85,13 +85,32 @@ sweep = Wide("one", during=during)
 sweep.run(3, {RUN})
 """,
     "in a function": f"""
+def main(here):
+    def during(member, epoch):
+        (here / f"process-{{os.getpid()}}").touch()
+
+    Wide("one", during=during).run(3, {RUN})
+
+if __name__ == "__main__":
+    main(HERE)
+""",
+}
+# What no other process can have: a lock, in what the function remembers.
+NOWHERE = f"""
+import threading
+
 def main():
+    lock = threading.Lock()
+
+    def during(member, epoch):
+        with lock:
+            (HERE / f"process-{{os.getpid()}}").touch()
+
     Wide("one", during=during).run(3, {RUN})
 
 if __name__ == "__main__":
     main()
-""",
-}
+"""
 
 
 def run(folder, *command, given=None):
@@ -131,34 +150,42 @@ def test_f37_sweeps_of_one_script_are_trained_by_workers(tmp_path, kind):
     assert list((sweep_folder(tmp_path / "mlruns", "one") / "logs").iterdir())
 
 
-@pytest.mark.parametrize("kind", HERE_ALONE)
-def test_f37_what_no_worker_can_load_is_trained_here(tmp_path, kind):
-    """A line for each sweep says why, and nothing else is written to the terminal."""
-    (tmp_path / "script.py").write_text(HEAD + HERE_ALONE[kind])
+@pytest.mark.parametrize("kind", CARRIED)
+def test_f37_what_no_worker_can_load_is_carried_to_workers(tmp_path, kind):
+    """By value, as it is in the driver; nothing is written to the terminal."""
+    (tmp_path / "script.py").write_text(HEAD + CARRIED[kind])
     done = run(tmp_path, "script.py")
-    names = ["one", "two"] if "two" in HERE_ALONE[kind] else ["one"]
-    check_trained(tmp_path, done, names)
-    lines = done.stderr.splitlines()
-    assert len(lines) == len(names), done.stderr
-    assert all(line.startswith("training in this process, since") for line in lines)
-    assert processes(tmp_path) == 1
+    check_trained(tmp_path, done, ["one", "two"] if "two" in CARRIED[kind] else ["one"])
+    assert done.stderr == ""
+    assert len(list((sweep_folder(tmp_path / "mlruns", "one") / "logs").iterdir())) == 2
+    assert processes(tmp_path)
 
 
-def test_f37_a_prompt_is_trained_here(tmp_path):
+def test_f37_a_prompt_has_workers_too(tmp_path):
     """What is typed, or stands in a notebook, is in no file."""
-    done = run(tmp_path, "-", given=HEAD + HERE_ALONE["no main part"])
+    done = run(tmp_path, "-", given=HEAD + CARRIED["no main part"])
     check_trained(tmp_path, done, ["one"])
-    assert done.stderr.count("training in this process, since") == 1
+    assert done.stderr == ""
+    assert len(list((sweep_folder(tmp_path / "mlruns", "one") / "logs").iterdir())) == 2
+
+
+def test_f37_what_cannot_be_carried_is_trained_here(tmp_path):
+    """One line names what it is, and nothing else is written to the terminal."""
+    (tmp_path / "script.py").write_text(HEAD + NOWHERE)
+    done = run(tmp_path, "script.py")
+    check_trained(tmp_path, done, ["one"])
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("training in this process, since no worker process can load the sweep")
+    assert "_during cannot be pickled: cannot pickle '_thread.lock' object" in line
     assert processes(tmp_path) == 1
 
 
 def test_f37_workers_that_were_asked_for_are_an_error_before_anything_is_written(tmp_path):
     """The next run finds the name free."""
-    text = (HEAD + HERE_ALONE["made in the main part"]).replace("quiet=", "workers=1, quiet=")
-    (tmp_path / "script.py").write_text(text)
+    (tmp_path / "script.py").write_text(HEAD + NOWHERE.replace("quiet=", "workers=1, quiet="))
     done = run(tmp_path, "script.py")
     assert done.returncode != 0
-    assert "WorkerError: Expected a worker that can load the sweep" in done.stderr
+    assert "WorkerError: Expected a sweep at the top level of a script, or one that" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 

@@ -41,7 +41,7 @@ ONE_MODULE = {"records"}  # rooms of one module
 
 
 # The entry point of a process of its own, which is started by its name and imported by nobody.
-ENTRIES = {("executors._child", "cli.worker")}
+ENTRIES = {("executors._child", "cli.worker"), ("executors._forkserver", "cli.forkserver")}
 # Tests that are about no single room.
 WHOLE = {
     "test_docs",

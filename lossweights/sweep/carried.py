@@ -1,0 +1,74 @@
+"""A sweep by value: how workers get one that no script or module holds.
+
+Made in a function, below a script's main part, in a notebook or at a prompt, it is pickled with the
+functions that it is made of, by cloudpickle. It goes from a driver to its own workers alone, over
+their pipes; nothing that is pickled is ever read from a file.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from lossweights.base.errors import WorkerError
+from lossweights.base.names import shown
+
+Sources = dict[str, list[str]]  # lines by the name of what is no file, such as a notebook's cell
+
+
+def carried(sweep: object) -> bytes:
+    """A sweep and the sources that are in no file, pickled.
+
+    Args:
+        sweep: The sweep.
+
+    Raises:
+        WorkerError: Something in it cannot be pickled. Says what.
+    """
+    try:
+        data: bytes = cloudpickle.dumps((_sources(), sweep))
+    except Exception as error:  # whatever classes of others raise
+        part = next(_culprits(vars(sweep)), "the sweep")
+        raise WorkerError(
+            f"Expected a sweep at the top level of a script, or one that can be pickled for "
+            f"worker processes. Found that {part} cannot be: {shown(str(error))}. Make it inside "
+            f"load_data or build_model, or train in this process with workers=0.",
+            f"it is at the top level of no script, and {part} cannot be pickled: {error}",
+        ) from error
+    return data
+
+
+def unpacked(data: bytes) -> Any:
+    """The sweep that `carried` packed, in a worker.
+
+    Args:
+        data: What the driver sent.
+    """
+    sources, sweep = cloudpickle.loads(data)
+    for name, lines in sources.items():  # its fingerprint is made of sources
+        linecache.cache[name] = sum(map(len, lines)), None, lines, name
+    return sweep
+
+
+def _sources() -> Sources:
+    """The lines of cells and prompts, as far as Python knows them."""
+    known = [(name, entry) for name, entry in list(linecache.cache.items()) if len(entry) > 1]
+    return {name: list(entry[2]) for name, entry in known if not Path(name).is_file()}
+
+
+def _culprits(parts: Mapping[str, Any], depth: int = 2) -> Iterator[str]:
+    """The attributes that cannot be pickled, by name; the smallest parts that have names."""
+    for name, value in parts.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception:
+            inner = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+            within = _culprits({str(key): each for key, each in inner.items()}, depth - 1)
+            if depth and (found := next(within, None)) is not None:
+                yield found if not isinstance(value, Mapping) else f"{name}[{found!r}]"
+            else:
+                yield name
