@@ -67,7 +67,7 @@ def of_classes(where: str, y: NDArray[Any], class_weight: Any) -> NDArray[Any]:
     if y.ndim > 1 and y.shape[-1] == 1:
         y = y[..., 0]
     number = np.asarray(y, np.float64)
-    unknown = np.isnan(number)
+    unknown: NDArray[Any] = np.isnan(number)
     if _are_one_hot(number):
         unknown = unknown.any(axis=-1)
         highest, number = y.shape[-1] - 1, np.where(unknown, -1, number.argmax(axis=-1))
@@ -103,10 +103,7 @@ def _are_one_hot(y: NDArray[np.float64]) -> bool:
 def _checked(class_weight: Any) -> dict[int, float]:
     """The table of one output."""
     fine = isinstance(class_weight, Mapping) and all(
-        isinstance(key, Integral)
-        and isinstance(weight, Real)
-        and math.isfinite(weight)
-        and weight >= 0
+        isinstance(key, Integral) and isinstance(weight, Real) and 0 <= float(weight) < math.inf
         for key, weight in class_weight.items()
     )
     if not fine:
@@ -136,4 +133,3 @@ def _product(weights: NDArray[Any], given: NDArray[Any] | None) -> NDArray[Any]:
     one, other = (a.reshape(*a.shape, *[1] * (axes - a.ndim)) for a in (weights, given))
     product: NDArray[Any] = one * other
     return product
-

@@ -101,7 +101,8 @@ class Data:
             window: How many rows each fold trains on, the latest; by default all before.
             seed: Seed of the random division.
             test: As for `Data`, the same in every fold.
-            missing, class_weight: As for `Data`.
+            missing: As for `Data`.
+            class_weight: As for `Data`; it weighs what each fold trains on.
 
         Raises:
             DataError, RecipeError: There are too few rows, or they are none that can be used.

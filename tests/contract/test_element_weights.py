@@ -178,6 +178,7 @@ class Deaf(Term):
     """A term that leaves weights of elements unread."""
 
     def per_sample(self, y_true, y_pred, element_weight=None):
+        """The squared error of each sample."""
         return ops.mean(ops.square(y_true - y_pred), axis=(1, 2, 3))
 
 
@@ -219,9 +220,9 @@ def test_what_has_one_value_a_sample_refuses_them_in_keras():
     loss = lw.CombinedLoss({"own": of_samples, "mse": "mse"})
     model = pixels()
     model.compile("sgd", loss=loss)
-    with pytest.raises(TermError, match="'own'.*one weight per sample"):
+    with pytest.raises(TermError, match=r"'own'.*one weight per sample"):
         model.fit(X, Y, sample_weight=W, verbose=0)
-    with pytest.raises(TermError, match="'own'.*one weight per sample"):
+    with pytest.raises(TermError, match=r"'own'.*one weight per sample"):
         model.fit(X, Y, verbose=0, callbacks=[lw.TermMonitor(loss, probe=(X, Y, W))])
 
 

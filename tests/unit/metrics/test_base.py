@@ -444,7 +444,7 @@ def test_weights_of_another_shape_are_refused(shape):
     """Weights are of samples or elements; others raise with their shape, in evaluate and sums."""
     metric, values = metrics.RMSE(), np.ones((3, 2))
     for measure in (metric.evaluate, metric.sums):
-        with pytest.raises(MetricError, match="one weight a sample|weights of rows, or of elements"):
+        with pytest.raises(MetricError, match=r"one weight a sample|weights of rows"):
             measure(values, values, np.ones(shape))
 
 
