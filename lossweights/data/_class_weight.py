@@ -67,7 +67,7 @@ def of_classes(where: str, y: NDArray[Any], class_weight: Any) -> NDArray[Any]:
     if y.ndim > 1 and y.shape[-1] == 1:
         y = y[..., 0]
     number = np.asarray(y, np.float64)
-    unknown: NDArray[Any] = np.isnan(number)
+    unknown: Any = np.isnan(number)
     if _are_one_hot(number):
         unknown = unknown.any(axis=-1)
         highest, number = y.shape[-1] - 1, np.where(unknown, -1, number.argmax(axis=-1))
