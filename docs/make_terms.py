@@ -94,9 +94,44 @@ function of yours gets by name; without `target` it is the first ones, as many a
 
 ```
 
-So weights per pixel, and class weights per pixel, are a channel: `np.concatenate([y, weight], axis=-1)` with
-`weight = np.take([1.0, 5.0], labels)[..., None]`. Class weights of whole samples are sample weights,
-`lw.Data(train=(x, y, np.take([1.0, 5.0], labels)), ...)`.
+**Weights of elements and of classes.** Wherever `model.fit` takes `sample_weight` it may have one number for
+each element: the shape of `y`, with or without its last axis, or a dict of such by output. So may
+`lw.Data(train=(x, y, weight))`, `TermMonitor(probe=)`, `lw.plan` and `lw.reference_scales`. The loss is the mean of
+weight times loss over elements, as in Keras; the ratios of `Dice` and the like have them in their sums. What has
+one value a sample refuses them, before a sweep trains or at the first batch of `fit`.
+
+```python
+>>> y, p = np.array([[0.0, 1.0], [2.0, 0.0]]), np.zeros((2, 2))
+>>> weight = np.array([[1.0, 1.0], [5.0, 0.0]])
+>>> float(lw.CombinedLoss({"mae": "mae"})(y, p, weight))  # (0 + 1 + 10 + 0) / 4
+2.75
+>>> lw.metrics.MAE().evaluate(y, p, weight)  # metrics divide by the weights: 11 / 7
+1.5714285714285714
+>>> data = lw.Data(train=(p, np.array([0, 1])), val=(p, np.array([0, 1])), class_weight={1: 5.0})
+>>> data.train.sample_weight.tolist()
+[1.0, 5.0]
+
+```
+
+`class_weight=` makes such weights of class numbers or one-hot targets, a pixel or a row each, times those that
+are given; classes left out weigh 1. It is for training alone, as in Keras: validation, and so every objective, is
+not weighed by it. Metrics that are means over elements, and those of classes, take weights of elements; masks and
+distances refuse them, so give `val=(x, y)` without. A `tf.data.Dataset` gives `(x, y, weight)` itself.
+
+**Classes left out.** `ignore=0` leaves the background out of a term or metric on masks, `classes=(1, 2)` keeps
+these alone; classes are the channels of the last axis. A model that finds nothing then has a Dice of 0. What the
+largest channel is (`threshold=None`) is still decided among all.
+
+```python
+>>> y = np.eye(3)[[[[1, 2], [0, 0]]]]  # an image of 2 x 2 pixels
+>>> p = np.broadcast_to([0.8, 0.1, 0.1], y.shape)  # background everywhere
+>>> found = [lw.metrics.Dice(ignore=ignore).evaluate(y, p) for ignore in (None, 0)]
+>>> [round(each, 3) for each in found]
+[0.222, 0.0]
+>>> lw.terms.describe(lw.terms.Dice(ignore=0))
+{'class': 'Dice', 'ignore': 0}
+
+```
 
 **Unknown labels.** NaN means that a label is unknown if `Sweep(missing="nan")` says so, or `known(term)` in
 plain Keras. A mean is then that over known elements; samples weigh by how many they have.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from keras import tree
 
 from lossweights.base.errors import DataError
+from lossweights.data._class_weight import ClassWeight, weighed_by_class
 from lossweights.data._folds import Folds, random_folds, rolling_folds
 from lossweights.data._split import Split, checked_split
 from lossweights.data._stream import Stream, in_memory, is_dataset
@@ -22,19 +23,25 @@ class Data:
 
     Args:
         train: ``(x, y)`` or ``(x, y, sample_weight)``; ``x`` and ``y`` are arrays, or dicts, lists
-            or tuples of arrays, all of one length. Or, if they do not fit into memory, a
-            `tf.data.Dataset` of batches of these, as `model.fit` takes it: it is read once an
-            epoch for all weight sets of a stack, in its own order; see
-            `lossweights.data.Stream`.
+            or tuples of arrays, all of one length. Weights are one for each row, or one for each
+            element of ``y``: of its shape, with or without the last axis; for several outputs also
+            a dict of these, as ``y`` is. Or, if they do not fit into memory, a `tf.data.Dataset` of
+            batches of these, as `model.fit` takes it: it is read once an epoch for all weight sets
+            of a stack, in its own order; see `lossweights.data.Stream`.
         val: The same; objectives are measured on it. A dataset is read into memory.
         test: The same, kept for the end, or ``None``.
         missing: ``"nan"`` if NaN among the targets means that a label is unknown. A sweep with
             ``missing="nan"`` says so for what its ``load_data`` gives.
+        class_weight: Weight of each class in training, ``{0: 1.0, 1: 5.0}``, as `model.fit` takes
+            it: targets are class numbers or one-hot, of rows or of elements, and classes left out
+            weigh 1. A dict of such by output, where there are several. It multiplies the weights
+            of training rows, and leaves validation and test as they are, as in Keras.
 
     Raises:
         DataError: A part is missing, empty, has arrays of differing lengths, of a type other than
-            numbers, or with NaN or infinite values; or sample weights that are not one number for
-            each row, negative, or all 0. A dataset is endless, not of batches, or another one each
+            numbers, or with NaN or infinite values; or sample weights that fit neither rows nor
+            elements, are negative, or all 0; or weights of classes, and targets that are none. A
+            dataset is endless, not of batches, or another one each
             time it is read.
 
     >>> import numpy as np
@@ -48,6 +55,8 @@ class Data:
     val: Any
     test: Any = None
     missing: Missing = None
+    class_weight: ClassWeight | None = None
+    _given: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", checked_missing(self.missing) or said())
@@ -55,6 +64,9 @@ class Data:
             part = getattr(self, name)
             if part is not None or name != "test":
                 object.__setattr__(self, name, _checked(name, part, self.missing))
+        object.__setattr__(self, "_given", self.train)
+        if self.class_weight is not None:
+            object.__setattr__(self, "train", _by_class(self.train, self.class_weight))
 
     def __repr__(self) -> str:
         rows = [f"{name}=<{len(part)} rows>" for name, part in self._parts()]
@@ -72,6 +84,7 @@ class Data:
         seed: int = 0,
         test: Any = None,
         missing: Missing = None,
+        class_weight: ClassWeight | None = None,
     ) -> Folds:
         """One data set divided several times, for sweeps that train on every fold.
 
@@ -89,6 +102,7 @@ class Data:
             seed: Seed of the random division.
             test: As for `Data`, the same in every fold.
             missing: As for `Data`.
+            class_weight: As for `Data`; it weighs what each fold trains on.
 
         Raises:
             DataError, RecipeError: There are too few rows, or they are none that can be used.
@@ -108,7 +122,7 @@ class Data:
             divided = rolling_folds(len(split), folds, horizon, gap, window)
         kept = None if test is None else _checked("test", test, missing)
         parts = ((split.at(train), split.at(val)) for train, val in divided)
-        return Folds(tuple(cls(train, val, kept, missing) for train, val in parts))
+        return Folds(tuple(cls(train, val, kept, missing, class_weight) for train, val in parts))
 
     @property
     def rows(self) -> str:
@@ -152,7 +166,7 @@ def pooled(data: Data, folds: int, seed: int) -> Folds:
             "Expected training data in memory for folds. Found a tf.data.Dataset. Give arrays, or "
             "datasets divided by hand: lw.Folds([lw.Data(...), ...])."
         )
-    both = [data.train, data.val]
+    both = [data._given, data.val]
     if len({part.sample_weight is None for part in both}) > 1:
         raise DataError(
             "Expected sample weights of training and validation rows, or of neither, since folds "
@@ -160,7 +174,18 @@ def pooled(data: Data, folds: int, seed: int) -> Folds:
         )
     parts = [(p.x, p.y) if p.sample_weight is None else (p.x, p.y, p.sample_weight) for p in both]
     rows = tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
-    return Data.folds(rows, folds, seed=seed, test=data.test, missing=data.missing)
+    options: dict[str, Any] = {"missing": data.missing, "class_weight": data.class_weight}
+    return Data.folds(rows, folds, seed=seed, test=data.test, **options)
+
+
+def _by_class(train: Split | Stream, class_weight: ClassWeight) -> Split:
+    if isinstance(train, Split):
+        return weighed_by_class("train", train, class_weight)
+    raise DataError(
+        "Expected arrays in memory for class_weight=. Found a tf.data.Dataset. Map it to (x, y, "
+        "sample_weight): dataset.map(lambda x, y: (x, y, tf.gather([1.0, 5.0], y))), for batches "
+        "of class numbers."
+    )
 
 
 def _checked(name: str, part: Any, missing: Missing) -> Split | Stream:

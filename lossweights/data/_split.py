@@ -11,6 +11,7 @@ from keras import tree
 from numpy.typing import NDArray
 
 from lossweights.base.errors import DataError
+from lossweights.data._weights import check_some, checked_sample_weight, whole_weights
 from lossweights.data.missing import Missing
 
 UNKNOWN = ", or say missing='nan' in the sweep if NaN is a label that is unknown."
@@ -19,11 +20,18 @@ Arrays: TypeAlias = Any  # one array, or a dict, list or tuple of arrays of equa
 
 @dataclass(frozen=True)
 class Split:
-    """One part of the data: inputs, targets and, if any, a weight for each sample."""
+    """One part of the data: inputs, targets and, if any, their weights.
+
+    Attributes:
+        x: Inputs.
+        y: Targets.
+        sample_weight: Weight of each row, ``(rows,)``, or of each element, in the shape of ``y``
+            with or without its last axis; by output as ``y`` is; or ``None``.
+    """
 
     x: Arrays
     y: Arrays
-    sample_weight: NDArray[Any] | None = None
+    sample_weight: Arrays | None = None
 
     def __len__(self) -> int:
         return int(tree.flatten(self.y)[0].shape[0])
@@ -56,7 +64,8 @@ class Split:
         def take(array: NDArray[Any]) -> NDArray[Any]:
             return array[rows]
 
-        weight = None if self.sample_weight is None else take(self.sample_weight)
+        weight = self.sample_weight
+        weight = None if weight is None else tree.map_structure(take, weight)
         return Split(tree.map_structure(take, self.x), tree.map_structure(take, self.y), weight)
 
 
@@ -80,13 +89,14 @@ def checked_split(name: str, part: Any, missing: Missing = None) -> Split:
             f"Return lw.Data(train=(x, y), val=(x, y)) from load_data."
         )
     part = part[:2] if part[-1] is None else part
+    if len(part) == 3:
+        part = (*part[:2], whole_weights(part[2], part[1]))
     arrays = tree.map_structure(np.asarray, tuple(part))
     if check_rows(name, arrays, missing=missing) == 0:
         raise DataError(f"Expected at least one row in {name}. Found none. Check the split.")
     if len(arrays) == 3:
-        arrays = (*arrays[:2], checked_sample_weight(name, arrays[2]))
-        if not arrays[2].any():
-            raise refused_weights(name, "0 alone")
+        arrays = (*arrays[:2], checked_sample_weight(name, arrays[2], arrays[1]))
+        check_some(name, arrays[2])
     return Split(*(_narrow(value) for value in arrays))
 
 
@@ -113,29 +123,6 @@ def check_rows(name: str, arrays: Any, first_row: int = 0, *, missing: Missing =
             f"Align x, y and sample_weight row by row."
         )
     return next(iter(lengths.values()))
-
-
-def checked_sample_weight(name: str, weight: Any) -> NDArray[Any]:
-    """One weight for each row, shape ``(rows,)``, from these or a column of them.
-
-    Raises:
-        DataError: It is something else, or one is negative.
-    """
-    if not isinstance(weight, np.ndarray) or weight.shape[1:] not in ((), (1,)):
-        found = f"shapes {tree.map_structure(lambda a: a.shape, weight)}"
-        raise refused_weights(name, found)
-    flat = weight.reshape(-1)
-    if flat.min() < 0:
-        raise refused_weights(name, f"weights from {flat.min()} to {flat.max()}")
-    return flat
-
-
-def refused_weights(name: str, found: str) -> DataError:
-    """The error for sample weights that cannot be used."""
-    return DataError(
-        f"Expected {name}.sample_weight as one number for each row, none negative and not all 0. "
-        f"Found {found}. Weigh whole samples; leave it out to weigh them all alike."
-    )
 
 
 def spelled(name: str, path: tuple[Any, ...]) -> str:

@@ -12,13 +12,8 @@ import tensorflow as tf
 from keras import tree
 
 from lossweights.base.errors import DataError
-from lossweights.data._split import (
-    Split,
-    check_rows,
-    checked_sample_weight,
-    refused_weights,
-    spelled,
-)
+from lossweights.data._split import Split, check_rows, spelled
+from lossweights.data._weights import check_some, checked_sample_weight
 from lossweights.data.missing import Missing
 from lossweights.foreign.keras_names import handle_of
 
@@ -142,22 +137,23 @@ class Stream:
     def _survey(self) -> Batch:
         """Go through all rows once: check, count and hash them. Gives the first batch."""
         first: Batch | None = None
-        heaviest, self._rows = 1.0, 0
+        heaviest, self._rows = None, 0
         for batch in self._batches():
             rows = check_rows(self._name, batch, self._rows, missing=self._missing)
             if first is None:
                 first, digests = batch, _digests(batch)
-                heaviest = 0.0 if len(batch) == 3 else 1.0
             _check_row_shapes(self._name, batch, first)
             if len(batch) == 3:
-                heaviest = max(heaviest, checked_sample_weight(self._name, batch[2]).max())
+                checked = checked_sample_weight(self._name, batch[2], batch[1])
+                parts = (checked,) if heaviest is None else (checked, heaviest)
+                heaviest = tree.map_structure(lambda *a: np.max([np.max(b) for b in a]), *parts)
             for digest, array in zip(digests, tree.flatten(batch), strict=True):
                 digest.update(np.ascontiguousarray(array).data)
             self._rows += rows
         if first is None:
             raise DataError(f"Expected at least one row in {self._name}. Found none.")
-        if heaviest == 0:
-            raise refused_weights(self._name, "0 alone")
+        if heaviest is not None:
+            check_some(self._name, heaviest)
         together = "".join([*(digest.hexdigest() for digest in digests), str(self._rows)])
         self.fingerprint = hashlib.sha256(together.encode()).hexdigest()
         return first
@@ -221,10 +217,11 @@ def _as_keras_takes_it(*parts: Any) -> Batch:
     def narrow(value: tf.Tensor) -> tf.Tensor:
         return tf.cast(value, keras.config.floatx()) if value.dtype == tf.float64 else value
 
+    def as_row(weight: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(weight, [-1]) if weight.shape[1:] == (1,) else weight
+
     batch = tuple(tree.map_structure(narrow, part) for part in parts)
-    if len(batch) == 3 and getattr(batch[2], "shape", (0,))[1:] == (1,):
-        batch = (*batch[:2], tf.reshape(batch[2], [-1]))
-    return batch
+    return (*batch[:2], tree.map_structure(as_row, batch[2])) if len(batch) == 3 else batch
 
 
 def _state(dataset: tf.data.Dataset) -> tf.Tensor | None:

@@ -185,6 +185,16 @@ def plain_masks(y_true: Any, y_pred: Any) -> Any:
     return y_true[..., :channels]
 
 
+def of_classes(y_true: Any, y_pred: Any, ignore: Any = None, classes: Any = None) -> Any:
+    """The masks of the classes that count, with the maps behind those of y_true if it has any."""
+    count = y_pred.shape[-1]
+    named = ignore if classes is None else classes
+    named = [named] if isinstance(named, int) else list(named)
+    kept = sorted(named) if ignore is None else [i for i in range(count) if i not in named]
+    behind = [i + count for i in kept] if y_true.shape[-1] == 2 * count else []
+    return ops.take(_float(y_true), kept + behind, axis=-1), ops.take(_float(y_pred), kept, axis=-1)
+
+
 def _float(x: Any) -> Any:
     """X as float32, or as float64 where Keras is set so."""
     return ops.cast(x, "float64" if keras.config.floatx() == "float64" else "float32")

@@ -37,6 +37,11 @@ FUNCTIONS: Mapping[str, str] = {
     "Tversky": "tversky",
     "Focal": "focal",
 }
+# Terms of masks, of which some classes may be left out.
+_OF_MASKS = (
+    "SoftBoundaryDice", "BoundaryF1", "DistanceBoundary", "HausdorffDistance", "Dice", "Tversky",
+    "Focal",
+)  # fmt: skip
 _SAME_IN_KERAS = ("MeanSquaredError", "MeanAbsoluteError", "Huber")
 _CLASS_NUMBERS = ("CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy")
 _SEQUENCES = ("CTC", "Circle")
@@ -88,6 +93,9 @@ def plain_code(weights: WeightSet) -> str:
                     f"Expected the term {name!r} to read targets alone. Found {what}, which plain "
                     f"code does not have. Use weights.loss()."
                 )
+        of_masks = description.get("class") in _OF_MASKS
+        said = [key for key in ("ignore", "classes") if of_masks and key in description]
+        chosen: dict[str, Any] = {key: description.pop(key) for key in said}
         call = _call(name, description)
         arguments = call.arguments
         if call.keras_loss:
@@ -103,9 +111,12 @@ def plain_code(weights: WeightSet) -> str:
             used.add("plain_masks")
             true = f"plain_masks({true}, {pred})"
         used.add(call.function)
-        factor = _literal(float(weight), name)
+        factor, read = _literal(float(weight), name), f"{true}, {pred}"
+        if chosen:
+            used.add("of_classes")
+            read = f"*of_classes({read}{_named(chosen, name)})"
         lines.append(
-            f"    total = total + {factor} * {call.function}({true}, {pred}{arguments})  # {name}\n"
+            f"    total = total + {factor} * {call.function}({read}{arguments})  # {name}\n"
         )
     functions = [f"{source}\n\n\n" for source in _functions(used)]
     doc = '    """The weighted sum of the terms, one value per sample."""\n    total = 0.0\n'

@@ -41,6 +41,12 @@ class Around(Metric):
         """The shapes that the metric takes."""
         return self.metric.align(y_true, y_pred)
 
+    def apart(
+        self, xp: Namespace, y_true: Array, y_pred: Array, weight: Array
+    ) -> tuple[Array, Array, Array]:
+        """What weights of elements weigh, as the metric within has it."""
+        return self.metric.apart(xp, y_true, y_pred, weight)
+
     def check_data(self, y_true: np.ndarray) -> None:
         """Refuse targets that the metric has no meaning on."""
         self.metric.check_data(y_true)

@@ -95,9 +95,35 @@ def flat_weight(sample_weight: Array, samples: int | None) -> Array:
     if len(flat.shape) != 1 or (None not in (flat.shape[0], samples) and flat.shape[0] != samples):
         raise MetricError(
             f"Expected `sample_weight` of shape ({samples},) or ({samples}, 1), one weight a "
-            f"sample. Found {shape}. Metrics take no weights per element."
+            f"sample. Found {shape}. Give one weight for each row of the targets."
         )
     return flat
+
+
+def without_last_ones(weight: Array) -> Array:
+    """Weights without axes of size 1 behind: those of rows have one axis, of elements more."""
+    while len(weight.shape) > 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    return weight
+
+
+def of_elements(xp: Namespace, weight: Array, like: Array) -> Array:
+    """Weights of the leading axes of ``like``, repeated along the others: of its shape.
+
+    Raises:
+        MetricError: They do not fit; the message says which weights would.
+    """
+    weight = without_last_ones(weight)
+    sizes = tuple(like.shape)
+    pairs = zip(weight.shape, sizes, strict=False)
+    if len(weight.shape) > len(sizes) or any(a != b for a, b in pairs if None not in (a, b)):
+        raise MetricError(
+            f"Expected weights of rows, or of elements: of the shape of what is weighed, {sizes}, "
+            f"with or without its last axis. Found {tuple(weight.shape)}. Reshape the weights."
+        )
+    behind = (1,) * (len(sizes) - len(weight.shape))
+    shape = (-1, *(int(size) for size in weight.shape[1:]), *behind)
+    return xp.reshape(weight, shape) * xp.ones_like(like)
 
 
 def checked_weight(sample_weight: Array, samples: int) -> np.ndarray:

@@ -20,8 +20,10 @@ from lossweights.metrics._arrays import (
     is_double,
     is_symbolic,
     namespace_of,
+    of_elements,
     ratio,
     to_numpy,
+    without_last_ones,
 )
 from lossweights.terms.config import read, written
 
@@ -124,14 +126,15 @@ class Metric(keras.metrics.Metric, ABC):
             y_true: Targets, shape ``(batch, ...)``.
             y_pred: Predictions, same shape (a last axis of size 1 may be missing in one of them).
             sample_weight: One weight a sample, shape ``(batch,)`` or ``(batch, 1)``; a sample of
-                weight zero has no part in the sums, whatever its values.
+                weight zero has no part in the sums, whatever its values. Or one an element; see
+                `apart`.
 
         Returns:
             A tensor of shape ``(S,)``, ``S = n_statistics + 1``.
 
         Raises:
-            MetricError: If shapes differ, or if the metric is not ``in_graph`` and the tensors
-                have no values yet.
+            MetricError: If shapes differ, if weights of elements have no meaning here, or if the
+                metric is not ``in_graph`` and the tensors have no values yet.
         """
         kept = self._total.dtype
         if not self.in_graph:
@@ -141,6 +144,7 @@ class Metric(keras.metrics.Metric, ABC):
         y_true, y_pred = self.align(*(ops.cast(tensor, dtype) for tensor in tensors))
         if sample_weight is not None:
             weight = ops.cast(ops.convert_to_tensor(sample_weight), dtype)
+            y_true, y_pred, weight = self.apart(ops, y_true, y_pred, weight)
             sample_weight = flat_weight(weight, y_true.shape[0])
         return ops.cast(self._weighted_sums(ops, y_true, y_pred, sample_weight), kept)
 
@@ -150,11 +154,13 @@ class Metric(keras.metrics.Metric, ABC):
         Args:
             y_true: Targets, shape ``(samples, ...)``: array, list or tensor.
             y_pred: Predictions, same shape (a last axis of size 1 may be missing in one of them).
-            sample_weight: One weight a sample, shape ``(samples,)`` or ``(samples, 1)``.
+            sample_weight: One weight a sample, shape ``(samples,)`` or ``(samples, 1)``; or one an
+                element, see `apart`.
 
         Raises:
             MetricError: If there is no data, shapes differ, weights are negative, not finite or
-                all zero, or the metric has no meaning on these values.
+                all zero, or the metric has no meaning on these values, or none with weights of
+                elements.
         """
         y_true, y_pred = self.align(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
         if y_true.size == 0:
@@ -162,8 +168,11 @@ class Metric(keras.metrics.Metric, ABC):
                 f"Expected at least one value to measure `{self.name}` on. "
                 f"Found arrays of shape {y_true.shape}."
             )
-        samples = len(y_true)
-        weight = None if sample_weight is None else checked_weight(sample_weight, samples)
+        weight = None
+        if sample_weight is not None:
+            given = to_numpy(sample_weight, "sample_weight")
+            y_true, y_pred, given = self.apart(np, y_true, y_pred, given)
+            weight = checked_weight(given, len(y_true))
         self.check_data(y_true if weight is None else y_true[weight > 0])
         return self._value_of(y_true, y_pred, weight)
 
@@ -188,6 +197,30 @@ class Metric(keras.metrics.Metric, ABC):
             MetricError: They do not fit each other.
         """
         return aligned(y_true, y_pred)
+
+    def apart(
+        self, xp: Namespace, y_true: Array, y_pred: Array, weight: Array
+    ) -> tuple[Array, Array, Array]:
+        """What weights of elements weigh, as samples: aligned arrays, and weights ``(samples,)``.
+
+        Weights of rows change nothing. Those of elements, of the shape of the targets with or
+        without the last axis, have a meaning where the metric is a mean over elements: it is then
+        the sum of weight times value over the sum of the weights.
+
+        Raises:
+            MetricError: The metric is no mean over elements, or the shapes do not fit.
+        """
+        if len(without_last_ones(weight).shape) < 2:
+            return y_true, y_pred, weight
+        if self.unknown != "elements":
+            raise MetricError(
+                f"Expected one weight for each row for the metric `{self.name}`, which is no mean "
+                f"over elements. Found weights of shape {tuple(weight.shape)} for targets of shape "
+                f"{tuple(y_true.shape)}. Take a mean over elements, such as RMSE or MAE, or leave "
+                f"the weights out where it is measured: val=(x, y)."
+            )
+        weight = of_elements(xp, weight, y_true)
+        return tuple(xp.reshape(each, (-1,)) for each in (y_true, y_pred, weight))
 
     def check_data(self, y_true: np.ndarray) -> None:
         """Refuse targets that the metric has no meaning on. The default accepts all."""
@@ -256,8 +289,9 @@ class Metric(keras.metrics.Metric, ABC):
         """The sums of concrete arrays, in float64."""
         y_true, y_pred = self.align(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
         if sample_weight is not None:
-            sample_weight = to_numpy(sample_weight, "sample_weight").astype(np.float64)
-            sample_weight = flat_weight(sample_weight, len(y_true))
+            weight = to_numpy(sample_weight, "sample_weight").astype(np.float64)
+            y_true, y_pred, weight = self.apart(np, y_true, y_pred, weight)
+            sample_weight = flat_weight(weight, len(y_true))
         with np.errstate(all="ignore"):  # what is not finite shows in the value
             return self._weighted_sums(
                 np, y_true.astype(np.float64), y_pred.astype(np.float64), sample_weight

@@ -8,7 +8,7 @@ import numpy as np
 
 from lossweights.base.errors import MetricError, TermError
 from lossweights.metrics._around import Around
-from lossweights.metrics._arrays import flat_weight, to_numpy
+from lossweights.metrics._arrays import to_numpy, without_last_ones
 from lossweights.metrics._base import Metric, MetricArguments
 from lossweights.metrics._of_function import Better, OfFunction, wide
 from lossweights.metrics._output import OnOutput
@@ -36,8 +36,11 @@ class OnChannels(Around):
         super().__init__(metric, **host)
 
     def given(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-        """The channels that are the target, and the rest as it is."""
-        return self._read(y_true, y_pred), y_pred, sample_weight
+        """The channels that are the target, alike those of weights of all channels."""
+        read, shape = self._read(y_true, y_pred), np.shape(y_true)
+        of_all = sample_weight is not None and len(shape) > 1 and np.shape(sample_weight) == shape
+        weight = self._read(sample_weight, y_pred) if of_all else sample_weight
+        return read, y_pred, weight
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the channels as a text."""
@@ -79,10 +82,10 @@ class OfChannels(OfFunction):
         return target, y_pred, extras
 
     def weight_of(self, weight: Any, samples: int) -> np.ndarray:
-        """A weight for each sample."""
+        """A weight for each sample, or for each element."""
         if weight is None:
             return np.ones(samples)
-        return flat_weight(to_numpy(weight, "sample_weight"), samples).astype(np.float64)
+        return without_last_ones(to_numpy(weight, "sample_weight")).astype(np.float64)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, channels as texts."""

@@ -6,7 +6,14 @@ import numpy as np
 from keras import ops
 
 from lossweights.base.errors import MetricError
-from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of
+from lossweights.metrics._arrays import (
+    Array,
+    Namespace,
+    indicator,
+    namespace_of,
+    of_elements,
+    without_last_ones,
+)
 from lossweights.metrics._base import Metric, MetricArguments
 
 _SLACK = 1e-3  # by which probabilities of half precision miss 0, 1 and a sum of 1
@@ -28,7 +35,8 @@ class ClassMetric(Metric):
     Predictions are probabilities: of class 1 alone where their last axis has one channel or where
     they have the shape of class numbers, ``(batch,)``, else one for each class, ``(batch, ...,
     classes)``. Targets are class numbers from 0, with or without a last axis of size 1, or one-hot.
-    Further axes are allowed, and every row weighs the same.
+    Further axes are allowed, and every row weighs the same; or, with weights of the shape of the
+    class numbers, every element by its own.
 
     Args:
         from_logits: Whether predictions are logits: what a sigmoid or softmax would be taken of.
@@ -69,6 +77,17 @@ class ClassMetric(Metric):
                 f"{tuple(y_pred.shape)}. Give the model one output a class, or one for two classes."
             )
         return y_true, y_pred
+
+    def apart(
+        self, xp: Namespace, y_true: Array, y_pred: Array, weight: Array
+    ) -> tuple[Array, Array, Array]:
+        """Each element as a row of its own, where weights are of elements; see `Metric.apart`."""
+        if len(without_last_ones(weight).shape) < 2:
+            return y_true, y_pred, weight
+        y_true, y_pred = self.align(y_true, y_pred)
+        rows = (-1, y_pred.shape[-1])
+        weight = xp.reshape(of_elements(xp, weight, y_pred[..., 0]), (-1,))
+        return xp.reshape(y_true, rows), xp.reshape(y_pred, rows), weight
 
     def evaluate(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
         """The value on a whole data set at once, in float64; see `Metric.evaluate`."""

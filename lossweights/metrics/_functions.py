@@ -1,9 +1,11 @@
 """Each metric as a function of arrays, measured in float64 on the whole data set at once."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from lossweights.metrics import _demand, _masks, _regression, _segmentation, _surface
 from lossweights.metrics._arrays import Array
+from lossweights.terms.classes import ChosenClasses
 
 
 def rmse(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
@@ -128,6 +130,7 @@ def iou(
     *,
     threshold: float | None = 0.5,
     average: _masks.Average = "image",
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The intersection over union of masks; see `IoU`.
 
@@ -135,7 +138,7 @@ def iou(
     >>> metrics.iou([[[1, 1, 0]]], [[[0.9, 0.1, 0.1]]])
     0.5
     """
-    return _segmentation.IoU(threshold=threshold, average=average).evaluate(
+    return _segmentation.IoU(threshold=threshold, average=average, **chosen).evaluate(
         y_true, y_pred, sample_weight
     )
 
@@ -147,6 +150,7 @@ def dice(
     *,
     threshold: float | None = 0.5,
     average: _masks.Average = "image",
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The Dice coefficient of masks; see `Dice`.
 
@@ -154,7 +158,7 @@ def dice(
     >>> metrics.dice([[[1, 1, 0]]], [[[0.9, 0.9, 0.9]]])
     0.8
     """
-    return _segmentation.Dice(threshold=threshold, average=average).evaluate(
+    return _segmentation.Dice(threshold=threshold, average=average, **chosen).evaluate(
         y_true, y_pred, sample_weight
     )
 
@@ -166,6 +170,7 @@ def boundary_iou(
     *,
     dilation_ratio: float = 0.02,
     threshold: float | None = 0.5,
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The IoU of the bands along the boundaries of masks; see `BoundaryIoU`.
 
@@ -173,7 +178,7 @@ def boundary_iou(
     >>> metrics.boundary_iou([[[1, 1, 0]]], [[[0.9, 0.9, 0.9]]])
     0.6666666666666666
     """
-    metric = _segmentation.BoundaryIoU(dilation_ratio, threshold=threshold)
+    metric = _segmentation.BoundaryIoU(dilation_ratio, threshold=threshold, **chosen)
     return metric.evaluate(y_true, y_pred, sample_weight)
 
 
@@ -184,6 +189,7 @@ def boundary_f1(
     *,
     tolerance: float = 2.0,
     threshold: float | None = 0.5,
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The F1 of the boundary pixels of masks; see `BoundaryF1`.
 
@@ -191,7 +197,7 @@ def boundary_f1(
     >>> metrics.boundary_f1([[[1, 0, 0]]], [[[0.1, 0.1, 0.9]]], tolerance=1)
     0.0
     """
-    metric = _segmentation.BoundaryF1(tolerance, threshold=threshold)
+    metric = _segmentation.BoundaryF1(tolerance, threshold=threshold, **chosen)
     return metric.evaluate(y_true, y_pred, sample_weight)
 
 
@@ -203,6 +209,7 @@ def surface_dice(
     tolerance: float = 1.0,
     sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The share of both contours within a tolerance of the other; see `SurfaceDice`.
 
@@ -210,7 +217,7 @@ def surface_dice(
     >>> metrics.surface_dice([[[1, 0, 0]]], [[[0.9, 0.1, 0.1]]])
     1.0
     """
-    metric = _surface.SurfaceDice(tolerance, sampling=sampling, threshold=threshold)
+    metric = _surface.SurfaceDice(tolerance, sampling=sampling, threshold=threshold, **chosen)
     return metric.evaluate(y_true, y_pred, sample_weight)
 
 
@@ -223,6 +230,7 @@ def hd95(
     empty_distance: _surface.EmptyDistance = None,
     sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The 95th percentile of the distance between boundaries; see `HD95`.
 
@@ -231,7 +239,7 @@ def hd95(
     2.0
     """
     metric = _surface.HD95(
-        variant, empty_distance=empty_distance, sampling=sampling, threshold=threshold
+        variant, empty_distance=empty_distance, sampling=sampling, threshold=threshold, **chosen
     )
     return metric.evaluate(y_true, y_pred, sample_weight)
 
@@ -244,6 +252,7 @@ def average_surface_distance(
     empty_distance: _surface.EmptyDistance = None,
     sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The mean distance between the contours of masks; see `AverageSurfaceDistance`.
 
@@ -252,6 +261,6 @@ def average_surface_distance(
     0.0
     """
     metric = _surface.AverageSurfaceDistance(
-        empty_distance=empty_distance, sampling=sampling, threshold=threshold
+        empty_distance=empty_distance, sampling=sampling, threshold=threshold, **chosen
     )
     return metric.evaluate(y_true, y_pred, sample_weight)

@@ -64,6 +64,7 @@ class OnKnown(Around):
         weight = ops.ones(ops.shape(y_true)[:1], y_true.dtype)
         if sample_weight is not None:
             given = ops.cast(ops.convert_to_tensor(sample_weight), y_true.dtype)
+            y_true, y_pred, given = self.metric.apart(ops, y_true, y_pred, given)
             weight = flat_weight(given, y_true.shape[0])
         return self._left(ops, y_true, y_pred, weight)
 
@@ -86,7 +87,9 @@ class OnKnown(Around):
         true, pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
         weight = np.ones(len(true))
         if sample_weight is not None:
-            weight = checked_weight(sample_weight, len(true))
+            given = to_numpy(sample_weight, "sample_weight")
+            true, pred, given = self.metric.apart(np, true, pred, given)
+            weight = checked_weight(given, len(true))
         in_part: Any = np.isnan(true.astype(np.float64)).reshape(len(true), -1)
         if in_part[weight > 0].all():
             raise MetricError(

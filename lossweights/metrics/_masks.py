@@ -2,19 +2,27 @@
 
 import warnings
 from abc import abstractmethod
-from typing import ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 import numpy as np
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, namespace_of, ratio
 from lossweights.metrics._base import Direction, Metric, MetricArguments
+from lossweights.terms.channels import pick
+from lossweights.terms.classes import (
+    ChosenClasses,
+    Classes,
+    checked_classes,
+    kept_channels,
+    without_unsaid,
+)
 from lossweights.terms.layout import has_many_channels, masks_may_be_volume, may_be_volume
 
 Average = Literal["image", "dataset"]
 
 
-class MaskArguments(MetricArguments, total=False):
+class MaskArguments(MetricArguments, ChosenClasses, total=False):
     """The arguments of every metric of masks, which those with further ones hand on.
 
     Attributes:
@@ -44,10 +52,14 @@ class MaskMetric(Metric):
 
     Args:
         threshold: A prediction above it is inside; None for the largest channel.
+        ignore: A class, which is a channel, that counts nothing, or several: 0 for the background.
+            The largest channel is still that of all.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, dtype: As for every `Metric`.
 
     Raises:
-        MetricError: When it measures, if shapes are not those of masks.
+        MetricError: Both ``ignore`` and ``classes`` are given; when it measures, if a class is not
+            there, or shapes are not those of masks.
     """
 
     direction: ClassVar[Direction | None] = "maximize"
@@ -55,8 +67,16 @@ class MaskMetric(Metric):
     n_statistics = 3
     average: Average = "image"
 
-    def __init__(self, *, threshold: float | None = 0.5, **host: Unpack[MetricArguments]) -> None:
+    def __init__(
+        self,
+        *,
+        threshold: float | None = 0.5,
+        ignore: Classes = None,
+        classes: Classes = None,
+        **host: Unpack[MetricArguments],
+    ) -> None:
         self.threshold = None if threshold is None else float(threshold)
+        self.ignore, self.classes = checked_classes(ignore, classes, MetricError)
         super().__init__(**host)
 
     @abstractmethod
@@ -71,7 +91,12 @@ class MaskMetric(Metric):
 
     def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
         """Numerator, denominator and number of undefined cases of each image."""
-        numerator, denominator = self.fraction(xp, *self._masks(xp, y_true, y_pred))
+        masks = self._masks(xp, y_true, y_pred)
+        if self.ignore is not None or self.classes is not None:
+            shape = tuple(masks[1].shape)
+            kept = kept_channels(self.ignore, self.classes, shape, MetricError)
+            masks = pick(masks[0], kept), pick(masks[1], kept)
+        numerator, denominator = self.fraction(xp, *masks)
         if self.average == "dataset":
             undefined = xp.zeros_like(denominator)
         else:
@@ -88,6 +113,10 @@ class MaskMetric(Metric):
     def undefined(self, sums: Array) -> Array:
         """How many cases of these sums are undefined (in total sample weight, if there is one)."""
         return sums[..., 2]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; those of classes if they were said."""
+        return without_unsaid(super().get_config())
 
     @property
     def names_axes(self) -> bool:

@@ -1,6 +1,7 @@
 """How often a mask is missing: images that distances between boundaries say nothing of."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from lossweights.metrics._arrays import Array
 from lossweights.metrics._base import Metric
 from lossweights.metrics._output import OnOutput
 from lossweights.metrics._surface import HD95, AverageSurfaceDistance, SurfaceMetric
+from lossweights.terms.classes import ChosenClasses
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -22,7 +24,7 @@ class Missing(SurfaceMetric):
     smaller is better.
 
     Args:
-        sampling, threshold, name, dtype: As for every `SurfaceMetric`.
+        sampling, threshold, ignore, classes, name, dtype: As for every `SurfaceMetric`.
 
     Raises:
         MetricError: Shapes are not those of masks.
@@ -49,6 +51,7 @@ def missing(
     *,
     sampling: float | Sequence[float] | None = None,
     threshold: float | None = 0.5,
+    **chosen: Unpack[ChosenClasses],
 ) -> float:
     """The share of images without one of the two masks, of arrays; see `Missing`.
 
@@ -56,7 +59,7 @@ def missing(
     >>> metrics.missing([[[1, 0]], [[1, 1]]], [[[0.9, 0.1]], [[0.2, 0.3]]])
     0.5
     """
-    metric = Missing(sampling=sampling, threshold=threshold)
+    metric = Missing(sampling=sampling, threshold=threshold, **chosen)
     return metric.evaluate(y_true, y_pred, sample_weight)
 
 
@@ -73,5 +76,6 @@ def counts_missing(metric: Metric) -> Metric | None:
         within = counts_missing(metric.metric)
         return None if within is None else OnOutput(metric.output, within)
     if isinstance(metric, HD95 | AverageSurfaceDistance) and metric.empty_distance == "apart":
-        return Missing(sampling=metric.sampling, threshold=metric.threshold)
+        chosen: ChosenClasses = {"ignore": metric.ignore, "classes": metric.classes}
+        return Missing(sampling=metric.sampling, threshold=metric.threshold, **chosen)
     return None

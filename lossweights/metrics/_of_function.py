@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from lossweights.base.errors import MetricError
-from lossweights.metrics._arrays import Array, Namespace, checked_weight, to_numpy
+from lossweights.metrics._arrays import Array, Namespace, checked_weight, of_elements, to_numpy
 from lossweights.metrics._base import Direction, MeanMetric, MetricArguments
 from lossweights.terms.config import written_function
 
@@ -56,7 +56,7 @@ class OfFunction(MeanMetric):
 
     @abstractmethod
     def weight_of(self, weight: Any, samples: int) -> np.ndarray:
-        """A weight for each sample, from those that were given."""
+        """A weight for each sample or element, from those that were given: ``(samples, ...)``."""
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, the function as Keras writes functions."""
@@ -107,15 +107,32 @@ class OfFunction(MeanMetric):
                 f"Expected one value per sample from the metric {self.name!r}, shape ({samples},). "
                 f"Found shape {values.shape}. Return values of the samples; their mean is taken."
             )
-        of_samples = values.reshape(samples, -1).mean(axis=1)
         weight = self.weight_of(sample_weight, samples)
         if self.missing is not None:
             arrays = list(true.values()) if isinstance(true, Mapping) else [true]
             rows = [np.isnan(a.astype(float)).reshape(samples, -1).any(axis=1) for a in arrays]
-            weight = np.where(np.any(rows, axis=0), 0.0, weight)
+            inner = (samples, *[1] * (weight.ndim - 1))
+            weight = np.where(np.any(rows, axis=0).reshape(inner), 0.0, weight)
+        if weight.ndim > 1:
+            values, weight = self._elements(values, weight)
+        elif values.ndim > 1:
+            values = values.reshape(samples, -1).mean(axis=1)
         if checked:
-            weight = checked_weight(weight, samples)
-        return float(np.sum(np.where(weight == 0, 0.0, of_samples * weight))), float(weight.sum())
+            weight = checked_weight(weight, len(values))
+        return float(np.sum(np.where(weight == 0, 0.0, values * weight))), float(weight.sum())
+
+    def _elements(self, values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values and weights of elements, each in a row."""
+        try:
+            weight = of_elements(np, weight, values)
+        except MetricError:
+            raise MetricError(
+                f"Expected one weight for each row for the metric {self.name!r}, whose function "
+                f"gives values of shape {values.shape}. Found weights of shape {weight.shape}. "
+                f"Return a value for each element that is weighed, or leave the weights out where "
+                f"it is measured: val=(x, y)."
+            ) from None
+        return values.reshape(-1), weight.reshape(-1)
 
 
 def wide(array: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Metrics between several outputs of a model."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 
 from lossweights.base.errors import MetricError
-from lossweights.metrics._arrays import to_numpy
+from lossweights.metrics._arrays import to_numpy, without_last_ones
 from lossweights.metrics._base import Metric, MetricArguments
 from lossweights.metrics._of_function import Better, OfFunction, wide
 from lossweights.metrics._output import OnOutput
@@ -49,15 +50,16 @@ class OnOutputs(OfFunction):
         return self._picked(y_true, "y_true"), self._picked(y_pred, "y_pred"), {}
 
     def weight_of(self, weight: Any, samples: int) -> np.ndarray:
-        """A weight for each sample: of weights by output the geometric mean, as terms have it."""
-        if isinstance(weight, Mapping):
-            given = [weight[o] for o in self.outputs if weight.get(o) is not None]
-            arrays = [to_numpy(each, "sample_weight").reshape(samples, -1) for each in given]
-            means = [each.astype(np.float64).mean(axis=1) for each in arrays]
-            return np.prod(means, axis=0) ** (1 / len(means)) if means else np.ones(samples)
-        if weight is None:
+        """The weights: of weights by output the geometric mean, as terms have it."""
+        several = isinstance(weight, Mapping)
+        given = [weight.get(output) for output in self.outputs] if several else [weight]
+        arrays = [without_last_ones(to_numpy(w, "sample_weight")) for w in given if w is not None]
+        axes = max((each.ndim for each in arrays), default=1)
+        wide = [a.astype(np.float64).reshape(*a.shape, *[1] * (axes - a.ndim)) for a in arrays]
+        if not wide:
             return np.ones(samples)
-        return to_numpy(weight, "sample_weight").astype(np.float64).reshape(samples)
+        product: np.ndarray = functools.reduce(np.multiply, wide) ** (1 / len(wide))
+        return product
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -13,7 +13,6 @@ import keras
 
 from lossweights.base.errors import MetricError
 from lossweights.metrics._arrays import Array, Namespace, indicator, ratio
-from lossweights.metrics._base import MetricArguments
 from lossweights.metrics._masks import Average, MaskArguments, MaskMetric, area, checked_pixels
 from lossweights.metrics._morphology import dilate_ball, erode_cross, erode_square
 
@@ -22,10 +21,9 @@ class AreaMetric(MaskMetric):
     """A metric of the areas of masks, whose cases may be averaged or taken together.
 
     Args:
-        threshold: As for every `MaskMetric`.
         average: ``"image"``: the mean over images (and channels) of their values. ``"dataset"``:
             one value, the summed numerators over the summed denominators.
-        name, dtype: As for every `Metric`.
+        threshold, ignore, classes, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If ``average`` is neither.
@@ -33,20 +31,14 @@ class AreaMetric(MaskMetric):
 
     unknown = "masks"
 
-    def __init__(
-        self,
-        *,
-        threshold: float | None = 0.5,
-        average: Average = "image",
-        **host: Unpack[MetricArguments],
-    ) -> None:
+    def __init__(self, *, average: Average = "image", **shared: Unpack[MaskArguments]) -> None:
         if average not in ("image", "dataset"):
             raise MetricError(
                 "Expected `average` to be 'image' (mean of the images' values) or 'dataset' "
                 f"(one value of all pixels). Found {average!r}."
             )
         self.average = average
-        super().__init__(threshold=threshold, **host)
+        super().__init__(**shared)
 
 
 @keras.saving.register_keras_serializable(package="lossweights.metrics")
@@ -57,7 +49,7 @@ class IoU(AreaMetric):
     ``[0, 1]``, larger is better. The mean over images, or one ratio of the whole data set.
 
     Args:
-        threshold, average, name, dtype: As for every `AreaMetric`.
+        average, threshold, ignore, classes, name, dtype: As for every `AreaMetric`.
 
     Raises:
         MetricError: ``average`` is neither of the two, or shapes are not those of masks.
@@ -82,7 +74,7 @@ class Dice(AreaMetric):
     ``[0, 1]``, larger is better. The mean over images, or one ratio of the whole data set.
 
     Args:
-        threshold, average, name, dtype: As for every `AreaMetric`.
+        average, threshold, ignore, classes, name, dtype: As for every `AreaMetric`.
 
     Raises:
         MetricError: ``average`` is neither of the two, or shapes are not those of masks.
@@ -90,6 +82,9 @@ class Dice(AreaMetric):
     >>> from lossweights import metrics
     >>> metrics.Dice().evaluate([[[1, 1, 0, 0]]], [[[0.2, 0.9, 0.9, 0.9]]])
     0.4
+    >>> one_hot, all_background = [[[[0, 1]]]], [[[[0.9, 0.1]]]]
+    >>> metrics.Dice(ignore=0).evaluate(one_hot, all_background)  # what finds nothing
+    0.0
     """
 
     default_name = "dice"
@@ -111,7 +106,7 @@ class BoundaryIoU(MaskMetric):
 
     Args:
         dilation_ratio: Width of the band as a fraction of the image diagonal; the authors' 0.02.
-        threshold, name, dtype: As for every `MaskMetric`.
+        threshold, ignore, classes, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If the ratio is not positive, shapes are not those of masks, or the size of
@@ -163,7 +158,7 @@ class BoundaryF1(MaskMetric):
     Args:
         tolerance: Largest distance of a match, in pixels. A common choice is 0.75 % of the image
             diagonal: 0.7 at 64×64, 2.7 at 256×256.
-        threshold, name, dtype: As for every `MaskMetric`.
+        threshold, ignore, classes, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If the tolerance is negative or not finite, or shapes are not those of masks.

@@ -47,7 +47,7 @@ class SurfaceMetric(MaskMetric):
             default. Distances are then in its units, lengths and areas too. With two sizes masks
             are images, with three volumes: ``(batch, depth, height, width)``, with or without
             channels. Otherwise an array of four axes is read as images with channels.
-        threshold, name, dtype: As for every `MaskMetric`.
+        threshold, ignore, classes, name, dtype: As for every `MaskMetric`.
 
     Raises:
         MetricError: If a size is not positive and finite, or, when it measures, if shapes are not
@@ -121,7 +121,7 @@ class SurfaceDice(SurfaceMetric):
     Args:
         tolerance: Largest distance that counts as agreement, in pixels or the units of
             ``sampling``.
-        sampling, threshold, name, dtype: As for every `SurfaceMetric`.
+        sampling, threshold, ignore, classes, name, dtype: As for every `SurfaceMetric`.
 
     Raises:
         MetricError: If the tolerance is negative or not finite, or shapes are not those of masks.
@@ -171,7 +171,7 @@ class HD95(SurfaceMetric):
         empty_distance: What an image counts where exactly one mask is empty, in pixels or the
             units of ``sampling``; None for infinity; ``"apart"`` to leave it out of the mean, in
             sweeps beside `Missing`, which counts it.
-        sampling, threshold, name, dtype: As for every `SurfaceMetric`.
+        sampling, threshold, ignore, classes, name, dtype: As for every `SurfaceMetric`.
 
     Raises:
         MetricError: If the variant is none of these, ``empty_distance`` is negative or not
@@ -235,7 +235,7 @@ class AverageSurfaceDistance(SurfaceMetric):
         empty_distance: What an image counts where exactly one mask is empty, in pixels or the
             units of ``sampling``; None for infinity; ``"apart"`` to leave it out of the mean, in
             sweeps beside `Missing`, which counts it.
-        sampling, threshold, name, dtype: As for every `SurfaceMetric`.
+        sampling, threshold, ignore, classes, name, dtype: As for every `SurfaceMetric`.
 
     Raises:
         MetricError: If ``empty_distance`` is negative or not finite, or shapes are not those of

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lossweights.base.errors import MetricError
-from lossweights.metrics._arrays import Array, Namespace, is_symbolic, to_numpy
+from lossweights.metrics._arrays import Array, Namespace, is_symbolic, to_numpy, without_last_ones
 from lossweights.metrics._base import Metric
 
 
@@ -112,7 +112,11 @@ class WholeMetric(Metric):
         if not self._kept:
             return np.float32(np.nan)
         true, pred, weight = zip(*self._kept, strict=True)
-        rows = None if weight[0] is None else np.concatenate([np.ravel(part) for part in weight])
+        rows = (
+            None
+            if weight[0] is None
+            else np.concatenate([without_last_ones(part) for part in weight])
+        )
         try:
             return np.float32(self.evaluate(np.concatenate(true), np.concatenate(pred), rows))
         except (MetricError, ValueError):  # of a batch in which there is not enough yet

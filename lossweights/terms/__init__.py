@@ -22,8 +22,8 @@ All are a `Term`. What weight files say of one is made by `describe` and read by
 What rooms above need beyond that lies in modules of its own: `per_sample`, what a term and a sum of
 terms are; `summands`, the terms of one loss; `chosen`, terms that are others in each trial of a
 sweep; `reduction`, from values per sample to a loss; `targets`, what a constant prediction is made
-from; `channels`, how channels are named; `config`, arguments as Keras writes them; `layout`, what
-may be a volume.
+from; `channels`, how channels are named; `classes`, which classes count; `config`, arguments as
+Keras writes them; `layout`, what may be a volume.
 
 >>> float(Underestimation()([[10.0]], [[7.0]]))
 6.0

@@ -26,14 +26,14 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._axes import NamedAxes, dilate, erode, full_weight
+from lossweights.terms._of_classes import MaskHost, MaskTerm
 from lossweights.terms._tensors import Tensor, as_floats, mean_per_sample
-from lossweights.terms.per_sample import HostArguments, Term
 from lossweights.terms.reduction import split_element_weight
 from lossweights.terms.targets import Array, Targets
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class SoftBoundaryDice(Term):
+class SoftBoundaryDice(MaskTerm):
     """One minus the Dice overlap of the two inner rings, ``1 - 2 sum(b_p b_y) / sum(b_p + b_y)``.
 
     It is 0 for the true mask and near 1/2 as soon as a straight outline is off by one element, and
@@ -44,6 +44,8 @@ class SoftBoundaryDice(Term):
         axes: The axes of space or time: 1 for a series, ``(1, 2)`` for images, ``(1, 2, 3)`` for
             volumes. Any other axis but the first is one of channels. By default those of images;
             what may be a volume by its shape then has to have them named.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, height, width)`` or with channels behind; the
@@ -66,16 +68,12 @@ class SoftBoundaryDice(Term):
 
     default_name = "soft_boundary_dice"
 
-    def __init__(
-        self, axes: int | Iterable[int] | None = None, **host: Unpack[HostArguments]
-    ) -> None:
+    def __init__(self, axes: int | Iterable[int] | None = None, **host: Unpack[MaskHost]) -> None:
         super().__init__(**host)
         self._named = NamedAxes(axes)
         self.axes = self._named.axes
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
+    def of_masks(self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None) -> Tensor:
         """The mean over channels of one minus the overlap of the rings, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
         axes = self._named.resolve(y_true.shape, least=2)
@@ -91,7 +89,7 @@ class SoftBoundaryDice(Term):
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class BoundaryF1(Term):
+class BoundaryF1(MaskTerm):
     """One minus the F1 score of the two outlines, with a tolerance of ``(theta - 1) / 2`` elements.
 
     With the rings ``b`` and the same rings widened by max-pooling ``b+`` (side ``theta``),
@@ -109,6 +107,8 @@ class BoundaryF1(Term):
             what may be a volume by its shape then has to have them named.
         theta: Side of the window that widens the rings, odd. The cost grows with it.
         theta0: Side of the window that finds the rings, odd and at least 3.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, height, width)`` or with channels behind; the
@@ -136,7 +136,7 @@ class BoundaryF1(Term):
         axes: int | Iterable[int] | None = None,
         theta: int = 5,
         theta0: int = 3,
-        **host: Unpack[HostArguments],
+        **host: Unpack[MaskHost],
     ) -> None:
         super().__init__(**host)
         self._named = NamedAxes(axes)
@@ -144,9 +144,7 @@ class BoundaryF1(Term):
         self.theta = _odd("theta", theta, least=1)
         self.theta0 = _odd("theta0", theta0, least=3)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
+    def of_masks(self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None) -> Tensor:
         """The mean over channels of one minus the F1 score, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
         axes = self._named.resolve(y_true.shape, least=2)

@@ -32,10 +32,10 @@ from keras import ops
 from lossweights.base.errors import DataError, TermError
 from lossweights.terms._arguments import positive
 from lossweights.terms._axes import IMAGE, NamedAxes, as_axes, resolve_axes, volume_refused
+from lossweights.terms._of_classes import MaskHost, MaskTerm
 from lossweights.terms._signed_distance import signed_distance
 from lossweights.terms._tensors import Tensor, absolute, as_float, mean_per_sample, shapes_fit
 from lossweights.terms.layout import masks_may_be_volume
-from lossweights.terms.per_sample import HostArguments, Term
 from lossweights.terms.targets import Array, Targets
 
 
@@ -140,11 +140,13 @@ def _as_steps(sampling: float | Sequence[float] | None, count: int) -> tuple[flo
     return tuple(float(step) for step in steps)
 
 
-class MapTerm(Term):
+class MapTerm(MaskTerm):
     """A term that reads masks with their distance maps: a mean over elements of errors in place.
 
     Args:
         axes: The axes that the map was made along; by default those of images.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Raises:
@@ -153,9 +155,7 @@ class MapTerm(Term):
 
     mapped = True
 
-    def __init__(
-        self, axes: int | Iterable[int] | None = None, **host: Unpack[HostArguments]
-    ) -> None:
+    def __init__(self, axes: int | Iterable[int] | None = None, **host: Unpack[MaskHost]) -> None:
         super().__init__(**host)
         self._named = NamedAxes(axes)
         self.axes = self._named.axes
@@ -164,9 +164,7 @@ class MapTerm(Term):
     def of_elements(self, error: Tensor, distance: Tensor) -> Tensor:
         """The value of each element from its error and its distance from the contour."""
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
+    def of_masks(self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None) -> Tensor:
         """The mean value of each sample's elements, shape ``(batch,)``."""
         values = self.of_elements(*_error_and_distance(y_true, y_pred, self._named))
         return mean_per_sample(values, first_channels(element_weight, values))
@@ -190,6 +188,8 @@ class DistanceBoundary(MapTerm):
 
     Args:
         axes: The axes that the map was made along; by default those of images.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` ``(batch, ..., 2 * channels)`` from `with_distance_map`, ``y_pred``
@@ -230,6 +230,8 @@ class HausdorffDistance(MapTerm):
     Args:
         axes: The axes that the map was made along; by default those of images.
         alpha: How fast errors grow dearer with distance, above 0.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` ``(batch, ..., 2 * channels)`` from `with_distance_map`, ``y_pred``
@@ -255,7 +257,7 @@ class HausdorffDistance(MapTerm):
         self,
         axes: int | Iterable[int] | None = None,
         alpha: float = 2.0,
-        **host: Unpack[HostArguments],
+        **host: Unpack[MaskHost],
     ) -> None:
         super().__init__(axes, **host)
         self.alpha = positive("alpha", alpha, "Take 2, as the paper does.")

@@ -12,14 +12,13 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._arguments import fraction, is_number, positive
-from lossweights.terms._elements import ElementTerm
-from lossweights.terms._tensors import Tensor, as_floats, expand_weight
-from lossweights.terms.per_sample import HostArguments, Term
+from lossweights.terms._of_classes import MaskHost, MaskTerm
+from lossweights.terms._tensors import Tensor, as_floats, expand_weight, mean_per_sample
 from lossweights.terms.reduction import split_element_weight
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Dice(Term):
+class Dice(MaskTerm):
     """One minus the overlap of two masks: ``1 - 2 sum(y p) / (sum(y) + sum(p))``.
 
     The sums run over all axes of a sample, channels included. It does not mind how rare the mask
@@ -35,21 +34,29 @@ class Dice(Term):
     Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26,
     1945); as a loss, Milletari et al., "V-Net" (arXiv:1606.04797), there with squares below.
 
-    Arguments and errors are those of every `Term`.
+    Args:
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
+        name, reduction, dtype: As for every `Term`.
+
+    Raises:
+        TermError: Both ``ignore`` and ``classes`` are given, or a class is not there; or the shapes
+            of ``y_true`` and ``y_pred`` differ.
 
     >>> loss = Dice()
     >>> float(loss([[1.0, 1.0, 0.0]], [[0.0, 1.0, 1.0]]))
     0.5
     >>> float(loss([[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]))
     0.0
+    >>> background_alone = [[1.0, 0.0, 0.0]]  # where class 1 is
+    >>> float(Dice(ignore=0)([[0.0, 1.0, 0.0]], background_alone))
+    1.0
     """
 
     default_name = "dice"
     link = "probability"
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
+    def of_masks(self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None) -> Tensor:
         """One minus the Dice overlap of each sample, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
         common = _total(y_true * y_pred, element_weight)
@@ -57,7 +64,7 @@ class Dice(Term):
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Tversky(Term):
+class Tversky(MaskTerm):
     """Dice with a price for each kind of error: ``1 - T / (T + alpha F + beta M)``.
 
     ``T = sum(y p)`` is what was found, ``F = sum((1 - y) p)`` the false positives and
@@ -72,6 +79,8 @@ class Tversky(Term):
     Args:
         alpha: Price of a false positive, above 0.
         beta: Price of a miss, above 0.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
@@ -94,17 +103,13 @@ class Tversky(Term):
     default_name = "tversky"
     link = "probability"
 
-    def __init__(
-        self, alpha: float = 0.5, beta: float = 0.5, **host: Unpack[HostArguments]
-    ) -> None:
+    def __init__(self, alpha: float = 0.5, beta: float = 0.5, **host: Unpack[MaskHost]) -> None:
         super().__init__(**host)
         advice = "Take 0.5 for both to weigh the two kinds of error alike."
         self.alpha = positive("alpha", alpha, advice)
         self.beta = positive("beta", beta, advice)
 
-    def per_sample(
-        self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None = None
-    ) -> Tensor:
+    def of_masks(self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None) -> Tensor:
         """One minus the Tversky index of each sample, shape ``(batch,)``."""
         y_true, y_pred = as_floats(y_true, y_pred)
         found = _total(y_true * y_pred, element_weight)
@@ -114,7 +119,7 @@ class Tversky(Term):
 
 
 @keras.saving.register_keras_serializable(package="lossweights")
-class Focal(ElementTerm):
+class Focal(MaskTerm):
     """Binary cross-entropy that fades for what is already right: ``-(1 - q)**gamma * log(q)``.
 
     ``q`` is the probability given to the true answer, ``p`` where ``y`` is 1 and ``1 - p`` where it
@@ -126,6 +131,8 @@ class Focal(ElementTerm):
         alpha: Share of the weight that goes to elements where ``y`` is 1, between 0 and 1; the
             others get ``1 - alpha``. ``None`` weighs both by 1.
         from_logits: Whether ``y_pred`` holds log-odds instead of probabilities.
+        ignore: A class that counts nothing, or several: 0 for the background.
+        classes: The classes that count, instead of ``ignore``. By default all.
         name, reduction, dtype: As for every `Term`.
 
     Shapes: ``y_true`` and ``y_pred`` alike, ``(batch, ...)``; the value is ``(batch,)``.
@@ -150,7 +157,7 @@ class Focal(ElementTerm):
         alpha: float | None = None,
         *,
         from_logits: bool = False,
-        **host: Unpack[HostArguments],
+        **host: Unpack[MaskHost],
     ) -> None:
         super().__init__(**host)
         if not is_number(gamma) or gamma < 0:
@@ -162,6 +169,10 @@ class Focal(ElementTerm):
         self.alpha = None if alpha is None else fraction("alpha", alpha, "Take 0.25, or None.")
         self.from_logits = bool(from_logits)
         self.link = "logit" if self.from_logits else "probability"
+
+    def of_masks(self, y_true: Tensor, y_pred: Tensor, element_weight: Tensor | None) -> Tensor:
+        """The mean value of each sample's elements, shape ``(batch,)``."""
+        return mean_per_sample(self.of_elements(*as_floats(y_true, y_pred)), element_weight)
 
     def of_elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The focal cross-entropy of each element."""

@@ -87,6 +87,12 @@ def expand_weight(element_weight: Tensor, like: Tensor) -> Tensor:
     while len(weight.shape) > len(like.shape) and weight.shape[-1] == 1:
         weight = ops.squeeze(weight, -1)
     missing = len(like.shape) - len(weight.shape)
+    if len(like.shape) == 1 and missing < 0:
+        raise TermError(
+            "Expected one weight per sample, as there is one value for each. Found weights of "
+            f"shape {tuple(weight.shape)} for values of shape {tuple(like.shape)}. Give one weight "
+            "per sample, or a term with a value for each element: one without a mean over them."
+        )
     if missing < 0 or not _broadcasts(weight.shape, like.shape[: len(weight.shape)]):
         raise TermError(
             "Expected weights or a mask per sample, or of the shape of the targets with or without "

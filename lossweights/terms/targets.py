@@ -97,7 +97,11 @@ class Targets:
         last = y.ndim - 1
         together = last == 0 or last in {axis % y.ndim for axis in self.axes}
         columns = (-1, 1 if together else y.shape[-1])
-        return y.reshape(columns), None if full is None else full.reshape(columns)
+        if full is None:
+            return y.reshape(columns), None
+        full = full.reshape(columns)
+        # Of a channel in which nothing counts any number will do.
+        return y.reshape(columns), np.where(full.any(axis=0), full, np.ones_like(full))
 
     def plain(self) -> Array:
         """The targets without the maps, or other extras, beside them."""

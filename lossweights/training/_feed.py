@@ -117,7 +117,7 @@ class StreamFeed(Feed):
     Args:
         stream: The stream.
         problem: What is trained.
-        named: Gives targets as the terms read them.
+        named: Gives targets and weights as the terms read them.
     """
 
     has_own_orders = False
@@ -160,7 +160,7 @@ class StreamFeed(Feed):
         return self._as_terms_read(*batch)
 
     def _as_terms_read(self, x: Any, y: Any, *weight: Any) -> Batch:
-        return x, self._named(y), *weight
+        return x, self._named(y), *map(self._named, weight)
 
 
 def first_of(batches: tf.data.Dataset) -> tf.data.Dataset:

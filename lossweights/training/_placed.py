@@ -36,8 +36,10 @@ class Placed:
         loss = problem.make_loss()
 
         def by_name(split: Split) -> Split:
-            """The targets of several outputs by name, as the terms read them."""
-            return Split(split.x, values_by_output(model, loss, split.y), split.sample_weight)
+            """Targets and weights of several outputs by name, as the terms read them."""
+            return Split(
+                split.x, *(values_by_output(model, loss, v) for v in (split.y, split.sample_weight))
+            )
 
         probe, val = by_name(data.train.spread(problem.probe_size)), by_name(data.val)
         length = chunk_rows([len(probe), len(val)])

@@ -58,7 +58,8 @@ class Chunks:
         split: The data that were cut.
         x: Inputs, each ``(chunks, rows, ...)``.
         y: Targets, alike.
-        weight: Weight of each row, 1 if the data have none, ``(chunks, rows)``.
+        weight: Weight of each row, 1 if the data have none, ``(chunks, rows)``; or of its elements,
+            or by output, as the data have them.
     """
 
     split: Split
@@ -76,13 +77,17 @@ class Chunks:
         def cut(array: Any) -> Any:
             return tf.convert_to_tensor(np.asarray(array)[at])
 
+        def counted(weight: Any) -> Any:
+            taken = np.asarray(weight)[at]
+            taken[places >= rows] = 0
+            return tf.convert_to_tensor(taken)
+
         weight = np.ones(rows, "float32") if split.sample_weight is None else split.sample_weight
-        counted = np.where(places < rows, weight.reshape(rows)[at], 0).astype(weight.dtype)
         return cls(
             split=split,
             x=tree.map_structure(cut, split.x),
             y=tree.map_structure(cut, split.y),
-            weight=tf.convert_to_tensor(counted),
+            weight=tree.map_structure(counted, weight),
         )
 
     @property
@@ -91,12 +96,12 @@ class Chunks:
         return len(self.split)
 
     def __len__(self) -> int:
-        return int(self.weight.shape[0])
+        return int(tree.flatten(self.weight)[0].shape[0])
 
     def chunk(self, index: Any) -> tuple[Any, Any, Any]:
         """``x``, ``y`` and ``weight`` of one chunk."""
-        x, y = tree.map_structure(lambda array: array[index], [self.x, self.y])
-        return x, y, self.weight[index]
+        x, y, weight = tree.map_structure(lambda a: a[index], [self.x, self.y, self.weight])
+        return x, y, weight
 
 
 def chunk_rows(lengths: Sequence[int]) -> int:

@@ -161,11 +161,11 @@ class StackedProbe:
         read: Tensor,
         x: Any,
         y: Any,
-        weight: Tensor,
+        weight: Any,
     ) -> Tensor:
         """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
         y_pred = self._member.predict(trainable, state, x)
-        rows, known = ops.shape(weight)[0], elements_known(self._terms, y)
+        rows, known = ops.shape(tree.flatten(weight)[0])[0], elements_known(self._terms, y)
         over = [rows if known[name] is None else known[name] for name in self._names]
         sums = [
             ops.reshape(mean * ops.cast(count, mean.dtype), (1,))

@@ -25,6 +25,7 @@ from lossweights.training._callbacks import (
     check_function,
     made_callbacks,
 )
+from lossweights.training._element_weights import refuse_unread_weights
 from lossweights.training._shared import refuse_shared
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.optimizer import fresh_optimizer
@@ -277,6 +278,8 @@ def _rehearse_split(
             f"{targets} and outputs of shape {outputs} per sample. Change the last layer of "
             f"build_model() or the targets of load_data(). In detail: {error}"
         ) from error
+    y, weight = (values_by_output(model, loss, each) for each in (rows.y, rows.sample_weight))
+    refuse_unread_weights(loss, y, y_pred, weight, off)
     for term, value in values.items():
         array = keras.ops.convert_to_numpy(value)
         if not np.isfinite(array).all() and term not in off:
