@@ -10,6 +10,7 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.base.sampled import Sampled
+from lossweights.terms._added import Added
 from lossweights.terms._as_term import as_term
 from lossweights.terms._channels import OnChannels
 from lossweights.terms._foreign import CustomLoss, KerasLoss
@@ -134,7 +135,7 @@ def _known(made: Term) -> Term:
     if isinstance(made, OnChannels):
         channels = made.target, made.weight, made.extras
         return OnChannels(known(made.term), *channels, name=made.name)
-    return made if isinstance(made, OnKnown) else OnKnown(made, name=made.name)
+    return made if isinstance(made, OnKnown | Added) else OnKnown(made, name=made.name)
 
 
 def _filled(y_true: Any, y_pred: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lossweights.base.arguments import parameters
 from lossweights.base.errors import TermError
+from lossweights.terms._added import Added
 from lossweights.terms._arguments import is_number
 from lossweights.terms._asymmetric import (
     Expectile,
@@ -52,6 +53,7 @@ TERMS: Mapping[str, type[Term]] = {
         Dice,
         Tversky,
         Focal,
+        Added,
     )
 }
 
