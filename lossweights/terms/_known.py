@@ -26,6 +26,8 @@ from lossweights.terms.targets import Array, Targets, full_weight
 class OnKnown(Term):
     """A term on the elements whose target is known; see `known`, which makes it."""
 
+    leaves_out = True
+
     def __init__(self, term: Any, **host: Unpack[HostArguments]) -> None:
         self.term = as_term(term, host.get("name") or "known")
         if isinstance(self.term, OnOutput | OnOutputs | OnChannels | OnKnown):
@@ -104,7 +106,8 @@ def known(term: Any) -> Term:
     counts nothing. In a sweep, ``missing="nan"`` says the same for all terms and metrics.
 
     A loss over several channels, such as a cross-entropy of classes, leaves out an element if one
-    of its channels is unknown; a function between outputs a sample, if anything is. A function of
+    of its channels is unknown; a term that reads more than the target, by `reading`, an element of
+    which that is unknown; a function between outputs a sample, if anything is. A function of
     arrays has to give one value for each element; where a whole sample is known or unknown, one
     value for each sample will do.
 
