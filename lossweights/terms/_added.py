@@ -15,6 +15,9 @@ class Added(Term):
     """A loss that the model adds itself, as a term: what `AddedLoss` is given, not ``y_pred``.
 
     See `added`, which makes it.
+
+    Shapes: ``y_true`` and ``y_pred`` anything; the value is ``(batch,)``, the mean over all other
+    axes of what the layer was given. Units: those of that. Range: that of that.
     """
 
     def __init__(self, loss: str, **host: Unpack[HostArguments]) -> None:
