@@ -1,5 +1,8 @@
 """Losses that models add themselves, under a name: terms with a weight of their own, everywhere."""
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -243,6 +246,20 @@ def test_a_named_loss_is_added_once_and_by_sample():
     model.compile("sgd", loss=lw.CombinedLoss(TERMS))
     with pytest.raises(TermError, match="Found 2 AddedLoss"):
         model.fit(X[:, :3], X[:, :3], verbose=0)
+
+
+def test_the_page_on_terms_without_a_target_runs():
+    """Its blocks, one after the other, as somebody types them."""
+    page = Path(__file__).parents[2] / "docs" / "no_target.md"
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    names = {}
+    exec("\n".join(blocks), names)
+    assert set(names["monitor"].reports[-1].train) == {"mse", "kl"}
+    assert np.isfinite(
+        names["two"].evaluate(
+            names["data"], {"image": names["data"], "kl": np.zeros(64)}, verbose=0
+        )
+    ).all()
 
 
 def test_jax_says_why_it_refuses_a_named_loss(monkeypatch):

@@ -34,7 +34,7 @@ def test_ladder_on_tensorflow(rung, climb):
 
 
 def test_no_term_is_left_out():
-    """Every term class that the package exports is on the ladder, but what outputs or models give."""
+    """Every term class that is exported is on the ladder, but what outputs or models give."""
     exported = {
         member
         for member in vars(terms).values()
