@@ -11,7 +11,7 @@ from keras import layers, ops
 import lossweights as lw
 from lossweights.base.errors import ModelError, TermError
 from lossweights.data import Data
-from lossweights.training import FitTrainer, Member, SerialTrainer, StackedTrainer
+from lossweights.training import Adaptive, FitTrainer, Member, SerialTrainer, StackedTrainer
 from lossweights.training.problem import rehearse
 
 from .parity import SEED, assert_same, problem, train
@@ -166,7 +166,12 @@ def test_a_named_loss_is_watched_as_a_term():
     assert "kl" in str(monitor.verdict)
 
 
-MEMBERS = [Member({"mse": 1.0, "kl": w}, SEED) for w in (0.0, 0.3, 4.0)]
+METHODS = [lw.adaptive.GradNorm(), lw.adaptive.Uncertainty(learned=True)]
+UNITS = {"mse": 1.0, "kl": 1.0}
+MEMBERS = [
+    *(Member({"mse": 1.0, "kl": w}, SEED) for w in (0.0, 0.3, 4.0)),
+    *(Member({"mse": 1.0, "kl": 0.3}, SEED, Adaptive(method, UNITS)) for method in METHODS),
+]
 
 
 @pytest.mark.parametrize("trainer", ["stacked", "serial"])
@@ -177,11 +182,11 @@ def test_every_trainer_weighs_a_named_loss(build, trainer):
     given = Data((X, X, WEIGHT), (X[:11], X[:11]))
     fit = FitTrainer(made, given)
     expected = train(fit, MEMBERS)
-    make = SerialTrainer if trainer == "serial" else lambda *g: StackedTrainer(*g, size=4)
+    make = SerialTrainer if trainer == "serial" else lambda *g: StackedTrainer(*g, size=8)
     assert_same(train(make(made, given), MEMBERS), expected)
     last, parts = expected[-1].reports[-1], {"mse", "kl", "model"}
     assert set(last.train) == parts - ({"model"} if build is functional else set())
-    assert last.val["kl"] < expected[0].reports[-1].val["kl"]
+    assert expected[2].reports[-1].val["kl"] < expected[0].reports[-1].val["kl"]
     if build is build_model:
         assert last.train["kl"] == pytest.approx(np.mean(WEIGHT * cost_of(fit.model)), rel=1e-5)
 
