@@ -133,8 +133,26 @@ largest channel is (`threshold=None`) is still decided among all.
 
 ```
 
+**What the model adds itself.** The layer `AddedLoss("kl")` names a loss that the model adds; the term
+`added("kl")` gives it a weight. [Terms without a target](no_target.md) says more.
+
+```python
+>>> import keras
+>>> x = keras.Input((1,))
+>>> model = keras.Model(x, lw.terms.AddedLoss("size")(x, ops.square(x)))
+>>> loss = lw.CombinedLoss({"mae": "mae", "size": lw.terms.added("size")}, {"mae": 1.0, "size": 0.5})
+>>> model.compile(loss=loss)
+>>> x, y = np.array([[1.0], [3.0]]), np.array([[2.0], [2.0]])
+>>> {name: float(mean) for name, mean in loss.components(y, model(x)).items()}
+{'mae': 1.0, 'size': 5.0}
+>>> model.evaluate(x, y, verbose=0)  # 1 + 0.5 * 5
+3.5
+
+```
+
 **Unknown labels.** NaN means that a label is unknown if `Sweep(missing="nan")` says so, or `known(term)` in
-plain Keras. A mean is then that over known elements; samples weigh by how many they have.
+plain Keras. A mean is then that over known elements; samples weigh by how many they have. An element is as unknown
+to a term if a channel is NaN that it reads beside the target.
 
 ```python
 >>> y, p = [[1.0, np.nan], [2.0, 3.0]], [[2.0, 9.0], [2.0, 5.0]]

@@ -169,8 +169,8 @@ def _words(first: int | None, whole: Floats, late: Floats, jumps: Floats) -> lis
 
 
 def _constant(names: Sequence[str], baseline: Mapping[str, float]) -> Floats:
-    """What a constant prediction costs each term; NaN for the model's own losses."""
-    return np.array([np.nan if name == MODEL else baseline[name] for name in names])
+    """What a constant prediction costs each term; NaN for what the model adds itself."""
+    return np.array([np.nan if name == MODEL else baseline.get(name, np.nan) for name in names])
 
 
 def _from_baseline(w: Floats, start: Floats, end: Floats) -> Floats:

@@ -39,6 +39,23 @@ def mask_of(tensor: Any) -> Any:
     return get_keras_mask(tensor)
 
 
+def is_symbolic() -> bool:
+    """Whether Keras calls layers and losses now only to learn the shapes of what they give."""
+    try:
+        from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+    except ImportError:
+        return False
+    return bool(in_symbolic_scope())
+
+
+def clear_losses(layer: Any) -> None:
+    """Take back what a layer gave to ``add_loss`` in this call of its model.
+
+    Keras clears publicly when a model is called anew, and not before it has counted.
+    """
+    layer._clear_losses()
+
+
 def producer_of(tensor: Any) -> Any:
     """The layer that a symbolic tensor of a functional model comes from; ``None`` if unknown."""
     return getattr(getattr(tensor, "_keras_history", None), "operation", None)

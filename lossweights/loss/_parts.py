@@ -10,7 +10,7 @@ import numpy as np
 from lossweights.base.errors import DataError, TermError
 from lossweights.loss._constant import Shape
 from lossweights.loss._joined import Joined, JoinedTargets, Layout, joined
-from lossweights.terms import OnChannels, Term, as_term
+from lossweights.terms import Added, OnChannels, Term, as_term
 from lossweights.terms.summands import OutputTerms, terms_by_output
 from lossweights.terms.targets import Targets
 
@@ -29,6 +29,11 @@ class Part(NamedTuple):
     shape: Shape | None
     output: str | None = None
     layout: Layout | None = None
+
+
+def about_targets(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the terms that are about targets, and not what the model adds itself."""
+    return {name: term for name, term in terms.items() if not isinstance(term, Added)}
 
 
 def parts_of(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from lossweights.base.errors import TermError
 from lossweights.loss._constant import Shape, mean_prediction, value_of
-from lossweights.loss._parts import parts_of
+from lossweights.loss._parts import about_targets, parts_of
 
 
 def mean_magnitudes(
@@ -25,7 +25,8 @@ def mean_magnitudes(
     Where the outputs are probabilities or logits, it is the frequency of each class, written as
     they are. All terms of an output are measured on the same prediction, unlike their reference
     scales, each of which belongs to the constant that suits its own term best. So their weighted
-    sum is what a model would cost that exists, and that knows nothing of the inputs.
+    sum is what a model would cost that exists, and that knows nothing of the inputs. What a model
+    adds itself is not known of such a one, and left out.
 
     Args:
         terms: Terms by name, or anything that a combined loss takes as terms.
@@ -43,7 +44,7 @@ def mean_magnitudes(
     """
     found: dict[str, float] = {}
     by_output: dict[str, Any] = {}
-    parts = list(parts_of(terms, y, sample_weight, output_shape))
+    parts = list(parts_of(about_targets(terms), y, sample_weight, output_shape))
     # Terms between outputs come last: outputs are predicted as their own terms read them.
     for part in sorted(parts, key=lambda part: part.layout is not None):
         if part.layout is not None and set(part.layout.predictions) <= set(by_output):
@@ -68,4 +69,4 @@ def mean_magnitudes(
             f"Expected terms that are finite for the mean of the targets. Found {', '.join(broken)}"
             f" otherwise. Check the targets and the terms."
         )
-    return {name: found[name] for name in terms}
+    return {name: found[name] for name in terms if name in found}

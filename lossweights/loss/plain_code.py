@@ -45,6 +45,7 @@ _OF_MASKS = (
 _SAME_IN_KERAS = ("MeanSquaredError", "MeanAbsoluteError", "Huber")
 _CLASS_NUMBERS = ("CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy")
 _SEQUENCES = ("CTC", "Circle")
+_ADDED = "Added"  # the class of terms that the model adds itself
 _WIDTH = 88  # of the text in comments
 
 
@@ -60,13 +61,15 @@ def plain_code(weights: WeightSet) -> str:
     """Python code that defines ``loss(y_true, y_pred)``, one value per sample, with these weights.
 
     It needs Keras and nothing else: ``model.compile(optimizer, loss=loss)``. Terms of weight 0 are
-    left out. The code is plain text, made of a fixed table and of the numbers in the set.
+    left out. The code is plain text, made of a fixed table and of the numbers in the set. What the
+    model adds itself is not in it: a comment says what to write in the model instead.
 
     Args:
         weights: The set.
 
     Raises:
-        WeightSetError: A term is code of the user's own, or has no plain form.
+        WeightSetError: A term is code of the user's own, or has no plain form; or the model adds
+            all of them itself.
 
     >>> code = plain_code(WeightSet({"mse": 2.0}, terms={"mse": {"class": "MeanSquaredError"}}))
     >>> print(code[code.index("def loss"):])
@@ -81,10 +84,14 @@ def plain_code(weights: WeightSet) -> str:
     lines: list[str] = []
     used: set[str] = set()
     outputs: list[str] = []
+    added: list[str] = []
     for name, weight in weights.weights.items():
         if weight == 0:
             continue
         description = dict(weights.terms.get(name) or {})
+        if description.get("class") == _ADDED:
+            added.append(_written_in_the_model(name, weight, description))
+            continue
         output, on_mask = description.pop("output", None), description.pop("on_mask", False)
         target = description.pop("target", None)
         for key, what in {"weight": "weights of elements", "missing": "unknown labels"}.items():
@@ -118,14 +125,32 @@ def plain_code(weights: WeightSet) -> str:
         lines.append(
             f"    total = total + {factor} * {call.function}({read}{arguments})  # {name}\n"
         )
+    if not lines:
+        raise WeightSetError(
+            "Expected a term that reads targets or predictions. Found those alone that the model "
+            "adds itself, which no function of them computes. Use weights.loss()."
+        )
     functions = [f"{source}\n\n\n" for source in _functions(used)]
     doc = '    """The weighted sum of the terms, one value per sample."""\n    total = 0.0\n'
-    parts = [*_header(weights, outputs), "import keras\nfrom keras import ops\n\n", *constants]
+    parts = [
+        *_header(weights, outputs, added),
+        "import keras\nfrom keras import ops\n\n",
+        *constants,
+    ]
     parts += ["\n" if not constants else "\n\n", *functions, "def loss(y_true, y_pred):\n", doc]
     return "".join([*parts, *lines, "    return total\n"])
 
 
-def _header(weights: WeightSet, outputs: Iterable[str]) -> Iterable[str]:
+def _written_in_the_model(name: str, weight: float, description: Mapping[str, Any]) -> str:
+    """What to write in the model for a loss that it adds under a name."""
+    return (
+        f"Without {name}, which the model adds itself: in the place of its AddedLoss("
+        f"{_literal(description.get('loss'), name)}) write self.add_loss("
+        f"{_literal(float(weight), name)} * keras.ops.mean(values)) in a layer."
+    )
+
+
+def _header(weights: WeightSet, outputs: Iterable[str], added: Iterable[str]) -> Iterable[str]:
     """Comments on what this is; whatever a set says stays in its line."""
     measured = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
     versions = weights.provenance.versions
@@ -138,6 +163,7 @@ def _header(weights: WeightSet, outputs: Iterable[str]) -> Iterable[str]:
           else []),
         "Use it: model.compile(optimizer, loss=loss)." if not outputs else
         "y_true and y_pred are dicts by output; a training step of your own calls it.",
+        *added,
     ]  # fmt: skip
     for text in said:
         words, line = _in_a_line(text).split(), "#"

@@ -21,6 +21,7 @@ MODULES = ("lossweights.loss.combined", "lossweights.metrics")  # they import al
 NAMES = {
     "lossweights": (
         *("CombinedLoss", "OutputLoss", "CustomLoss", "KerasLoss"),
+        *("Added", "AddedLoss"),
         *("OnChannels", "OnKnown", "OnMask", "OnOutput", "OnOutputs"),
         *("Huber", "MeanAbsoluteError", "MeanSquaredError"),
         *("Expectile", "Linex", "Newsvendor", "Overestimation", "Pinball", "Underestimation"),

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from lossweights.base.errors import WeightError
 from lossweights.loss._constant import Shape, best_constant
-from lossweights.loss._parts import parts_of
+from lossweights.loss._parts import about_targets, parts_of
 from lossweights.terms import Term
 from lossweights.terms.targets import Targets
 
@@ -40,7 +40,8 @@ def reference_scales(
 
     For all other terms, functions and losses of your own among them, it is searched for, on 2048
     rows at most that stand for all. Several channels are then tuned together; above 32 channels the
-    search keeps to what the targets suggest, such as the same quantile of every channel.
+    search keeps to what the targets suggest, such as the same quantile of every channel. What the
+    model adds itself (`lossweights.terms.added`) knows no targets, and has the scale 1.
 
     Where no constant is the best one, because ever larger ones cost less or nothing, as under a
     penalty on one side alone, the mean of the targets is taken. It is taken for `Underestimation`,
@@ -71,10 +72,10 @@ def reference_scales(
     """
     scales = {
         name: _scale(term, targets, part.shape)
-        for part in parts_of(terms, y, sample_weight, output_shape)
+        for part in parts_of(about_targets(terms), y, sample_weight, output_shape)
         for name, term, targets in part.terms
     }
-    return {name: scales[name] for name in terms}
+    return {name: scales.get(name, 1.0) for name in terms}
 
 
 def of_mean_one(scales: Mapping[str, float]) -> dict[str, float]:

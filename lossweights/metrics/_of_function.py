@@ -22,7 +22,7 @@ class OfFunction(MeanMetric):
     Args:
         function: The function.
         better: Which end of it is the better one, ``"smaller"`` or ``"larger"``.
-        missing: ``"nan"`` to leave out samples with a target that is NaN.
+        missing: ``"nan"`` to leave out samples with NaN in what the function reads of targets.
         name, dtype: As for every `Metric`; the name is by default that of the function.
     """
 
@@ -110,6 +110,7 @@ class OfFunction(MeanMetric):
         weight = self.weight_of(sample_weight, samples)
         if self.missing is not None:
             arrays = list(true.values()) if isinstance(true, Mapping) else [true]
+            arrays += extras.values()
             rows = [np.isnan(a.astype(float)).reshape(samples, -1).any(axis=1) for a in arrays]
             inner = (samples, *[1] * (weight.ndim - 1))
             weight = np.where(np.any(rows, axis=0).reshape(inner), 0.0, weight)

@@ -15,20 +15,24 @@ With ``e = y_true - y_pred``, so that ``e > 0`` is underestimation:
 - any of them on one output of a model that has several, or functions between some of them: `on`,
   which makes an `OnOutput` or `OnOutputs`;
 - any of them on some channels of targets that carry more: `reading`, which makes an `OnChannels`;
-- any of them on elements whose target is known, and not NaN: `known`, which makes an `OnKnown`.
+- any of them on elements whose target is known, and not NaN: `known`, which makes an `OnKnown`;
+- losses that the model adds itself, about no target: `added`, which makes an `Added` of what the
+  layer `AddedLoss` of that name is given.
 
 All are a `Term`. What weight files say of one is made by `describe` and read by `from_description`.
 
 What rooms above need beyond that lies in modules of its own: `per_sample`, what a term and a sum of
 terms are; `summands`, the terms of one loss; `chosen`, terms that are others in each trial of a
-sweep; `reduction`, from values per sample to a loss; `targets`, what a constant prediction is made
-from; `channels`, how channels are named; `classes`, which classes count; `config`, arguments as
-Keras writes them; `layout`, what may be a volume.
+sweep; `model_losses`, what models add themselves; `reduction`, from values per sample to a loss;
+`targets`, what a constant prediction is made from; `channels`, how channels are named; `classes`,
+which classes count; `config`, arguments as Keras writes them; `layout`, what may be a volume.
 
 >>> float(Underestimation()([[10.0]], [[7.0]]))
 6.0
 """
 
+from lossweights.terms._added import Added, added
+from lossweights.terms._added_loss import AddedLoss
 from lossweights.terms._as_term import as_term
 from lossweights.terms._asymmetric import (
     Expectile,
@@ -52,6 +56,8 @@ from lossweights.terms._registry import describe, from_description
 from lossweights.terms.per_sample import Term
 
 __all__ = [
+    "Added",
+    "AddedLoss",
     "Boundary",
     "BoundaryF1",
     "CustomLoss",
@@ -77,6 +83,7 @@ __all__ = [
     "TotalVariation",
     "Tversky",
     "Underestimation",
+    "added",
     "as_term",
     "describe",
     "from_description",

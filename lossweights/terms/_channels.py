@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 import keras
+from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.terms._as_term import as_term
@@ -56,6 +57,11 @@ class OnChannels(Term):
                 f"{type(self.term).__name__} {self.term.name!r}. Use terms that read the distance "
                 f"map as they are, or name the channels of masks and maps."
             )
+        if self.term.leaves_out and self._beside and self.target is None:
+            raise TermError(
+                f"Expected the channels of the target to be named where some may be unknown. Found "
+                f"{self._beside} alone. Write lw.terms.reading(term, target=0, ...)."
+            )
         function = getattr(self.term, "term", self.term)  # on known elements
         if self.extras and not isinstance(function, CustomLoss):
             raise TermError(
@@ -69,19 +75,42 @@ class OnChannels(Term):
     ) -> Tensor:
         """The value of the term on its channels of ``y_true``, shape ``(batch,)``."""
         y_true, y_pred = as_float(y_true), as_float(y_pred)
-        seen = self._target_of(y_true, y_pred)
+        seen = self._known_target(self._target_of(y_true, y_pred), y_true)
         if element_weight is not None:
             element_weight = self._weights_of(element_weight, y_true, seen)
         if self.weight is not None:
-            own = pick(y_true, self.weight)
+            own = self._beside_target(y_true, self.weight)
             if element_weight is not None:
                 own = own * expand_weight(element_weight, own)
             element_weight = own
         if not self.extras:
             return self.term.per_sample(seen, y_pred, element_weight)
-        extras = {name: pick(y_true, each) for name, each in self.extras.items()}
+        extras = {n: self._beside_target(y_true, each) for n, each in self.extras.items()}
         term: Any = self.term  # which takes them, as was checked
         return term.with_extras(extras).per_sample(seen, y_pred, element_weight)
+
+    @property
+    def _beside(self) -> dict[str, slice | list[int]]:
+        """The channels that are read beside the target, by name."""
+        return {**({} if self.weight is None else {"weight": self.weight}), **self.extras}
+
+    def _known_target(self, seen: Tensor, y_true: Tensor) -> Tensor:
+        """The target, unknown as well where what is read beside it is, if unknown ones may be."""
+        if not self.term.leaves_out:
+            return seen
+        for channels in self._beside.values():
+            unknown = ops.isnan(pick(y_true, channels))
+            if unknown.shape[-1] != seen.shape[-1]:
+                unknown = ops.any(unknown, axis=-1, keepdims=True)
+            seen = ops.where(unknown, float("nan"), seen)
+        return seen
+
+    def _beside_target(self, y_true: Tensor, channels: slice | list[int]) -> Tensor:
+        """Some channels; 1 where they are unknown, of which most functions have a value."""
+        read = pick(y_true, channels)
+        if not self.term.leaves_out:
+            return read
+        return ops.where(ops.isnan(read), ops.ones_like(read), read)
 
     def _target_of(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.target is not None:
@@ -102,7 +131,8 @@ class OnChannels(Term):
 
     def part_known(self, y_true: Tensor) -> Tensor | None:
         """That of the term, which sees its channels alone."""
-        return self.term.part_known(self.seen_by_term(y_true))
+        y_true = as_float(y_true)
+        return self.term.part_known(self._known_target(self.seen_by_term(y_true), y_true))
 
     def _weights_of(self, weight: Tensor, y_true: Tensor, seen: Tensor) -> Tensor:
         """The weights of the target's elements among those of all channels."""
@@ -151,7 +181,8 @@ def reading(
     """The ``term`` on some channels of ``y_true``, where that carries more than the target.
 
     What is known of a sample beside the value to be predicted, such as a price, a flag or a
-    distance map, rides along as further channels of ``y_true``.
+    distance map, rides along as further channels of ``y_true``. On known elements (`known`, or
+    ``missing="nan"`` in a sweep) an element is unknown to the term if any of this is NaN.
 
     Args:
         term: A term, or anything that a combined loss takes as one.

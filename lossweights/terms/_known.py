@@ -10,6 +10,7 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.base.sampled import Sampled
+from lossweights.terms._added import Added
 from lossweights.terms._as_term import as_term
 from lossweights.terms._channels import OnChannels
 from lossweights.terms._foreign import CustomLoss, KerasLoss
@@ -24,6 +25,8 @@ from lossweights.terms.targets import Array, Targets, full_weight
 @keras.saving.register_keras_serializable(package="lossweights")
 class OnKnown(Term):
     """A term on the elements whose target is known; see `known`, which makes it."""
+
+    leaves_out = True
 
     def __init__(self, term: Any, **host: Unpack[HostArguments]) -> None:
         self.term = as_term(term, host.get("name") or "known")
@@ -103,7 +106,8 @@ def known(term: Any) -> Term:
     counts nothing. In a sweep, ``missing="nan"`` says the same for all terms and metrics.
 
     A loss over several channels, such as a cross-entropy of classes, leaves out an element if one
-    of its channels is unknown; a function between outputs a sample, if anything is. A function of
+    of its channels is unknown; a term that reads more than the target, by `reading`, an element of
+    which that is unknown; a function between outputs a sample, if anything is. A function of
     arrays has to give one value for each element; where a whole sample is known or unknown, one
     value for each sample will do.
 
@@ -134,7 +138,7 @@ def _known(made: Term) -> Term:
     if isinstance(made, OnChannels):
         channels = made.target, made.weight, made.extras
         return OnChannels(known(made.term), *channels, name=made.name)
-    return made if isinstance(made, OnKnown) else OnKnown(made, name=made.name)
+    return made if isinstance(made, OnKnown | Added) else OnKnown(made, name=made.name)
 
 
 def _filled(y_true: Any, y_pred: Any) -> Any:

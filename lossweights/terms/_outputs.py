@@ -6,6 +6,7 @@ from typing import Any, Unpack
 import keras
 
 from lossweights.base.errors import TermError
+from lossweights.terms._added import Added
 from lossweights.terms._as_term import as_term
 from lossweights.terms._foreign import CustomLoss
 from lossweights.terms._output import OfOutputs, OnOutput, missing_output
@@ -61,7 +62,11 @@ def reads_dicts(term: Term) -> bool:
     inner = getattr(term, "term", None)
     if isinstance(inner, CustomLoss) and not hasattr(term, "target"):  # on known elements
         return True
-    return isinstance(term, CustomLoss) or not type(term).__module__.startswith("lossweights.")
+    return isinstance(term, CustomLoss | Added) or not _is_ours(term)
+
+
+def _is_ours(term: Term) -> bool:
+    return type(term).__module__.startswith("lossweights.")
 
 
 def checked_outputs(outputs: Any) -> tuple[str, ...]:

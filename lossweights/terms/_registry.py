@@ -9,6 +9,7 @@ from typing import Any
 
 from lossweights.base.arguments import parameters
 from lossweights.base.errors import TermError
+from lossweights.terms._added import Added
 from lossweights.terms._arguments import is_number
 from lossweights.terms._asymmetric import (
     Expectile,
@@ -54,6 +55,8 @@ TERMS: Mapping[str, type[Term]] = {
         Focal,
     )
 }
+# With those that are no functions of targets and predictions.
+_CLASSES: Mapping[str, type[Term]] = {**TERMS, Added.__name__: Added}
 
 _KERAS = "keras:"  # before the name of a class of keras.losses
 _HOST = frozenset(HostArguments.__annotations__)  # what a combined loss decides for its terms
@@ -93,7 +96,7 @@ def describe(term: Term) -> dict[str, Any] | None:
             return None
     if isinstance(term, KerasLoss):
         name, arguments = _KERAS + term.loss, term.arguments
-    elif type(term) is TERMS.get(type(term).__name__):
+    elif type(term) is _CLASSES.get(type(term).__name__):
         name = type(term).__name__
         arguments = {key: v for key, v in term.get_config().items() if key not in _HOST}
     else:
@@ -155,18 +158,19 @@ def _build(name: object, arguments: dict[str, Any]) -> Term:
         )
     if isinstance(name, str) and name.startswith(_KERAS):
         return _construct(keras_term, name.removeprefix(_KERAS), arguments)
-    if not isinstance(name, str) or name not in TERMS:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise TermError(
-            f"Expected the class of a term to be one of {sorted(TERMS)}, or 'keras:' and the name "
-            f"of a Keras loss. Found {name!r:.80}. Update lossweights, or build the term in code."
+            f"Expected the class of a term to be one of {sorted(_CLASSES)}, or 'keras:' and the "
+            f"name of a Keras loss. Found {name!r:.80}. Update lossweights, or build the term in "
+            f"code."
         )
-    known = set(parameters(TERMS[name])) - _HOST
+    known = set(parameters(_CLASSES[name])) - _HOST
     if not known.issuperset(arguments):
         raise TermError(
             f"Expected arguments of {name} among {sorted(known)}. Found {sorted(arguments)}. "
             "Update lossweights, or build the term in code."
         )
-    return _construct(TERMS[name], **arguments)
+    return _construct(_CLASSES[name], **arguments)
 
 
 def _construct(term: Callable[..., Term], *args: Any, **arguments: Any) -> Term:

@@ -154,6 +154,7 @@ class Term(PerSampleLoss):
         axes: The axes that it differences along, where it wants a constant to be one. None are
             named by default.
         mapped: Whether its ``y_true`` may carry distance maps behind the masks.
+        leaves_out: Whether elements whose target is NaN are unknown to it, and left out.
         alternatives: The terms that it stands for in the trials of a sweep; none if it is itself.
 
     >>> import lossweights as lw
@@ -177,6 +178,7 @@ class Term(PerSampleLoss):
     link: Link = "identity"
     axes: tuple[int, ...] = ()
     mapped: bool = False
+    leaves_out: bool = False
     alternatives: tuple["Term", ...] = ()
 
     def each(self, change: Callable[["Term"], "Term"]) -> "Term":

@@ -51,7 +51,7 @@ class Targets:
             full = weight.shape[-1] == self.y.shape[-1]
             weight = pick(weight, self.target) if full else weight
         if self.element_weight is not None:
-            own = pick(self.y, self.element_weight)
+            own = np.nan_to_num(pick(self.y, self.element_weight))  # what is unknown weighs nothing
             weight = own if weight is None else own * full_weight(weight, own)
         y, mapped = self.plain(), self.mapped and self.target is None
         return replace(self, y=y, weight=weight, mapped=mapped, target=None, element_weight=None)

@@ -19,6 +19,7 @@ from lossweights.dominance.gram import gram_table
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport, TrialResult
 from lossweights.terms.chosen import turn
+from lossweights.terms.model_losses import losses_read
 from lossweights.training._compiled import keras_loss
 from lossweights.training._contract import NO_HALTS, Halts, Member, ReportFunction, Trainer
 from lossweights.training._epochs import epochs_of
@@ -86,7 +87,8 @@ class FitTrainer(Trainer):
         self._train_probe = Probe(
             self._model, self._loss, probe.x, probe.y, probe.sample_weight, as_trained=True
         )
-        own = OwnLosses(self._model, probe.head(2).x)
+        taken = losses_read(problem.terms.values())
+        own = OwnLosses(self._model, probe.head(2).x, taken)
         self._own_probes = [
             OwnProbe(own, split.spread(STATISTICS_ROWS).x, as_trained=split is probe)
             for split in (probe, data.val)

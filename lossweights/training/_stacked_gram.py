@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,7 +11,7 @@ from keras import tree
 from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_inference import StackedInference
-from lossweights.training._stacked_loss import MemberLoss, Tensor
+from lossweights.training._stacked_loss import Called, MemberLoss, Tensor
 from lossweights.training.problem import Problem
 from lossweights.watch.gradients import KINKS_FROM, has_free_offset, small_shift
 
@@ -58,23 +57,23 @@ class StackedGram:
         """
         x, y, *sample_weight = self._batch
 
-        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Any:
+        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Called:
             trainable, own = values
             return self._member.predict(trainable, merge(own, state.common, self._is_common), x)
 
-        def mean(values: tuple[Any, Tensor]) -> Tensor:
-            y_pred, own = values
-            return tf.stack(self._member.means(own, y, y_pred, *sample_weight))
+        def mean(values: tuple[Called, Tensor]) -> Tensor:
+            called, own = values
+            return tf.stack(self._member.means(own, y, called, *sample_weight))
 
         members = trainable[0].shape[0]
         # Differentiated as a whole, not member by member: that also works for loops over time.
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(trainable)
             seen = self._inference.as_trained(trainable, state, x)
-            y_pred = map_members(predict, (trainable, seen.own), members)
-            outputs = tree.flatten(y_pred)
+            called = map_members(predict, (trainable, seen.own), members)
+            outputs = tree.flatten(called.outputs)
             tape.watch(outputs)
-            means = tf.unstack(map_members(mean, (y_pred, read), members), axis=1)
+            means = tf.unstack(map_members(mean, (called, read), members), axis=1)
             own = self._inference.own_losses(trainable, seen, x, self._batch_size)
         parts = means if own is None else [*means, own]
         slopes = tf.stack([flat_gradient(tape, part, trainable) for part in parts], axis=1)
@@ -86,14 +85,15 @@ class StackedGram:
         residual = tf.math.divide_no_nan(tf.abs(tf.reduce_mean(total, axis=1)), spread)
         if self.is_calibrated:
 
-            def shifted(values: tuple[Any, Tensor], shift: float) -> Tensor:
-                y_pred, own = values
-                return mean((tree.map_structure(lambda output: output + shift, y_pred), own))
+            def shifted(values: tuple[Called, Tensor], shift: float) -> Tensor:
+                called, own = values
+                outputs = tree.map_structure(lambda output: output + shift, called.outputs)
+                return mean((called._replace(outputs=outputs), own))
 
-            def shifted_means(values: tuple[Any, Tensor]) -> Tensor:
+            def shifted_means(values: tuple[Called, Tensor]) -> Tensor:
                 return tf.stack([shifted(values, s) for s in (-self._shift, 0.0, self._shift)])
 
-            values = map_members(shifted_means, (y_pred, read), members)
+            values = map_members(shifted_means, (called, read), members)
             off = (w == 0)[:, tf.newaxis]  # and may be undefined
             down, still, up = tf.unstack(
                 tf.einsum("kt,kst->sk", w, tf.where(off, tf.zeros_like(values), values))

@@ -40,7 +40,7 @@ class StackedInference:
         refuse_carried_state(model)
         self._member, self._model, self._is_common = member, model, list(is_common)
         self._normalizes = bool(normalizing_layers(model))
-        self._own = OwnLosses(model, example)
+        self._own = OwnLosses(model, example, member.taken)
         self.has_own_losses = self._own.exist
 
     def as_trained(self, trainable: list[Tensor], state: State, x: Any) -> State:

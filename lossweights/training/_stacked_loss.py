@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -13,6 +13,7 @@ from keras import ops, tree
 from lossweights.foreign.keras_names import mask_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.terms.chosen import dials_of
+from lossweights.terms.model_losses import gathered, given, losses_read
 from lossweights.watch.inference import Values
 from lossweights.watch.reading import values_by_output
 
@@ -20,6 +21,18 @@ Tensor = Any
 # Slices are of the rows of an embedding that were looked up.
 Gradient: TypeAlias = "Tensor | tf.IndexedSlices"
 Batch = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), as `model.fit` takes it
+
+
+class Called(NamedTuple):
+    """What a call of a model gave.
+
+    Attributes:
+        outputs: The outputs, as the terms read them.
+        added: Of the losses that it adds itself those that are terms, ``(rows,)``, by name.
+    """
+
+    outputs: Any
+    added: dict[str, Tensor]
 
 
 class MemberLoss:
@@ -30,6 +43,7 @@ class MemberLoss:
         loss: The combined loss; the weights are those given to each call, not its own.
 
     Attributes:
+        taken: The losses that the model adds itself and that are terms.
         is_masked: Whether outputs carry a Keras mask. This and the next are known after a call.
         has_foreign_state: Whether the model sets variables that are not its own.
     """
@@ -37,6 +51,7 @@ class MemberLoss:
     def __init__(self, model: keras.Model, loss: CombinedLoss) -> None:
         self._model, self._loss = model, loss
         self._terms, self._dials = len(loss.terms), dials_of(loss.terms.values())
+        self.taken = losses_read(loss.terms.values())
         self.is_masked = self.has_foreign_state = False
 
     def gradients(
@@ -78,10 +93,10 @@ class MemberLoss:
             batch: ``(x, y)`` or ``(x, y, sample_weight)``.
         """
         x, y, *sample_weight = batch
-        y_pred, new_state, additional = self._call(trainable, state, x, training=True)
+        called, new_state, additional = self._call(trainable, state, x, training=True)
         of_rows = sample_weight[0] if sample_weight else None
-        with self._turned(read):
-            loss = self._loss.weighted_mean(y, y_pred, of_rows, read[: self._terms])
+        with self._turned(read), given(called.added):
+            loss = self._loss.weighted_mean(y, called.outputs, of_rows, read[: self._terms])
         return ops.sum(ops.stack([loss, *additional])), new_state
 
     def apart(self, read: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,14 +111,16 @@ class MemberLoss:
             *zip(model.non_trainable_variables, state, strict=True),
         ]
 
-    def predict(self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any) -> Any:
-        """The outputs in inference mode, as the terms read them."""
+    def predict(self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any) -> Called:
+        """What the model gives in inference mode."""
         return self._call(trainable, state, x, training=False)[0]
 
-    def means(self, read: Tensor, y: Any, y_pred: Any, sample_weight: Any = None) -> list[Tensor]:
+    def means(
+        self, read: Tensor, y: Any, called: Called, sample_weight: Any = None
+    ) -> list[Tensor]:
         """The unweighted mean of each term over the samples given, as scalars; see `value`."""
-        with self._turned(read):
-            return list(self._loss.components(y, y_pred, sample_weight).values())
+        with self._turned(read), given(called.added):
+            return list(self._loss.components(y, called.outputs, sample_weight).values())
 
     def _turned(self, read: Tensor) -> AbstractContextManager[Any]:
         """Let the terms read the member's own numbers, if they read any."""
@@ -115,15 +132,16 @@ class MemberLoss:
 
     def _call(
         self, trainable: Sequence[Tensor], state: Sequence[Tensor], x: Any, *, training: bool
-    ) -> tuple[Any, list[Tensor], list[Tensor]]:
-        """Outputs, new state, and the losses that regularisers and ``add_loss`` gave.
+    ) -> tuple[Called, list[Tensor], list[Tensor]]:
+        """Outputs, new state, and the losses that regularisers and ``add_loss`` gave beside.
 
         Unlike `model.stateless_call` this passes through `model.__call__`, as `model.fit` does, so
         that masks and casts are the same.
         """
         model = self._model
         values = self.values(trainable, state)
-        with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
+        scope = keras.StatelessScope(state_mapping=values, collect_losses=True)
+        with gathered(self.taken) as added, scope:
             y_pred = model(x, training=training)
             additional = [ops.sum(loss) for loss in model.losses]
         masks = [mask_of(output) for output in tree.flatten(y_pred)]
@@ -131,4 +149,5 @@ class MemberLoss:
         own = {id(variable) for variable, _ in values}
         self.has_foreign_state = not own.issuperset(scope.state_mapping)
         new_state = [scope.get_current_value(v) for v in model.non_trainable_variables]
-        return values_by_output(model, self._loss, y_pred), new_state, additional
+        outputs = values_by_output(model, self._loss, y_pred)
+        return Called(outputs, dict(added)), new_state, additional

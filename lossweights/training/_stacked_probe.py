@@ -150,7 +150,7 @@ class StackedProbe:
     ) -> Any:
         def member(values: tuple[list[Tensor], list[Tensor]]) -> Any:
             trainable, own = values
-            return self._member.predict(trainable, merge(own, common, self._is_common), x)
+            return self._member.predict(trainable, merge(own, common, self._is_common), x).outputs
 
         return map_members(member, (trainable, own), members=trainable[0].shape[0])
 
@@ -164,14 +164,14 @@ class StackedProbe:
         weight: Any,
     ) -> Tensor:
         """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
-        y_pred = self._member.predict(trainable, state, x)
+        called = self._member.predict(trainable, state, x)
         rows, known = ops.shape(tree.flatten(weight)[0])[0], elements_known(self._terms, y)
         over = [rows if known[name] is None else known[name] for name in self._names]
         sums = [
             ops.reshape(mean * ops.cast(count, mean.dtype), (1,))
-            for mean, count in zip(self._member.means(read, y, y_pred, weight), over, strict=True)
+            for mean, count in zip(self._member.means(read, y, called, weight), over, strict=True)
         ]
         for metric in self._streamed.values():
-            sums.append(ops.reshape(metric.sums(y, y_pred, weight), (-1,)))
+            sums.append(ops.reshape(metric.sums(y, called.outputs, weight), (-1,)))
         wide = keras.backend.result_type(*(value.dtype for value in sums))
         return ops.concatenate([ops.cast(value, wide) for value in sums])

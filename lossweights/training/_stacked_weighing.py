@@ -13,7 +13,7 @@ from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_gram import flat_gradient
 from lossweights.training._stacked_inference import StackedInference
-from lossweights.training._stacked_loss import MemberLoss, Tensor
+from lossweights.training._stacked_loss import Called, MemberLoss, Tensor
 from lossweights.training._stacked_variables import StackedVariables
 from lossweights.watch.gradients import Wrt
 
@@ -52,31 +52,31 @@ class WeighingGram:
         trainable, state = self._variables.trainable, self._variables.state
         _, y, *sample_weight = self._batch
 
-        def means(values: tuple[Any, Tensor]) -> Tensor:
-            y_pred, read = values
-            return tf.stack(self._member.means(read, y, y_pred, *sample_weight))
+        def means(values: tuple[Called, Tensor]) -> Tensor:
+            called, read = values
+            return tf.stack(self._member.means(read, y, called, *sample_weight))
 
         # Differentiated as a whole, not member by member: that also works for loops over time.
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             if self._wrt == "parameters":
                 tape.watch(trainable)
-            y_pred = self._predict(trainable, state)
-            outputs = tree.flatten(y_pred)
+            called = self._predict(trainable, state)
+            outputs = tree.flatten(called.outputs)
             if self._wrt == "output":
                 tape.watch(outputs)
             terms = tf.unstack(
-                map_members(means, (y_pred, self._variables.read), trainable[0].shape[0]), axis=1
+                map_members(means, (called, self._variables.read), trainable[0].shape[0]), axis=1
             )
         sources = trainable if self._wrt == "parameters" else outputs
         slopes = tf.stack([flat_gradient(tape, term, sources) for term in terms], axis=1)
         return tf.linalg.matmul(slopes, slopes, transpose_b=True)
 
-    def _predict(self, trainable: list[Tensor], state: State) -> Any:
-        """The outputs of all members, with the statistics that the rows have themselves."""
+    def _predict(self, trainable: list[Tensor], state: State) -> Called:
+        """What all members give, with the statistics that the rows have themselves."""
         x = self._batch[0]
         seen = self._inference.as_trained(trainable, state, x)
 
-        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Any:
+        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Called:
             parameters, own = values
             merged = merge(own, state.common, self._is_common)
             return self._member.predict(parameters, merged, x)

@@ -95,10 +95,11 @@ class Aside:
             tape.watch(values)
             mapped = zip(model.trainable_variables, values, strict=True)
             # Parameters come from the tape; states and losses stay in the scope until they are set.
-            with keras.StatelessScope(state_mapping=list(mapped), collect_losses=True) as scope:
-                outputs = model(x, training=True)
-                own = [ops.cast(ops.sum(loss), "float32") for loss in model.losses]
-            means = self._reading.components(y, outputs, sample_weight)
+            with self._reading.gathering():
+                with keras.StatelessScope(state_mapping=list(mapped), collect_losses=True) as scope:
+                    outputs = model(x, training=True)
+                    own = [ops.cast(ops.sum(loss), "float32") for loss in model.losses]
+                means = self._reading.components(y, outputs, sample_weight)
             # 0 times what is not defined would be that
             parts = [
                 self._factor * self._weights[name] * ops.cast(mean, "float32")

@@ -19,6 +19,7 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.search.distributions import Ramp
 from lossweights.terms import Term
+from lossweights.terms.model_losses import check_added, losses_read
 from lossweights.training._callbacks import (
     MakeCallbacks,
     check_callbacks,
@@ -229,7 +230,8 @@ def rehearse(problem: Problem, data: Data, seed: int, off: Collection[str] = ())
         )
     refuse_carried_state(model)
     refuse_shared(model, problem.make_model(seed), data.train.sample.head(2).x)
-    own = OwnLosses(model, data.train.sample.head(2).x)
+    taken = losses_read(problem.terms.values())
+    own = OwnLosses(model, data.train.sample.head(2).x, taken)
     return Rehearsal(shape, own.exist, partial(output_masks, model), bool(own_training(model)))
 
 
@@ -267,6 +269,7 @@ def _rehearse_split(
             f"Adjust build_model() or load_data()."
         ) from error
     loss = problem.make_loss()
+    check_added(model, loss.terms.values())
     y_pred = values_by_output(model, loss, y_pred)
     try:
         values = loss.per_sample_terms(values_by_output(model, loss, rows.y), y_pred)

@@ -17,6 +17,7 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.masks import with_masks
 from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.records import EpochReport
+from lossweights.terms.model_losses import check_added
 from lossweights.watch._budget import Meter, Overhead
 from lossweights.watch.gradients import GradientProbe, Wrt, calibration_residual
 from lossweights.watch.inference import STATISTICS_ROWS, OwnLosses, output_masks
@@ -66,6 +67,7 @@ class Instruments:
     ) -> None:
         self._model, self._loss, self._train, self._settings = model, loss, train, settings
         self._trainable = list(model.trainable_variables)
+        check_added(model, loss.terms.values())
         self._reading = Reading(model, loss)
         self.batch_rows: int | None = None  # of a training batch, as soon as one has been seen
         self.overhead = self._unspent()
@@ -105,7 +107,7 @@ class Instruments:
         self._own: OwnProbe | None = None
         self._own_val: OwnProbe | None = None
         x = spread(self._chosen[0], STATISTICS_ROWS)
-        own = OwnLosses(self._model, rows(x, slice(2)))
+        own = OwnLosses(self._model, rows(x, slice(2)), self._reading.losses_taken)
         if own.exist:
             self._own = OwnProbe(own, x, as_trained=True)
         if val is not None:

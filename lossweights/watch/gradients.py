@@ -113,7 +113,7 @@ class GradientProbe:
         import tensorflow as tf
 
         variables = [variable.value for variable in self._model.trainable_variables]
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape(persistent=True) as tape, self._reading.gathering():
             y_pred = outputs_of(self._model, x, batch_statistics(self._model, x))
             means = list(self._reading.components(y, y_pred, sample_weight).values())
             if self._own is not None:
@@ -169,15 +169,16 @@ def calibration_residual(
     residual = abs(float(tf.reduce_mean(total))) / spread if spread > 0 else 0.0
     if residual < KINKS_FROM:
         return residual
-    y_pred = outputs_of(model, arrays[0], batch_statistics(model, arrays[0]))
+    with reading.gathering():
+        y_pred = outputs_of(model, arrays[0], batch_statistics(model, arrays[0]))
 
-    def cost(shift: float) -> float:
-        shifted = tree.map_structure(lambda output: output + shift, y_pred)
-        means = reading.components(arrays[1], shifted, arrays[2]).values()
-        return sum(w * float(mean) for w, mean in zip(weights, means, strict=True) if w)
+        def cost(shift: float) -> float:
+            shifted = tree.map_structure(lambda output: output + shift, y_pred)
+            means = reading.components(arrays[1], shifted, arrays[2]).values()
+            return sum(w * float(mean) for w, mean in zip(weights, means, strict=True) if w)
 
-    step = small_shift(arrays[1])
-    return residual if min(cost(step), cost(-step)) < cost(0.0) else 0.0
+        step = small_shift(arrays[1])
+        return residual if min(cost(step), cost(-step)) < cost(0.0) else 0.0
 
 
 def small_shift(y: Any) -> float:
@@ -259,11 +260,12 @@ def _output_gradients(
     """The gradient of each term with respect to each output."""
     import tensorflow as tf
 
-    y_pred = outputs_of(model, x, batch_statistics(model, x))
-    outputs = tree.flatten(y_pred)
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(outputs)
-        means = reading.components(y, y_pred, sample_weight)
+    with reading.gathering():
+        y_pred = outputs_of(model, x, batch_statistics(model, x))
+        outputs = tree.flatten(y_pred)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(outputs)
+            means = reading.components(y, y_pred, sample_weight)
     return [_gradient(tape, mean, outputs) for mean in means.values()]
 
 

@@ -6,7 +6,7 @@ in a `keras.StatelessScope` and is forgotten with it. Measuring changes no train
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from keras import ops, tree
 
 from lossweights.base.errors import ModelError
 from lossweights.foreign.keras_names import layers_of, mask_of, swapped_call
+from lossweights.terms.model_losses import gathered
 
 Tensor = Any
 Values: TypeAlias = Sequence[tuple[keras.Variable, Tensor]]  # that some variables have meanwhile
@@ -168,13 +169,14 @@ class OwnLosses:
     Args:
         model: The model, built.
         x: A few inputs.
+        taken: The names of those that are terms, and have no part in this.
 
     Attributes:
         exist: Whether there are any.
     """
 
-    def __init__(self, model: keras.Model, x: Any) -> None:
-        self._model = model
+    def __init__(self, model: keras.Model, x: Any, taken: Collection[str] = ()) -> None:
+        self._model, self._taken = model, taken
         alone, still = self._losses(None, ()), self._losses(x, ())
         training = self._losses(x, (), training=True)
         self.exist = bool(alone or still or training)
@@ -215,7 +217,7 @@ class OwnLosses:
         # Keras takes what it regularises from the scope alone.
         now = [(v, ops.convert_to_tensor(v)) for v in self._model.trainable_variables]
         scope = keras.StatelessScope(state_mapping=[*now, *values], collect_losses=True)
-        with scope:
+        with gathered(self._taken), scope:
             if x is not None:
                 self._model(x, training=training)
             return list(self._model.losses)

@@ -9,6 +9,7 @@ import keras
 from lossweights.base.errors import ModelError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport
+from lossweights.terms.model_losses import check_added
 from lossweights.watch._instruments import Instruments, Settings
 from lossweights.watch.gradients import require_tensorflow
 from lossweights.watch.inference import outputs_of, refuse_carried_state
@@ -57,6 +58,7 @@ class Look:
                 "Expected a model with trainable parameters. Found none, so that no term can drive "
                 "anything. Set trainable = True where it is to learn."
             )
+        check_added(model, loss.terms.values())
         self.reading = Reading(model, loss)
         self.reading.refuse_other_weights()
         _try(model, self.reading, rows((x, y, sample_weight), slice(2)))

@@ -123,8 +123,9 @@ class Probe:
     ) -> tuple[Any, Any]:
         """Over the batch: the sum of each term, what each is a sum of, statistics; the outputs."""
         moving = list(zip(self._moving, statistics, strict=True))
-        outputs = outputs_of(self._model, x, moving)
-        means = self._reading.components(y, outputs, sample_weight)
+        with self._reading.gathering():
+            outputs = outputs_of(self._model, x, moving)
+            means = self._reading.components(y, outputs, sample_weight)
         y, y_pred, sample_weight = map(self._reading.of_terms, (y, outputs, sample_weight))
         counts = self._counts(y, y_pred, outputs)
         sums = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import keras
@@ -12,6 +13,7 @@ from lossweights.base.errors import ModelError
 from lossweights.foreign.keras_names import compiled_loss_weights
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.output_loss import OutputLoss
+from lossweights.terms.model_losses import gathered, losses_read
 from lossweights.terms.summands import outputs_read, terms_by_output
 from lossweights.watch.inference import symbolic_outputs
 
@@ -140,6 +142,15 @@ class Reading:
     def of_other(self, name: str, values: Any) -> Any:
         """Of targets, outputs or weights by output, what another loss reads."""
         return self._pick(values, self._other_leaves[name][0])
+
+    @property
+    def losses_taken(self) -> frozenset[str]:
+        """The losses that the model adds itself and that are terms."""
+        return losses_read(self._loss.terms.values())
+
+    def gathering(self) -> AbstractContextManager[Any]:
+        """Within it the model is called and its terms are computed, of what it adds as well."""
+        return gathered(self.losses_taken)
 
     def components(self, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """The unweighted mean of each term and of each other loss, as scalars."""

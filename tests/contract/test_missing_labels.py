@@ -169,6 +169,62 @@ def test_a_function_of_samples_cannot_leave_elements_out():
     assert found == pytest.approx(np.mean((FULL[9:, :1] - FULL[9:, 1:2]) ** 2), rel=1e-5)
 
 
+PRICE = np.where(np.arange(40)[:, None] % 3 == 0, np.nan, 1.0 + FULL[:, 1:2] ** 2)
+PRICED = np.concatenate([Y[:, :1], PRICE], axis=-1).astype("float32")
+
+
+def in_money(y, p, price):
+    """A squared error in money."""
+    return ops.square(y - p) * price
+
+
+def test_an_element_is_unknown_where_what_is_read_beside_it_is():
+    """An extra or a weight that is NaN leaves the element out, for the terms that read it alone."""
+    import tensorflow as tf
+
+    p, both = FULL[:, 2:], np.isfinite(PRICED).all(axis=-1)
+    e = (PRICED[:, :1] - p) ** 2
+    expected = np.mean((e * PRICE)[both])
+    beside = {"extra": known(lw.terms.reading(in_money, target=0, price=1)),
+              "weight": known(lw.terms.reading("mse", target=0, weight=1))}  # fmt: skip
+    for term in beside.values():
+        prediction = tf.Variable(p)
+        with tf.GradientTape() as tape:
+            value = term(PRICED, prediction)
+        assert float(value) == pytest.approx(expected, rel=1e-5)
+        assert np.isfinite(tape.gradient(value, prediction)).all()
+    alone = known(lw.terms.reading("mse", target=0))
+    assert float(alone(PRICED, p)) == pytest.approx(np.nanmean(e), rel=1e-5)
+    metric = lw.metrics.reading(lambda y, p, price: (y - p) ** 2 * price, target=0, price=1,
+                                better="smaller")  # fmt: skip
+    assert known_metric(metric).evaluate(PRICED, p) == pytest.approx(expected, rel=1e-5)
+    scales = lw.reference_scales(beside, PRICED, output_shape=(None, 1))
+    y, w = PRICED[both, 0], PRICE[both, 0]
+    best = np.mean(w * (y - np.average(y, weights=w)) ** 2)
+    assert scales == pytest.approx({"extra": best, "weight": best}, rel=1e-3)
+    with pytest.raises(TermError, match="target to be named"):
+        known(lw.terms.reading("mse", weight=1))
+
+
+def test_unknown_extras_are_left_out_in_a_stack():
+    """As in `fit`, and magnitudes are means over what is known."""
+    terms = {"mse": known(lw.terms.reading("mse", target=0)),
+             "own": known(lw.terms.reading(in_money, target=0, price=1))}  # fmt: skip
+    metrics = {"rmse": known_metric(lw.metrics.reading(lw.metrics.RMSE(), target=0))}
+
+    def build():
+        return keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+
+    made = problem(build, terms=terms, metrics=metrics)
+    given = Data((X, PRICED), (X[:11], PRICED[:11]), missing="nan")
+    members = [Member({"mse": 1.0, "own": w}, SEED) for w in (0.3, 4.0)]
+    fit = FitTrainer(made, given)
+    expected = train(fit, members)
+    assert_same(train(StackedTrainer(made, given, size=2), members), expected)
+    each = (PRICED[:, :1] - fit.model.predict(X, verbose=0)) ** 2 * PRICE
+    assert expected[-1].reports[-1].train["own"] == pytest.approx(np.nanmean(each), rel=1e-5)
+
+
 def test_files_say_that_labels_may_be_unknown(tmp_path):
     """Descriptions and configs make the same term again, and so do weight sets."""
     term = lw.terms.on("a", known(lw.terms.reading("mse", target=0)))

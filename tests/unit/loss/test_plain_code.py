@@ -110,6 +110,18 @@ def test_channels_of_the_target_are_read(target):
             plain_code(set_of(mse=term))
 
 
+def test_what_the_model_adds_is_written_there():
+    """The code says in a comment what it cannot compute, and what to write in its place."""
+    weights = set_of(mse=lw.terms.MeanSquaredError(), kl=lw.terms.added("kl"))
+    code = " ".join(plain_code(weights).replace("# ", "").split())
+    assert "Without kl" in code
+    assert "self.add_loss(0.35 * keras.ops.mean(values))" in code
+    y, p = np.ones((3, 2)), np.zeros((3, 2))
+    np.testing.assert_allclose(loss_of(plain_code(weights))(y, p), [0.7] * 3, rtol=1e-6)
+    with pytest.raises(WeightSetError, match="model adds itself"):
+        plain_code(set_of(kl=lw.terms.added("kl")))
+
+
 def test_the_name_of_the_package_stands_in_comments_alone():
     """And the code is that of one line where a set says something on several."""
     weights = lw.WeightSet(

@@ -17,7 +17,7 @@ from lossweights import CombinedLoss
 from lossweights.base import imports
 from lossweights.loss import registration
 from lossweights.metrics import RMSE
-from lossweights.terms import Boundary, Underestimation
+from lossweights.terms import AddedLoss, Boundary, Underestimation, added
 
 X, Y = np.ones((4, 3), "float32"), np.arange(20, dtype="float32").reshape(4, 5)
 
@@ -40,11 +40,14 @@ print(type(model.loss).__name__, model.evaluate(x, y, verbose=0))
     ids=["keras", "tensorflow", "lossweights"],
 )
 def test_loads_after_import(tmp_path, imports):
-    """A model with our loss loads with plain Keras, whatever imported Keras first."""
+    """A model with our loss and layer loads with plain Keras, whatever imported Keras first."""
     if "tensorflow" in imports and importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed")
-    loss = CombinedLoss({"mse": "mse", "under": Underestimation(), "shape": Boundary(axes=1)})
-    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(5)])
+    loss = CombinedLoss({"mse": "mse", "under": Underestimation(), "shape": Boundary(axes=1),
+                         "size": added("size")})  # fmt: skip
+    x = keras.layers.Input((3,))
+    named = AddedLoss("size")(x, keras.ops.square(x))
+    model = keras.Model(x, keras.layers.Dense(5)(named))
     model.compile("sgd", loss=loss)
     path = tmp_path / "model.keras"
     model.save(path)

@@ -118,5 +118,6 @@ def test_the_table_is_complete():
         if isinstance(member, type) and issubclass(member, Term)
     }
     assert exported - set(TERMS) == {
-        *("Term", "KerasLoss", "CustomLoss", "OnChannels", "OnKnown", "OnOutput", "OnOutputs")
+        *("Term", "Added", "KerasLoss", "CustomLoss"),
+        *("OnChannels", "OnKnown", "OnOutput", "OnOutputs"),
     }
