@@ -11,7 +11,7 @@ from lossweights.base.errors import RecipeError, StoreError
 from lossweights.base.files import write_atomic
 from lossweights.loss.trained import model_file
 from lossweights.loss.weight_set import WeightSet
-from lossweights.results.promotion import promoted_pick
+from lossweights.results.promotion import promoted_set
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import pick_path
 
@@ -33,8 +33,7 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
         RecipeError: The file has another ending, or a library for the format is not installed.
         StoreError: The file cannot be written.
     """
-    pick = pick or promoted_pick(result.root, result.name) or result.first_pick
-    weights = with_home(result, pick)
+    weights = with_home(result, result.best(pick) if pick else promoted_set(result))
     if form == "keras":
         path = model_file(weights)
         if path.suffix != to.suffix:
@@ -52,10 +51,10 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
     return to
 
 
-def with_home(result: SweepResult, pick: str) -> WeightSet:
-    """The set of a pick, which knows the folder that its model lies in."""
+def with_home(result: SweepResult, weights: WeightSet) -> WeightSet:
+    """A set of a sweep, which knows the folder that its model lies in."""
     home = pick_path(result.root, result.name, "knee").parent
-    return replace(result.best(pick), home=home, recorded=True)
+    return replace(weights, home=home, recorded=True)
 
 
 def _export(weights: WeightSet, to: Path, form: str) -> None:

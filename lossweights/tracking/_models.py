@@ -14,6 +14,7 @@ import numpy as np
 
 from lossweights.base.commands import command
 from lossweights.loss.weight_set import WeightSet
+from lossweights.results.promotion import set_by_hand
 from lossweights.results.weights import WARNING
 from lossweights.tracking._address import is_database
 from lossweights.tracking._settings import quiet_loggers
@@ -196,7 +197,9 @@ class Models:
             description=weights.name,
             await_creation_for=0,
         ).version
-        self.client.set_registered_model_alias(self.sweep, CHAMPION, number)
+        by_hand = set_by_hand(self.root, self.sweep)
+        if by_hand is None or by_hand.weights == weights.weights:
+            self.client.set_registered_model_alias(self.sweep, CHAMPION, number)
         return str(number)
 
     def _has_name(self, *, asked: bool) -> bool:
