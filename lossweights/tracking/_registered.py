@@ -10,7 +10,15 @@ from lossweights.base.errors import TrackingError
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.folder import tracking_uri
 from lossweights.tracking._finale import store_of
-from lossweights.tracking._models import CHAMPION, PICK, Models, save_model
+from lossweights.tracking._models import (
+    CHAMPION,
+    PICK,
+    WEIGHT,
+    Models,
+    models_of,
+    save_model,
+    weight_params,
+)
 from lossweights.tracking._opened import opened
 from lossweights.tracking._promoted import log_set, metrics_of, tags_of
 
@@ -94,16 +102,31 @@ def move_champion(sweep: str, weights: WeightSet, root: Path, uri: str | None) -
         versions = client.search_model_versions(f"name = '{sweep}'")
         pick = weights.origin.get("pick")
         fit = [each for each in versions if each.tags.get(PICK) == pick]
+        weighed = _weights_by_place(client, sweep)  # for the pick may be another trial by now
+        wanted = weight_params(weights)
+        fit = [each for each in fit if weighed.get(each.source, wanted) == wanted]
         if not versions:
             return ""
         if not fit:
             return (
                 f"The alias {CHAMPION} stays: no version of the registered model {sweep} has the "
-                f"tag {PICK} = {pick}."
+                f"tag {PICK} = {pick} and these weights."
             )
         version = max(fit, key=lambda each: int(each.version)).version
         client.set_registered_model_alias(sweep, CHAMPION, version)
         return f"models:/{sweep}@{CHAMPION} is version {version} now."
+
+
+def _weights_by_place(client: MlflowClient, sweep: str) -> dict[str, dict[str, str]]:
+    """The weights of the sweep's logged models, as their params have them, by where they lie."""
+    run = _latest_run(client, sweep)
+    if run is None:
+        return {}
+    models = models_of(client, run.info.experiment_id, {run.info.run_id})
+    return {
+        each.artifact_location: {k: v for k, v in each.params.items() if k.startswith(WEIGHT)}
+        for each in models
+    }
 
 
 def _latest_run(client: MlflowClient, sweep: str) -> Any:

@@ -19,7 +19,13 @@ import pytest
 from typer.testing import CliRunner
 
 import lossweights as lw
-from lossweights.base.errors import SweepNotFound, TrackingError, WeightSetError
+from lossweights.base.errors import (
+    RecipeError,
+    StoreError,
+    SweepNotFound,
+    TrackingError,
+    WeightSetError,
+)
 from lossweights.cli import app
 from lossweights.loss.provenance import Provenance
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
@@ -162,6 +168,45 @@ def test_the_model_as_a_saved_model(swept, promoted, tmp_path):
     served = loaded.serve(tf.ones((2, 3)))
     expected = promoted.model().predict(np.ones((2, 3)), verbose=0)
     np.testing.assert_allclose(served, expected, rtol=1e-6)
+
+
+def test_the_model_as_onnx(swept, promoted, tmp_path):
+    """By the command, for any number of rows; the standard's own evaluator reads it."""
+    onnx = pytest.importorskip("onnx", reason="pip install 'lossweights[onnx]'")
+    pytest.importorskip("tf2onnx", reason="pip install 'lossweights[onnx]'")
+    from onnx.reference import ReferenceEvaluator
+
+    to = tmp_path / "out.onnx"
+    call("export", "tiny", "--model", to, "--format", "onnx", "--root", swept[2])
+    onnx.checker.check_model(onnx.load(to))
+    x = np.arange(6, dtype="float32").reshape(2, 3)
+    evaluator = ReferenceEvaluator(onnx.load(to))
+    (found,) = evaluator.run(None, {evaluator.input_names[0]: x})
+    np.testing.assert_allclose(found, promoted.model().predict(x, verbose=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'tf2onnx'"), r"pip install 'lossweights\[onnx\]'"),
+        (ValueError("no such operation"), "no such operation.*--format keras"),
+        (OSError("no space left"), "no space left.*Check the disk"),
+    ],
+    ids=["no library", "no counterpart", "no space"],
+)
+def test_what_cannot_be_exported_says_why_and_leaves_nothing(
+    swept, tmp_path, monkeypatch, error, said
+):
+    """Whatever Keras raises, it is a sentence, and no half file stays."""
+
+    def export(_model, to, **_):
+        Path(to).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(keras.Model, "export", export)
+    with pytest.raises((RecipeError, StoreError), match=said):
+        export_model(swept[1], None, tmp_path / "out.onnx", "onnx")
+    assert not (tmp_path / "out.onnx").exists()
 
 
 def test_runs_of_mlflow_are_references(swept, promoted):
