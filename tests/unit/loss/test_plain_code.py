@@ -12,6 +12,7 @@ import pytest
 import lossweights as lw
 from lossweights.base.errors import WeightSetError
 from lossweights.loss.plain_code import FUNCTIONS, plain_code
+from lossweights.results._chosen import settled
 from lossweights.terms._foreign import BUILTINS
 from lossweights.terms._registry import TERMS
 
@@ -114,6 +115,84 @@ def test_channels_of_the_target_are_read(target):
     for term in (weighted, lw.terms.known("mse")):
         with pytest.raises(WeightSetError, match=r"weights\.loss\(\)"):
             plain_code(set_of(mse=term))
+
+
+def declared(term, **others):
+    """The description of a term as the manifest of a sweep has it."""
+    y = np.ones((4, 3))
+    sweep = lw.Sweep(
+        name="declared",
+        build_model=lambda: None,
+        load_data=lambda: lw.Data(train=(y, y), val=(y, y)),
+        terms={"term": term},
+        space={"term": lw.LogUniform(0.1, 10.0)},
+        metrics={"rmse": lw.metrics.RMSE()},
+        objectives={"rmse": "minimize"},
+        **others,
+    )
+    return {"term": lw.terms.describe(sweep.problem.terms["term"])}
+
+
+@pytest.mark.parametrize(
+    ("term", "others", "why"),
+    [
+        ("mse", {"missing": "nan"}, "unknown labels"),
+        (lw.terms.on("a", lw.terms.Huber()), {"missing": "nan"}, "unknown labels"),
+        (lw.terms.reading("mse", target=0, weight=1), {}, "weights of elements"),
+        (lw.terms.on("a", lw.terms.reading("mse", weight="1:")), {}, "weights of elements"),
+        (lw.terms.reading("mse", target=[0, 2]), {}, "side by side"),
+        (lw.terms.on(("a", "b"), lambda y, p: p["a"] - p["b"]), {}, "code of your own"),
+        (lambda y, p: (y - p) ** 2, {}, "code of your own"),
+    ],
+    ids=[
+        "missing",
+        "missing on one output",
+        "weighed",
+        "weighed output",
+        "apart",
+        "between",
+        "own",
+    ],
+)
+def test_what_plain_code_cannot_say_of_a_sweep_is_refused(term, others, why):
+    """With the reason; never is another loss printed in its place."""
+    weights = lw.WeightSet({"term": 1.0}, terms=declared(term, **others))
+    with pytest.raises(WeightSetError, match=why):
+        plain_code(weights)
+
+
+CHOICE = lw.Choice(
+    {
+        "under": lw.terms.Underestimation(factor=lw.LogUniform(0.5, 8.0)),
+        "part": lw.terms.reading(lw.terms.Pinball(tau=lw.Uniform(0.6, 0.95)), target="0:2"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"term/term": "under", "term/term/under/factor": 3.5},
+        {"term/term": "part", "term/term/part/tau": 0.75, "unit/term": 4.0},
+    ],
+    ids=["with a number", "on channels"],
+)
+def test_what_was_chosen_is_printed_as_it_was_trained(chosen):
+    """A term that is one of several, with its number and its unit; unsettled there is none."""
+    terms = declared(CHOICE)
+    weights = lw.WeightSet(**settled({"term": 0.5}, {"term": 2.0}, terms, chosen))
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=(5, 3 if chosen["term/term"] == "part" else 2))
+    assert_same(weights, y, rng.normal(size=(5, 2)))
+    with pytest.raises(WeightSetError, match="'Choice'"):
+        plain_code(lw.WeightSet({"term": 0.5}, terms=terms))
+
+
+def test_a_number_that_was_not_settled_is_refused():
+    """The usual one would be another loss."""
+    terms = declared(lw.terms.Underestimation(factor=lw.LogUniform(0.5, 8.0)))
+    with pytest.raises(WeightSetError, match="sampled"):
+        plain_code(lw.WeightSet({"term": 0.5}, terms=terms))
 
 
 def test_the_name_of_the_package_stands_in_comments_alone():
