@@ -146,6 +146,10 @@ def promote(
         from lossweights.results.result import SweepResult
 
         result = SweepResult.read(name, root)
+        if register and not no_tracking:
+            from lossweights.sweep.export_model import trained_file
+
+            trained_file(result, result.best(pick or result.first_pick))  # or nothing is promoted
         weights = promote_pick(result, pick, why)
         typer.echo(f"{name} is {weights.name} now.")
         page = sweep_folder(root, name) / "report.html"

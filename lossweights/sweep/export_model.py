@@ -54,6 +54,11 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
     return to
 
 
+def trained_file(result: SweepResult, weights: WeightSet) -> Path:
+    """The file of the trained model of a set of a sweep; a `WeightSetError` if there is none."""
+    return model_file(with_home(result, weights))
+
+
 def with_home(result: SweepResult, weights: WeightSet) -> WeightSet:
     """A set of a sweep, which knows the folder that its model lies in."""
     home = pick_path(result.root, result.name, "knee").parent
