@@ -67,6 +67,7 @@ def plain_code(weights: WeightSet) -> str:
     >>> print(code[code.index("def loss"):])
     def loss(y_true, y_pred):
         \"\"\"The weighted sum of the terms, one value per sample.\"\"\"
+        refuse_masks(y_pred)
         total = 0.0
         total = total + 2.0 * mean_squared_error(y_true, y_pred)  # mse
         return total
@@ -74,7 +75,7 @@ def plain_code(weights: WeightSet) -> str:
     """
     constants: list[str] = []
     lines: list[str] = []
-    used: set[str] = set()
+    used = {"refuse_masks"}
     outputs: list[str] = []
     for name, weight in weights.weights.items():
         if weight == 0:
@@ -108,7 +109,10 @@ def plain_code(weights: WeightSet) -> str:
             f"    total = total + {factor} * {call.function}({true}, {pred}{arguments})  # {name}\n"
         )
     functions = [f"{source}\n\n\n" for source in _functions(used)]
-    doc = '    """The weighted sum of the terms, one value per sample."""\n    total = 0.0\n'
+    doc = (
+        '    """The weighted sum of the terms, one value per sample."""\n'
+        "    refuse_masks(y_pred)\n    total = 0.0\n"
+    )
     parts = [*_header(weights, outputs), "import keras\nfrom keras import ops\n\n", *constants]
     parts += ["\n" if not constants else "\n\n", *functions, "def loss(y_true, y_pred):\n", doc]
     return "".join([*parts, *lines, "    return total\n"])

@@ -195,6 +195,20 @@ def test_a_number_that_was_not_settled_is_refused():
         plain_code(lw.WeightSet({"term": 0.5}, terms=terms))
 
 
+def test_a_mask_of_elements_is_refused_in_training():
+    """Keras would multiply it with the values of the samples, where there are as many of them."""
+    mse = set_of(mse=lw.terms.MeanSquaredError())
+    layers = [
+        keras.Input((4, 1)),
+        keras.layers.Masking(),
+        keras.layers.LSTM(1, return_sequences=True),
+    ]
+    model, x = keras.Sequential(layers), np.ones((4, 4, 1))
+    model.compile("sgd", loss=loss_of(plain_code(mse)))
+    with pytest.raises(ValueError, match=r"no mask of Keras.*weights\.loss\(\)"):
+        model.fit(x, x, verbose=0)
+
+
 def test_the_name_of_the_package_stands_in_comments_alone():
     """And the code is that of one line where a set says something on several."""
     weights = lw.WeightSet(
