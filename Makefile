@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FRESH := .venv-fresh
+IN_FRESH = FRESH_PYTHON=$(abspath $(FRESH))/bin/python
 ISLP := ISLP==0.6.0
 # Three processes: most tests keep one core busy, and some wait. A file's tests share what takes long to make.
 IN_THREE := --numprocesses 3 --dist loadfile
@@ -51,14 +52,17 @@ soak: venv ## Kill sweeps of ten kinds of models for half an hour; called again 
 test-slow: venv ## The slow tests: chaos, long traces
 	$(PYTEST) -m slow
 
-# What an earlier build left in build/ would go into the wheel. In the fresh environment is the
-# wheel alone; the tests drive it from outside.
+# What an earlier build left in build/ would go into the wheel. The fresh environment is filled in
+# steps: with TensorFlow alone, where what a sweep leaves has to run, then with the wheel; by
+# `make test-lowest` with the lowest versions. The tests drive it from outside.
 wheel: venv ## Build the wheel and test it in a fresh environment, out of reach of the sources
 	rm -rf build dist $(FRESH)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(PYTHON) -m venv $(FRESH)
+	$(FRESH)/bin/python -m pip install --quiet --constraint constraints.txt tensorflow
+	$(IN_FRESH) $(BIN)/python -m pytest tests/wheel/test_tensorflow_alone.py
 	$(FRESH)/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
-	FRESH_PYTHON=$(abspath $(FRESH))/bin/python $(BIN)/python -m pytest tests/wheel
+	$(IN_FRESH) $(BIN)/python -m pytest tests/wheel/test_wheel.py
 
 # The environment of `make wheel` serves again where it is, for TensorFlow takes long to install.
 # First the tests' own needs, pinned; then every bound of pyproject.toml, and what does not fit
@@ -71,8 +75,7 @@ test-lowest: ## The tests of `check`, all examples and a sweep, with the lowest 
 	$(FRESH)/bin/python -m pip install --quiet --editable '.[test]' --requirement $(FRESH)/lowest.txt
 	$(FRESH)/bin/python -m pytest $(IN_THREE) $(QUICK)
 	$(FRESH)/bin/python -m pytest $(IN_THREE) tests/unit/test_docs.py
-	FRESH_PYTHON=$(abspath $(FRESH))/bin/python \
-	  $(FRESH)/bin/python -m pytest tests/wheel -k first_sweep
+	$(IN_FRESH) $(FRESH)/bin/python -m pytest tests/wheel/test_wheel.py -k first_sweep
 
 # Past our own upper bounds, and past the pins. First whether private names of others still hold.
 NEWEST := keras tensorflow optuna mlflow

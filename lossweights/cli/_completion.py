@@ -45,7 +45,7 @@ def complete_sweep(ctx: typer.Context) -> Found:
 
 @_never_failing
 def complete_pick(ctx: typer.Context) -> Found:
-    """The picks that a sweep has without conditions."""
+    """The picks that a sweep has without conditions, the fixed baselines among them."""
     from lossweights.results.folder import read_manifest
 
     found = [("knee", "the best compromise")]
@@ -54,7 +54,14 @@ def complete_pick(ctx: typer.Context) -> Found:
     found += [
         (f"{goals[goal]}:{name}", f"best {name}") for name, goal in manifest["objectives"].items()
     ]
-    return [*found, ("wish", "nearest to the sweep's wish")] if manifest.get("wish") else found
+    if manifest.get("wish"):
+        found.append(("wish", "nearest to the sweep's wish"))
+    found += [
+        (f"one-se:{name}", f"simplest within a standard error of the best {name}")
+        for name in manifest["objectives"]
+    ]
+    contest = manifest.get("contest") or {}
+    return [*found, *((name, "a baseline") for name, of in contest.items() if "method" not in of)]
 
 
 def _named(root: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import typer
 
 from lossweights.report.links import find_links
+from lossweights.results.promotion import promoted_now
 from lossweights.results.result import SweepResult
 
 FORMAT, VERSION = "lossweights/report", 1
@@ -19,12 +21,13 @@ FORMAT, VERSION = "lossweights/report", 1
 
 def list_entry(result: SweepResult) -> dict[str, Any]:
     """A sweep in the list of all."""
-    outcomes = _outcomes(result)
+    outcomes, promoted = _outcomes(result), promoted_now(result.root, result.name)
     return {
         "name": result.name,
         "trials": len(result.finished),
         "complete": outcomes.get("COMPLETE", 0),
         "objectives": dict(result.objectives),
+        "promoted": None if promoted is None else asdict(promoted),
         "verdict": result.verdict,
     }
 

@@ -52,11 +52,12 @@ def best(
         ),
     ] = False,
 ) -> None:
-    """Show the weight set that a pick names, by default the knee, and the code that uses it.
+    """Show the weight set that a pick names, by default the promoted one, and code that uses it.
 
     With --json it is a weight set file, which lw.load reads.
     """
     with sentences():
+        from lossweights.results.promotion import promoted_set
         from lossweights.results.result import SweepResult
 
         if code:
@@ -68,13 +69,13 @@ def best(
             warn(str(weights.origin.get("warning", "")))
             return
         result = SweepResult.read(name, root)
-        weights = result.best(pick or "knee")
+        weights = result.best(pick) if pick else promoted_set(result)
         if as_json:
             typer.echo(weights.to_json(), nl=False)
         else:
             from lossweights.cli._tables import print_best
 
-            print_best(result, pick or "knee", weights, root)
+            print_best(result, weights, root)
         _warn_of(weights, result)
 
 
@@ -94,9 +95,10 @@ def export(
         ModelFormat, typer.Option("--format", help="How the model is written.")
     ] = ModelFormat.keras,
 ) -> None:
-    """Write the weight set that a pick names, the trials, or the trained model of the winner."""
+    """Write the weight set that a pick names, by default the promoted one, trials, or the model."""
     with sentences():
         from lossweights.base.errors import RecipeError
+        from lossweights.results.promotion import promoted_set
         from lossweights.results.result import SweepResult
 
         if to is None and model is None:
@@ -105,7 +107,7 @@ def export(
             )
         result = SweepResult.read(name, root)
         if to is not None and to.suffix.lower() in ("", ".json"):
-            weights = result.best(pick or "knee")
+            weights = result.best(pick) if pick else promoted_set(result)
             typer.echo(weights.save(to))
             _warn_of(weights, result)
         elif to is not None:
@@ -129,36 +131,45 @@ def promote(
     root: Root = DEFAULT_ROOT,
     tracking_uri: TrackingUri = None,
     no_tracking: Annotated[
-        bool, typer.Option("--no-tracking", help="Leave the alias in MLflow's registry.")
+        bool, typer.Option("--no-tracking", help="Leave MLflow's run and the alias as they are.")
     ] = False,
 ) -> None:
     """Have the name of a sweep load another pick from now on; without --pick its own again.
 
-    Where a model of the sweep's name is registered in MLflow, its alias champion moves along.
+    Report and MLflow show it, and the alias champion moves along where a model is registered there.
     """
     with sentences():
         from lossweights.base.errors import TrackingError
+        from lossweights.report.page import write_report
+        from lossweights.results.folder import sweep_folder
         from lossweights.results.promotion import promote as promote_pick
         from lossweights.results.result import SweepResult
 
         result = SweepResult.read(name, root)
+        if register and not no_tracking:
+            from lossweights.sweep.export_model import trained_file
+
+            trained_file(result, result.best(pick or result.first_pick))  # or nothing is promoted
         weights = promote_pick(result, pick, why)
         typer.echo(f"{name} is {weights.name} now.")
+        page = sweep_folder(root, name) / "report.html"
+        if page.exists():
+            write_report(result, page, root=root)
         _warn_of(weights, result)
         if not no_tracking:
             from lossweights.results.folder import read_manifest
-            from lossweights.tracking import move_champion, register_model, with_password
+            from lossweights.tracking import record_promotion, register_model, with_password
 
             address = tracking_uri or with_password(read_manifest(root, name).get("tracking"))
             if register:
                 from lossweights.sweep.export_model import with_home
 
-                model = with_home(result, str(weights.origin["pick"])).model()
+                model = with_home(result, weights).model()
                 typer.echo(register_model(name, weights, model, root, address))
             try:
-                said = move_champion(name, weights, root, address)
+                said = record_promotion(name, weights, root, address)
             except TrackingError as error:  # what is here is promoted all the same
-                said = f"The alias could not be moved: {error}"
+                said = f"MLflow could not be told: {error}"
             warn(said)
 
 
@@ -193,7 +204,7 @@ def reproduce(
     with sentences():
         from lossweights.cli._script import launched
         from lossweights.results.folder import read_manifest
-        from lossweights.results.promotion import promoted_pick
+        from lossweights.results.promotion import promoted_set
         from lossweights.results.result import SweepResult
         from lossweights.sweep.reproduce import Likeness
         from lossweights.sweep.reproduce import reproduce as train_anew
@@ -201,8 +212,7 @@ def reproduce(
         manifest = read_manifest(root, name)
         sweep, _ = launched(name, root)
         result = SweepResult.read(name, root)
-        chosen = pick or promoted_pick(root, name) or result.first_pick
-        found = train_anew(sweep, result, chosen, manifest)
+        found = train_anew(sweep, result, pick or promoted_set(result), manifest)
         if as_json:
             echo_json(found.to_json())
         else:

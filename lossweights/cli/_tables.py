@@ -11,7 +11,7 @@ from rich.table import Table
 
 from lossweights.dominance.verdict import Verdict, percent
 from lossweights.loss.weight_set import WeightSet
-from lossweights.report.summary import driven_by, verdict_of
+from lossweights.report.summary import driven_by, own_choice, verdict_of
 from lossweights.report.terminal import copyable, page, print_table, prose
 from lossweights.results.difference import Difference
 from lossweights.results.paste import line_to_paste
@@ -20,29 +20,34 @@ from lossweights.results.result import SweepResult
 
 def print_list(entries: Iterable[Mapping[str, Any]]) -> None:
     """Print a row for each sweep, as `lossweights.cli._json.list_entry` says it."""
-    table = Table("sweep", "trials", "complete", "objectives", "verdict")
+    table = Table("sweep", "trials", "complete", "objectives", "promoted", "verdict")
     for entry in entries:
         aims = ", ".join(f"{goal} {metric}" for metric, goal in entry["objectives"].items())
         counts = (str(entry["trials"]), str(entry["complete"]))
-        table.add_row(entry["name"], *counts, aims, entry["verdict"])
+        said = entry["promoted"] or {"pick": "", "by_hand": False}
+        promoted = f"{said['pick']}{' (by hand)' if said['by_hand'] else ''}"
+        table.add_row(entry["name"], *counts, aims, promoted, entry["verdict"])
     print_table(page(), table)
 
 
-def print_best(result: SweepResult, pick: str, weights: WeightSet, root: Path) -> None:
+def print_best(result: SweepResult, weights: WeightSet, root: Path) -> None:
     """Print a pick: its trial and metrics, a row for each term, and the line to paste.
 
     Args:
         result: The sweep.
-        pick: What was asked for.
-        weights: What `SweepResult.best` gave for it.
+        weights: What `SweepResult.best` gave, or what is promoted.
         root: Folder of the sweep.
     """
     console = page()
-    kept, _ = result.kept(pick)
+    kept = result.kept_of(weights)
     verdict = verdict_of(result, kept)
-    what = f"baseline {pick}" if kept.trial is None else f"trial {kept.trial}"
+    baseline = f"baseline {weights.origin['pick']}"
+    what = baseline if kept.trial is None else f"trial {kept.trial}"
     measured = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
     prose(console, f"{weights.name}: {what}, {measured}")
+    if history := weights.provenance.promotions:
+        said = f"Promoted by hand on {history[-1]['at'][:10]}: {history[-1]['why']}"
+        prose(console, f"{said} ({own_choice(result)})")
     prose(console, f"Driven by: {driven_by(verdict)}")
     print_table(console, _table(verdict, weights))
     copyable(console, line_to_paste(weights, root))

@@ -179,6 +179,14 @@ def of_sequences(y_true: Any, y_pred: Any, loss: Any) -> Any:
     return _mean(_float(loss.call(_float(y_true), _float(y_pred))))
 
 
+def refuse_masks(y_pred: Any) -> None:
+    """Refuse masks of elements, which Keras would multiply with values of samples."""
+    for each in keras.tree.flatten(y_pred):
+        mask = getattr(each, "_keras_mask", None)
+        if mask is not None and len(mask.shape) > 1:
+            raise ValueError("Expected no mask of Keras. Found one. Use weights.loss() instead.")
+
+
 def plain_masks(y_true: Any, y_pred: Any) -> Any:
     """The masks in y_true without what stands behind them, such as distance maps."""
     channels = 1 if len(y_pred.shape) == len(y_true.shape) - 1 else y_pred.shape[-1]

@@ -75,6 +75,7 @@ def plain_code(weights: WeightSet) -> str:
     >>> print(code[code.index("def loss"):])
     def loss(y_true, y_pred):
         \"\"\"The weighted sum of the terms, one value per sample.\"\"\"
+        refuse_masks(y_pred)
         total = 0.0
         total = total + 2.0 * mean_squared_error(y_true, y_pred)  # mse
         return total
@@ -82,7 +83,7 @@ def plain_code(weights: WeightSet) -> str:
     """
     constants: list[str] = []
     lines: list[str] = []
-    used: set[str] = set()
+    used = {"refuse_masks"}
     outputs: list[str] = []
     added: list[str] = []
     for name, weight in weights.weights.items():
@@ -131,7 +132,10 @@ def plain_code(weights: WeightSet) -> str:
             "adds itself, which no function of them computes. Use weights.loss()."
         )
     functions = [f"{source}\n\n\n" for source in _functions(used)]
-    doc = '    """The weighted sum of the terms, one value per sample."""\n    total = 0.0\n'
+    doc = (
+        '    """The weighted sum of the terms, one value per sample."""\n'
+        "    refuse_masks(y_pred)\n    total = 0.0\n"
+    )
     parts = [
         *_header(weights, outputs, added),
         "import keras\nfrom keras import ops\n\n",

@@ -46,8 +46,8 @@ def model_file(weights: Any) -> Path:
     if not said:
         raise WeightSetError(
             f"Expected a weight set with a trained model. Found {name} without: a sweep keeps the "
-            f"model of what it promotes. Load that: lw.load('SWEEP'), or train this one: "
-            f"weights.compile(model)."
+            f"model of what it promotes itself. Take that by its pick, such as 'knee', or train "
+            f"this one: weights.compile(model)."
         )
     file = check_name(said["file"], "model file")
     places = _places(weights, file)

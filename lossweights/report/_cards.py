@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lossweights.base.commands import DEFAULT_ROOT
+from lossweights.loss.weight_set import WeightSet
 from lossweights.report.summary import driven_by, verdict_of
 from lossweights.results.paste import loss_to_paste
+from lossweights.results.promotion import set_by_hand
 from lossweights.results.result import SweepResult
 
 
@@ -37,24 +39,39 @@ class Card:
 
 
 def cards(result: SweepResult, root: Path | None) -> list[Card]:
-    """A card for each weight set that a standard pick names; what is promoted comes first."""
+    """A card for each weight set that a standard pick names; what is promoted comes first.
+
+    What a person promoted has one of its own, also where that pick is another set by now.
+    """
     trials = result.plot.scene.picks
     named: dict[int | str, list[str]] = {}
     for pick in result.standard_picks:
         if pick in trials or pick == result.first_pick:  # not those that no pick can spell
             named.setdefault(trials.get(pick, pick), []).append(pick)
-    return [_card(result, picks, root or DEFAULT_ROOT) for picks in named.values()]
+    place, by_hand = root or DEFAULT_ROOT, set_by_hand(result.root, result.name)
+    own = "promoted" if by_hand is None else "what the sweep itself promotes"
+    found = [
+        _card(result, result.best(picks[0]), picks, {result.first_pick: own}, place)
+        for picks in named.values()
+    ]
+    if by_hand is None:
+        return found
+    pick = str(by_hand.origin["pick"])
+    return [_card(result, by_hand, [pick], {pick: "promoted by hand"}, place), *found]
 
 
-def _card(result: SweepResult, picks: list[str], root: Path) -> Card:
-    kept, _ = result.kept(picks[0])
-    weights = result.best(picks[0])
+def _card(
+    result: SweepResult,
+    weights: WeightSet,
+    picks: list[str],
+    marks: Mapping[str, str],
+    root: Path,
+) -> Card:
+    kept = result.kept_of(weights)
     of = kept.metrics if kept.trial is None else result.finished[kept.trial].result.metrics
     metrics = {name: of.get(name, math.nan) for name in result.plot.scene.metrics}
     return Card(
-        picks=", ".join(
-            f"{pick} (promoted)" if pick == result.first_pick else pick for pick in picks
-        ),
+        picks=", ".join(f"{pick} ({marks[pick]})" if pick in marks else pick for pick in picks),
         trial=kept.trial,
         metrics={name: f"{value:.4g}" for name, value in metrics.items()},
         confirmed=_confirmed(result, picks),

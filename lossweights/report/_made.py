@@ -12,6 +12,7 @@ from typing import Any
 from lossweights.base.errors import LossweightsError
 from lossweights.results.folder import read_manifest
 from lossweights.results.pace import as_minutes
+from lossweights.results.promotion import promoted_now
 from lossweights.results.result import SweepResult
 
 
@@ -47,8 +48,14 @@ def how_made(result: SweepResult, root: Path | None) -> dict[str, str]:
         "versions": _pairs(manifest.get("versions")),
         "scales": _pairs(result.scales, ".4g"),
         "space": "; ".join(_space(manifest.get("space"))),
+        "promoted by hand": _by_hand(result),
     }
     return {name: text for name, text in found.items() if text}
+
+
+def _by_hand(result: SweepResult) -> str:
+    now = promoted_now(result.root, result.name)
+    return f"{now.pick} on {now.at[:10]}: {now.why}" if now and now.by_hand else ""
 
 
 def _manifest(name: str, root: Path | None) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from lossweights.results.promotion import promoted_now
 from lossweights.results.proof import called
 from lossweights.results.result import SweepResult
 
@@ -25,7 +26,12 @@ def proof_title(result: SweepResult) -> str:
 
 def proof_caption(result: SweepResult) -> str:
     """What is marked in the table."""
-    return "* promoted" if any(_MARK in row["contestant"] for row in proof_rows(result)) else ""
+    if not any(_MARK in row["contestant"] for row in proof_rows(result)):
+        return ""
+    now = promoted_now(result.root, result.name)
+    if now is None or not now.by_hand:
+        return "* promoted"
+    return f"* what the sweep itself promotes; by hand {now.pick} is promoted"
 
 
 def proof_rows(result: SweepResult, *, full: bool = False) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from lossweights.report._front import front_note
 from lossweights.report._proof import proof_caption, proof_rows, proof_title
 from lossweights.report.links import find_links
 from lossweights.report.terminal import copyable, page, print_table, prose
+from lossweights.results.promotion import promoted_now
 from lossweights.results.proof import Kept
 from lossweights.results.result import SweepResult
 from lossweights.results.stopped import stopped_early
@@ -131,6 +132,12 @@ def pareto_table(result: SweepResult) -> Table:
     return _table(shown, front_title(result, len(rows)), scale_note(result) + more)
 
 
+def own_choice(result: SweepResult) -> str:
+    """What the sweep itself promotes, where a person has promoted something else."""
+    own = "nothing" if result.learned_nothing else result.first_pick
+    return f"the sweep itself promotes {own}"
+
+
 def _table(rows: Sequence[Mapping[str, str]], title: str, caption: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for column in rows[0] if rows else ():
@@ -185,9 +192,13 @@ def _print_picks(
     if result.remark:
         prose(console, result.remark, indent=2)
     promoted = promoted_path(root, result.name)
+    now = promoted_now(root, result.name)
+    by_hand = now is not None and now.by_hand
     no_promotion = "none, since the sweep learned nothing; loading one of these warns"
-    shown = no_promotion if result.learned_nothing else from_here(promoted)
-    copyable(console, f"  promoted: {shown}")
+    nothing = result.learned_nothing and not by_hand
+    copyable(console, f"  promoted: {no_promotion if nothing else from_here(promoted)}")
+    if by_hand:
+        prose(console, f"({now}; {own_choice(result)})", indent=12)
     place = "" if root == DEFAULT_ROOT else f", root={str(root)!r}"
     call = f"lw.load({result.name!r}{place}).loss()"
     copyable(console, f"  reuse:    model.compile(optimizer, loss={call})")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lossweights.loss.weight_set import WeightSet
+from lossweights.records import Outcome
 from lossweights.results._chosen import settled
 from lossweights.results._frame import whole_table
 from lossweights.results._picks import Picked
@@ -89,9 +90,24 @@ class Sets(Proven):
         baseline = self.proof.baseline(pick)
         if baseline is not None:
             return baseline, ""
-        number, note = self._picked(pick)
+        number, note = self._raced_as(pick) or self._picked(pick)
         finished = self.finished[number]
         return Kept.of_trial(number, finished.result, finished.asked.baseline), note
+
+    def kept_of(self, weights: WeightSet) -> Kept:
+        """The training behind a set of this sweep, also where its pick is another one by now."""
+        number = weights.origin.get("trial")
+        if isinstance(number, int) and number in self.finished:
+            found = self.finished[number]
+            return Kept.of_trial(number, found.result, found.asked.baseline)
+        return self.kept(str(weights.origin["pick"]))[0]
+
+    def _raced_as(self, pick: str) -> Picked | None:
+        """The complete trial that is the baseline of this name, if one is."""
+        for number, each in self.finished.items():
+            if each.asked.baseline == pick and each.result.outcome is Outcome.COMPLETE:
+                return Picked(number)
+        return None
 
     def _remarks(self, pick: str, note: str) -> dict[str, str]:
         """What whoever uses a pick must know: the note on it, what was confirmed, a warning."""

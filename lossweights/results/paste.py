@@ -22,11 +22,13 @@ def line_to_paste(weights: WeightSet, root: Path = DEFAULT_ROOT) -> str:
 def loss_to_paste(weights: WeightSet, root: Path = DEFAULT_ROOT) -> str:
     """The loss of a pick.
 
-    A pick that the sweep saved is loaded by its name; another one is picked once more. Terms that
+    A pick that the sweep saved is loaded by its name, what a person promoted by that of the sweep;
+    another one is picked once more. Terms that
     only code can describe are left for the reader to fill in.
 
     Args:
-        weights: What `lossweights.results.result.SweepResult.best` gave.
+        weights: What `lossweights.results.result.SweepResult.best` or
+            `lossweights.results.promotion.promoted_set` gave.
         root: Folder of the sweep.
     """
     return f"{_source(weights, root)}.loss({_own_terms(weights)})"
@@ -39,6 +41,8 @@ def _source(weights: WeightSet, root: Path) -> str:
         return f"lw.WeightSet({dict(weights.weights)!r})"
     is_usual = root.resolve() == DEFAULT_ROOT.resolve()
     place = "" if is_usual else f", root={str(from_here(root))!r}"
+    if weights.provenance.promotions:  # what was promoted alone has a history
+        return f"lw.load({sweep!r}{place})"
     if _is_saved(root, sweep, pick):
         return f"lw.load({f'{sweep}@{pick}'!r}{place})"
     return f"lw.SweepResult.read({sweep!r}{place}).best({pick!r})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,28 @@ from lossweights.results.locks import waited_for_lock
 from lossweights.results.weights import pick_path, promoted_path
 
 BY_ITSELF = "as the sweep itself promotes"
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """Which pick of a sweep is promoted, and who says so.
+
+    Attributes:
+        pick: The pick; its set is what the name of the sweep loads.
+        by_hand: Whether a person promoted it; then it stays so.
+        at: When a person last promoted, ISO 8601; empty if nobody ever did.
+        why: The reason, likewise.
+    """
+
+    pick: str
+    by_hand: bool = False
+    at: str = ""
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.pick}, by hand on {self.at[:10]}: {self.why}" if self.by_hand else self.pick
+
+
 _LOCK = "promoted.lock"
 _LONGEST = 1000  # characters of a reason
 _MOST = 100  # promotions that are kept
@@ -56,11 +78,36 @@ def promote(result: Any, pick: str | None, why: str) -> WeightSet:
     return promoted
 
 
-def promoted_pick(root: Path, name: str) -> str | None:
-    """The pick that is promoted, or ``None`` if none is, or if its file says none."""
+def promoted_now(root: Path, name: str) -> Promoted | None:
+    """What is promoted, or ``None`` if nothing is, or if its file does not say what."""
     promoted = _promoted(root, name)
     pick = None if promoted is None else promoted.origin.get("pick")
-    return pick if isinstance(pick, str) else None
+    if promoted is None or not isinstance(pick, str):
+        return None
+    history = promoted.provenance.promotions
+    if not history:
+        return Promoted(pick)
+    return Promoted(pick, is_by_hand(history), history[-1]["at"], history[-1]["why"])
+
+
+def set_by_hand(root: Path, name: str) -> WeightSet | None:
+    """The set that a person promoted; ``None`` where the sweep itself says what is promoted."""
+    promoted = _promoted(root, name)
+    by_hand = promoted is not None and is_by_hand(promoted.provenance.promotions)
+    return promoted if by_hand else None
+
+
+def promoted_set(result: Any) -> WeightSet:
+    """The set that a sweep promotes now: what a person promoted, or what it would save itself.
+
+    Args:
+        result: The `lossweights.results.result.SweepResult`.
+
+    Raises:
+        PickError: No trial is complete.
+    """
+    by_hand = set_by_hand(result.root, result.name)
+    return result.best(result.first_pick) if by_hand is None else by_hand
 
 
 def history_of(root: Path, name: str) -> tuple[Mapping[str, str], ...]:
@@ -107,5 +154,5 @@ def _promoted(root: Path, name: str) -> WeightSet | None:
 
 def _first(result: Any, now: str) -> list[Mapping[str, str]]:
     """The beginning of a history: what the sweep itself has promoted."""
-    pick = promoted_pick(result.root, result.name)
-    return [] if pick is None else [{"at": now, "pick": pick, "why": BY_ITSELF}]
+    before = promoted_now(result.root, result.name)
+    return [] if before is None else [{"at": now, "pick": before.pick, "why": BY_ITSELF}]

@@ -15,6 +15,7 @@ from lossweights.base.commands import DEFAULT_ROOT, command
 from lossweights.base.strict_json import canonical_json, parse_json
 from lossweights.results.folder import Finished, list_results, read_manifest, sweep_folder
 from lossweights.results.pace import Pace, as_minutes
+from lossweights.results.promotion import Promoted, promoted_now
 
 WRITE_SECONDS = 0.5
 
@@ -49,6 +50,7 @@ class Status:
         tracking: What the tracker says of itself; empty without tracking.
         contest: What is trained beside the trials, how many are done and how many there are, such
             as ``"confirmation 12 of 60"``; empty if nothing is.
+        promoted: Which pick is promoted, or ``None`` if none is.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Status:
     workers: tuple[Worker, ...]
     tracking: Mapping[str, Any] = field(default_factory=dict)
     contest: str = ""
+    promoted: Promoted | None = None
 
     def describe(self, root: Path = DEFAULT_ROOT) -> str:
         """The status in a few lines for a person.
@@ -83,6 +86,8 @@ class Status:
             lines.extend(f"  worker    {worker}" for worker in self.workers)
         if self.tracking:
             lines.append(f"  tracking  {self._tracking(root)}")
+        if self.promoted is not None:
+            lines.append(f"  promoted  {self.promoted}")
         return "\n".join(lines)
 
     def _pace(self) -> str:
@@ -211,6 +216,7 @@ def read_status(root: Path, name: str) -> Status:
         workers=noted.workers if running else (),
         tracking=noted.tracking,
         contest=noted.contest if running else "",
+        promoted=promoted_now(root, name),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from lossweights.base.errors import RecipeError, StoreError
 from lossweights.base.files import write_atomic
 from lossweights.loss.trained import model_file
 from lossweights.loss.weight_set import WeightSet
-from lossweights.results.promotion import promoted_pick
+from lossweights.results.promotion import promoted_set
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import pick_path
 
 FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx"}  # as Keras calls them
+_HOW = {"savedmodel": "", "onnx": ": pip install 'lossweights[onnx]'"}
 
 
 def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "keras") -> Path:
@@ -30,11 +32,11 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
     Raises:
         PickError: There is no such pick.
         WeightSetError: It has no trained model.
-        RecipeError: The file has another ending, or a library for the format is not installed.
+        RecipeError: The file has another ending, a library for the format is not installed, or the
+            model cannot be written so.
         StoreError: The file cannot be written.
     """
-    pick = pick or promoted_pick(result.root, result.name) or result.first_pick
-    weights = with_home(result, pick)
+    weights = with_home(result, result.best(pick) if pick else promoted_set(result))
     if form == "keras":
         path = model_file(weights)
         if path.suffix != to.suffix:
@@ -52,10 +54,15 @@ def export_model(result: SweepResult, pick: str | None, to: Path, form: str = "k
     return to
 
 
-def with_home(result: SweepResult, pick: str) -> WeightSet:
-    """The set of a pick, which knows the folder that its model lies in."""
+def trained_file(result: SweepResult, weights: WeightSet) -> Path:
+    """The file of the trained model of a set of a sweep; a `WeightSetError` if there is none."""
+    return model_file(with_home(result, weights))
+
+
+def with_home(result: SweepResult, weights: WeightSet) -> WeightSet:
+    """A set of a sweep, which knows the folder that its model lies in."""
     home = pick_path(result.root, result.name, "knee").parent
-    return replace(result.best(pick), home=home, recorded=True)
+    return replace(weights, home=home, recorded=True)
 
 
 def _export(weights: WeightSet, to: Path, form: str) -> None:
@@ -67,12 +74,37 @@ def _export(weights: WeightSet, to: Path, form: str) -> None:
         save_model(model, to, weights)
         return
     try:
-        model.export(to, format=FORMATS[form], verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tf2onnx asks NumPy for names that it will have
+            _call_once(model)
+            model.export(to, format=FORMATS[form], verbose=False)
     except ImportError as error:
+        _remove(to)
         raise RecipeError(
-            f"Expected the libraries that write {form}. Found: {error}. Install them, or export "
-            f"--format keras."
+            f"Expected the libraries that write {form}. Found: {error}. Install them{_HOW[form]}, "
+            f"or export --format keras."
         ) from None
     except OSError as error:
-        shutil.rmtree(to, ignore_errors=True)
+        _remove(to)
         raise StoreError(f"Cannot write {to}: {error}. Check the disk and its rights.") from error
+    except Exception as error:  # a layer that has no counterpart there, in the words of a library
+        _remove(to)
+        raise RecipeError(
+            f"Expected a model that Keras can write as {form}. Found {type(error).__name__}: "
+            f"{error}. Export --format keras."
+        ) from error
+
+
+def _call_once(model: Any) -> None:
+    """Have Keras know the model's input: ONNX is refused of one that was loaded and not called."""
+    given = getattr(model, "input", None)  # a Sequential has none before its first call
+    if given is None and getattr(model, "inputs", None):
+        given = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+    if given is not None:
+        model(given)
+
+
+def _remove(to: Path) -> None:
+    """Leave nothing of what could not be written whole."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.unlink(missing_ok=True)

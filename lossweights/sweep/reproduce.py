@@ -13,6 +13,7 @@ from lossweights.base.autologging import autologging_off
 from lossweights.base.errors import SweepFailed
 from lossweights.base.versions import versions
 from lossweights.foreign.generated_files import own_temporary_folder
+from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome, TrialResult
 from lossweights.results.result import SweepResult
 from lossweights.sweep._declaration import Declaration
@@ -93,14 +94,14 @@ class Reproduction:
 
 
 def reproduce(
-    sweep: Declaration, result: SweepResult, pick: str, manifest: Mapping[str, Any]
+    sweep: Declaration, result: SweepResult, pick: str | WeightSet, manifest: Mapping[str, Any]
 ) -> Reproduction:
     """Train a pick anew as its trial was trained, by the same trainer and from the same seeds.
 
     Args:
         sweep: The sweep as its script declares it now.
         result: The sweep as it was.
-        pick: Which trial, or which baseline.
+        pick: Which trial, or which baseline; or the set that is promoted.
         manifest: The manifest of the sweep.
 
     Raises:
@@ -108,7 +109,10 @@ def reproduce(
         SweepFailed: The training does not come to its end any more.
         DataError, ModelError: The sweep cannot be loaded any more.
     """
-    kept, _ = result.kept(pick)
+    if isinstance(pick, WeightSet):
+        kept, pick = result.kept_of(pick), str(pick.origin["pick"])
+    else:
+        kept, _ = result.kept(pick)
     before = kept.result
     with autologging_off(), own_temporary_folder():
         prepared = sweep.prepare(rehearse=False)

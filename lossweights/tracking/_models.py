@@ -14,6 +14,7 @@ import numpy as np
 
 from lossweights.base.commands import command
 from lossweights.loss.weight_set import WeightSet
+from lossweights.results.promotion import set_by_hand
 from lossweights.results.weights import WARNING
 from lossweights.tracking._address import is_database
 from lossweights.tracking._settings import quiet_loggers
@@ -29,6 +30,7 @@ WEIGHTS = "weights.json"
 CHAMPION = "champion"  # the alias of the version that a sweep promotes
 OURS = "lossweights.sweep"  # tag of a registered model that sweeps made
 PICK = "lossweights.pick"  # tag of a model and of its version: the pick that it is
+WEIGHT = "weight/"  # before the name of a term in params
 _DIGEST = "lossweights.digest"  # tag of a logged model: that of its weight set
 
 
@@ -165,7 +167,7 @@ class Models:
             name=self.sweep.replace(".", "-"),  # MLflow takes no dot here
             source_run_id=self.run,
             tags={OURS: self.sweep, PICK: str(weights.origin.get("pick", ""))},
-            params={f"weight/{name}": repr(w) for name, w in weights.weights.items()},
+            params=weight_params(weights),
         )
         number = model.model_id
         try:
@@ -196,7 +198,9 @@ class Models:
             description=weights.name,
             await_creation_for=0,
         ).version
-        self.client.set_registered_model_alias(self.sweep, CHAMPION, number)
+        by_hand = set_by_hand(self.root, self.sweep)
+        if by_hand is None or by_hand.weights == weights.weights:
+            self.client.set_registered_model_alias(self.sweep, CHAMPION, number)
         return str(number)
 
     def _has_name(self, *, asked: bool) -> bool:
@@ -215,6 +219,11 @@ class Models:
             command("sync", self.sweep, self.root, register=True),
         )
         return False
+
+
+def weight_params(weights: WeightSet) -> dict[str, str]:
+    """The weights of a set as the params of a logged model."""
+    return {f"{WEIGHT}{name}": repr(weight) for name, weight in weights.weights.items()}
 
 
 def _is_ready(model: Any) -> bool:

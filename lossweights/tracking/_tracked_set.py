@@ -17,11 +17,11 @@ from lossweights.results.weights import pick_file
 from lossweights.search.choices import TERM
 from lossweights.tracking._models import PICK
 from lossweights.tracking._opened import opened
+from lossweights.tracking._promoted import BY, FILE, HAND, PROMOTED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_PROMOTED = "lossweights.promoted"  # tag of a sweep's run: the pick that it promotes
 _WEIGHT = "weight/"
 
 
@@ -73,8 +73,7 @@ def _of_run(
         of_sweep = _of_run(client, parent, "", None, reference)
         return _of_trial(run, of_sweep, client.get_run(parent).data.params, reference)
     found = {each.path: each.file_size or 0 for each in client.list_artifacts(run_id)}
-    promoted = pick or run.data.tags.get(_PROMOTED) or "knee"
-    wanted = file or pick_file(promoted)
+    wanted = file or _promoted_file(run.data.tags, pick)
     if wanted not in found or not wanted.endswith(".json"):
         sets = sorted(path for path in found if path.endswith(".json"))
         raise SweepNotFound(
@@ -84,6 +83,14 @@ def _of_run(
     with tempfile.TemporaryDirectory() as folder:
         path = client.download_artifacts(run_id, wanted, folder)
         return replace(WeightSet.read(path), home=None, recorded=True)
+
+
+def _promoted_file(tags: Mapping[str, str], pick: str | None) -> str:
+    """The file of a pick of a sweep's run, by default of the promoted one."""
+    promoted = tags.get(PROMOTED) or "knee"
+    if tags.get(BY) == HAND and pick in (None, promoted):
+        return FILE
+    return pick_file(pick or promoted)
 
 
 def _of_trial(

@@ -1,15 +1,9 @@
 """From a finished sweep to a training elsewhere: every step of it, with a real sweep of seconds."""
 
 import json
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
-import urllib.request
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 import lossweights as lw
-from lossweights.base.errors import SweepNotFound, TrackingError, WeightSetError
+from lossweights.base.errors import (
+    RecipeError,
+    StoreError,
+    SweepNotFound,
+    TrackingError,
+    WeightSetError,
+)
 from lossweights.cli import app
 from lossweights.loss.provenance import Provenance
 from lossweights.results.folder import read_manifest, sweep_folder, tracking_uri
@@ -162,6 +162,45 @@ def test_the_model_as_a_saved_model(swept, promoted, tmp_path):
     served = loaded.serve(tf.ones((2, 3)))
     expected = promoted.model().predict(np.ones((2, 3)), verbose=0)
     np.testing.assert_allclose(served, expected, rtol=1e-6)
+
+
+def test_the_model_as_onnx(swept, promoted, tmp_path):
+    """By the command, for any number of rows; the standard's own evaluator reads it."""
+    onnx = pytest.importorskip("onnx", reason="pip install 'lossweights[onnx]'")
+    pytest.importorskip("tf2onnx", reason="pip install 'lossweights[onnx]'")
+    from onnx.reference import ReferenceEvaluator
+
+    to = tmp_path / "out.onnx"
+    call("export", "tiny", "--model", to, "--format", "onnx", "--root", swept[2])
+    onnx.checker.check_model(onnx.load(to))
+    x = np.arange(6, dtype="float32").reshape(2, 3)
+    evaluator = ReferenceEvaluator(onnx.load(to))
+    (found,) = evaluator.run(None, {evaluator.input_names[0]: x})
+    np.testing.assert_allclose(found, promoted.model().predict(x, verbose=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'tf2onnx'"), r"pip install 'lossweights\[onnx\]'"),
+        (ValueError("no such operation"), "no such operation.*--format keras"),
+        (OSError("no space left"), "no space left.*Check the disk"),
+    ],
+    ids=["no library", "no counterpart", "no space"],
+)
+def test_what_cannot_be_exported_says_why_and_leaves_nothing(
+    swept, tmp_path, monkeypatch, error, said
+):
+    """Whatever Keras raises, it is a sentence, and no half file stays."""
+
+    def export(_model, to, **_):
+        Path(to).write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(keras.Model, "export", export)
+    with pytest.raises((RecipeError, StoreError), match=said):
+        export_model(swept[1], None, tmp_path / "out.onnx", "onnx")
+    assert not (tmp_path / "out.onnx").exists()
 
 
 def test_runs_of_mlflow_are_references(swept, promoted):
@@ -308,6 +347,19 @@ def call(*words, code=0):
     return done.stdout
 
 
+def test_what_has_no_model_is_not_registered_nor_promoted(swept, tmp_path):
+    """The reason comes before anything is done."""
+    root = tmp_path / "mlruns"
+    shutil.copytree(swept[2], root)
+    own = swept[1].best_number(swept[1].first_pick)
+    other = next(p for p in ("min:rmse", "min:shortfall") if swept[1].best_number(p) != own)
+    words = ("promote", "tiny", "--pick", other, "--why", "x", "--register", "--root", root)
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 2
+    assert "keeps the model of what it promotes itself" in " ".join(done.stderr.split())
+    assert lw.load("tiny", root) == lw.load("tiny", swept[2])
+
+
 def test_the_verbs_say_the_same(swept, tmp_path):
     """Promote, diff, export and printed code."""
     root = tmp_path / "mlruns"
@@ -324,45 +376,3 @@ def test_the_verbs_say_the_same(swept, tmp_path):
     call("promote", "tiny", "--pick", "min:rmse", *at, code=2)
     assert Path(sweep_folder(root, "tiny")).exists()
     assert promote(SweepResult.read("tiny", root), None, "").origin["pick"] != "min:rmse"
-
-
-@pytest.mark.slow
-def test_mlflow_serves_the_exported_model(swept, promoted, tmp_path):
-    """``mlflow models serve`` answers with its predictions."""
-    path = export_model(swept[1], None, tmp_path / "served", "mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [*(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(path)),
-               *("--env-manager", "local", "--port", str(port))]  # fmt: skip
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow calls uvicorn
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-        )
-    try:
-        rows = {"inputs": np.ones((2, 3)).tolist()}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/invocations",
-            json.dumps(rows).encode(),
-            {"Content-Type": "application/json"},
-        )
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    found = json.load(answer)["predictions"]
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                threading.Event().wait(1.0)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-    expected = promoted.model().predict(np.ones((2, 3)), verbose=0)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -70,6 +70,7 @@ def after_make_sweep(tmp_path, monkeypatch):
     }
     weights = lossweights.WeightSet({"mse": 1.0, "under": 0.5, "boundary": 0.2}, terms=terms)
     weights.save(Path("mlruns/weights/bike-demand.json"))
+    weights.save(Path("weights.json"))
 
 
 @pytest.mark.usefixtures("after_make_sweep")

@@ -49,6 +49,24 @@ def test_plain_values_load_nothing_heavy(action):
     assert loaded_by(action, HEAVY) == []
 
 
+READ = f"""
+import time
+import lossweights as lw
+lw.WeightSet({{'mse': 1.0}})
+took = []
+for _ in range(5):
+    begun = time.perf_counter()
+    lw.load({str(WEIGHT_SET)!r})
+    took.append(time.perf_counter() - begun)
+assert min(took) < 0.05, took
+"""
+
+
+def test_a_weight_set_is_read_in_less_than_50_ms():
+    """Without TensorFlow; the best of five readings, for the machine may be busy."""
+    assert loaded_by(READ, HEAVY) == []
+
+
 def test_help_loads_nothing_heavy():
     """``lossweights --help`` answers without the libraries that a sweep needs."""
     heavy = ("tensorflow", "keras", "mlflow", "optuna", "pandas", "plotly", "scipy")

@@ -4,39 +4,13 @@ They drive that environment's Python from outside, so that it holds what the whe
 nothing that the tests need. Each process runs in an empty folder, where no source can be found.
 """
 
-import os
 import re
-import subprocess
 from pathlib import Path
-
-import pytest
 
 import lossweights
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 4
-
-
-@pytest.fixture
-def fresh(tmp_path):
-    """Runs a program of the fresh environment in an empty folder; what it printed."""
-    if "FRESH_PYTHON" not in os.environ:
-        pytest.skip("needs the wheel in an environment of its own: `make wheel` makes it")
-    programs = Path(os.environ["FRESH_PYTHON"]).parent
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-
-    def run(program, *arguments):
-        done = subprocess.run(
-            [programs / program, *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return run
 
 
 def python(fresh, code):

@@ -12,6 +12,7 @@ import pytest
 import lossweights as lw
 from lossweights.base.errors import WeightSetError
 from lossweights.loss.plain_code import FUNCTIONS, plain_code
+from lossweights.results._chosen import settled
 from lossweights.terms._foreign import BUILTINS
 from lossweights.terms._registry import TERMS
 
@@ -24,6 +25,7 @@ CLASSES = {
 }
 ARGUMENTS = {"Dice": {"axis": [1, 2]}, "Tversky": {"axis": [1, 2], "alpha": 0.3}, **CLASSES}
 TO_SEQUENCES = ("CTC", "Circle")
+KERAS_LOSSES = sorted(set(BUILTINS) - set(TO_SEQUENCES))
 
 
 def set_of(**terms):
@@ -62,9 +64,8 @@ def test_every_class_of_terms_has_plain_code():
     assert set(TERMS) <= tested
 
 
-@pytest.mark.parametrize("name", sorted(set(BUILTINS) - set(TO_SEQUENCES)))
-def test_every_loss_of_keras_is_the_same_in_plain_code(name):
-    """Also where its targets are class numbers, some of which are ignored."""
+def of_keras(name):
+    """A set with a loss of Keras, targets and predictions; class numbers where it reads those."""
     rng = np.random.default_rng(0)
     p = rng.uniform(0.05, 0.95, size=(5, 4, 3)).astype("float32")
     y = (rng.uniform(size=p.shape) < 0.4).astype("float32")
@@ -73,7 +74,13 @@ def test_every_loss_of_keras_is_the_same_in_plain_code(name):
     if name == "CategoricalGeneralizedCrossEntropy":
         p, y = p[:, 0], y[:, 0]
     term = lw.terms.from_description({"class": f"keras:{name}", **ARGUMENTS.get(name, {})})
-    assert_same(set_of(term=term), y, p)
+    return set_of(term=term), y, p
+
+
+@pytest.mark.parametrize("name", KERAS_LOSSES)
+def test_every_loss_of_keras_is_the_same_in_plain_code(name):
+    """Also where its targets are class numbers, some of which are ignored."""
+    assert_same(*of_keras(name))
 
 
 def test_a_sum_of_terms_and_one_of_weight_0():
@@ -120,6 +127,98 @@ def test_what_the_model_adds_is_written_there():
     np.testing.assert_allclose(loss_of(plain_code(weights))(y, p), [0.7] * 3, rtol=1e-6)
     with pytest.raises(WeightSetError, match="model adds itself"):
         plain_code(set_of(kl=lw.terms.added("kl")))
+
+
+def declared(term, **others):
+    """The description of a term as the manifest of a sweep has it."""
+    y = np.ones((4, 3))
+    sweep = lw.Sweep(
+        name="declared",
+        build_model=lambda: None,
+        load_data=lambda: lw.Data(train=(y, y), val=(y, y)),
+        terms={"term": term},
+        space={"term": lw.LogUniform(0.1, 10.0)},
+        metrics={"rmse": lw.metrics.RMSE()},
+        objectives={"rmse": "minimize"},
+        **others,
+    )
+    return {"term": lw.terms.describe(sweep.problem.terms["term"])}
+
+
+@pytest.mark.parametrize(
+    ("term", "others", "why"),
+    [
+        ("mse", {"missing": "nan"}, "unknown labels"),
+        (lw.terms.on("a", lw.terms.Huber()), {"missing": "nan"}, "unknown labels"),
+        (lw.terms.reading("mse", target=0, weight=1), {}, "weights of elements"),
+        (lw.terms.on("a", lw.terms.reading("mse", weight="1:")), {}, "weights of elements"),
+        (lw.terms.reading("mse", target=[0, 2]), {}, "side by side"),
+        (lw.terms.on(("a", "b"), lambda y, p: p["a"] - p["b"]), {}, "code of your own"),
+        (lambda y, p: (y - p) ** 2, {}, "code of your own"),
+    ],
+    ids=[
+        "missing",
+        "missing on one output",
+        "weighed",
+        "weighed output",
+        "apart",
+        "between",
+        "own",
+    ],
+)
+def test_what_plain_code_cannot_say_of_a_sweep_is_refused(term, others, why):
+    """With the reason; never is another loss printed in its place."""
+    weights = lw.WeightSet({"term": 1.0}, terms=declared(term, **others))
+    with pytest.raises(WeightSetError, match=why):
+        plain_code(weights)
+
+
+CHOICE = lw.Choice(
+    {
+        "under": lw.terms.Underestimation(factor=lw.LogUniform(0.5, 8.0)),
+        "part": lw.terms.reading(lw.terms.Pinball(tau=lw.Uniform(0.6, 0.95)), target="0:2"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"term/term": "under", "term/term/under/factor": 3.5},
+        {"term/term": "part", "term/term/part/tau": 0.75, "unit/term": 4.0},
+    ],
+    ids=["with a number", "on channels"],
+)
+def test_what_was_chosen_is_printed_as_it_was_trained(chosen):
+    """A term that is one of several, with its number and its unit; unsettled there is none."""
+    terms = declared(CHOICE)
+    weights = lw.WeightSet(**settled({"term": 0.5}, {"term": 2.0}, terms, chosen))
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=(5, 3 if chosen["term/term"] == "part" else 2))
+    assert_same(weights, y, rng.normal(size=(5, 2)))
+    with pytest.raises(WeightSetError, match="'Choice'"):
+        plain_code(lw.WeightSet({"term": 0.5}, terms=terms))
+
+
+def test_a_number_that_was_not_settled_is_refused():
+    """The usual one would be another loss."""
+    terms = declared(lw.terms.Underestimation(factor=lw.LogUniform(0.5, 8.0)))
+    with pytest.raises(WeightSetError, match="sampled"):
+        plain_code(lw.WeightSet({"term": 0.5}, terms=terms))
+
+
+def test_a_mask_of_elements_is_refused_in_training():
+    """Keras would multiply it with the values of the samples, where there are as many of them."""
+    mse = set_of(mse=lw.terms.MeanSquaredError())
+    layers = [
+        keras.Input((4, 1)),
+        keras.layers.Masking(),
+        keras.layers.LSTM(1, return_sequences=True),
+    ]
+    model, x = keras.Sequential(layers), np.ones((4, 4, 1))
+    model.compile("sgd", loss=loss_of(plain_code(mse)))
+    with pytest.raises(ValueError, match=r"no mask of Keras.*weights\.loss\(\)"):
+        model.fit(x, x, verbose=0)
 
 
 def test_the_name_of_the_package_stands_in_comments_alone():

@@ -7,7 +7,7 @@ import pytest
 
 import lossweights as lw
 from lossweights.base.errors import PickError
-from lossweights.results.promotion import BY_ITSELF, promote, promoted_pick
+from lossweights.results.promotion import BY_ITSELF, promote, promoted_now
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import promoted_path
 
@@ -37,7 +37,7 @@ def test_a_promoted_pick_is_what_the_name_loads(result, root):
     assert lw.load("demand", root) == promoted
     assert promoted.weights == result.best("min:rmse").weights
     assert history(root) == [("knee", BY_ITSELF), ("min:rmse", "stock is cheap")]
-    assert promoted_pick(root, "demand") == "min:rmse"
+    assert promoted_now(root, "demand").pick == "min:rmse"
 
 
 def test_it_stays_when_the_sweep_draws_its_conclusions_again(result, root):

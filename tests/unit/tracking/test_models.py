@@ -1,17 +1,24 @@
 """The winner in MLflow: saved as its models are, logged once, registered where it may be."""
 
+import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import keras
 import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
+from lossweights.cli import app
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.folder import tracking_uri
-from lossweights.tracking import Ending, Tracker, find_record, save_model
+from lossweights.results.promotion import with_history
+from lossweights.results.weights import promoted_path
+from lossweights.testing import FakeSweep
+from lossweights.tracking import Ending, Tracker, find_record, move_champion, save_model
 
 STARTED = "2026-01-02T03:04:05.678+00:00"
 X = np.arange(24, dtype="float32").reshape(8, 3)
@@ -142,6 +149,39 @@ def test_a_name_that_somebody_else_has_registered_is_left_alone(root_with_tables
     assert "--register" in caplog.text
     end(root, saved, register=True)
     assert len(client.search_model_versions("name = 'demand'")) == 1
+
+
+def test_sync_registers_the_winner_where_it_is_asked_to(root_with_tables, saved):
+    """Under a name that is somebody else's already; once, however often it is asked."""
+    root = root_with_tables
+    FakeSweep("demand").run(1, root=root, workers=0, quiet=True, tracking=False)
+    folder = root / "studies" / "demand"
+    shutil.copytree(saved, folder / "model")
+    replace(Ending.read(folder), model=folder / "model").save(folder)
+    client = client_of(root)
+    client.create_registered_model("demand")
+    for flags, versions in (([], 0), (["--register"], 1), (["--register"], 1)):
+        done = CliRunner().invoke(app, ["sync", "demand", "--root", str(root), *flags])
+        assert done.exit_code == 0, done.output
+        assert len(client.search_model_versions("name = 'demand'")) == versions
+    assert (
+        client.get_model_version_by_alias("demand", "champion").tags["lossweights.pick"] == "knee"
+    )
+
+
+def test_the_champion_stays_what_a_person_promoted(root_with_tables, saved, model, tmp_path):
+    """A later winner is a version beside it, and the alias moves to the weights of a set alone."""
+    root = root_with_tables
+    end(root, saved)
+    entry = {"at": "2026-01-02T03:04:05+00:00", "pick": "knee", "why": "agreed"}
+    with_history(weight_set(), [entry]).save(promoted_path(root, "demand"))
+    end(root, save_model(model, tmp_path / "model", weight_set(0.25), X))
+    client = client_of(root)
+    assert len(client.search_model_versions("name = 'demand'")) == 2
+    assert int(client.get_model_version_by_alias("demand", "champion").version) == 1
+    assert "version 2" in move_champion("demand", weight_set(0.25), root, None)
+    assert "version 1" in move_champion("demand", weight_set(), root, None)
+    assert "stays" in move_champion("demand", weight_set(0.125), root, None)
 
 
 def test_what_the_user_has_set_stays_and_his_registry_gets_nothing(
