@@ -129,6 +129,6 @@ def _why_not(magnitude: float, y: ArrayLike) -> str:
 
 
 _OR_WITHOUT_DATA = (
-    "or pass scales={...} with a magnitude of each term that you would call large, or scales=None "
-    "to take weights as they are."
+    "or pass scales={...} with a magnitude that you would call large (a sweep finds those of the "
+    "terms that you do not name), or scales=None to take weights as they are."
 )

@@ -112,9 +112,13 @@ def newsvendor_cost(
 
 
 def pinball_loss(
-    y_true: Array, y_pred: Array, sample_weight: Array | None = None, *, tau: float
+    y_true: Array,
+    y_pred: Array,
+    sample_weight: Array | None = None,
+    *,
+    tau: float | Sequence[float],
 ) -> float:
-    """The pinball loss at ``tau``; see `PinballLoss`.
+    """The pinball loss at ``tau``, or at several; see `PinballLoss`.
 
     >>> from lossweights import metrics
     >>> metrics.pinball_loss([1.0, 4.0], [3.0, 1.0], tau=0.5)

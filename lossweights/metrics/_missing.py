@@ -8,6 +8,8 @@ import numpy as np
 
 from lossweights.metrics._arrays import Array
 from lossweights.metrics._base import Metric
+from lossweights.metrics._channels import OnChannels
+from lossweights.metrics._known import OnKnown, known
 from lossweights.metrics._output import OnOutput
 from lossweights.metrics._surface import HD95, AverageSurfaceDistance, SurfaceMetric
 from lossweights.terms.classes import ChosenClasses
@@ -75,6 +77,11 @@ def counts_missing(metric: Metric) -> Metric | None:
     if isinstance(metric, OnOutput):
         within = counts_missing(metric.metric)
         return None if within is None else OnOutput(metric.output, within)
+    if isinstance(metric, OnChannels | OnKnown):
+        within = counts_missing(metric.metric)
+        if within is None or isinstance(metric, OnKnown):
+            return None if within is None else known(within)
+        return OnChannels(within, metric.target)
     if isinstance(metric, HD95 | AverageSurfaceDistance) and metric.empty_distance == "apart":
         chosen: ChosenClasses = {"ignore": metric.ignore, "classes": metric.classes}
         return Missing(sampling=metric.sampling, threshold=metric.threshold, **chosen)

@@ -111,8 +111,8 @@ def _row(result: SweepResult, alike: Sequence[Mapping[Hashable, Any]]) -> dict[s
 
 
 def _shown(value: Any) -> str:
-    """A number or a name that was chosen."""
-    return value if isinstance(value, str) else f"{value:.4g}"
+    """A number or a name that was chosen; nothing of an option that was not."""
+    return value if isinstance(value, str) else "" if np.isnan(value) else f"{value:.4g}"
 
 
 def scale_note(result: SweepResult) -> str:

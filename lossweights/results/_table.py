@@ -16,7 +16,7 @@ from lossweights.records import Outcome, TrialResult
 from lossweights.results.contest import Contestant
 from lossweights.results.folder import Finished
 from lossweights.search.aims import Aims
-from lossweights.search.choices import shown
+from lossweights.search.choices import is_chosen, shown
 
 RESERVED_COLUMNS = (
     *("number", "kind", "baseline", "outcome", "driver", "seed", "seconds", "reason", "violation"),
@@ -102,7 +102,7 @@ def _row(
     for name, weight in result.weights.items():
         row[f"weight/{name}"] = weight
         row[f"relative/{name}"] = weight * (scales or {}).get(name, 1.0)
-    row.update(shown(result.chosen))
+    row.update({**dict.fromkeys(filter(is_chosen, result.chosen), np.nan), **shown(result.chosen)})
     for name in result.parts:
         row[f"share/{name}"] = verdict.share[name] if verdict else np.nan
         row[f"decrease/{name}"] = verdict.decrease[name] if verdict else np.nan

@@ -109,8 +109,19 @@ def is_chosen(name: str) -> bool:
 
 
 def shown(chosen: Mapping[str, Value]) -> dict[str, Value]:
-    """What of a member's choices is shown: all but units."""
-    return {name: value for name, value in chosen.items() if is_chosen(name)}
+    """What of a member's choices is shown: all but units, and numbers of options it has not.
+
+    >>> shown({"term/region": "dice", "term/region/tversky/alpha": 0.3, "unit/region": 0.5})
+    {'term/region': 'dice'}
+    """
+    return {n: value for n, value in chosen.items() if is_chosen(n) and _counts(n, chosen)}
+
+
+def _counts(name: str, chosen: Mapping[str, Value]) -> bool:
+    """Whether a number is none of an option that was not chosen, which nothing reads."""
+    term, _, rest = name.removeprefix(TERM).partition("/")
+    which = chosen.get(f"{TERM}{term}") if name.startswith(TERM) and "/" in rest else None
+    return which is None or rest.startswith(f"{which}/")
 
 
 def described(part: Fixed | Numbers | OneOf) -> dict[str, Any]:

@@ -104,8 +104,9 @@ def prepare_sweep(
     if rehearsed:
         rehearsal = [rehearse(problem, fold, seed, off) for fold in every][-1]
         divisors = _scales(scales, problem, data, rehearsal, off)
-        if scales == "data":
-            units = option_units(problem.terms, _read_by_terms(data.train.sample, rehearsal), off)
+        if scales is not None:
+            given = {*off, *(scales if isinstance(scales, Mapping) else ())}
+            units = option_units(problem.terms, _read_by_terms(data.train.sample, rehearsal), given)
         baseline = mean_of_tables([_baseline(problem, fold, rehearsal) for fold in every])
         shape = rehearsal.output_shape
         constants = constants_of_folds(
@@ -161,10 +162,11 @@ def _scales(
     """What sampled weights are divided by."""
     if scales is None:
         return None
-    if isinstance(scales, Mapping):
-        return dict(scales)
-    on = {name: term for name, term in problem.terms.items() if name not in off}
-    found = reference_scales(on, **_read_by_terms(data.train.sample, rehearsal))
+    given = dict(scales) if isinstance(scales, Mapping) else {}
+    on = {name: term for name, term in problem.terms.items() if name not in {*off, *given}}
+    if not on:
+        return {name: given.get(name, 1.0) for name in problem.terms}
+    found = {**reference_scales(on, **_read_by_terms(data.train.sample, rehearsal)), **given}
     if rehearsal.has_own_losses:
         log.info(
             "The model adds losses by itself. So that they count as much as without scales, the "

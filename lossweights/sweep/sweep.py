@@ -67,9 +67,10 @@ class Sweep(AbstractSweep):
         seed: Seed of the sampler, and of initialisation and batch order in every trial.
         scales: ``"data"`` divides each sampled weight by the magnitude its term has for the best
             constant prediction of the training targets, so that a weight of 1 means the same for
-            every term; a mapping gives these magnitudes; ``None`` takes weights as sampled. If the
-            model adds losses by itself, such as regularisers, ``"data"`` brings the magnitudes to a
-            mean of 1, so that their balance with the terms stays as it is unscaled.
+            every term; a mapping gives these magnitudes, those of terms that it does not name are
+            from the data; ``None`` takes weights as sampled. If the model adds losses by itself,
+            such as regularisers, magnitudes from data are brought to a mean of 1, so that their
+            balance with the terms stays as it is unscaled.
         baselines: What the sweep has to beat: ``"all"``, ``"none"``, or a list of names, of weight
             sets such as those in use today, and of methods of `lw.adaptive`. Names are ``equal``,
             ``inverse``, ``only:TERM``, ``without:TERM``, ``uncertainty``, ``uncertainty-learned``,
@@ -330,4 +331,5 @@ def _checked_scales(
 ) -> Literal["data"] | dict[str, float] | None:
     if scales is None or scales == "data":
         return "data" if scales else None
-    return check_scales(scales, names)
+    some = [name for name in names if name in scales] if isinstance(scales, Mapping) else []
+    return check_scales(scales, some if some and set(scales) <= set(names) else names)

@@ -36,9 +36,22 @@ def as_floats(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
         raise TermError(
             "Expected predictions of the shape of the targets. "
             f"Found y_true of shape {tuple(y_true.shape)}, y_pred of shape {tuple(y_pred.shape)}. "
-            "Reshape the targets or change the model's last layer."
+            f"{_how_to_fit(tuple(y_true.shape), tuple(y_pred.shape))}"
         )
     return y_true, y_pred
+
+
+def _how_to_fit(true: tuple[int | None, ...], pred: tuple[int | None, ...]) -> str:
+    """What to do about shapes that differ: targets may carry more than the value."""
+    lead, channels = (pred[:-1], pred[-1]) if len(pred) == len(true) else (pred, 1)
+    beside = len(true) > 1 and shapes_fit(true[:-1], lead) and None not in (true[-1], channels)
+    if beside and true[-1] > channels:  # type: ignore[operator]
+        return (
+            "If y_true carries more than the target, such as a distance map, write "
+            f"lw.terms.reading(term, target=slice(0, {channels})). Otherwise reshape the targets "
+            "or change the model's last layer."
+        )
+    return "Reshape the targets or change the model's last layer."
 
 
 def absolute(x: Tensor) -> Tensor:

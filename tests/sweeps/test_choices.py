@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lossweights as lw
+from lossweights.base.errors import WeightError
 from lossweights.records import Outcome
 from lossweights.results.folder import list_results, read_manifest, sweep_folder
 from lossweights.sweep.reproduce import Likeness, reproduce
@@ -214,7 +215,9 @@ def test_one_of_several_terms_and_their_numbers(tmp_path):
     result = SHAPED.run(10, root=tmp_path, **options)
     table = result.trials.set_index("number")
     assert set(table["term/shape"]) == {"under", "quantile"}
-    assert table["term/shape/quantile/tau"].between(0.6, 0.95).all()
+    tau, has = table["term/shape/quantile/tau"], table["term/shape"] == "quantile"
+    assert tau[has].between(0.6, 0.95).all()
+    assert tau[~has].isna().all()  # of an option that is not chosen, no number is told
     assert table["term/shape"][0] == "under"  # the first option is the usual one
     picked = result.best("min:rmse")
     row = table.loc[picked.origin["trial"]]
@@ -225,6 +228,7 @@ def test_one_of_several_terms_and_their_numbers(tmp_path):
     )
     assert row["term/shape"] == number
     assert getattr(term, name) == row[f"term/shape/{number}/{name}"]
+    assert set(picked.chosen) == {"term/shape", f"term/shape/{number}/{name}"}
     assert picked.relative["shape"] == pytest.approx(row["relative/shape"])
     for outing in result.contest.outings:
         assert outing.result.outcome is Outcome.COMPLETE
@@ -242,6 +246,23 @@ def test_options_are_alike_in_size(tmp_path):
     assert prepared.scales["shape"] == pytest.approx(scales["mae"], rel=1e-5)
     expected = {"mae": 1.0, "mse": scales["mae"] / scales["mse"]}
     assert prepared.units == {"shape": pytest.approx(expected, rel=1e-5)}
+
+
+def test_scales_of_some_terms_are_given_and_those_of_others_found():
+    """A penalty on what no constant does has none in the data; the others keep theirs."""
+
+    def rough(y_true, y_pred):
+        return keras.ops.relu(y_pred[:, :1] - y_pred[:, -1:])
+
+    terms, space = {"mse": "mse", "rough": rough}, {"mse": 1.0, "rough": lw.LogUniform(0.1, 10)}
+    given = arguments(terms=terms, space=space, name="some")
+    with pytest.raises(WeightError, match="those of the terms that you do not name"):
+        lw.Sweep(**given).prepare(rehearse=True)
+    found = lw.Sweep(**given, scales={"rough": 3.0}).prepare(rehearse=True).scales
+    own = lw.reference_scales({"mse": "mse"}, load_data().train.y)["mse"]
+    assert found == {"mse": pytest.approx(own, rel=1e-5), "rough": 3.0}
+    with pytest.raises(WeightError, match="one scale for each of the terms"):
+        lw.Sweep(**given, scales={"rough": 3.0, "rogh": 1.0})
 
 
 def test_options_on_folds_with_unknown_labels(tmp_path):

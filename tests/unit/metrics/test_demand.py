@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from lossweights import metrics
+from lossweights import metrics, terms
 from lossweights.base.errors import MetricError
 
 # demands 10 20 30 40; missing 5 0 0 8; left over 0 0 3 0
@@ -121,3 +121,28 @@ def test_tau_outside_its_range(tau):
     """A quantile is strictly between 0 and 1; 90 (per cent) is refused."""
     with pytest.raises(MetricError, match="strictly between 0 and 1"):
         metrics.PinballLoss(tau)
+
+
+def test_pinball_of_several_quantiles_is_the_mean_over_them():
+    """One target beside as many predictions as quantiles, with that axis or without."""
+    rng = np.random.default_rng(0)
+    y, p = rng.normal(size=(9, 5)), rng.normal(size=(9, 5, 3))
+    levels = (0.1, 0.5, 0.9)
+    each = [metrics.pinball_loss(y, p[..., i], tau=tau) for i, tau in enumerate(levels)]
+    metric = metrics.PinballLoss(levels)
+    assert metric.evaluate(y, p) == pytest.approx(np.mean(each))
+    metric.update_state(y[..., None], p)
+    assert float(metric.result()) == pytest.approx(np.mean(each), rel=1e-6)
+    again = metrics.PinballLoss.from_config(metric.get_config())
+    assert again.evaluate(y[..., None], p) == pytest.approx(np.mean(each))
+    loss = terms.Pinball(levels)(y[..., None], p)
+    assert float(loss) == pytest.approx(np.mean(each), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(9, 2), (9, 3, 1), (9,)])
+def test_pinball_wants_as_many_predictions_as_quantiles(shape):
+    """Targets are never spread over predictions that are no quantiles of them."""
+    with pytest.raises(MetricError, match="one target and 3 predicted quantiles"):
+        metrics.PinballLoss((0.1, 0.5, 0.9)).evaluate(np.zeros((9, 1)), np.zeros(shape))
+    with pytest.raises(MetricError, match="one target and 3 predicted quantiles"):
+        metrics.PinballLoss((0.1, 0.5, 0.9)).evaluate(np.zeros((9, 3)), np.zeros((9, 3)))

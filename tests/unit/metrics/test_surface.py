@@ -318,6 +318,12 @@ def test_images_without_a_prediction_may_be_counted_apart(kind):
     assert beside.evaluate(y_true, y_pred) == 2 / 4
     assert metrics.missing(y_true, y_pred) == 2 / 4
     assert metrics.counts_missing(kind(empty_distance=3.0)) is None
+    channels = metrics.counts_missing(metrics.reading(apart, target=slice(0, 1)))
+    y, p = np.zeros((2, 8, 8, 2)), np.zeros((2, 8, 8, 1))
+    y[:, 2:5, 2:5, 0] = p[0, 2:5, 2:5] = 1
+    assert channels.evaluate(y, p) == metrics.missing(y[..., :1], p) == 0.5
+    known = metrics.counts_missing(metrics.known(apart))
+    assert known.evaluate(y[..., :1], p) == 0.5
     read = metrics.counts_missing(metrics.on("mask", apart))
     assert read.evaluate({"mask": y_true}, {"mask": y_pred}) == 2 / 4
     assert np.isnan(apart.evaluate(y_true[1:2], y_pred[1:2]))

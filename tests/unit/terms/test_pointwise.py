@@ -51,3 +51,11 @@ def test_bad_delta(delta):
     """A delta that is no size is refused."""
     with pytest.raises(TermError, match=r"Expected `delta`.*Found delta="):
         Huber(delta)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 1), (2, 8)])
+def test_more_in_the_target_than_is_predicted_names_the_way_out(shape):
+    """A term beside a distance map reads the mask alone, and the message says how."""
+    y, p = np.zeros((2, 8, 2), "float32"), np.zeros(shape, "float32")
+    with pytest.raises(TermError, match=r"lw.terms.reading\(term, target=slice\(0, 1\)\)"):
+        MeanSquaredError()(y, p)
