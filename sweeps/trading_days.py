@@ -6,8 +6,9 @@ volume of trade and the volatility of the next one, both as logarithms. They sha
 what the loss gives to one it takes from the other.
 """
 
-from importlib import metadata
+from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,10 @@ YEARS = ("1962", "1976", "1980", "1987")  # training, validation, test, which is
 
 def read_days() -> pd.DataFrame:
     """A row for each trading day."""
-    try:
-        files = metadata.files("ISLP") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    path = next((file.locate() for file in files if file.name == "NYSE.csv"), None)
-    if path is None:
+    package = find_spec("ISLP")  # not imported: it would load all that it needs
+    if package is None:
         raise FileNotFoundError("NYSE.csv not found: pip install --no-deps ISLP==0.6.0")
-    return pd.read_csv(str(path))
+    return pd.read_csv(Path(str(package.origin)).parent / "data/NYSE.csv")
 
 
 def load_data() -> lw.Data:
