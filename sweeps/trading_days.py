@@ -1,7 +1,7 @@
 """Tomorrow at the stock exchange from one small model: the volume, and a risk not seen too low.
 
 Data: every trading day of the New York Stock Exchange from 1962 to 1986, from the file ``NYSE.csv``
-of the package ISLP (after LeBaron and Weigend, 1998). From the last ten days the model says the
+of the package ISLP (after Weigend and LeBaron, 1998). From the last ten days the model says the
 volume of trade and the volatility of the next one, both as logarithms. They share its layers, so
 what the loss gives to one it takes from the other.
 """

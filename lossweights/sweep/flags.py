@@ -150,6 +150,7 @@ class Flags:
             baselines=self.baselines or "none",
             workers=0 if self.workers is None else self.workers,
             no_tracking=True,
+            register=False,
             root=root,
             smoke=False,
         )
