@@ -85,8 +85,8 @@ sweep = lw.Sweep(
     objectives={"outline": "maximize", "found": "maximize"},
     baselines=["default", {"pixels": 1.0, "region": 1.0, "boundary": 0.0, "missed": 0.0}],
     optimizer=make_optimizer(),
-    epochs=16,
-    batch_size=16,
+    epochs=20,
+    batch_size=8,
 )
 
 if __name__ == "__main__":
