@@ -28,12 +28,13 @@ DOCS = Path(__file__).resolve().parent
 IMAGES = DOCS / "images"
 SWEEPS = DOCS.parent / "sweeps"
 ALL = ["--baselines", "all", "--confirm", "5"]
+FEW = ["--baselines", "equal", "--confirm", "3", "--trainer", "serial"]
 RUNS = {  # the script, its result's name, and what is said on its command line
     "bike_demand": ("bike-all", ["--trials", "64", "--name", "bike-all", *ALL]),
     "flight_minutes": ("flight-minutes", ["--trials", "64", "--confirm", "5"]),
     "trading_days": ("trading-days", ["--trials", "64", "--confirm", "5"]),
-    "coast_heights": ("coast-heights", ["--trials", "40", "--confirm", "3"]),
-    "nuclei": ("nuclei", ["--trials", "40", "--confirm", "3"]),
+    "coast_heights": ("coast-heights", ["--trials", "20", *FEW]),
+    "nuclei": ("nuclei", ["--trials", "20", *FEW]),
     "blob_masks": ("blob-all", ["--trials", "48", "--name", "blob-all", *ALL]),
 }
 GREYS = ("#000000", "#999999", "#bbbbbb")
