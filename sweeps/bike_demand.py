@@ -5,8 +5,9 @@ the package ISLP. From the last 48 hours of demand and the calendar and weather 
 model predicts the demand of the next 24 hours, in bikes per hour.
 """
 
-from importlib import metadata
+from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,14 +24,12 @@ def read_hours() -> pd.DataFrame:
     The file has no row for 115 hours. Its lowest count is 1, so an hour without a row is one
     without a hire; its weather and calendar are those of the hour before.
     """
-    files = metadata.files("ISLP") or []
-    path = next((file.locate() for file in files if file.name == "Bikeshare.csv"), None)
-    if path is None:
+    package = find_spec("ISLP")  # not imported: it would load all that it needs
+    if package is None:
         raise FileNotFoundError("Bikeshare.csv not found: pip install --no-deps ISLP==0.6.0")
-    rows = pd.read_csv(str(path)).set_index(["day", "hr"])
-    hours = rows.reindex(
-        pd.MultiIndex.from_product([range(1, 366), range(24)], names=["day", "hr"])
-    )
+    rows = pd.read_csv(Path(str(package.origin)).parent / "data/Bikeshare.csv")
+    every = pd.MultiIndex.from_product([range(1, 366), range(24)], names=["day", "hr"])
+    hours = rows.set_index(["day", "hr"]).reindex(every)
     hours = hours.fillna({"bikers": 0}).ffill().reset_index()
     angle = 2 * np.pi * hours["hr"] / 24
     return pd.DataFrame(

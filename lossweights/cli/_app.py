@@ -96,7 +96,7 @@ def plan(
 
 
 @verb("resume bike-demand --trials 256")
-@takes_flags(without=("name", "resume", "prune", "warm_start"))
+@takes_flags(without=("name", "resume", "prune", "warm_start", "smoke"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
     with sentences():
@@ -107,7 +107,7 @@ def resume(name: SweepName, flags: Flags) -> None:
 
 
 @verb("confirm bike-demand --seeds 5")
-@takes_flags(without=(*_OF_TRIALS, "name", "resume", "confirm"))
+@takes_flags(without=(*_OF_TRIALS, "name", "resume", "confirm", "smoke"))
 def confirm(
     name: SweepName,
     flags: Flags,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -101,6 +101,10 @@ class Flags:
         ),
     ] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False
+    smoke: Annotated[
+        bool,
+        typer.Option("--smoke", help="See whether it runs: two trials, of which nothing is kept."),
+    ] = False
 
     def options(self, trials: int, script: Path) -> RunOptions:
         """The options of the run.
@@ -131,6 +135,24 @@ class Flags:
             register=self.register,
             quiet=self.quiet,
             script=script,
+        )
+
+    def smoking(self, root: Path) -> Flags:
+        """Those of a run that is over soon, below a root that goes away.
+
+        >>> Flags(smoke=True, trials=5).smoking(Path("away")).unusual(["trials", "root", "smoke"])
+        {'trials': 5, 'root': PosixPath('away')}
+        """
+        return replace(
+            self,
+            trials=2 if self.trials is None else self.trials,
+            confirm=0 if self.confirm is None else self.confirm,
+            baselines=self.baselines or "none",
+            workers=0 if self.workers is None else self.workers,
+            no_tracking=True,
+            register=False,
+            root=root,
+            smoke=False,
         )
 
     def unusual(self, names: Sequence[str]) -> dict[str, Any]:

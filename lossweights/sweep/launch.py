@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -87,6 +88,10 @@ def run_and_print(
     from lossweights.results.result import SweepResult
     from lossweights.sweep._run import run_sweep
 
+    if flags.smoke:
+        with TemporaryDirectory(prefix="lossweights-") as away:
+            run_and_print(sweep, flags.smoking(Path(away)), script, tell=_tell_smoke)
+        return
     root, known = flags.root, flags.name or sweep.name
     try:
         trials = flags.trials
@@ -107,6 +112,15 @@ def run_and_print(
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
     (tell or print_summary)(result, root)
+
+
+def _tell_smoke(result: SweepResult, root: Path) -> None:
+    """Say that a sweep runs; there are no files to point to."""
+    complete = int((result.trials["outcome"] == "COMPLETE").sum())
+    typer.echo(
+        f"{result.name} runs: {complete} of {len(result.trials)} trials are complete. "
+        f"{result.verdict} Nothing of this is kept."
+    )
 
 
 def _go_on(verb: str, name: str, flags: Flags) -> str:

@@ -1,12 +1,14 @@
 """Launch scripts and the command line, as a person runs them: each in a process of its own."""
 
+import __future__
+
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,9 @@ from lossweights.results.folder import tracking_uri
 from lossweights.results.result import SweepResult
 from lossweights.tracking import sync_sweep
 
-SWEEPS = Path(lw.__file__).parent.parent / "sweeps"
+ROOT = Path(lw.__file__).parent.parent
+SWEEPS = ROOT / "sweeps"
+SCRIPTS = sorted(SWEEPS.glob("*.py"))
 TINY = Path(__file__).with_name("tiny.py")
 AFTER = "\nlw.Sweep\nimport keras\n"  # Keras is imported when a name of ours has been used
 FAKE = "from lossweights.testing import FakeSweep\nsweep = FakeSweep('tiny')\n"  # without Keras
@@ -41,17 +45,64 @@ def lossweights(*words, **options):
 
 def needs_data(script):
     """Skip a script whose data are not installed; that is the only reason to skip one."""
-    if script.stem == "bike_demand":
-        try:
-            metadata.files("ISLP")
-        except metadata.PackageNotFoundError:
-            pytest.skip("the package ISLP, which holds Bikeshare.csv, is not installed")
+    for package in packages(script):
+        if find_spec(package) is None:
+            pytest.skip(f"the package {package}, whose data the script reads, is not installed")
+
+
+def packages(script):
+    """The packages whose data a script reads, with their pinned versions."""
+    text = script.read_text(encoding="utf-8")
+    named = re.findall(r'find_spec\("(\w+)"\)', text)
+    pinned = dict(re.findall(r"pip install --no-deps (\w+)==([\d.]+)", text))
+    assert sorted(named) == sorted(pinned)  # a script says how what it reads is installed
+    return pinned
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_launch_script_is_short_and_its_data_are_pinned_and_licensed(script):
+    """Fewer than 100 lines; what it reads, `make venv` installs and the README names."""
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 100
+    makefile, readme = ((ROOT / name).read_text("utf-8") for name in ("Makefile", "README.md"))
+    for package, version in packages(script).items():
+        assert f"{package}=={version}" in makefile
+        assert f"\n| `{script.name}` | {package} " in readme
+
+
+@pytest.mark.parametrize(
+    "script", [each for each in SCRIPTS if packages(each)], ids=lambda path: path.stem
+)
+def test_a_script_without_its_data_says_how_to_get_them(script):
+    """With the command, before anything else is loaded."""
+    without_sweep, _, _ = script.read_text(encoding="utf-8").partition("\nsweep = ")
+    names = {"__name__": script.stem}
+    unread = __future__.annotations.compiler_flag  # lw.Data in an annotation would load Keras
+    exec(compile(without_sweep, script, "exec", unread), names)
+    names["find_spec"] = lambda package: None
+    with pytest.raises(FileNotFoundError, match=r"not found: pip install --no-deps \w+==[\d.]+$"):
+        names["load_data"]()
+
+
+def often(script):
+    """A script as a case; `make test` runs the quickest, `make test-slow` all others."""
+    marks = [] if script.stem == "trading_days" else [pytest.mark.slow]
+    return pytest.param(script, marks=marks, id=script.stem)
+
+
+@pytest.mark.parametrize("script", [often(each) for each in SCRIPTS])
+def test_every_launch_script_runs_in_seconds_with_smoke(script, tmp_path):
+    """Two trials of the real problem to their end, of which no file is left."""
+    needs_data(script)
+    out, err = call(sys.executable, script, "--smoke", cwd=tmp_path)
+    assert "2/2" in err
+    assert " runs: 2 of 2 trials are complete. " in out
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", sorted(SWEEPS.glob("*.py")), ids=lambda path: path.stem)
-def test_every_launch_script_runs(script, tmp_path):
-    """Each script of sweeps/ sweeps two trials of its real problem and leaves its picks."""
+def test_a_launch_script_leaves_its_picks(tmp_path):
+    """A script of sweeps/ sweeps two trials of its real problem and leaves its picks."""
+    script = SWEEPS / "bike_demand.py"
     needs_data(script)
     out, err = call(
         sys.executable, script, "--trials", 2, "--root", tmp_path / "r", "--no-tracking",

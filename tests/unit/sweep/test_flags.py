@@ -1,6 +1,6 @@
 """The flags of the command line: said once, taken by every command that runs."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,17 @@ def test_defaults_are_those_of_run():
 def test_two_flags_say_where_to_record(flags, tracking):
     """To the store below the root, to a server, or nowhere, which beats a server."""
     assert flags.options(1, SCRIPT).tracking == tracking
+
+
+def test_smoke_keeps_what_was_said_and_leaves_out_what_takes_time():
+    """Two trials without more, below the root that it is given; what a person says goes."""
+    away = Path("away")
+    flags = Flags(smoke=True, trainer="fit", register=True).smoking(away)
+    assert flags == Flags(
+        trials=2, root=away, trainer="fit", workers=0, baselines="none", confirm=0, no_tracking=True
+    )
+    said = Flags(smoke=True, trials=8, workers=2, baselines="all", confirm=3)
+    assert said.smoking(away) == replace(said, root=away, no_tracking=True, smoke=False)
 
 
 def test_a_command_hears_its_own_argument_and_all_flags():
