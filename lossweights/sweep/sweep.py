@@ -37,6 +37,7 @@ from lossweights.terms.chosen import chosen_term
 from lossweights.training import TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
+from lossweights.watch.backends import require_tensorflow_to_train
 
 if TYPE_CHECKING:
     from lossweights.sweep._plan import Plan
@@ -146,6 +147,7 @@ class Sweep(AbstractSweep):
         missing: Missing = None,
         hyper: Mapping[str, Uniform | LogUniform | Choice] | None = None,
     ) -> None:
+        require_tensorflow_to_train()
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")

@@ -11,6 +11,7 @@ from lossweights.base.errors import WeightError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.weights import FLOAT32_TINY
 from lossweights.search.distributions import Ramp
+from lossweights.watch.backends import refuse_compiled_weights
 
 
 class RampedWeights(keras.callbacks.Callback):
@@ -30,6 +31,7 @@ class RampedWeights(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin with the weights that the loss was given, or that were set since."""
+        refuse_compiled_weights(self.model)
         if self.loss.weights != self._last:
             self._full = self.loss.weights
 
@@ -54,6 +56,7 @@ def ramps(loss: CombinedLoss, ramps: Mapping[str, Ramp]) -> RampedWeights:
     Raises:
         WeightError: A term is none of the loss, or what it has is no ramp; or, when an epoch
             begins, all weights are 0 in it.
+        ModelError: When training starts: JAX compiles the model.
 
     >>> import numpy as np
     >>> import lossweights as lw
