@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lossweights.loss.ramps import as_chosen
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results._chosen import settled
 from lossweights.results._frame import whole_table
@@ -32,6 +33,7 @@ class Sets(Proven):
     finished: Mapping[int, Finished]
     scales: Mapping[str, float] | None
     terms: Mapping[str, Mapping[str, Any] | None]
+    ramps: Mapping[str, Mapping[str, float]]
 
     @property
     @abstractmethod
@@ -79,7 +81,7 @@ class Sets(Proven):
             name=f"{self.name}@{pick}",
             metrics={k: v for k, v in kept.metrics.items() if math.isfinite(v)},
             origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
-            chosen=shown(kept.result.chosen),
+            chosen={**shown(kept.result.chosen), **as_chosen(self.ramps)},
             provenance=provenance_of(self, pick, kept),
             recorded=True,
         )
