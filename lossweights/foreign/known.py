@@ -177,7 +177,12 @@ def _knows_descriptions() -> bool:
     import keras
 
     told: list[bool] = []
-    keras.layers.Lambda(lambda x: (told.append(is_described()), x)[1])(keras.Input((1,)))
+
+    def ask(x: Any) -> Any:
+        told.append(is_described())
+        return x
+
+    keras.layers.Lambda(ask)(keras.Input((1,)))
     return told == [True] and not is_described()
 
 

@@ -213,9 +213,10 @@ class Sweep(AbstractSweep):
 
     def check_trainer(self, name: str) -> None:
         """Refuse trainers that would not call the callbacks, or not build models anew."""
-        if self.problem.models and name not in ("auto", "fit"):
+        single = ("auto", "fit", *(("serial",) if self.prune is None else ()))
+        if self.problem.models and name not in single:
             raise RecipeError(
-                f"Expected the trainer 'fit', or 'auto', which then chooses it, since build_model "
+                f"Expected a trainer of one model at a time, one of {single}, since build_model "
                 f"is given {list(self.problem.models)}, other ones in each trial. Found {name!r}. "
                 f"Leave out trainer=, or these."
             )

@@ -10,7 +10,7 @@ import keras
 from lossweights.base.errors import SpaceError, WeightError
 from lossweights.loss.combined import CombinedLoss
 from lossweights.loss.weights import FLOAT32_TINY
-from lossweights.search.distributions import Ramp
+from lossweights.search.distributions import Fixed, Ramp
 from lossweights.watch.backends import refuse_compiled_weights
 from lossweights.watch.reading import combined_loss_of
 
@@ -61,7 +61,7 @@ def _ramp(given: Any, all_of_them: Any) -> Ramp:
     """A ramp, also from what `Ramp.describe` says of it."""
     if isinstance(given, Mapping):
         try:
-            return Ramp(1.0, **given)
+            return Ramp(Fixed(1.0), **given)
         except (TypeError, SpaceError):
             raise _not_ramps(all_of_them, "for each term") from None
     if not isinstance(given, Ramp):

@@ -127,6 +127,31 @@ def test_a_member_has_the_numbers_of_a_sweep_without_choices(momentum):
     assert_same(train(FitTrainer(made, given), [member]), train(FitTrainer(plain, given), [member]))
 
 
+def sized(hp):
+    """A model of so many units."""
+    hidden = keras.layers.Dense(hp["units"], activation="tanh")
+    return keras.Sequential([keras.Input((models.FEATURES,)), hidden, keras.layers.Dense(2)])
+
+
+def test_serial_trains_the_model_that_a_member_chose():
+    """Each in a graph of its own, with its numbers; only the last one's parameters are there."""
+    units = lw.Choice({"few": 2, "many": 5})
+    options = {"models": {"units": units}, "hp": {"units": 2}, "hyper": {"learning_rate": 0.01}}
+    given = data(lambda: sized({"units": 2}))
+    made = problem(sized, epochs=1, **options)
+    members = [
+        Member({"mse": 1.0, "log_cosh": 0.3}, SEED, chosen={"hyper/units": name, **rate})
+        for name, rate in (("few", {}), ("many", {"hyper/learning_rate": 0.1}), ("many", {}))
+    ]
+    trainer, heard = SerialTrainer(made, given), []
+    found = trainer.train(members, lambda place, *_: heard.append(place) or True)
+    assert_same(found, train(FitTrainer(made, given), members))
+    assert set(heard) == {0, 1, 2}
+    assert trainer.parameters(2)[0].shape == (models.FEATURES, 5)
+    with pytest.raises(LookupError):
+        trainer.parameters(0)
+
+
 class Steps(lw.terms.Term):
     """A term that asks in Python how large its number is, which a graph cannot."""
 

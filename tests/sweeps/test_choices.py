@@ -309,11 +309,11 @@ def build_sized(hp):
 
 
 def test_what_a_model_is_made_of(tmp_path):
-    """`build_model` is given it, in trials, and for the model of the winner; in `fit` alone."""
+    """`build_model` is given it, in trials, and for the model of the winner."""
     hyper = {"units": lw.Choice({"few": 2, "many": 5}), "learning_rate": RATES}
     declared = arguments(build_model=build_sized, hyper=hyper, name="sized", epochs=1)
     sweep = lw.Sweep(**declared)
-    with pytest.raises(lw.errors.RecipeError, match="Expected the trainer 'fit'"):
+    with pytest.raises(lw.errors.RecipeError, match="one model at a time"):
         sweep.run(1, root=tmp_path, **OPTIONS)
     result = sweep.run(6, root=tmp_path, **{**OPTIONS, "trainer": "auto"})
     assert set(result.trials["hyper/units"]) == {"few", "many"}
