@@ -5,9 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from lossweights.figures.scene import Scene
-from lossweights.figures.style import colours, dress, label
-
-_BESIDE = "#8a8a8a"  # of what is no term, and has no colour
+from lossweights.figures.style import NEUTRAL, colours, dress, label
 
 
 def draw_importance(scene: Scene) -> go.Figure:
@@ -30,7 +28,7 @@ def draw_importance(scene: Scene) -> go.Figure:
             x=[None if v is None or v != v else v for v in sizes],
             orientation="h",
             name=_subject(term),
-            marker={"color": colours(scene.terms).get(term, _BESIDE)},
+            marker={"color": colours(scene.terms).get(term, NEUTRAL)},
             text=[f"{label(term)}: {_way(s.spearman)}" for s in cells.values()],
             hovertext=[
                 f"{_subject(term)}<br>rank correlation {s.spearman:+.2f}" for s in cells.values()
