@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest $(IN_THREE)
 QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui docs check test soak test-slow wheel test-lowest test-newest test-pythons lint types unit quick clean
+.PHONY: help venv sweep ui docs check test soak test-slow backends wheel test-lowest test-newest test-pythons lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -52,6 +52,11 @@ soak: venv ## Kill sweeps of ten kinds of models for half an hour; called again 
 
 test-slow: venv ## The slow tests: chaos, long traces
 	$(PYTEST) -m slow
+
+# Into .venv itself, where the constraints let nothing else move: no other package loads JAX.
+backends: venv ## Losses, metrics and the monitor on JAX, and the table in docs/coming_from.md
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[backends]'
+	KERAS_BACKEND=jax JAX_PLATFORMS=cpu $(BIN)/python -m pytest tests/backends
 
 # What an earlier build left in build/ would go into the wheel. The fresh environment is filled in
 # steps: with TensorFlow alone, where what a sweep leaves has to run, then with the wheel; by

@@ -13,6 +13,7 @@ Value: TypeAlias = float | str  # of a choice: a number, or the name of what was
 
 # Before the names under which choices stand in trials, tables, MLflow and files.
 HYPER = "hyper/"  # a number of the optimizer, or what the model is made of
+RAMP = "ramp/"  # a term: how its weight changes over the epochs, the same in all trials
 UNIT = "unit/"  # a term: what its option is multiplied by, so that options are alike in size
 
 

@@ -1,13 +1,15 @@
-"""How a metric follows the weight of a term over the trials of a sweep."""
+"""How a metric follows the weight of a term, or what else is chosen, over the trials of a sweep."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lossweights.base.sampled import UNIT, Value
 from lossweights.dominance.verdict import percent
 
 
@@ -52,3 +54,50 @@ def spearman(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
         warnings.simplefilter("ignore")  # of perfect correlations, whose p-value is 0
         found = stats.spearmanr(x, y)
     return round(float(found.statistic), 12), float(found.pvalue)
+
+
+def subject(name: str) -> str:
+    """What a sensitivity is about, in words.
+
+    >>> subject("under"), subject("hyper/learning_rate")
+    ('the weight of under', 'hyper/learning_rate')
+    """
+    return name if "/" in name else f"the weight of {name}"
+
+
+def sensitivities(
+    weights: Mapping[int, Mapping[str, float]],
+    metrics: Mapping[int, Mapping[str, float]],
+    importance: Mapping[str, Mapping[str, float]],
+    chosen: Mapping[int, Mapping[str, Value]],
+) -> dict[str, dict[str, Sensitivity]]:
+    """For each metric, each term whose weight was not the same in all trials, and each choice.
+
+    Args:
+        weights: Weight of each term in each trial.
+        metrics: Metrics of the trials in question.
+        importance: For each metric, the importance of each.
+        chosen: What each trial chose beside. Names have no order: no rank correlation.
+    """
+    if not metrics:
+        return {}
+    columns: dict[str, list[float]] = {
+        name: [weights[number][name] for number in metrics] for name in weights[next(iter(metrics))]
+    }
+    for name in chosen.get(next(iter(metrics)), {}):
+        values = [chosen[number].get(name) for number in metrics if number in chosen]
+        if name.startswith(UNIT) or len(values) < len(metrics) or len(set(values)) < 2:
+            continue
+        columns[name] = [v if isinstance(v, int | float) else np.nan for v in values]
+    varied = [name for name, column in columns.items() if np.isnan(column).any() or np.ptp(column)]
+    measured = dict.fromkeys(key for row in metrics.values() for key in row)
+    return {
+        metric: {
+            name: Sensitivity(
+                *spearman(columns[name], [row.get(metric, np.nan) for row in metrics.values()]),
+                importance.get(metric, {}).get(name),
+            )
+            for name in varied
+        }
+        for metric in measured
+    }

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.base.names import MODEL
+from lossweights.base.sampled import Value
 from lossweights.base.shown import in_angles
 from lossweights.dominance._flips import Flip, find_flip
-from lossweights.dominance._sensitivity import Sensitivity, spearman
+from lossweights.dominance._sensitivity import Sensitivity, sensitivities, spearman, subject
 from lossweights.dominance.judge import judge_results, sweep_sentence
 from lossweights.dominance.verdict import Verdict, finite, listed
 from lossweights.records import Outcome, TrialResult
@@ -53,7 +54,8 @@ class SweepVerdict:
         flips: For each pair of terms, where in the ratio of their weights the lead changes.
         inert_below: The weight up to which a term never took part, for terms that have one.
         never: Terms that took no part in any trial.
-        sensitivity: For each metric and term, how the metric follows the weight.
+        sensitivity: For each metric and term, how the metric follows the weight; likewise what else
+            was chosen, such as ``hyper/learning_rate``.
         failed: What could not be found out, by its name, and why.
     """
 
@@ -131,7 +133,7 @@ class SweepVerdict:
         if not moved:
             return ""
         ways = [
-            f"{'up' if moved[name].spearman > 0 else 'down'} with the weight of {name} "
+            f"{'up' if moved[name].spearman > 0 else 'down'} with {subject(name)} "
             f"({moved[name].sentence})"
             for name in sorted(moved, key=lambda term: -abs(moved[term].spearman))
         ]
@@ -175,6 +177,7 @@ def judge_sweep(
     importance: Mapping[str, Mapping[str, float]] | None = None,
     by_seed: Mapping[int, Sequence[Mapping[str, float]]] | None = None,
     relative: bool = False,
+    chosen: Mapping[int, Mapping[str, Value]] | None = None,
 ) -> SweepVerdict:
     """The verdict on a sweep from the verdicts on its trials.
 
@@ -188,6 +191,7 @@ def judge_sweep(
         by_seed: For trials that were trained from several seeds, what each term took off the
             weighted loss in each of them.
         relative: Whether the weights are relative to reference scales.
+        chosen: What each trial chose beside the weights.
     """
     parts = list(dict.fromkeys(name for v in verdicts.values() for name in v.words))
     names = [name for name in parts if name != MODEL]  # its own losses have no weight to choose
@@ -207,7 +211,9 @@ def judge_sweep(
     pairs = combinations(range(len(names)), 2) if told else ()
     flips = _drawn(failed, "flips", lambda: tuple(map(flip, pairs)))
     sensitivity = _drawn(
-        failed, "sensitivity", lambda: _sensitivities(weights, metrics, importance or {})
+        failed,
+        "sensitivity",
+        lambda: sensitivities(weights, metrics, importance or {}, chosen or {}),
     )
     driven = Counter(v.driver for v in told.values() if v.driver is not None)
     return SweepVerdict(
@@ -288,36 +294,13 @@ def judge_sweep_results(
         importance=importance,
         by_seed=by_seed,
         relative=scales is not None,
+        chosen={number: result.chosen for number, result in results.items()},
     )
     diverged = sum(result.outcome is Outcome.DIVERGED for result in results.values())
     if verdict.judged or not diverged:
         return verdict
     said = f"{diverged} of {len(results)} trials diverged, and no other trained to its end."
     return replace(verdict, sentence=said)
-
-
-def _sensitivities(
-    weights: Mapping[int, Mapping[str, float]],
-    metrics: Mapping[int, Mapping[str, float]],
-    importance: Mapping[str, Mapping[str, float]],
-) -> dict[str, dict[str, Sensitivity]]:
-    """For each metric, each term whose weight was not the same in all trials."""
-    if not metrics:
-        return {}
-    names = list(weights[next(iter(metrics))])
-    columns = {name: [weights[number][name] for number in metrics] for name in names}
-    varied = [name for name, column in columns.items() if np.ptp(column) > 0]
-    measured = dict.fromkeys(key for row in metrics.values() for key in row)
-    return {
-        metric: {
-            name: Sensitivity(
-                *spearman(columns[name], [row.get(metric, np.nan) for row in metrics.values()]),
-                importance.get(metric, {}).get(name),
-            )
-            for name in varied
-        }
-        for metric in measured
-    }
 
 
 def _rounded_down(number: float) -> str:

@@ -1,11 +1,11 @@
-"""Which weight matters for which metric."""
+"""Which weight, and what else was chosen, matters for which metric."""
 
 from __future__ import annotations
 
 import plotly.graph_objects as go
 
 from lossweights.figures.scene import Scene
-from lossweights.figures.style import colours, dress, label
+from lossweights.figures.style import NEUTRAL, colours, dress, label
 
 
 def draw_importance(scene: Scene) -> go.Figure:
@@ -17,7 +17,8 @@ def draw_importance(scene: Scene) -> go.Figure:
     figure = go.Figure()
     table = scene.sensitivity
     known = any(s.importance is not None for row in table.values() for s in row.values())
-    for term in scene.terms:
+    others = dict.fromkeys(name for row in table.values() for name in row)
+    for term in dict.fromkeys([*scene.terms, *others]):
         cells = {metric: row[term] for metric, row in table.items() if term in row}
         if not cells:
             continue
@@ -26,24 +27,29 @@ def draw_importance(scene: Scene) -> go.Figure:
             y=[label(metric) for metric in cells],
             x=[None if v is None or v != v else v for v in sizes],
             orientation="h",
-            name=f"weight of {label(term)}",
-            marker={"color": colours(scene.terms)[term]},
+            name=_subject(term),
+            marker={"color": colours(scene.terms).get(term, NEUTRAL)},
             text=[f"{label(term)}: {_way(s.spearman)}" for s in cells.values()],
             hovertext=[
-                f"weight of {label(term)}<br>rank correlation {s.spearman:+.2f}"
-                for s in cells.values()
+                f"{_subject(term)}<br>rank correlation {s.spearman:+.2f}" for s in cells.values()
             ],
             hoverinfo="text",
         )
-    title = "part of the variation that the weight explains" if known else "|rank correlation|"
+    title = "part of the variation that it explains" if known else "|rank correlation|"
     figure.update_xaxes(title_text=title, rangemode="tozero", tickformat=".0%" if known else None)
     figure.update_yaxes(autorange="reversed")
     height = 150 + 34 * sum(map(len, table.values()))
     return dress(figure, barmode="group", height=height)
 
 
+def _subject(name: str) -> str:
+    return label(name) if "/" in name else f"weight of {label(name)}"
+
+
 def _way(correlation: float) -> str:
     """Where the metric goes as the weight rises."""
-    if correlation != correlation or abs(correlation) < 0.1:
+    if correlation != correlation:
+        return "no order"
+    if abs(correlation) < 0.1:
         return "neither up nor down"
     return "up with it" if correlation > 0 else "down with it"

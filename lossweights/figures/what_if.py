@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lossweights.figures.style import axis, colours, dress, label
+from lossweights.figures.style import NEUTRAL, axis, colours, dress, label
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def draw_what_if(
     figure = make_subplots(rows=len(slices), cols=len(columns), shared_yaxes=True)
     for row, (metric, by_term) in enumerate(slices.items(), 1):
         for column, term in enumerate(columns, 1):
-            found, colour = by_term[term], colours(terms).get(term)
+            found, colour = by_term[term], colours(terms).get(term, NEUTRAL)
             for edge, fill in ((found.high, None), (found.low, "tonexty")):
                 figure.add_scatter(
                     x=list(found.weights), y=list(edge), mode="lines", fill=fill,
@@ -58,6 +58,7 @@ def draw_what_if(
             figure.add_vline(x=at[term], line={"dash": "dot", "color": "#777"}, row=row, col=column)
             figure.update_xaxes(**axis("log", found.weights), row=row, col=column)
             if row == len(slices):
-                figure.update_xaxes(title_text=f"weight of {label(term)}", row=row, col=column)
+                title = label(term) if "/" in term else f"weight of {label(term)}"
+                figure.update_xaxes(title_text=title, row=row, col=column)
         figure.update_yaxes(title_text=label(metric), row=row, col=1)
     return dress(figure, height=120 + 240 * len(slices))

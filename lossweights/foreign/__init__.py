@@ -5,6 +5,7 @@ Doors:
 - `keras_names`: layers in layers, masks, what an optimizer leaves out, and the like;
 - `mlflow_names`: the tables of MLflow's database, and where artifacts are put;
 - `random_states`: what a process draws random numbers from, kept for a while;
+- `tracing`: whether a program is being described or compiled, and not run;
 - `generated_files`: what TensorFlow writes into temporary files;
 - `known`: all such names with the reason for each, and which of them are gone.
 """

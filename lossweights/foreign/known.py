@@ -29,6 +29,7 @@ from lossweights.foreign.keras_names import (
 )
 from lossweights.foreign.mlflow_names import COLUMNS, LOCATIONS
 from lossweights.foreign.random_states import KERAS_GENERATOR, keras_states, tensorflow_states
+from lossweights.foreign.tracing import is_described
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,19 @@ def _knows_directions() -> bool:
     return [direction_of(metric) for metric in metrics] == ["maximize", "minimize"]
 
 
+def _knows_descriptions() -> bool:
+    import keras
+
+    told: list[bool] = []
+
+    def ask(x: Any) -> Any:
+        told.append(is_described())
+        return x
+
+    keras.layers.Lambda(ask)(keras.Input((1,)))
+    return told == [True] and not is_described()
+
+
 def _has_tables() -> bool:
     from mlflow.store.tracking.dbmodels import models
 
@@ -249,6 +263,11 @@ NAMES = (
         "one layer computes something else for a while, or as a matrix product",
         "measurements see moving averages, and nothing is stacked", _calls_what_is_set,
         in_stacks=True,
+    ),
+    ForeignName(
+        "keras", "in_symbolic_scope", "it tells a description of a model from its compilation",
+        "metrics outside of graphs cannot be compiled on JAX, and it warns of weights too often",
+        _knows_descriptions,
     ),
     ForeignName(
         "tensorflow", "op_def_registry", "it says which operations have a state",

@@ -11,6 +11,7 @@ Doors, none of which is imported here, since a weight set is read without loadin
 - `adaptive`: `DWA` and other methods, from magnitudes and gradients so far to the next weights;
 - `registration`: makes Keras know our losses and metrics before it reads a saved model;
 - `weight_set`: `WeightSet`, weights with where they came from, as strict JSON;
+- `ramps`: how the weights of a set change over the epochs;
 - `provenance`: `Provenance`, what is known of the training behind them;
 - `trained`: the file of the trained model that a weight set refers to;
 - `plain_code`: the loss as code that needs Keras alone.

@@ -11,8 +11,8 @@ from keras import ops
 
 from lossweights.base.errors import TermError
 from lossweights.base.shown import call
+from lossweights.foreign.tracing import is_compiled_by_jax
 from lossweights.loss._between import Gathering
-from lossweights.loss._traced import is_traced_by_jax
 from lossweights.loss.output_loss import OutputLoss, losses_by_output
 from lossweights.loss.scales import of_mean_one, reference_scales
 from lossweights.loss.weights import check_scales, check_weights, divided_weights
@@ -250,7 +250,7 @@ class CombinedLoss(PerSampleLoss):
             TermError: The loss still waits for `adapt`, or as in `per_sample_terms`.
         """
         self._check_ready()
-        self._in_compiled_code |= any(map(is_traced_by_jax, keras.tree.flatten(y_pred)))
+        self._in_compiled_code |= is_compiled_by_jax(*keras.tree.flatten(y_pred))
         weights = ops.convert_to_tensor(self.multipliers)
         columns = zip(self._terms, *_each(weights), strict=True)
         parts = []

@@ -25,6 +25,7 @@ from lossweights.loss._weight_file import (
     checksum,
 )
 from lossweights.loss.provenance import Provenance
+from lossweights.loss.ramps import ramps_of, tell_of_ramps
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ class WeightSet:
         scales = self.scales or {}
         return {name: weight * scales.get(name, 1.0) for name, weight in self.weights.items()}
 
+    @property
+    def ramps(self) -> dict[str, dict[str, Any]]:
+        """How weights change to those here, by term, for ``lw.adaptive.ramps``; mostly none."""
+        return ramps_of(self)
+
     def loss(self, terms: Mapping[str, Any] | None = None) -> CombinedLoss:
         """The combined loss of these weights, for ``model.compile(loss=...)``.
 
@@ -198,7 +204,7 @@ class WeightSet:
         terms: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        """Compile a model with the loss, and with the optimizer set as it was swept.
+        """Compile with the loss, and the optimizer set as it was swept; log what `ramps` need.
 
         Args:
             model: A Keras model, which is compiled in place.
@@ -214,6 +220,7 @@ class WeightSet:
         from lossweights.loss._recipe import swept_optimizer
         from lossweights.terms import OnOutput
 
+        tell_of_ramps(self)
         loss = self.loss(terms)
         of_outputs = any(isinstance(term, OnOutput) for term in loss.terms.values())
         by_output = loss.by_output(getattr(model, "output_names", None)) if of_outputs else loss

@@ -5,6 +5,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from lossweights.foreign.tracing import is_described
 from lossweights.metrics._arrays import Array, Namespace
 from lossweights.metrics._base import Metric, MetricArguments
 from lossweights.metrics._whole import WholeMetric
@@ -82,6 +83,8 @@ class Around(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to the Keras state."""
+        if self._keeps and is_described():
+            return
         if self._keeps:
             self.metric.update_state(*self.given(y_true, y_pred, sample_weight))
         else:

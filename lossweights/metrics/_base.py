@@ -10,6 +10,7 @@ from keras import ops
 from lossweights.base.arguments import SpelledOutSignature, kept_arguments, refuse_unknown
 from lossweights.base.errors import MetricError
 from lossweights.base.shown import call_of
+from lossweights.foreign.tracing import is_traced_by_jax
 from lossweights.metrics._arrays import (
     Array,
     Namespace,
@@ -232,8 +233,7 @@ class Metric(keras.metrics.Metric, ABC):
 
         A metric that is not ``in_graph`` leaves a TensorFlow graph for this step through
         ``tf.numpy_function``, which XLA cannot compile: where Keras uses XLA (on GPUs it does by
-        itself) compile the model with ``jit_compile=False``. Other backends need
-        ``run_eagerly=True``.
+        itself) compile the model with ``jit_compile=False``. Other backends need nothing.
         """
         self.add(self.batch_sums(y_true, y_pred, sample_weight))
 
@@ -241,6 +241,8 @@ class Metric(keras.metrics.Metric, ABC):
         """The sums of a batch, outside of the graph where the metric cannot be in it."""
         if not self.in_graph and is_symbolic(y_true, y_pred, sample_weight):
             return self._sums_from_graph(y_true, y_pred, sample_weight)
+        if not self.in_graph and is_traced_by_jax(y_true, y_pred, sample_weight):
+            return self._sums_from_jax(y_true, y_pred, sample_weight)
         return self.sums(y_true, y_pred, sample_weight)
 
     def add(self, batch: Array) -> None:
@@ -317,6 +319,19 @@ class Metric(keras.metrics.Metric, ABC):
         )
         sums.set_shape(self._total.shape)
         return sums
+
+    def _sums_from_jax(self, y_true: Array, y_pred: Array, sample_weight: Array | None) -> Array:
+        """The sums of what JAX compiles, computed outside of it when it runs."""
+        import jax
+
+        weight = [] if sample_weight is None else [sample_weight]
+        like = jax.ShapeDtypeStruct(tuple(self._total.shape), self._total.dtype)
+
+        def on_host(*given: Array) -> np.ndarray:
+            true, pred, *rest = map(np.asarray, given)
+            return self._sums_on_host(true, pred, rest[0] if rest else None).astype(like.dtype)
+
+        return jax.pure_callback(on_host, like, *aligned(y_true, y_pred), *weight)
 
 
 class MeanMetric(Metric):

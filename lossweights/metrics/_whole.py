@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lossweights.base.errors import MetricError
+from lossweights.foreign.tracing import is_compiled_by_jax, is_described
 from lossweights.metrics._arrays import Array, Namespace, is_symbolic, to_numpy, without_last_ones
 from lossweights.metrics._base import Metric
 
@@ -16,8 +17,8 @@ class WholeMetric(Metric):
     `evaluate` is the number, in float64; sweeps measure it so in every trainer. As a Keras metric
     it keeps all rows of an epoch in memory and measures them anew after each batch, so that small
     validation sets suit it and long trainings do not; where a batch has no value yet, for want of a
-    class perhaps, it is NaN. In a graph of TensorFlow it needs ``jit_compile=False``, on other
-    backends ``run_eagerly=True``.
+    class perhaps, it is NaN. In a graph of TensorFlow it needs ``jit_compile=False``, on
+    JAX ``run_eagerly=True``.
     """
 
     in_graph = False
@@ -73,7 +74,20 @@ class WholeMetric(Metric):
     def update_state(
         self, y_true: Array, y_pred: Array, sample_weight: Array | None = None
     ) -> None:
-        """Keep the rows of a batch."""
+        """Keep the rows of a batch.
+
+        Raises:
+            MetricError: JAX compiles the training.
+        """
+        if is_described():
+            return
+        if is_compiled_by_jax(y_true, y_pred, sample_weight):
+            raise MetricError(
+                f"Expected a model that runs eagerly, since `{self.name}` keeps all rows, which "
+                f"compiled code of JAX cannot. Found one that is compiled. Write "
+                f"model.compile(..., run_eagerly=True), or measure it when the training is done: "
+                f"metric.evaluate(y, model.predict(x))."
+            )
         weight = [] if sample_weight is None else [sample_weight]
         if not is_symbolic(y_true, y_pred, sample_weight):
             rows = self._keep(*(to_numpy(part, "a batch") for part in (y_true, y_pred, *weight)))

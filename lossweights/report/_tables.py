@@ -80,13 +80,22 @@ def _flips(result: SweepResult) -> Iterator[Table]:
 
 
 def _sensitivity(result: SweepResult) -> Iterator[Table]:
-    """How each metric follows each weight."""
+    """How each metric follows each weight, and what else was chosen."""
     rows = [
-        [metric, term, f"{s.spearman:+.2f}", f"{s.p_value:.2g}", *_cells(s.importance)]
+        [
+            metric,
+            term,
+            *(
+                [f"{s.spearman:+.2f}", f"{s.p_value:.2g}"]
+                if math.isfinite(s.spearman)
+                else ["", ""]
+            ),
+            *_cells(s.importance),
+        ]
         for metric, table in result.sweep_verdict.sensitivity.items()
         for term, s in table.items()
     ]
-    head = ["metric", "weight of", "rank correlation", "p-value", "importance"]
+    head = ["metric", "weight of, or choice", "rank correlation", "p-value", "importance"]
     yield Table("sensitivity", "Which weight matters", "", head, rows)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lossweights.loss.ramps import as_chosen
 from lossweights.loss.weight_set import WeightSet
 from lossweights.records import Outcome
 from lossweights.results._chosen import settled
@@ -33,6 +34,7 @@ class Sets(Proven):
     finished: Mapping[int, Finished]
     scales: Mapping[str, float] | None
     terms: Mapping[str, Mapping[str, Any] | None]
+    ramps: Mapping[str, Mapping[str, float]]
 
     @property
     @abstractmethod
@@ -80,7 +82,7 @@ class Sets(Proven):
             name=f"{self.name}@{pick}",
             metrics={k: v for k, v in kept.metrics.items() if math.isfinite(v)},
             origin={"sweep": self.name, **kept.origin, "pick": pick, **self._remarks(pick, note)},
-            chosen=shown(kept.result.chosen),
+            chosen={**shown(kept.result.chosen), **as_chosen(self.ramps)},
             provenance=provenance_of(self, pick, kept),
             recorded=True,
         )

@@ -14,7 +14,7 @@ from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.results._picks import trials_of_picks
 from lossweights.results._table import RESERVED_COLUMNS
 from lossweights.results.folder import Finished
-from lossweights.results.surrogate import Surrogate, fit_surrogate
+from lossweights.results.surrogate import Surrogate, column_of, fit_surrogate
 
 _ROWS = 48  # of a slice through the predictions
 
@@ -152,7 +152,8 @@ class Plots:
         return draw_parallel(self.scene)
 
     def what_if(self, pick: str | None = None) -> Any:
-        """What is predicted along the weight of each term, the others as a pick has them.
+        """What is predicted along each weight, and each number chosen beside, the others as a pick
+        has them.
 
         Args:
             pick: The pick; the first one of the sweep if left out.
@@ -163,7 +164,7 @@ class Plots:
             return draw_what_if({}, {}, list(self._result.terms))
         number = self._first() if pick is None else self._result.best_number(pick)
         row = self.scene.rows([number]).iloc[0]
-        at = {term: float(row[f"relative/{term}"]) for term in self.surrogate.terms}
+        at = {term: float(row[column_of(term)]) for term in self.surrogate.terms}
         slices = {
             metric: {term: self._slice(self.surrogate, metric, term, at) for term in at}
             for metric in self.surrogate.predictors

@@ -15,6 +15,7 @@ from lossweights.base.errors import StoreError
 from lossweights.dominance.judge import judge_results
 from lossweights.dominance.sweep_verdict import SweepVerdict
 from lossweights.dominance.verdict import Verdict
+from lossweights.loss.ramps import of_space
 from lossweights.records import Outcome, TrialResult
 from lossweights.results._incomplete import Incomplete, why_none_complete
 from lossweights.results._judged import judged_sweep
@@ -68,6 +69,7 @@ class SweepResult(Sets):
         made: Digest of the ``data`` and ``versions`` of what trained, as far as they are known.
         root: Folder of the sweeps.
         min_effect: The least gain that `sentence` calls one, in parts of a metric.
+        ramps: How weights change over the epochs, by term, the same in all trials.
     """
 
     name: str
@@ -87,6 +89,7 @@ class SweepResult(Sets):
     made: Mapping[str, Any] = field(default_factory=dict)
     root: Path = DEFAULT_ROOT
     min_effect: float = MIN_EFFECT
+    ramps: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     __repr__, _repr_html_ = as_line, as_html
 
@@ -125,6 +128,7 @@ class SweepResult(Sets):
             directions=directions_of(manifest),
             root=Path(root),
             min_effect=float(manifest.get("min_effect", MIN_EFFECT)),
+            ramps=of_space(manifest.get("space")),
         )
 
     @cached_property

@@ -1,7 +1,7 @@
 """What is predicted for weights that were not tried: a Gaussian process for each metric.
 
-It sees the logarithms of the weights that varied. Its numbers can be exported, so that a page
-predicts without Python: ``k(x, x')`` is Matérn's kernel of 5/2 with a length for each weight,
+It sees the logarithms of the weights that varied, and of numbers that were chosen beside. Its own
+numbers can be exported, so that a page predicts without Python: ``k(x, x')`` is Matérn's kernel of 5/2 with a length for each weight,
 ``mean = offset + scale k(x)' alpha`` and ``variance = scale^2 (k(x, x) - |L^-1 k(x)|^2)``.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from lossweights.search.choices import is_chosen
 
 LEAST_TRIALS = 10  # fewer say nothing between them
 MOST_TRIALS = 128  # the cost grows with the cube, and the page with the square
@@ -57,7 +59,7 @@ class Surrogate:
     """Predictions of metrics from weights.
 
     Attributes:
-        terms: The terms whose weights varied.
+        terms: The terms whose weights varied, and the names of the other numbers.
         low: The smallest relative weight that was tried, for each of them.
         high: The largest.
         points: The trials it learned from, shape ``(trials, terms)``, in -1 to 1.
@@ -128,28 +130,46 @@ def fit_surrogate(
 
     Args:
         trials: Complete trials with ``number``, ``relative/`` and the name of each term, and a
-            column for each metric. Those with a weight of 0 are left out.
+            column for each metric. Those with a weight of 0 are left out. Numbers that were chosen
+            beside are learned from if they are above 0, names are not.
         terms: The terms.
         metrics: What is predicted; what is not known for all of these trials is left out.
         front: Numbers of trials that are learned from in any case, where there are many.
     """
-    weights = trials[[f"relative/{term}" for term in terms]]
-    varied = [term for term in terms if weights[f"relative/{term}"].nunique() > 1]
+    terms = [*terms, *_numbers_beside(trials)]
+    weights = trials[[column_of(term) for term in terms]]
+    varied = [term for term in terms if weights[column_of(term)].nunique() > 1]
     rows = trials[(weights > 0).all(axis=1)] if varied else trials[:0]
     rows = _some(rows, front)
-    varied = [term for term in varied if rows[f"relative/{term}"].nunique() > 1]
+    varied = [term for term in varied if rows[column_of(term)].nunique() > 1]
     if len(rows) < LEAST_TRIALS or not varied:
         return None
-    table = rows[[f"relative/{term}" for term in varied]].to_numpy(dtype=float)
+    table = rows[[column_of(term) for term in varied]].to_numpy(dtype=float)
     low, high = table.min(axis=0), table.max(axis=0)
     points = 2 * (np.log(table) - np.log(low)) / (np.log(high) - np.log(low)) - 1
     known = {name: rows[name].to_numpy(dtype=float) for name in metrics if name in rows}
     usable = {n: v for n, v in known.items() if np.isfinite(v).all() and np.ptp(v) > 0}
     if not usable:
         return None
-    fixed = {t: float(rows[f"relative/{t}"].iloc[0]) for t in terms if t not in varied}
+    fixed = {t: float(rows[column_of(t)].iloc[0]) for t in terms if t not in varied}
     predictors = {name: _fit(points, values) for name, values in usable.items()}
     return Surrogate(tuple(varied), low, high, points, predictors, fixed)
+
+
+def column_of(name: str) -> str:
+    """The column of a term's weight, or of a number beside it.
+
+    >>> column_of("mse"), column_of("hyper/learning_rate")
+    ('relative/mse', 'hyper/learning_rate')
+    """
+    return name if is_chosen(name) else f"relative/{name}"
+
+
+def _numbers_beside(trials: pd.DataFrame) -> list[str]:
+    """What was chosen beside weights, of which each trial has a number above 0."""
+    found = [str(name) for name in trials.columns if is_chosen(str(name))]
+    numbers = {name: pd.to_numeric(trials[name], errors="coerce") for name in found}
+    return [name for name, values in numbers.items() if (values > 0).all()]
 
 
 def _some(rows: pd.DataFrame, front: Sequence[int]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from lossweights.base.errors import SpaceError
 from lossweights.base.names import check_name
 from lossweights.base.numbers import as_number
-from lossweights.base.sampled import Value
+from lossweights.base.sampled import RAMP, Value
 from lossweights.loss.weights import FLOAT32_MAX, FLOAT32_TINY, check_weights
 from lossweights.search._sticks import coordinates_of, shares_at
 from lossweights.search.choices import NO_CHOICES, ON, Choices, OneOf, described, switches
@@ -210,7 +210,7 @@ class Space:
 
     def describe(self) -> dict[str, Any]:
         """The space as plain JSON values, for manifests and comparisons."""
-        ramps = {f"ramp/{name}": ramp.describe() for name, ramp in self.ramps.items()}
+        ramps = {f"{RAMP}{name}": ramp.describe() for name, ramp in self.ramps.items()}
         beside = {**self.choices.describe(), **ramps}
         if self.simplex is not None:
             return {"simplex": {"total": self.simplex.total, "terms": list(self.names)}, **beside}

@@ -22,6 +22,7 @@ from lossweights.results.folder import read_manifest, sweep_folder, write_import
 from lossweights.results.result import SweepResult
 from lossweights.results.weights import model_path
 from lossweights.results.winner import WinnerRecord, write_winner
+from lossweights.search.choices import shown
 from lossweights.search.importance import importances
 from lossweights.sweep._exhibits import write_figures, write_model, write_tables
 from lossweights.sweep._winner import Winner, train_winner
@@ -186,12 +187,16 @@ def _at_once(root: Path, name: str) -> int:
 
 
 def _importance(result: SweepResult) -> dict[str, dict[str, float]]:
-    """How much each weight matters for each metric, over the completed trials."""
+    """How much each weight and choice matters for each metric, over the completed trials."""
     ended = [finished.result for finished in result.finished.values()]
     complete = [r for r in ended if r.outcome is Outcome.COMPLETE]
     if not complete:
         return {}
+    beside = [name for name in shown(complete[0].chosen) if all(name in r.chosen for r in complete)]
     return importances(
-        {name: [r.weights[name] for r in complete] for name in complete[0].weights},
+        {
+            **{name: [r.weights[name] for r in complete] for name in complete[0].weights},
+            **{name: [r.chosen[name] for r in complete] for name in beside},
+        },
         {name: [r.metrics.get(name, math.nan) for r in complete] for name in complete[0].metrics},
     )

@@ -13,7 +13,7 @@ from lossweights.search.choices import NO_CHOICES, Choices, OneOf, usual_number
 from lossweights.search.distributions import LogUniform, Numbers, Uniform
 from lossweights.terms import Term
 from lossweights.terms.chosen import dials_of
-from lossweights.training.numbers import ADJUSTABLE, own_number
+from lossweights.training.numbers import ADJUSTABLE, PARTS, own_number
 from lossweights.training.optimizer import fresh_optimizer
 
 
@@ -91,6 +91,11 @@ def declared_hyper(
             raise SpaceError(
                 f"Expected Uniform or LogUniform for {name!r} in hyper=. Found {part!r}. What does "
                 f"not change is set in the optimizer: optimizer=keras.optimizers.Adam(...)."
+            )
+        if part.low < 0 or (name in PARTS and part.high > 1):
+            raise SpaceError(
+                f"Expected {name!r} in hyper= from 0 {'to 1' if name in PARTS else 'on'}. Found "
+                f"{part!r}. Narrow the range."
             )
         parts[key] = part
         usual[key] = numbers[name] = usual_number(own_number(made, name), part)

@@ -28,6 +28,7 @@ from lossweights.terms import Huber, KerasLoss, MeanAbsoluteError, MeanSquaredEr
 from lossweights.training.aside import Aside, put_back
 from lossweights.training.estimate import TimeEstimate
 from lossweights.training.timing import seconds_a_step
+from lossweights.watch.backends import WHAT_WORKS, require_tensorflow
 from lossweights.watch.inference import output_masks, outputs_of, own_training
 from lossweights.watch.look import Look
 from lossweights.watch.probe import as_arrays, count_rows, placed, rows, spread
@@ -104,6 +105,7 @@ def plan(
             f"Expected a CombinedLoss to look at. Found {type(loss).__name__}. Make one with "
             f"lw.CombinedLoss(terms=..., weights=...)."
         )
+    require_tensorflow(otherwise=WHAT_WORKS + ".")
     _refuse_unbuilt(model)
     if (trials is None) != (epochs is None):
         raise RecipeError(

@@ -37,6 +37,7 @@ from lossweights.terms.chosen import chosen_term
 from lossweights.training import IMPORTS, TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
+from lossweights.watch.backends import require_tensorflow_to_train
 
 if TYPE_CHECKING:
     from lossweights.sweep._plan import Plan
@@ -148,6 +149,7 @@ class Sweep(AbstractSweep):
         missing: Missing = None,
         hyper: Mapping[str, Uniform | LogUniform | Choice] | None = None,
     ) -> None:
+        require_tensorflow_to_train()
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")
@@ -213,9 +215,10 @@ class Sweep(AbstractSweep):
 
     def check_trainer(self, name: str) -> None:
         """Refuse trainers that would not call the callbacks, or not build models anew."""
-        if self.problem.models and name not in ("auto", "fit"):
+        single = ("auto", "fit", *(("serial",) if self.prune is None else ()))
+        if self.problem.models and name not in single:
             raise RecipeError(
-                f"Expected the trainer 'fit', or 'auto', which then chooses it, since build_model "
+                f"Expected a trainer of one model at a time, one of {single}, since build_model "
                 f"is given {list(self.problem.models)}, other ones in each trial. Found {name!r}. "
                 f"Leave out trainer=, or these."
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base.errors import SweepNotFound
-from lossweights.base.sampled import HYPER, Value
+from lossweights.base.sampled import HYPER, RAMP, Value
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.weights import pick_file
 from lossweights.search.choices import TERM
@@ -129,7 +129,10 @@ def _of_trial(
         scales=of_sweep.scales,
         terms=of_sweep.terms,
         origin=origin,
-        chosen={n: _value(text) for n, text in params.items() if n.startswith(HYPER)},
+        chosen={
+            **{n: _value(text) for n, text in params.items() if n.startswith(HYPER)},
+            **{n: value for n, value in of_sweep.chosen.items() if n.startswith(RAMP)},
+        },
         recorded=True,
     )
 

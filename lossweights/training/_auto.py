@@ -164,6 +164,10 @@ class _Choice:
         reason = self._why_not_stacked()
         if reason is None and not self.in_doubt:
             return ["stacked"], "its layers can be stacked"
+        if self._candidates.problem.models:
+            return [
+                "fit"
+            ], reason or ""  # to compare each graph with Keras costs more than it saves
         try:
             _ = self._candidates.serial
         except NotStackable as error:

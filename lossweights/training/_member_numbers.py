@@ -11,7 +11,7 @@ from keras import ops
 
 from lossweights.base.sampled import HYPER, Value
 from lossweights.foreign.keras_names import decays, set_aside
-from lossweights.training.numbers import DECAY, RATE
+from lossweights.training.numbers import DECAY, EPSILON, MOMENTUM, RATE
 
 
 class MemberNumbers:
@@ -47,6 +47,8 @@ class MemberNumbers:
         self._rate, self._decay = optimizer.learning_rate, optimizer.weight_decay
         if DECAY in usual:
             optimizer.weight_decay = 1.0  # also if that of most members is 0
+        if MOMENTUM in usual:
+            optimizer.momentum = 0.5  # likewise: velocities are made where it is not 0
         self._decayed = [decays(optimizer, variable) for variable in variables]
         optimizer.weight_decay = None
         self._update, self._optimizer = optimizer.update_step, optimizer
@@ -79,6 +81,12 @@ class MemberNumbers:
 
     def _update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         own = {n: self._along(n, None, variable) for n in self._numbers if n not in (RATE, DECAY)}
+        if EPSILON in own:
+            # Keras' add takes what looks like a bias for one: numbers of members along the last
+            # axis, where that is as long. In full shape they do not.
+            own[EPSILON] = tf.broadcast_to(own[EPSILON], variable.shape)
+        if MOMENTUM in own:
+            own[MOMENTUM] = _Momenta(own[MOMENTUM])
         with set_aside(self._optimizer, own):
             self._update(gradient, variable, self._along(RATE, learning_rate, variable))
 
@@ -90,3 +98,22 @@ class MemberNumbers:
         rows = variable.shape[0] // self._members
         values = values if rows == 1 else tf.repeat(values, rows)
         return ops.reshape(values, (-1, *[1] * (len(variable.shape) - 1)))
+
+
+class _Momenta:
+    """Momenta of members, none of which is said to be 0, as of `Momentum` of one training."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+        self.dtype, self.shape = values.dtype, values.shape
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        return tf.convert_to_tensor(self._values, dtype, name=name)
+
+    def __ne__(self, other: object) -> Any:
+        return True
+
+    def __gt__(self, other: object) -> Any:
+        return True
+
+    __hash__ = object.__hash__

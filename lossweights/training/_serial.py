@@ -22,7 +22,8 @@ class SerialTrainer(Trainer):
 
     For models whose operations do not take parameters of several members at once: convolutions
     over images, above all. It saves what `model.fit` spends between the steps, and computes the
-    same. It is a stack of one, in which nothing needs to be vectorised.
+    same. It is a stack of one, in which nothing needs to be vectorised. A member that chose another
+    model than the one before it has a graph of its own, which is compared with Keras as the first.
 
     Args:
         problem: What is trained.
@@ -44,7 +45,16 @@ class SerialTrainer(Trainer):
         placed: Placed | None = None,
         form: Form | None = None,
     ) -> None:
-        self._single = StackedTrainer(problem, data, size=1, placed=placed, form=form)
+        self._problem, self._data = problem, data
+        self._now = problem.of({})
+        self._placed = placed
+        self._single = self._of(self._now, form)
+        self._last = 0
+
+    def _of(self, problem: Problem, form: Form | None = None) -> StackedTrainer:
+        """What trains the model that a problem has now."""
+        one = replace(problem, models={})
+        return StackedTrainer(one, self._data, size=1, placed=self._placed, form=form)
 
     @property
     def capacity(self) -> int:
@@ -59,13 +69,35 @@ class SerialTrainer(Trainer):
     def train(
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
     ) -> list[TrialResult]:
-        """Train the members one after another, from halt to halt; see `Trainer.train`."""
-        results = self._single.train(members, report, halts)
+        """Train the members one after another, from halt to halt; see `Trainer.train`.
+
+        Raises:
+            ValueError: There are halts, at which members of models of their own would wait.
+            NotStackable: Only `model.fit` trains the model that a member chose rightly.
+        """
+        if not self._problem.models:
+            results = self._single.train(members, report, halts)
+        elif halts.at:
+            raise ValueError("Expected no halts where models differ. Found both.")
+        else:
+            results = [self._train_one(*each, report) for each in enumerate(members)]
         return [replace(result, trainer=self.name) for result in results]
+
+    def _train_one(self, place: int, member: Member, report: ReportFunction) -> TrialResult:
+        """Train a member with the model that it chose."""
+        problem = self._problem.of(member.chosen)
+        if problem.hp != self._now.hp:
+            self._now, self._single = problem, self._of(problem)
+        self._last = place
+        return self._single.train([member], lambda _, told: report(place, told))[0]
 
     def parameters(self, position: int) -> list[NDArray[Any]]:
         """The parameters that the last member ended with; see `Trainer.parameters`."""
-        return self._single.parameters(position)
+        if not self._problem.models:
+            return self._single.parameters(position)
+        if position != self._last:
+            raise LookupError(f"Expected the last member, {self._last}. Found {position}.")
+        return self._single.parameters(0)
 
     def seconds_a_step(self, steps: int) -> float:
         """How long a training step takes, measured in at most so many of them."""

@@ -13,9 +13,26 @@ from lossweights.foreign.keras_names import learning_rate_of
 from lossweights.training._contract import Member
 
 RATE, DECAY = "learning_rate", "weight_decay"
-# Those that Keras reads as numbers in every step, so that a variable may stand in their place; of
-# others, such as momentum, it asks in Python whether they are 0.
-ADJUSTABLE = (RATE, DECAY, "beta_1", "beta_2", "rho")
+MOMENTUM, EPSILON = "momentum", "epsilon"
+# Those that Keras reads as numbers in every step, so that a variable may stand in their place.
+ADJUSTABLE = (RATE, DECAY, MOMENTUM, "beta_1", "beta_2", "rho", EPSILON)
+PARTS = (MOMENTUM, "beta_1", "beta_2", "rho")  # from 0 to 1
+
+
+class Momentum(keras.Variable):
+    """A momentum that is a variable: of one Keras asks in Python whether it is 0.
+
+    It says that it is not, so that its update is made for every value; that for 0 is the one that
+    an optimizer without momentum makes.
+    """
+
+    def __ne__(self, other: object) -> Any:
+        return True
+
+    def __gt__(self, other: object) -> Any:
+        return True
+
+    __hash__ = keras.Variable.__hash__
 
 
 def own_number(optimizer: keras.optimizers.Optimizer, name: str) -> float | None:
@@ -28,7 +45,7 @@ def own_number(optimizer: keras.optimizers.Optimizer, name: str) -> float | None
     if name not in known or hasattr(optimizer, "inner_optimizer"):
         raise RecipeError(
             f"Expected hyper= to name numbers of {type(optimizer).__name__} among {known}. Found "
-            f"{name!r}. What changes the model is for build_model."
+            f"{name!r}. What changes the model is for build_model(hp)."
         )
     value = learning_rate_of(optimizer) if name == RATE else getattr(optimizer, name)
     if value is None:
@@ -60,7 +77,8 @@ def adjustable(
     for name in names:
         if name != RATE:  # is a variable
             value = getattr(optimizer, name)
-            setattr(optimizer, name, keras.Variable(value, trainable=False, name=name))
+            kind = Momentum if name == MOMENTUM else keras.Variable
+            setattr(optimizer, name, kind(float(value), trainable=False, name=name))
     return optimizer
 
 

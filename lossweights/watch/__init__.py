@@ -3,6 +3,7 @@
 Doors:
 
 - `monitor`: `TermMonitor`, the Keras callback;
+- `backends`: what needs TensorFlow, refused on others;
 - `schedule`: another, which weighs the terms anew after each epoch;
 - `ramps`: a third, by which weights change over the first epochs;
 - `learned`: weights that are trained with the model;

@@ -15,9 +15,10 @@ import numpy as np
 from keras import ops, tree
 from numpy.typing import NDArray
 
-from lossweights.base.errors import LossweightsError, ModelError
+from lossweights.base.errors import ModelError
 from lossweights.foreign.keras_names import decays, is_called_once, layers_of, producer_of
 from lossweights.loss.combined import CombinedLoss
+from lossweights.watch.backends import require_tensorflow
 from lossweights.watch.inference import OwnLosses, batch_statistics, outputs_of
 from lossweights.watch.probe import compiled, count_rows, placed
 from lossweights.watch.reading import Reading
@@ -230,20 +231,6 @@ def _differs_in_training(model: keras.Model) -> bool:
     )
 
 
-def require_tensorflow() -> None:
-    """Refuse other backends.
-
-    Raises:
-        LossweightsError: The Keras backend is not TensorFlow.
-    """
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise LossweightsError(
-            f"Expected the TensorFlow backend, which gradients of single terms are measured with. "
-            f"Found {backend!r}. Pass gradients=None: magnitudes and verdict need no gradients."
-        )
-
-
 def _passes_shifts(layer: Any) -> bool:
     if getattr(layer, "activity_regularizer", None) is not None:
         return False
@@ -293,5 +280,4 @@ __all__ = [
     "calibration_residual",
     "count_rows",
     "has_free_offset",
-    "require_tensorflow",
 ]

@@ -21,7 +21,7 @@ from lossweights.base.errors import ModelError
 from lossweights.foreign.keras_names import learning_rate_of
 from lossweights.loss.adaptive import LEAST
 from lossweights.loss.combined import CombinedLoss
-from lossweights.watch.gradients import require_tensorflow
+from lossweights.watch.backends import require_tensorflow
 
 Tensor = Any
 FARTHEST = 30.0  # of an exponent: its square, which optimizers keep, still fits into float32

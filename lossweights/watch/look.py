@@ -11,7 +11,7 @@ from lossweights.loss.combined import CombinedLoss
 from lossweights.records import EpochReport
 from lossweights.terms.model_losses import check_added
 from lossweights.watch._instruments import Instruments, Settings
-from lossweights.watch.gradients import require_tensorflow
+from lossweights.watch.backends import require_tensorflow
 from lossweights.watch.inference import outputs_of, refuse_carried_state
 from lossweights.watch.probe import placed, rows
 from lossweights.watch.reading import Reading

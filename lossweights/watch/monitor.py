@@ -22,7 +22,8 @@ from lossweights.watch._budget import Overhead
 from lossweights.watch._figure import draw
 from lossweights.watch._instruments import Instruments, Settings
 from lossweights.watch._training_record import TrainingRecord
-from lossweights.watch.gradients import KINDS, Wrt, require_tensorflow
+from lossweights.watch.backends import require_tensorflow
+from lossweights.watch.gradients import KINDS, Wrt
 from lossweights.watch.in_force import InForce
 from lossweights.watch.inference import build, own_training
 from lossweights.watch.probe import as_arrays

@@ -13,7 +13,8 @@ import pandas as pd
 from lossweights.base.errors import ModelError, TermError
 from lossweights.loss.adaptive import Method, State
 from lossweights.loss.combined import CombinedLoss
-from lossweights.watch.gradients import GradientProbe, require_tensorflow
+from lossweights.watch.backends import refuse_compiled_weights, require_tensorflow
+from lossweights.watch.gradients import GradientProbe
 from lossweights.watch.inference import build
 from lossweights.watch.learned import LearnedWeights, Learning, copy_of
 from lossweights.watch.probe import Probe, as_arrays, spread
@@ -102,6 +103,7 @@ class WeightSchedule(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin anew; refuse a model with another combined loss."""
         self._stop_learning()
+        refuse_compiled_weights(self.model)
         build(self.model, self._train[0])
         if self._loss is None:
             self._weigh(combined_loss_of(self.model))
@@ -233,7 +235,7 @@ def schedule(loss: CombinedLoss | None, method: Method, *, probe: Any) -> Weight
         LossweightsError: The method needs gradients or learns, and the Keras backend is not
             TensorFlow.
         ModelError: When training starts: the model is compiled with another combined loss, or it
-            carries state from batch to batch.
+            carries state from batch to batch, or JAX compiles it.
 
     >>> import numpy as np
     >>> import lossweights as lw

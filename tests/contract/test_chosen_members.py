@@ -93,12 +93,12 @@ def test_what_waits_at_a_rung_goes_on_with_what_it_chose():
 
 
 OPTIMIZERS = [
-    (keras.optimizers.SGD(0.01, momentum=0.9), {"learning_rate": 0.01}),
+    (keras.optimizers.SGD(0.01), {"learning_rate": 0.01, "momentum": 0.9}),
     (
         keras.optimizers.AdamW(0.01, weight_decay=0.1),
         {"learning_rate": 0.01, "weight_decay": 0.5, "beta_1": 0.9, "beta_2": 0.99},
     ),
-    (keras.optimizers.RMSprop(0.01), {"learning_rate": 0.01, "rho": 0.9}),
+    (keras.optimizers.RMSprop(0.01), {"rho": 0.9, "epsilon": 0.1, "momentum": 0.5}),
 ]
 
 
@@ -117,13 +117,39 @@ def test_numbers_of_the_optimizer_are_values_of_members(optimizer, usual, build_
     assert_parity(stacked, build_model, members=members, optimizer=optimizer, hyper=usual)
 
 
-def test_a_member_has_the_numbers_of_a_sweep_without_choices():
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_member_has_the_numbers_of_a_sweep_without_choices(momentum):
     """What is chosen as it is anyway changes nothing: the optimizer's own rate is the same."""
-    given, rate = data(), {"learning_rate": 0.01}
-    made = problem(optimizer=keras.optimizers.SGD(0.01), hyper=rate)
-    plain = problem(optimizer=keras.optimizers.SGD(0.01))
+    given, usual = data(), {"learning_rate": 0.01, "momentum": momentum}
+    made = problem(optimizer=keras.optimizers.SGD(0.01), hyper=usual)
+    plain = problem(optimizer=keras.optimizers.SGD(0.01, momentum))
     member = Member({"mse": 1.0, "log_cosh": 0.3}, SEED)
     assert_same(train(FitTrainer(made, given), [member]), train(FitTrainer(plain, given), [member]))
+
+
+def sized(hp):
+    """A model of so many units."""
+    hidden = keras.layers.Dense(hp["units"], activation="tanh")
+    return keras.Sequential([keras.Input((models.FEATURES,)), hidden, keras.layers.Dense(2)])
+
+
+def test_serial_trains_the_model_that_a_member_chose():
+    """Each in a graph of its own, with its numbers; only the last one's parameters are there."""
+    units = lw.Choice({"few": 2, "many": 5})
+    options = {"models": {"units": units}, "hp": {"units": 2}, "hyper": {"learning_rate": 0.01}}
+    given = data(lambda: sized({"units": 2}))
+    made = problem(sized, epochs=1, **options)
+    members = [
+        Member({"mse": 1.0, "log_cosh": 0.3}, SEED, chosen={"hyper/units": name, **rate})
+        for name, rate in (("few", {}), ("many", {"hyper/learning_rate": 0.1}), ("many", {}))
+    ]
+    trainer, heard = SerialTrainer(made, given), []
+    found = trainer.train(members, lambda place, *_: heard.append(place) or True)
+    assert_same(found, train(FitTrainer(made, given), members))
+    assert set(heard) == {0, 1, 2}
+    assert trainer.parameters(2)[0].shape == (models.FEATURES, 5)
+    with pytest.raises(LookupError):
+        trainer.parameters(0)
 
 
 class Steps(lw.terms.Term):

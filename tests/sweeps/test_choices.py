@@ -181,6 +181,37 @@ def test_a_ramp_is_the_same_in_plain_keras(tmp_path):
         assert trial.reports[epoch + 1].metrics["rmse"] == pytest.approx(rmse, rel=1e-5)
 
 
+def test_a_weight_set_says_how_its_weights_got_there(tmp_path, caplog):
+    """Also from its file; whoever compiles with it is told, and has the training of the trial."""
+    sweep = lw.Sweep(**arguments(space={"mse": 1.0, "under": RAMP}, epochs=4, build_model=plain))
+    trial = sweep.run(1, root=tmp_path, **{**OPTIONS, "trainer": "fit"}).finished[0].result
+    weights = lw.load("tiny", root=tmp_path)
+    assert weights.ramps == {"under": {"start": 0.5, "epochs": 2, "after": 1}}
+    assert weights.chosen["ramp/under/epochs"] == 2
+    assert lw.WeightSet.parse(weights.to_json().encode()) == weights
+    keras.utils.set_random_seed(0)
+    model = plain()
+    weights.compile(model)
+    assert "lw.adaptive.ramps(None, weights.ramps)" in caplog.text
+    ramp = lw.adaptive.ramps(None, weights.ramps)
+    seen = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(ramp.loss.weights["under"])
+    )
+    model.fit(load_data().train.x, load_data().train.y, epochs=4, verbose=0, callbacks=[ramp, note])
+    assert seen == pytest.approx(trial.in_force()["under"][1:])
+    assert model.loss.weights == dict(weights.weights)
+
+
+def test_a_set_without_ramps_has_none():
+    """And what has a ramp, but is off, none either; odd ones are refused by the callback."""
+    assert lw.WeightSet({"mse": 1.0}).ramps == {}
+    off = lw.WeightSet({"mse": 1.0, "b": 0.0}, chosen={"ramp/b/epochs": 2, "ramp/b/start": 0.0})
+    assert off.ramps == {}
+    with pytest.raises(lw.errors.WeightError, match=r"Expected a lw\.Ramp"):
+        lw.adaptive.ramps(None, {"b": {"epoch": 2}})
+
+
 def plain():
     """One layer, and nothing at random in it."""
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -299,11 +330,11 @@ def build_sized(hp):
 
 
 def test_what_a_model_is_made_of(tmp_path):
-    """`build_model` is given it, in trials, and for the model of the winner; in `fit` alone."""
+    """`build_model` is given it, in trials, and for the model of the winner."""
     hyper = {"units": lw.Choice({"few": 2, "many": 5}), "learning_rate": RATES}
     declared = arguments(build_model=build_sized, hyper=hyper, name="sized", epochs=1)
     sweep = lw.Sweep(**declared)
-    with pytest.raises(lw.errors.RecipeError, match="Expected the trainer 'fit'"):
+    with pytest.raises(lw.errors.RecipeError, match="one model at a time"):
         sweep.run(1, root=tmp_path, **OPTIONS)
     result = sweep.run(6, root=tmp_path, **{**OPTIONS, "trainer": "auto"})
     assert set(result.trials["hyper/units"]) == {"few", "many"}

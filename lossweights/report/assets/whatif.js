@@ -17,7 +17,7 @@ function slider(term, at) {
     whatif.weights[at] = 10 ** Number(input.value);
     showPrediction();
   });
-  return element("div", { class: "slider" }, element("label", { for: id }, `weight of ${term}`), output, input);
+  return element("div", { class: "slider" }, element("label", { for: id }, term.includes("/") ? term : `weight of ${term}`), output, input);
 }
 
 function setWeights(weights) {
@@ -30,7 +30,7 @@ function setWeights(weights) {
 
 function weightsOf(number) {
   const trial = trialByNumber.get(number);
-  return trial && report.whatif.terms.map((term) => trial[`relative/${term}`] || null);
+  return trial && report.whatif.terms.map((term) => trial[term.includes("/") ? term : `relative/${term}`] || null);
 }
 
 function showPrediction() {

@@ -194,6 +194,29 @@ def test_what_moves_a_metric():
     assert "bias goes down with the weight of under (rank correlation -1.00)." in found.paragraph
 
 
+def test_what_was_chosen_beside_moves_a_metric_too():
+    """A number by its rank correlation, a name by its importance alone; units are no choice."""
+    verdicts, weights, metrics = sweep()
+    chosen = {
+        number: {
+            "hyper/learning_rate": row["rmse"],
+            "term/region": "dice" if number % 2 else "tversky",
+            "unit/region": 1.0 + number % 2,
+        }
+        for number, row in metrics.items()
+    }
+    importance = {"rmse": {"term/region": 0.3}}
+    found = judge_sweep(verdicts, weights, metrics, importance=importance, chosen=chosen)
+    row = found.sensitivity["rmse"]
+    assert set(row) == {"under", "boundary", "hyper/learning_rate", "term/region"}
+    assert row["hyper/learning_rate"].spearman == 1.0
+    assert np.isnan(row["term/region"].spearman)
+    assert row["term/region"].importance == 0.3
+    assert "rmse goes up with hyper/learning_rate (rank" in found.paragraph.replace(
+        "up with the weight of under (rank correlation +1.00) and ", ""
+    )
+
+
 def test_rank_correlation():
     """Against the definition: Pearson's correlation of the ranks."""
     rng = np.random.default_rng(0)

@@ -43,6 +43,20 @@ def test_it_predicts_what_it_has_not_seen():
     assert (found.predict("shortfall", weights)[1] > 0).all()
 
 
+def test_a_learning_rate_beside_weights_is_learned_from():
+    """What follows the rate is no noise; names that were chosen, and numbers of 0, are left out."""
+    trials, rng = table(60), np.random.default_rng(2)
+    trials["hyper/learning_rate"] = 10 ** rng.uniform(-4, -2, 60)
+    trials["hyper/weight_decay"] = 0.0
+    trials["term/region"] = rng.choice(["dice", "tversky"], 60)
+    trials["rmse"] += 5 * np.log10(trials["hyper/learning_rate"])
+    found = fit_surrogate(trials, TERMS, ["rmse"])
+    assert found.terms == ("under", "boundary", "hyper/learning_rate")
+    assert found.predictors["rmse"].explained > 0.95
+    at = np.array([[1.0, 1.0, 1e-4], [1.0, 1.0, 1e-2]])
+    assert np.diff(found.predict("rmse", at)[0]) == pytest.approx(10, abs=1)
+
+
 def test_noise_is_not_explained():
     """Where weights say nothing of a metric, what is left out cannot be predicted."""
     trials = table(60)

@@ -36,6 +36,18 @@ def test_the_same_trials_give_the_same_numbers():
     assert importances(weights, metrics) == importances(weights, metrics)
 
 
+def test_what_else_was_chosen_explains_its_part():
+    """A learning rate beside weights, and a name without an order."""
+    rng, weights = np.random.default_rng(1), sampled()
+    rate, term = 10 ** rng.uniform(-4, -2, 80), rng.choice(["dice", "tversky", "mse"], 80)
+    beside = {"hyper/learning_rate": rate, "term/region": term}
+    found = importances(
+        {**weights, **beside}, {"rmse": np.log(rate), "dice": (term == "dice").astype(float)}
+    )
+    assert found["rmse"]["hyper/learning_rate"] > 0.9
+    assert found["dice"]["term/region"] > 0.9
+
+
 def test_undefined_values_are_left_out():
     """Trials in which a metric is not defined do not count for it."""
     weights = sampled()
