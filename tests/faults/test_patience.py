@@ -12,6 +12,7 @@ from lossweights.testing import FakeSweep
 pytestmark = pytest.mark.faults
 
 FLAGS = ("--patience", "24", "--min-growth", "0.02")
+PATIENT = {"patience": 24, "min_growth": 0.02}
 SINGLES = 'sweep = FakeSweep("fake")'
 STACKS = 'sweep = FakeSweep("fake", capacity=8)'
 
@@ -50,11 +51,11 @@ def test_patience_ends_at_the_same_trial_whoever_trains(scripted):
     tried = []
     for workers in (0, 2):
         script = scripted(SINGLES)
-        assert script.call(*FLAGS, workers=workers, trials=300).returncode == 0
+        script.run(300, workers=workers, **PATIENT)
         tried.append(weights(script))
     script = scripted(SINGLES)
-    assert script.call(workers=0, trials=20).returncode == 0
-    assert script.call("--resume", *FLAGS, workers=0, trials=300).returncode == 0
+    script.run(20, workers=0)
+    script.run(300, workers=0, resume=True, **PATIENT)
     tried.append(weights(script))
     assert tried[0] == tried[1] == tried[2]
 
