@@ -22,10 +22,9 @@ def weights(script):
     return [found.result.weights["b"] for _, found in sorted(script.results().items())]
 
 
-@pytest.mark.parametrize("body", [SINGLES, STACKS], ids=["singles", "stacks"])
-def test_patience_ends_a_sweep_in_order_and_says_what_was_gained_last(scripted, body):
+def test_patience_ends_a_sweep_in_order_and_says_what_was_gained_last(scripted):
     """Conclusions are drawn, nothing is left open, and it can be gone on with."""
-    script = scripted(body)
+    script = scripted(SINGLES)
     done = script.call(*FLAGS, workers=0, trials=300)
     assert done.returncode == 0, done.stderr
     tried = len(weights(script))
@@ -44,6 +43,21 @@ def test_patience_ends_a_sweep_in_order_and_says_what_was_gained_last(scripted, 
                              timeout=120)  # fmt: skip
         assert run.returncode == 0, run.stderr
         assert len(weights(script)) == trials
+
+
+def test_patience_ends_between_stacks(scripted):
+    """After the one that tells it, without another; and there it ends again."""
+    script = scripted(STACKS)
+    script.run(300, workers=0, **PATIENT)
+    tried = len(weights(script))
+    assert 32 <= tried < 300
+    assert set(script.outcomes()) == {"COMPLETE"}
+    ending = json.loads((script.sweep_folder / "ending.json").read_text())
+    assert f"so the sweep is done after {tried} of 300" in ending["note"]
+    script.run(300, workers=0, resume=True, **PATIENT)
+    assert len(weights(script)) == tried
+    script.run(tried + 8, workers=0, resume=True)
+    assert len(weights(script)) == tried + 8
 
 
 def test_patience_ends_at_the_same_trial_whoever_trains(scripted):
