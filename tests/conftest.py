@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -70,8 +71,13 @@ NEAR_TO_OTHERS = Path(__file__).parent / "slow.txt"
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as slow what `slow.txt` names, and refuse names that fit nothing any more."""
+    """Mark as slow what `slow.txt` names, and refuse names that fit nothing any more.
+
+    What trains comes first: whichever of the processes gets a long file, the others have
+    something left to do, and at the end files are short.
+    """
     here = NEAR_TO_OTHERS.parent.parent
+    items.sort(key=lambda item: _turn(item.path.relative_to(here / "tests").parts))
     ids = {f"{item.path.relative_to(here)}::{item.name}": item for item in items}
     whole = {name.partition("::")[0] for name in ids} if not _chosen_by_name(config) else set()
     for line in NEAR_TO_OTHERS.read_text(encoding="utf-8").splitlines():
@@ -84,6 +90,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
         for item in found:
             item.add_marker(pytest.mark.slow)
+
+
+# Folders by how long their files take; those that are not here come last.
+LONGEST_FIRST = (
+    "contract", "sweeps", "faults", "science", "browser",
+    "unit/watch", "unit/training", "unit/sweep", "unit/driver", "unit/terms", "unit/loss",
+)  # fmt: skip
+
+
+def _turn(parts: tuple[str, ...]) -> int:
+    """When a file of tests has its turn, by the parts of its path below `tests`."""
+    folders = ["/".join(parts[:depth]) for depth in (1, 2)]
+    found = [place for place, folder in enumerate(LONGEST_FIRST) if folder in folders]
+    return found[0] if found else len(LONGEST_FIRST)
 
 
 def _chosen_by_name(config: pytest.Config) -> bool:
@@ -115,6 +135,27 @@ def _seeded() -> None:
     keras = sys.modules.get("keras")  # a test that needs no Keras does not pay for it
     if keras is not None and hasattr(keras, "utils"):
         keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _schemas_read_once() -> None:
+    """Optuna and MLflow read the scripts of all their schemas whenever a database is opened, which
+    takes longer than to make its tables. Here they are read once.
+    """
+    scripts = sys.modules.get("alembic.script")
+    if scripts is None or hasattr(scripts.ScriptDirectory, "read_once"):
+        return
+    read = scripts.ScriptDirectory.from_config
+    found: dict[str | None, Any] = {}
+
+    def from_config(config: Any) -> Any:
+        where = config.get_main_option("script_location")
+        if where not in found:
+            found[where] = read(config)
+        return found[where]
+
+    scripts.ScriptDirectory.from_config = staticmethod(from_config)
+    scripts.ScriptDirectory.read_once = True
 
 
 @pytest.fixture

@@ -112,8 +112,7 @@ def test_contest_a_killed_driver_goes_on_where_it_was(scripted, hangs, workers):
     process.communicate()
     assert read_status(script.root, "fake").contest == ""
     before, began = ended(script), trainings(script)
-    done = script.call("--resume", trials=None, workers=workers)
-    assert done.returncode == 0, done.stderr
+    script.run(10, resume=True, workers=workers, confirm=None)
     check_contest(script)
     after = trainings(script)
     assert all(after[what] == began[what] == 1 for what in before)  # what had ended, once

@@ -33,7 +33,7 @@ if __name__ == "__main__" and limit.exists():
 def test_f05_full_study_stops_with_exit_74_and_can_be_resumed(scripted, room, workers):
     """No file may grow beyond the study as it is, and a little: what fits is kept, then an end."""
     script = scripted(LIMITED)
-    script.call(trials=1, workers=0)
+    script.run(1, workers=0)
     study = script.sweep_folder / "study.db"
     (script.folder / "limit").write_text(str(study.stat().st_size + room))
     full = script.call("--resume", trials=400, workers=workers)

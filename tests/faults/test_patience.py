@@ -12,6 +12,7 @@ from lossweights.testing import FakeSweep
 pytestmark = pytest.mark.faults
 
 FLAGS = ("--patience", "24", "--min-growth", "0.02")
+PATIENT = {"patience": 24, "min_growth": 0.02}
 SINGLES = 'sweep = FakeSweep("fake")'
 STACKS = 'sweep = FakeSweep("fake", capacity=8)'
 
@@ -21,10 +22,9 @@ def weights(script):
     return [found.result.weights["b"] for _, found in sorted(script.results().items())]
 
 
-@pytest.mark.parametrize("body", [SINGLES, STACKS], ids=["singles", "stacks"])
-def test_patience_ends_a_sweep_in_order_and_says_what_was_gained_last(scripted, body):
+def test_patience_ends_a_sweep_in_order_and_says_what_was_gained_last(scripted):
     """Conclusions are drawn, nothing is left open, and it can be gone on with."""
-    script = scripted(body)
+    script = scripted(SINGLES)
     done = script.call(*FLAGS, workers=0, trials=300)
     assert done.returncode == 0, done.stderr
     tried = len(weights(script))
@@ -45,16 +45,31 @@ def test_patience_ends_a_sweep_in_order_and_says_what_was_gained_last(scripted, 
         assert len(weights(script)) == trials
 
 
+def test_patience_ends_between_stacks(scripted):
+    """After the one that tells it, without another; and there it ends again."""
+    script = scripted(STACKS)
+    script.run(300, workers=0, **PATIENT)
+    tried = len(weights(script))
+    assert 32 <= tried < 300
+    assert set(script.outcomes()) == {"COMPLETE"}
+    ending = json.loads((script.sweep_folder / "ending.json").read_text())
+    assert f"so the sweep is done after {tried} of 300" in ending["note"]
+    script.run(300, workers=0, resume=True, **PATIENT)
+    assert len(weights(script)) == tried
+    script.run(tried + 8, workers=0, resume=True)
+    assert len(weights(script)) == tried + 8
+
+
 def test_patience_ends_at_the_same_trial_whoever_trains(scripted):
     """Single trials: in this process, in two workers, and stopped in between."""
     tried = []
     for workers in (0, 2):
         script = scripted(SINGLES)
-        assert script.call(*FLAGS, workers=workers, trials=300).returncode == 0
+        script.run(300, workers=workers, **PATIENT)
         tried.append(weights(script))
     script = scripted(SINGLES)
-    assert script.call(workers=0, trials=20).returncode == 0
-    assert script.call("--resume", *FLAGS, workers=0, trials=300).returncode == 0
+    script.run(20, workers=0)
+    script.run(300, workers=0, resume=True, **PATIENT)
     tried.append(weights(script))
     assert tried[0] == tried[1] == tried[2]
 

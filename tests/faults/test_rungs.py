@@ -47,7 +47,7 @@ def ends(script):
 def test_a_kill_in_the_middle_of_a_rung_loses_nothing(scripted, victim, capacity):
     """The sweep goes on as one that nobody disturbed: the same trials stop at the same rungs."""
     whole = scripted(body(capacity, None))
-    assert whole.call(trials=24, workers=2).returncode == 0
+    whole.run(24)
     expected = ends(whole)
     going = [found for place, found in expected.items() if place >= 8 and found[1] == "COMPLETE"]
     script = scripted(body(capacity, going[0][0]["b"]))
@@ -56,7 +56,7 @@ def test_a_kill_in_the_middle_of_a_rung_loses_nothing(scripted, victim, capacity
     kill(process.pid if victim == "driver" else worker)
     process.communicate()
     if victim == "driver":
-        assert script.call("--resume", trials=24, workers=2).returncode == 0
+        script.run(24, resume=True)
     assert ends(script) == expected
     outcomes = [outcome for _, outcome, *_ in expected.values()]
     assert outcomes.count("PRUNED") > 8

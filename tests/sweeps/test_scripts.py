@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 
 import lossweights as lw
 from lossweights.base._sieve import NOTES
+from lossweights.cli import app
 from lossweights.results.folder import tracking_uri
 from lossweights.results.result import SweepResult
 from lossweights.tracking import sync_sweep
@@ -41,6 +42,25 @@ def call(*words, cwd=None, code=0):
 def lossweights(*words, **options):
     """Run the ``lossweights`` command."""
     return call(*COMMAND, *words, **options)
+
+
+@pytest.fixture
+def said(capsys, monkeypatch):
+    """Asks the command in this process: what it says of a sweep takes less than a start of Python.
+
+    That it is installed and starts is what the others test, and `tests/unit/cli`.
+    """
+
+    def ask(*words, cwd=None, code=0):
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        with pytest.raises(SystemExit) as end:
+            app(list(map(str, words)), prog_name="lossweights")
+        out, err = capsys.readouterr()
+        assert end.value.code == code, err
+        return out, err
+
+    return ask
 
 
 def needs_data(script):
@@ -140,41 +160,41 @@ def test_run_prints_progress_and_end(swept):
     assert re.search(page, out)
 
 
-def test_list_shows_every_sweep(swept, tmp_path):
+def test_list_shows_every_sweep(swept, said, tmp_path):
     """Sweeps below a root with trials, objectives and verdict; nothing below an empty one."""
     root, _, _ = swept
-    out, _ = lossweights("list", "--root", root)
+    out, _ = said("list", "--root", root)
     assert "tiny" in out
     assert "minimize" in out
-    out, _ = lossweights("list", "--root", tmp_path / "nowhere")
+    out, _ = said("list", "--root", tmp_path / "nowhere")
     assert "No sweep in" in out
 
 
 @pytest.mark.parametrize("command", ["list", "status"])
-def test_a_damaged_sweep_hides_no_other(swept, tmp_path, command):
+def test_a_damaged_sweep_hides_no_other(swept, said, tmp_path, command):
     """It is named with its file, the others are shown, and the exit code says that it is there."""
     root = tmp_path / "mlruns"
     for name in ("a-damaged", "tiny"):
         shutil.copytree(swept[0] / "studies" / "tiny", root / "studies" / name)
     (root / "studies" / "a-damaged" / "manifest.json").write_text("{")
-    out, err = lossweights(command, "--root", root, code=74)
+    out, err = said(command, "--root", root, code=74)
     assert "tiny" in out
     assert "a-damaged/manifest.json" in err
 
 
-def test_best_prints_a_weight_set(swept):
+def test_best_prints_a_weight_set(swept, said):
     """What is printed is a weight set file, for a pick with a condition."""
     root, _, _ = swept
     result, pick = SweepResult.read("tiny", root), "min:rmse where shortfall<=100"
-    out, _ = lossweights("best", "tiny", "--pick", pick, "--root", root, "--json")
+    out, _ = said("best", "tiny", "--pick", pick, "--root", root, "--json")
     assert lw.WeightSet.parse(out.encode()) == result.best(pick)
 
 
-def test_export_writes_a_weight_set(swept, tmp_path):
+def test_export_writes_a_weight_set(swept, said, tmp_path):
     """The file is read back as the pick."""
     root, _, _ = swept
     target = tmp_path / "sub" / "weights.json"
-    out, _ = lossweights("export", "tiny", "--to", target, "--root", root)
+    out, _ = said("export", "tiny", "--to", target, "--root", root)
     assert str(target) in out
     assert lw.load(target) == SweepResult.read("tiny", root).best("knee")
 
@@ -219,7 +239,7 @@ def test_sync_writes_what_mlflow_lacks(swept, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_mistake_is_one_sentence_and_an_exit_code(swept, tmp_path, words, says):
+def test_mistake_is_one_sentence_and_an_exit_code(swept, said, tmp_path, words, says):
     """Whatever is wrong, the command says it in a sentence, and changes nothing.
 
     2 is for bad input; 74, as in BSD's sysexits, for a disk that cannot be read or written.
@@ -228,7 +248,7 @@ def test_mistake_is_one_sentence_and_an_exit_code(swept, tmp_path, words, says):
     (tmp_path / "fake.py").write_text(FAKE)
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     code = 74 if says == "StoreError" else 2
-    out, err = lossweights(*words, "--root", root, cwd=tmp_path, code=code)
+    out, err = said(*words, "--root", root, cwd=tmp_path, code=code)
     assert f"lossweights: {says}: " in err
     assert "Traceback" not in err
     assert out == ""
