@@ -6,6 +6,8 @@ pinball loss. Nothing in those keeps the bounds in order, so a term between the 
 about no target. Bounds are judged by the interval score and by how often they cross.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.datasets import load_diabetes
 
@@ -36,19 +38,19 @@ def build_model() -> object:
     return keras.Model(x, bounds)
 
 
-def crossing(y: dict, p: dict) -> object:
+def crossing(y: dict[str, Any], p: dict[str, Any]) -> object:
     """How far the lower bound lies above the upper one."""
     from keras import ops
 
     return ops.relu(p["low"] - p["high"])
 
 
-def crossed(y: dict, p: dict) -> np.ndarray:
+def crossed(y: dict[str, Any], p: dict[str, Any]) -> np.ndarray:
     """Whether it does."""
     return p["low"] > p["high"]
 
 
-def interval_score(y: dict, p: dict) -> np.ndarray:
+def interval_score(y: dict[str, Any], p: dict[str, Any]) -> np.ndarray:
     """The width of the interval and the price of what is outside (Gneiting and Raftery, 2007)."""
     below, above = np.maximum(p["low"] - y["low"], 0), np.maximum(y["high"] - p["high"], 0)
     return p["high"] - p["low"] + OUTSIDE * (below + above)

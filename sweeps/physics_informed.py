@@ -42,7 +42,7 @@ def build_model() -> object:
     net = keras.Sequential(
         [
             keras.Input((1,)),
-            layers.Rescaling(2 / END, -1.0),
+            layers.Rescaling(1.0, -END / 2),
             *(layers.Dense(24, activation="tanh") for _ in range(2)),
             layers.Dense(1),
         ]
@@ -79,8 +79,8 @@ sweep = lw.Sweep(
     objectives={"rmse": "minimize", "mae": "minimize"},
     baselines=["equal", {"data": 1.0, "residual": 0.0, "start": 0.0}],  # and without the equation
     optimizer=make_optimizer(),
-    epochs=200,
-    batch_size=100,
+    epochs=100,
+    batch_size=50,
 )
 
 if __name__ == "__main__":
