@@ -1,7 +1,8 @@
 """What is predicted for weights that were not tried: a Gaussian process for each metric.
 
 It sees the logarithms of the weights that varied, and of numbers that were chosen beside. Its own
-numbers can be exported, so that a page predicts without Python: ``k(x, x')`` is Matérn's kernel of 5/2 with a length for each weight,
+numbers can be exported, so that a page predicts without Python: ``k(x, x')`` is Matérn's kernel of
+5/2 with a length for each weight,
 ``mean = offset + scale k(x)' alpha`` and ``variance = scale^2 (k(x, x) - |L^-1 k(x)|^2)``.
 """
 
