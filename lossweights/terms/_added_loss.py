@@ -65,7 +65,7 @@ class AddedLoss(keras.layers.Layer):
 
     >>> z, kl = ops.ones((2, 3)), ops.convert_to_tensor([1.0, 3.0])
     >>> layer = AddedLoss("kl")
-    >>> layer(z, kl).shape, [float(loss) for loss in layer.losses]
+    >>> tuple(layer(z, kl).shape), [float(loss) for loss in layer.losses]
     ((2, 3), [2.0])
     """
 
