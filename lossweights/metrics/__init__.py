@@ -11,16 +11,16 @@ function of the same name for arrays:
 'minimize'
 
 Accuracy: `RMSE`, `MAE`, `Bias`, `EdgeRMSE`. Demand and its cost: `UnderRate`, `ServiceLevel`,
-`Shortfall`, `FillRate`, `NewsvendorCost`, `PinballLoss`. Masks: `IoU`, `Dice`, `BoundaryIoU`,
-`BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`, `AverageSurfaceDistance`, and
-`Missing` of images without a mask. Classes: `Accuracy`, `BalancedAccuracy`, `F1`, `AUC`,
-`AveragePrecision`, `LogLoss`, `BrierScore`, `CalibrationError`. Any other function is one by
-`custom`, a `FunctionMetric`, and one of Keras a `KerasMetric`; sweeps take both as they are, by
-`as_metric`. Of a model with several outputs `on` reads one, as an `OnOutput`, or makes a metric
-between some; of targets that carry more than the value `reading` reads some channels; `known`
-leaves out unknown targets. All are a `Metric`; a `WholeMetric` is made of no sums. `counts_missing`
-says what a sweep measures beside a metric. What a metric is for the best prediction without inputs,
-`constant` finds.
+`Shortfall`, `FillRate`, `NewsvendorCost`. Quantiles: `PinballLoss`, `QuantileCrossing`. Masks:
+`IoU`, `Dice`, `BoundaryIoU`, `BoundaryF1`. Distances between boundaries: `SurfaceDice`, `HD95`,
+`AverageSurfaceDistance`, and `Missing` of images without a mask. Classes: `Accuracy`,
+`BalancedAccuracy`, `F1`, `AUC`, `AveragePrecision`, `LogLoss`, `BrierScore`, `CalibrationError`.
+Any other function is one by `custom`, a `FunctionMetric`, and one of Keras a `KerasMetric`; sweeps
+take both as they are, by `as_metric`. Of a model with several outputs `on` reads one, as an
+`OnOutput`, or makes a metric between some; of targets that carry more than the value `reading`
+reads some channels; `known` leaves out unknown targets. All are a `Metric`; a `WholeMetric` is made
+of no sums. `counts_missing` says what a sweep measures beside a metric. What a metric is for the
+best prediction without inputs, `constant` finds.
 """
 
 from lossweights.metrics._base import Metric
@@ -39,7 +39,6 @@ from lossweights.metrics._confusion import F1, BalancedAccuracy
 from lossweights.metrics._demand import (
     FillRate,
     NewsvendorCost,
-    PinballLoss,
     ServiceLevel,
     Shortfall,
     UnderRate,
@@ -57,6 +56,7 @@ from lossweights.metrics._functions import (
     mae,
     newsvendor_cost,
     pinball_loss,
+    quantile_crossing,
     rmse,
     service_level,
     shortfall,
@@ -69,6 +69,7 @@ from lossweights.metrics._output import OnOutput
 from lossweights.metrics._outputs import on
 from lossweights.metrics._own import FunctionMetric, KerasMetric, as_metric, custom
 from lossweights.metrics._probabilities import Accuracy, BrierScore, CalibrationError, LogLoss
+from lossweights.metrics._quantiles import PinballLoss, QuantileCrossing
 from lossweights.metrics._ranking import AUC, AveragePrecision
 from lossweights.metrics._regression import MAE, RMSE, Bias, EdgeRMSE
 from lossweights.metrics._segmentation import BoundaryF1, BoundaryIoU, Dice, IoU
@@ -102,6 +103,7 @@ __all__ = [
     "NewsvendorCost",
     "OnOutput",
     "PinballLoss",
+    "QuantileCrossing",
     "ServiceLevel",
     "Shortfall",
     "SurfaceDice",
@@ -133,6 +135,7 @@ __all__ = [
     "newsvendor_cost",
     "on",
     "pinball_loss",
+    "quantile_crossing",
     "reading",
     "rmse",
     "service_level",

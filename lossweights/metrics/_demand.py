@@ -7,18 +7,15 @@ sample weighs the same: its statistics are means over its other axes.
 Most of these are won by predicting too much, so pair them with an accuracy metric.
 """
 
-from collections.abc import Sequence
 from typing import Unpack
 
 import keras
 import numpy as np
 
 from lossweights.base.errors import MetricError
-from lossweights.base.numbers import as_number
 from lossweights.metrics._arrays import (
     Array,
     Namespace,
-    aligned,
     indicator,
     namespace_of,
     per_sample_mean,
@@ -191,77 +188,3 @@ class NewsvendorCost(MeanMetric):
         error = y_true - y_pred
         under, over = xp.maximum(error, 0.0), xp.maximum(-error, 0.0)
         return [per_sample_mean(xp, self.under_cost * under + self.over_cost * over)]
-
-
-@keras.saving.register_keras_serializable(package="lossweights.metrics")
-class PinballLoss(MeanMetric):
-    """The pinball loss of a quantile forecast, ``mean(max(τ·e, (τ - 1)·e))``.
-
-    Shapes ``(batch, ...)``, any rank; of several quantiles targets ``(batch, ..., 1)``, or without
-    that axis, and predictions ``(batch, ..., quantiles)``; unit of the target; range ``[0, ∞)``,
-    smaller is better. It is least at the τ-quantile of the target (Koenker and Bassett, *Regression
-    Quantiles*, Econometrica 1978), and equals `NewsvendorCost` with the costs τ and 1 - τ.
-
-    Args:
-        tau: The quantile aimed at, strictly between 0 and 1. Or several of one target, such as
-            ``(0.1, 0.5, 0.9)``, each predicted by a channel of its own; the value is the mean over
-            them.
-        name, dtype: As for every `Metric`.
-
-    Raises:
-        MetricError: If ``tau`` is not strictly between 0 and 1.
-
-    >>> from lossweights import metrics
-    >>> metrics.PinballLoss(tau=0.75).evaluate([10.0, 10.0], [8.0, 12.0])
-    1.0
-    >>> metrics.PinballLoss((0.25, 0.75)).evaluate([[4.0]], [[0.0, 0.0]])  # (1 + 3) / 2
-    2.0
-    """
-
-    direction = "minimize"
-    unit = "target"
-    unknown = "elements"
-    default_name = "pinball_loss"
-
-    def __init__(self, tau: float | Sequence[float], **host: Unpack[MetricArguments]) -> None:
-        several = list(tau) if isinstance(tau, list | tuple) else None
-        levels = tuple(as_number(each) for each in ([tau] if several is None else several))
-        if not levels or not all(0 < level < 1 for level in levels):
-            raise MetricError(
-                f"Expected `tau` strictly between 0 and 1, or several such. Found {tau!r}. Write "
-                f"0.9, or (0.1, 0.5, 0.9) if three quantiles are predicted."
-            )
-        self.tau: float | tuple[float, ...] = levels[0] if several is None else levels
-        super().__init__(**host)
-
-    def align(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-        """One shape; of several quantiles one target beside them on the last axis.
-
-        Raises:
-            MetricError: They do not fit each other.
-        """
-        if not isinstance(self.tau, tuple):
-            return super().align(y_true, y_pred)
-        found = tuple(y_true.shape), tuple(y_pred.shape)
-        if len(found[0]) == len(found[1]) - 1:
-            y_true = y_true[..., None]
-        if (*y_true.shape[1:][-1:], *y_pred.shape[-1:]) != (1, len(self.tau)):
-            raise MetricError(
-                f"Expected one target and {len(self.tau)} predicted quantiles on the last axis. "
-                f"Found y_true of shape {found[0]}, y_pred of shape {found[1]}. Give the model as "
-                f"many outputs as quantiles."
-            )
-        aligned(y_true[..., 0], y_pred[..., 0])
-        return y_true, y_pred
-
-    def statistics(self, xp: Namespace, y_true: Array, y_pred: Array) -> list[Array]:
-        """The mean pinball loss of each sample, and of its quantiles."""
-        error = y_true - y_pred
-        if not isinstance(self.tau, tuple):
-            return [per_sample_mean(xp, _pinball(xp, error, self.tau))]
-        each = [_pinball(xp, error[..., i], tau) for i, tau in enumerate(self.tau)]
-        return [per_sample_mean(xp, xp.stack(each, axis=-1))]
-
-
-def _pinball(xp: Namespace, error: Array, tau: float) -> Array:
-    return xp.maximum(tau * error, (tau - 1) * error)

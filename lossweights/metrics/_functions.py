@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Unpack
 
-from lossweights.metrics import _demand, _masks, _regression, _segmentation, _surface
+from lossweights.metrics import _demand, _masks, _quantiles, _regression, _segmentation, _surface
 from lossweights.metrics._arrays import Array
 from lossweights.terms.classes import ChosenClasses
 
@@ -124,7 +124,17 @@ def pinball_loss(
     >>> metrics.pinball_loss([1.0, 4.0], [3.0, 1.0], tau=0.5)
     1.25
     """
-    return _demand.PinballLoss(tau).evaluate(y_true, y_pred, sample_weight)
+    return _quantiles.PinballLoss(tau).evaluate(y_true, y_pred, sample_weight)
+
+
+def quantile_crossing(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
+    """The share of neighbouring quantiles that cross; see `QuantileCrossing`.
+
+    >>> from lossweights import metrics
+    >>> metrics.quantile_crossing([[0.0]], [[1.0, 2.0, 0.0]])
+    0.5
+    """
+    return _quantiles.QuantileCrossing().evaluate(y_true, y_pred, sample_weight)
 
 
 def iou(

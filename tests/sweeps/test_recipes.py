@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 import lossweights as lw
 
@@ -60,6 +60,25 @@ def _check_missing_labels(names):
     assert np.isfinite(names["history"].history["loss"]).all()
     metrics, y, p = winner(names)
     assert metrics["rmse"] ** 2 == mean(((y - p) ** 2)[~np.isnan(y)])
+
+
+def _check_pixels(names):
+    data, classes = names["sweep"].prepare(rehearse=False).data, names["classes"]
+    weighed = np.array([1.0, 1.0, 5.0])[classes[:32]] * names["sure"][:32]
+    np.testing.assert_allclose(data.train.sample_weight, weighed)
+    assert data.val.sample_weight is None
+    metrics, y, p = winner(names)
+    true, predicted = y.argmax(-1).ravel(), p.argmax(-1).ravel()
+    assert metrics["accuracy"] == mean(true == predicted)
+    assert metrics["f1"] == pytest.approx(f1_score(true, predicted, average="macro"), rel=1e-4)
+
+
+def _check_beta(names):
+    metrics, y, p = winner(names)
+    assert metrics["rmse"] ** 2 == mean((y - p) ** 2)
+    assert 1e-3 <= names["beta"] <= 10
+    trials = [finished.result for finished in names["result"].finished.values()]
+    assert all(trial.reports[-1].train["kl"] > 0 for trial in trials)
 
 
 def _check_prices(names):
@@ -203,6 +222,8 @@ def _check_production(names):
 
 CHECKS = {
     "Missing labels": _check_missing_labels,
+    "Class weights per pixel": _check_pixels,
+    "KL weight of a VAE": _check_beta,
     "A price per sample beside the target": _check_prices,
     "Several quantiles": _check_quantiles,
     "Masks of padded sequences": _check_padded,

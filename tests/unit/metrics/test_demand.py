@@ -146,3 +146,26 @@ def test_pinball_wants_as_many_predictions_as_quantiles(shape):
         metrics.PinballLoss((0.1, 0.5, 0.9)).evaluate(np.zeros((9, 1)), np.zeros(shape))
     with pytest.raises(MetricError, match="one target and 3 predicted quantiles"):
         metrics.PinballLoss((0.1, 0.5, 0.9)).evaluate(np.zeros((9, 3)), np.zeros((9, 3)))
+
+
+def test_crossing_counts_neighbours_that_are_out_of_order():
+    """By hand, with that axis of the target or without; equal ones do not cross."""
+    rng = np.random.default_rng(1)
+    p = rng.integers(0, 4, size=(9, 5, 3)).astype("float32")
+    expected = np.mean([p[..., 0] > p[..., 1], p[..., 1] > p[..., 2]])
+    assert 0 < expected < 1
+    assert metrics.quantile_crossing(np.zeros((9, 5)), p) == pytest.approx(expected)
+    metric = metrics.QuantileCrossing()
+    metric.update_state(np.zeros((9, 5, 1)), p)
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+    gaps = np.zeros((9, 5, 1))
+    gaps[:4] = np.nan
+    known = metrics.known(metrics.QuantileCrossing()).evaluate(gaps, p)
+    assert known == pytest.approx(np.mean(p[4:, :, :-1] > p[4:, :, 1:]))
+
+
+@pytest.mark.parametrize("shape", [(9, 1), (9,), (8, 3)])
+def test_crossing_wants_several_quantiles(shape):
+    """Of one target each."""
+    with pytest.raises(MetricError):
+        metrics.quantile_crossing(np.zeros((9, 1)), np.zeros(shape))
