@@ -140,8 +140,8 @@ class Flags:
     def smoking(self, root: Path) -> Flags:
         """Those of a run that is over soon, below a root that goes away.
 
-        >>> Flags(smoke=True, trials=5).smoking(Path("away")).unusual(["trials", "root", "smoke"])
-        {'trials': 5, 'root': PosixPath('away')}
+        >>> Flags(smoke=True, trials=5).smoking(Path("away")).unusual(["trials", "confirm"])
+        {'trials': 5, 'confirm': 0}
         """
         return replace(
             self,
