@@ -100,6 +100,11 @@ class SweepVerdict:
 
     @property
     def details(self) -> str:
+        """The further sentences as one text."""
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> list[str]:
         """Flips, sacrifices, inert terms and what moves the metrics, a sentence each."""
         found = [flip.sentence for flip in self.flips if flip.kind != "unclear"]
         found += [
@@ -119,7 +124,7 @@ class SweepVerdict:
             for what, why in self.failed.items()
             if what != "verdict"  # which the sentence says
         ]
-        return " ".join(found)
+        return found
 
     def _on_metric(self, metric: str) -> str:
         """The weights that a metric follows most clearly, in words."""

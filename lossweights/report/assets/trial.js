@@ -46,9 +46,10 @@ function drawTrial() {
     return [name, shown(trial[name]) + (error ? ` ± ${shown(error, 2)}` : "")];
   });
   const weights = report.terms.map((term) => [`weight ${term}`, shown(trial[`relative/${term}`], 3)]);
+  const chosen = report.chosen.filter((name) => trial[name] !== null).map((name) => [name, shown(trial[name])]);
   panel.append(
     element("h3", {}, title), steps, ...outcome,
-    pairs(metrics), pairs([...weights, ["driven by", driver]], "pairs small"),
+    pairs(metrics), pairs([...weights, ...chosen, ["driven by", driver]], "pairs small"),
     element("p", { class: "code" }, element("code", {}, weightSet(trial)), copyButton(weightSet(trial))),
   );
   drawCurves(trial);
