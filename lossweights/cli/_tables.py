@@ -16,6 +16,7 @@ from lossweights.report.terminal import copyable, page, print_table, prose
 from lossweights.results.difference import Difference
 from lossweights.results.paste import line_to_paste
 from lossweights.results.result import SweepResult
+from lossweights.search.choices import in_force
 
 
 def print_list(entries: Iterable[Mapping[str, Any]]) -> None:
@@ -44,6 +45,10 @@ def print_best(result: SweepResult, pick: str, weights: WeightSet, root: Path) -
     measured = ", ".join(f"{name} {value:.4g}" for name, value in weights.metrics.items())
     prose(console, f"{weights.name}: {what}, {measured}")
     prose(console, f"Driven by: {driven_by(verdict)}")
+    chosen = in_force(weights.chosen)
+    if chosen:
+        told = (f"{n} {v if isinstance(v, str) else f'{v:.4g}'}" for n, v in chosen.items())
+        prose(console, f"Chosen: {', '.join(told)}")
     print_table(console, _table(verdict, weights))
     copyable(console, line_to_paste(weights, root))
 

@@ -52,7 +52,7 @@ def _row(result: SweepResult, name: str, trial: str, row: Mapping[Hashable, Any]
 
 
 def chosen_cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
-    """What was chosen beside weights as texts by column; a dash for what plays no part."""
+    """What was chosen beside weights as texts by column; empty where it plays no part."""
     chosen = {str(name): value for name, value in row.items() if is_chosen(str(name))}
     kept = in_force(chosen)
     return {name: _text(kept.get(name)) for name in chosen}
@@ -61,7 +61,7 @@ def chosen_cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "–" if value is None or math.isnan(value) else f"{value:.4g}"
+    return "" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def with_error(row: Mapping[Hashable, Any], metric: str) -> str:

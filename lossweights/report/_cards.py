@@ -13,7 +13,6 @@ from lossweights.results.paste import call_to_paste
 from lossweights.results.result import SweepResult
 from lossweights.search.choices import in_force
 
-
 _ENDS = {"min": "least", "max": "most"}
 
 
