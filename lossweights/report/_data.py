@@ -76,7 +76,10 @@ def _plain(value: Any) -> Any:
 
 
 def _curves(result: SweepResult) -> dict[int, dict[str, Any]]:
-    """Unweighted magnitudes of each trial on the training probe, at evenly chosen epochs."""
+    """Unweighted magnitudes of each trial on the training probe, at evenly chosen epochs.
+
+    With them what multiplied each: a number, or where weights moved one for each epoch.
+    """
     parts = len(result.terms) + 1
     each = _CURVE_NUMBERS // max(1, len(result.finished) * parts)
     most = int(np.clip(each, *_EPOCHS))
@@ -92,6 +95,9 @@ def _curves(result: SweepResult) -> dict[int, dict[str, Any]]:
             "parts": {name: float(weight) for name, weight in trial.parts.items()},
             "sizes": [_short(row) for row in trial.magnitudes("train")[kept].T],
         }
+        if any(report.weights is not None for report in trial.reports):  # they moved
+            rows = trial.in_force().values()
+            found[number]["moved"] = [_short(row[kept]) for row in rows]
     return found
 
 

@@ -68,8 +68,9 @@ function drawCurves(trial) {
   const curves = report.curves[trial.number];
   if (!curves) return;
   const parts = Object.keys(curves.parts);
-  const weighted = parts.map((part, at) =>
-    curves.sizes[at].map((size) => (size === null ? null : size * curves.parts[part])));
+  const factor = (at, epoch) => (curves.moved ? curves.moved[at][epoch] : curves.parts[parts[at]]);
+  const weighted = parts.map((_, at) =>
+    curves.sizes[at].map((size, epoch) => (size === null ? null : size * factor(at, epoch))));
   const totals = curves.epochs.map((_, epoch) =>
     weighted.reduce((sum, row) => sum + (row[epoch] ?? 0), 0));
   const negative = weighted.some((row) => row.some((value) => value < 0));

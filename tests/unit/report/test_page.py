@@ -193,6 +193,20 @@ def test_the_numbers_of_the_page_are_those_of_the_study(root):
     assert data["curves"]["1"]["epochs"] == [0, 1, 2, 3]
 
 
+def test_curves_have_the_weights_that_moved(root):
+    """On a ramp a term weighs nothing at first, whatever multiplies it in the end."""
+    trial = finished(0, 3.0, 1.0)
+    moved = [
+        replace(report, weights={"mse": 1.0, "under": 0.1 * report.epoch})
+        for report in trial.result.reports
+    ]
+    ramped = replace(trial, result=replace(trial.result, reports=tuple(moved)))
+    result = read(root, [ramped, finished(1)])
+    curves = page_data(result)["curves"]
+    assert curves[0]["moved"] == [[1.0] * 4, pytest.approx([0.0, 0.1, 0.2, 0.3])]
+    assert "moved" not in curves[1]
+
+
 def test_a_long_sweep_keeps_some_epochs_of_each_trial(root):
     """First and last are among them, and the page stays small however many there are."""
     trial = finished(0)
