@@ -86,7 +86,7 @@ def gram_metrics(weights: Mapping[str, float], gram: ArrayLike) -> dict[str, flo
     >>> values["contribution/a"], values["cosine/a/b"]
     (1.5, -1.0)
     """
-    columns = gram_columns(list(weights), [list(weights.values())], [gram])
+    columns = gram_columns(list(weights), [list(weights.values())], _matrices(gram)[None])
     return {key: column[0] for key, column in columns.items()}
 
 

@@ -96,15 +96,10 @@ class SweepVerdict:
     @property
     def paragraph(self) -> str:
         """The sentence, then the details."""
-        return f"{self.sentence} {self.details}".rstrip()
+        return " ".join([self.sentence, *self.details])
 
     @property
-    def details(self) -> str:
-        """The further sentences as one text."""
-        return " ".join(self.sentences)
-
-    @property
-    def sentences(self) -> list[str]:
+    def details(self) -> list[str]:
         """Flips, sacrifices, inert terms and what moves the metrics, a sentence each."""
         found = [flip.sentence for flip in self.flips if flip.kind != "unclear"]
         found += [

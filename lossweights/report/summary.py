@@ -38,7 +38,7 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     if stopped := stopped_early(results, result.recipe.get("epochs")):
         prose(console, stopped)
     prose(console, f"Verdict: {result.verdict}")
-    if details := result.sweep_verdict.details:
+    if details := " ".join(result.sweep_verdict.details):
         prose(console, details)
     console.print()
     print_table(console, pareto_table(result))

@@ -101,9 +101,10 @@ def report_points(
         found.update({f"6 weight/{n}": weight for n, weight in (report.weights or {}).items()})
         yield from _row(found, report.epoch, time)
     matrices = [report.gram_matrix(names) for report in reports]
-    at = [row for row, matrix in enumerate(matrices) if matrix is not None]
-    if at:
-        measured = gram.gram_columns(names, in_force[at], np.stack([matrices[row] for row in at]))
+    known = {row: matrix for row, matrix in enumerate(matrices) if matrix is not None}
+    if known:
+        at = list(known)
+        measured = gram.gram_columns(names, in_force[at], np.stack(list(known.values())))
         seen, then = [steps[row] for row in at], [times[row] for row in at]
         for key, column in measured.items():
             group, _, of = key.partition("/")
