@@ -16,6 +16,7 @@ from lossweights.report.terminal import copyable, page, print_table, prose
 from lossweights.results.difference import Difference
 from lossweights.results.paste import line_to_paste
 from lossweights.results.result import SweepResult
+from lossweights.search.choices import in_force
 
 
 def print_list(entries: Iterable[Mapping[str, Any]]) -> None:
@@ -49,6 +50,10 @@ def print_best(result: SweepResult, weights: WeightSet, root: Path) -> None:
         said = f"Promoted by hand on {history[-1]['at'][:10]}: {history[-1]['why']}"
         prose(console, f"{said} ({own_choice(result)})")
     prose(console, f"Driven by: {driven_by(verdict)}")
+    chosen = in_force(weights.chosen)
+    if chosen:
+        told = (f"{n} {v if isinstance(v, str) else f'{v:.4g}'}" for n, v in chosen.items())
+        prose(console, f"Chosen: {', '.join(told)}")
     print_table(console, _table(verdict, weights))
     copyable(console, line_to_paste(weights, root))
 

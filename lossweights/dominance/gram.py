@@ -68,10 +68,7 @@ def contributions(weights: ArrayLike, grams: ArrayLike) -> Floats:
     >>> contributions([1.0, 1.0], [[9.0, -3.0], [-3.0, 1.0]]).tolist()
     [1.5, -0.5]
     """
-    w = np.asarray(weights, dtype=np.float64)
-    pairs = w[..., :, None] * w[..., None, :]
-    # A term of weight 0 may have no gradient that is defined; it pulls at nothing.
-    pulls = (pairs * np.where(pairs == 0, 0.0, _matrices(grams))).sum(axis=-1)
+    pulls = _pulls(weights, grams)
     pulls = pulls.reshape(-1, pulls.shape[-1]).sum(axis=0)
     return _ratio(pulls, pulls.sum())
 
@@ -89,19 +86,36 @@ def gram_metrics(weights: Mapping[str, float], gram: ArrayLike) -> dict[str, flo
     >>> values["contribution/a"], values["cosine/a/b"]
     (1.5, -1.0)
     """
-    names = list(weights)
-    w = np.array(list(weights.values()))
-    found = {}
+    columns = gram_columns(list(weights), [list(weights.values())], _matrices(gram)[None])
+    return {key: column[0] for key, column in columns.items()}
+
+
+def gram_columns(
+    names: Sequence[str], weights: ArrayLike, grams: ArrayLike
+) -> dict[str, list[float]]:
+    """What each of several Gram matrices says, as `gram_metrics` of each, by name.
+
+    Args:
+        names: The terms, in the order of the matrices.
+        weights: Effective weights, shape ``(measurements, terms)``.
+        grams: Shape ``(measurements, terms, terms)``.
+
+    >>> gram_columns(["a"], [[1.0], [2.0]], [[[4.0]], [[9.0]]])["gradnorm/a"]
+    [2.0, 3.0]
+    """
+    pulls, angles = _pulls(weights, grams), cosines(grams)
     tables = {
-        "gradnorm": gradient_norms(gram),
-        "gradshare": norm_shares(w, gram),
-        "contribution": contributions(w, gram),
+        "gradnorm": gradient_norms(grams),
+        "gradshare": norm_shares(weights, grams),
+        "contribution": _ratio(pulls, pulls.sum(axis=-1, keepdims=True)),
     }
-    for key, values in tables.items():
-        found.update({f"{key}/{name}": float(v) for name, v in zip(names, values, strict=True)})
-    angles = cosines(gram)
+    found = {
+        f"{key}/{name}": column
+        for key, table in tables.items()
+        for name, column in zip(names, table.T.tolist(), strict=True)
+    }
     for (i, a), (j, b) in combinations(enumerate(names), 2):
-        found[f"cosine/{a}/{b}"] = float(angles[i, j])
+        found[f"cosine/{a}/{b}"] = angles[:, i, j].tolist()
     return found
 
 
@@ -109,6 +123,15 @@ def gram_table(names: Sequence[str], gram: ArrayLike) -> dict[str, dict[str, flo
     """A Gram matrix as a table by two names, as `lossweights.records.EpochReport` keeps it."""
     matrix = _matrices(gram).tolist()
     return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, matrix, strict=True)}
+
+
+def _pulls(weights: ArrayLike, grams: ArrayLike) -> Floats:
+    """What each term takes off in a gradient step, shape ``(..., terms)``."""
+    w = np.asarray(weights, dtype=np.float64)
+    pairs = w[..., :, None] * w[..., None, :]
+    # A term of weight 0 may have no gradient that is defined; it pulls at nothing.
+    pulls: Floats = (pairs * np.where(pairs == 0, 0.0, _matrices(grams))).sum(axis=-1)
+    return pulls
 
 
 def _matrices(gram: ArrayLike) -> Floats:

@@ -98,10 +98,10 @@ class SweepVerdict:
     @property
     def paragraph(self) -> str:
         """The sentence, then the details."""
-        return f"{self.sentence} {self.details}".rstrip()
+        return " ".join([self.sentence, *self.details])
 
     @property
-    def details(self) -> str:
+    def details(self) -> list[str]:
         """Flips, sacrifices, inert terms and what moves the metrics, a sentence each."""
         found = [flip.sentence for flip in self.flips if flip.kind != "unclear"]
         found += [
@@ -121,7 +121,7 @@ class SweepVerdict:
             for what, why in self.failed.items()
             if what != "verdict"  # which the sentence says
         ]
-        return " ".join(found)
+        return found
 
     def _on_metric(self, metric: str) -> str:
         """The weights that a metric follows most clearly, in words."""

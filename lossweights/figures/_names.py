@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-_SIZE = (740, 430)  # of a picture in pixels, about; names are as large in any
-_WHOLE = (0.0, 0.0, float(_SIZE[0]), float(_SIZE[1]))
+SIZE = (740.0, 430.0)  # of a picture in pixels, about; names are as large in any
 _HEIGHT, _LETTER = 15.0, 6.7  # of a line of text, and the width of a letter of it
 _AWAY = 8.0  # from the middle of a mark to its name
 _POINT = 5.0  # half of a mark
-_OVER_NAME = 4.0  # how much worse it is to cover a name, or to leave the picture, than a mark
+_OVER_NAME, _OUTSIDE = 4.0, 20.0  # how much worse than to cover a mark: to cover a name, to be cut
 _BESIDE = {"left": -1, "center": 0, "middle": 0, "right": 1, "top": 1, "bottom": -1}
 
 Axis = tuple[str, Sequence[float] | None]
@@ -24,6 +23,7 @@ class Names:
         x: The axis: its scale, ``"log"`` or ``"linear"``, and its range in units of the scale.
         y: The same of the other axis.
         points: Places of the marks that a name should not cover.
+        size: Width and height of the picture in pixels, about.
     """
 
     PLACES = (
@@ -31,8 +31,15 @@ class Names:
         *("top center", "bottom right", "top left"),
     )
 
-    def __init__(self, x: Axis, y: Axis, points: Iterable[tuple[float, float]]) -> None:
-        self._axes = [(*axis, size) for axis, size in zip((x, y), _SIZE, strict=True)]
+    def __init__(
+        self,
+        x: Axis,
+        y: Axis,
+        points: Iterable[tuple[float, float]],
+        size: tuple[float, float] = SIZE,
+    ) -> None:
+        self._axes = [(*axis, long) for axis, long in zip((x, y), size, strict=True)]
+        self._whole = (0.0, 0.0, *size)
         self._marks = [
             (left - _POINT, low - _POINT, left + _POINT, low + _POINT)
             for left, low in map(self._at, points)
@@ -78,8 +85,9 @@ class Names:
 
     def _covered(self, box: Box) -> float:
         whole = (box[2] - box[0]) * (box[3] - box[1])
-        out = whole - _common([box], _WHOLE)
-        return _common(self._marks, box) + _OVER_NAME * (_common(self._names, box) + out)
+        out = whole - _common([box], self._whole)
+        covered = _common(self._marks, box) + _OVER_NAME * _common(self._names, box)
+        return covered + _OUTSIDE * out
 
 
 def _common(boxes: Iterable[Box], of: Box) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lossweights.figures._names import Names
+from lossweights.figures._names import SIZE, Names
 from lossweights.figures.scene import Scene
 from lossweights.figures.style import (
     NOBODY,
@@ -27,7 +27,7 @@ _PAIRS = 3  # of objectives that are drawn
 INTERVAL = 2  # standard errors to each side
 
 
-def draw_front(scene: Scene) -> go.Figure:
+def draw_front(scene: Scene, size: tuple[float, float] | None = None) -> go.Figure:
     """The completed trials by each pair of objectives; by number where there is one objective.
 
     Trials are coloured and shaped by the term that drove them. Axes show where the trials are; of
@@ -35,14 +35,20 @@ def draw_front(scene: Scene) -> go.Figure:
     seen on zooming out. An axis is
     logarithmic where its values spread far. With several seeds, bars of two standard errors stand
     on the front.
+
+    Args:
+        scene: The sweep.
+        size: Width and height in pixels, about, of the part of a pair of objectives, in which
+            names are to find room.
     """
     pairs = _pairs(scene)
+    size = size or (SIZE[0] / len(pairs), SIZE[1])
     figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
     for column, (x, y) in enumerate(pairs, 1):
         shown = scene.complete
         axes = [(_kind(shown, name), _range(scene, name)) for name in (x, y)]
         points = list(zip(shown.get(x, ()), shown.get(y, ()), strict=True))
-        names = Names(axes[0], axes[1], points)
+        names = Names(axes[0], axes[1], points, size)
         _trials(figure, scene, x, y, column)
         _front(figure, scene, x, y, column)
         _picks(figure, scene, x, y, column, names)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lossweights.dominance.sweep_verdict import Flip, Sensitivity
+from lossweights.search.choices import in_force, is_chosen
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,17 @@ class Scene:
             return []
         columns = {term: self.complete[f"relative/{term}"] for term in self.terms}
         return [term for term, column in columns.items() if column.nunique() > 1]
+
+    @property
+    def chosen(self) -> list[str]:
+        """The columns of what was chosen beside weights."""
+        return [str(column) for column in self.trials.columns if is_chosen(str(column))]
+
+    def in_force(self) -> pd.DataFrame:
+        """Those columns of all trials, without the numbers of options that were not taken."""
+        rows = self.trials[self.chosen].to_dict("records")
+        kept = [in_force({str(name): value for name, value in row.items()}) for row in rows]
+        return pd.DataFrame(kept, index=self.trials.index, columns=self.chosen)
 
     def named(self) -> dict[int, str]:
         """The picks of each trial that has any, as one text."""

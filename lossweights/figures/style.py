@@ -13,11 +13,13 @@ import plotly.graph_objects as go
 
 from lossweights.base.names import MODEL
 from lossweights.base.palette import OKABE_ITO
+from lossweights.search.choices import in_force
 
 NOBODY = "no single term"
 NEUTRAL = "#8a8a8a"
 _MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "star")
 _WIDE = 8.0  # the largest by the smallest value, from which on an axis is logarithmic
+_SHORT = 0.8  # of a power of ten: a logarithmic axis that needs more numbers than 1, 2 and 5
 _MARGIN = 0.08  # of what an axis shows, beyond its outermost values
 _FAR = 3.5  # from the middle of the values, in lengths of their middle half
 _SMALLER = 3.0  # times, from which on those that are far off fall out of a picture
@@ -76,7 +78,8 @@ def axis(kind: str, values: Iterable[float]) -> dict[str, Any]:
         return {"type": kind}
     known = [math.log10(v) for v in values if v is not None and math.isfinite(v) and v > 0]
     low, high = math.floor(min(known, default=0)), math.ceil(max(known, default=1))
-    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    few = max(known, default=1) - min(known, default=0) < _SHORT
+    steps = (1, 1.5, 2, 3, 4, 6, 8) if few else (1, 2, 5) if high - low <= 3 else (1,)
     every = max(1, (high - low) // 8)
     ticks = [step * 10.0**at for at in range(low, high + 1, every) for step in steps]
     near = [
@@ -129,11 +132,22 @@ def focus(kind: str, values: Iterable[float], kept: Iterable[float]) -> list[flo
     return window("linear", inside)
 
 
+def number_or_name(value: Any) -> str:
+    """What was chosen, as text that is safe to show.
+
+    >>> number_or_name(0.00123456), number_or_name("a<b")
+    ('0.001235', 'a&lt;b')
+    """
+    return f"{value:.4g}" if isinstance(value, int | float) else label(value)
+
+
 def trial_text(row: Mapping[Any, Any], metrics: Sequence[str], terms: Sequence[str]) -> str:
     """What is shown beside a trial that is pointed at."""
     lines = [f"<b>trial {row['number']}</b>"]
     lines += [f"{label(name)} {row[name]:.4g}" for name in metrics if row.get(name) is not None]
     lines += [f"weight of {label(t)} {row[f'relative/{t}']:.3g}" for t in terms]
+    chosen = in_force({str(name): value for name, value in row.items()})
+    lines += [f"{label(name)} {number_or_name(value)}" for name, value in chosen.items()]
     driver = row.get("driver")
     lines.append(f"driven by {label(driver if isinstance(driver, str) else NOBODY)}")
     return "<br>".join(lines)

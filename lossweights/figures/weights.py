@@ -12,7 +12,16 @@ from plotly.subplots import make_subplots
 
 from lossweights.dominance.sweep_verdict import Flip
 from lossweights.figures.scene import Scene
-from lossweights.figures.style import NOBODY, axis, colours, dress, label, marker, trial_text
+from lossweights.figures.style import (
+    NOBODY,
+    axis,
+    colours,
+    dress,
+    label,
+    marker,
+    trial_text,
+    window,
+)
 
 _MOST = 6  # terms whose pairs are drawn
 _COLUMNS = 3
@@ -145,9 +154,11 @@ def _panel(
     )
     ratio = "weight of {} / weight of {}"
     title = label(objective) if y is None else ratio.format(label(y), label(base))
-    over = axis("linear" if y is None else "log", at_y)
+    up = "linear" if y is None else "log"
+    over = axis(up, at_y) | {"range": window(up, at_y)}
     figure.update_xaxes(
         **axis("log", at_x),
+        range=window("log", at_x),  # a band may reach far beyond what was tried
         title_text=ratio.format(label(x), label(base)),
         row=row,
         col=column,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lossweights.records import Outcome
 from lossweights.results.result import SweepResult
+from lossweights.search.choices import in_force, is_chosen
 
 TITLE = "Baselines"
 NOTE = (
@@ -44,9 +45,23 @@ def _row(result: SweepResult, name: str, trial: str, row: Mapping[Hashable, Any]
         "baseline": name,
         "trial": trial,
         **{f"weight {term}": f"{row[f'relative/{term}']:.4g}" for term in result.terms},
+        **chosen_cells(row),
         **{metric: with_error(row, metric) if ended else "" for metric in result.objectives},
         "driven by": _driver(row) if ended else str(row["outcome"]).lower(),
     }
+
+
+def chosen_cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    """What was chosen beside weights as texts by column; empty where it plays no part."""
+    chosen = {str(name): value for name, value in row.items() if is_chosen(str(name))}
+    kept = in_force(chosen)
+    return {name: _text(kept.get(name)) for name in chosen}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def with_error(row: Mapping[Hashable, Any], metric: str) -> str:

@@ -10,9 +10,12 @@ from pathlib import Path
 from lossweights.base.commands import DEFAULT_ROOT
 from lossweights.loss.weight_set import WeightSet
 from lossweights.report.summary import driven_by, verdict_of
-from lossweights.results.paste import loss_to_paste
+from lossweights.results.paste import call_to_paste
 from lossweights.results.promotion import set_by_hand
 from lossweights.results.result import SweepResult
+from lossweights.search.choices import in_force
+
+_ENDS = {"min": "least", "max": "most"}
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,23 @@ class Card:
 
     Attributes:
         picks: The picks that name this weight set.
+        about: What the first of them means; may be empty.
         trial: Its number; ``None`` for a baseline that is no trial.
         metrics: Objectives and other metrics: of the trial, or of a training from a fresh seed.
         confirmed: What was confirmed of the objectives, in a line; may be empty.
         weights: Relative weights of the terms.
+        chosen: What was chosen beside weights.
         driven: What drove it.
         code: The line of code that loads it.
     """
 
     picks: str
+    about: str
     trial: int | None
     metrics: Mapping[str, str]
     confirmed: str
     weights: Mapping[str, str]
+    chosen: Mapping[str, str]
     driven: str
     code: str
 
@@ -72,13 +79,26 @@ def _card(
     metrics = {name: of.get(name, math.nan) for name in result.plot.scene.metrics}
     return Card(
         picks=", ".join(f"{pick} ({marks[pick]})" if pick in marks else pick for pick in picks),
+        about=_about(picks[0]),
         trial=kept.trial,
         metrics={name: f"{value:.4g}" for name, value in metrics.items()},
         confirmed=_confirmed(result, picks),
         weights={term: f"{value:.3g}" for term, value in weights.relative.items()},
+        chosen={
+            name: value if isinstance(value, str) else f"{value:.4g}"
+            for name, value in in_force(weights.chosen).items()
+        },
         driven=driven_by(verdict_of(result, kept)),
-        code=loss_to_paste(weights, root),
+        code=call_to_paste(weights, root),
     )
+
+
+def _about(pick: str) -> str:
+    """What a pick means to who has not read of it."""
+    kind, _, metric = pick.partition(":")
+    if kind in _ENDS:
+        return f"{_ENDS[kind]} {metric}"
+    return {"knee": "best compromise", "wish": "nearest to what was wished for"}.get(pick, "")
 
 
 def _confirmed(result: SweepResult, picks: list[str]) -> str:

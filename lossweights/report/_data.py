@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from lossweights.base.names import MODEL
+from lossweights.figures.front import draw_front
 from lossweights.figures.scene import Scene
 from lossweights.figures.style import NOBODY, colours
 from lossweights.results.result import SweepResult
 
 _CURVE_NUMBERS = 120_000  # of all trials together: about a megabyte
 _PARTS = ("share/", "decrease/")  # columns that are shown in percent
+_PHONE = (285.0, 290.0)  # pixels of the front on a narrow screen, 390 wide
 _EPOCHS = (5, 60)  # that are kept of each trial, at least and at most
 
 
@@ -29,6 +31,7 @@ def page_data(result: SweepResult) -> dict[str, Any]:
         "directions": dict(result.directions),
         "metrics": list(scene.metrics),
         "terms": list(scene.terms),
+        "chosen": scene.chosen,
         "varied": scene.varied,
         "colours": colours(scene.terms),
         "model": MODEL,
@@ -40,6 +43,7 @@ def page_data(result: SweepResult) -> dict[str, Any]:
         "curves": _curves(result),
         "whatif": None if surrogate is None else surrogate.to_json(),
         "figures": _figures(result),
+        "narrow": _names_if_narrow(scene),
     }
 
 
@@ -57,7 +61,7 @@ def as_script(data: Any) -> str:
 
 def _trials(scene: Scene) -> dict[str, list[Any]]:
     """The table by column, parts of 1 to four digits; what is not finite becomes ``None``."""
-    table = scene.trials
+    table = scene.trials.assign(**scene.in_force())
     columns = {str(name): table[name].tolist() for name in table.columns}
     return {
         name: _short(column) if name.startswith(_PARTS) else [_plain(value) for value in column]
@@ -72,7 +76,10 @@ def _plain(value: Any) -> Any:
 
 
 def _curves(result: SweepResult) -> dict[int, dict[str, Any]]:
-    """Unweighted magnitudes of each trial on the training probe, at evenly chosen epochs."""
+    """Unweighted magnitudes of each trial on the training probe, at evenly chosen epochs.
+
+    With them what multiplied each: a number, or where weights moved one for each epoch.
+    """
     parts = len(result.terms) + 1
     each = _CURVE_NUMBERS // max(1, len(result.finished) * parts)
     most = int(np.clip(each, *_EPOCHS))
@@ -88,6 +95,9 @@ def _curves(result: SweepResult) -> dict[int, dict[str, Any]]:
             "parts": {name: float(weight) for name, weight in trial.parts.items()},
             "sizes": [_short(row) for row in trial.magnitudes("train")[kept].T],
         }
+        if any(report.weights is not None for report in trial.reports):  # they moved
+            rows = trial.in_force().values()
+            found[number]["moved"] = [_short(row[kept]) for row in rows]
     return found
 
 
@@ -113,6 +123,13 @@ def _figures(result: SweepResult) -> dict[str, Any]:
             if "customdata" in trace:
                 trace.pop("hovertext", None)  # the page makes it from the table
     return {name: _json(figure) for name, figure in figures.items()}
+
+
+def _names_if_narrow(scene: Scene) -> list[Any]:
+    """Where the names of the front stand on the screen of a phone, by trace."""
+    if scene.complete.empty:
+        return []
+    return [_json(trace.textposition) for trace in draw_front(scene, _PHONE).data]
 
 
 def _json(value: Any) -> Any:

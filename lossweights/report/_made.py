@@ -15,6 +15,8 @@ from lossweights.results.pace import as_minutes
 from lossweights.results.promotion import promoted_now
 from lossweights.results.result import SweepResult
 
+_RAMP = "ramp/"  # before the name of a term whose weight changes, in a manifest's space
+
 
 def how_made(result: SweepResult, root: Path | None) -> dict[str, str]:
     """What was done, by what it is called; only results where no manifest is at hand.
@@ -56,6 +58,22 @@ def how_made(result: SweepResult, root: Path | None) -> dict[str, str]:
 def _by_hand(result: SweepResult) -> str:
     now = promoted_now(result.root, result.name)
     return f"{now.pick} on {now.at[:10]}: {now.why}" if now and now.by_hand else ""
+
+
+def ramps(result: SweepResult, root: Path | None) -> list[str]:
+    """What is to be known of each weight that changed over the epochs, a sentence each."""
+    space = _manifest(result.name, root).get("space")
+    found = {
+        name.removeprefix(_RAMP): entry
+        for name, entry in (space.items() if isinstance(space, Mapping) else ())
+        if name.startswith(_RAMP) and isinstance(entry, Mapping)
+    }
+    return [
+        f"The weight of {term} is that of the end, reached within {entry.get('epochs')} epochs"
+        + (f" after the first {entry['after']}" if entry.get("after") else "")
+        + f" from {entry.get('start', 0):g} times it; the code needs lw.adaptive.ramps for that."
+        for term, entry in found.items()
+    ]
 
 
 def _manifest(name: str, root: Path | None) -> Mapping[str, Any]:

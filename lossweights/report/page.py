@@ -17,7 +17,7 @@ from lossweights.base.files import write_atomic
 from lossweights.report._cards import cards
 from lossweights.report._data import as_script, page_data
 from lossweights.report._front import front_note
-from lossweights.report._made import how_made
+from lossweights.report._made import how_made, ramps
 from lossweights.report._tables import tables
 from lossweights.results.result import SweepResult
 
@@ -51,7 +51,7 @@ def render(result: SweepResult, *, root: Path | None = None, every: float | None
         better=result.sentence if result.proof.look else "",
         needs=result.proof.needs,
         more_seeds=_more_seeds(result, root),
-        details=result.sweep_verdict.details if result.sweep_verdict.judged else "",
+        details=result.sweep_verdict.details if result.sweep_verdict.judged else [],
         cards=cards(result, root),
         tables=tables(result),
         notes=[
@@ -60,6 +60,8 @@ def render(result: SweepResult, *, root: Path | None = None, every: float | None
             if note
         ],
         made=how_made(result, root),
+        ramps=ramps(result, root),
+        first=next(iter(result.objectives)),
         now=datetime.now(UTC).isoformat(timespec="seconds"),
         every=every,
         counts=_counts(result),

@@ -14,7 +14,7 @@ from rich.table import Table
 from lossweights.base.commands import DEFAULT_ROOT, from_here
 from lossweights.dominance.judge import judge_results
 from lossweights.dominance.verdict import Verdict
-from lossweights.report._baselines import TITLE, baseline_rows, with_error
+from lossweights.report._baselines import TITLE, baseline_rows, chosen_cells, with_error
 from lossweights.report._front import front_note
 from lossweights.report._proof import proof_caption, proof_rows, proof_title
 from lossweights.report.links import find_links
@@ -24,7 +24,6 @@ from lossweights.results.proof import Kept
 from lossweights.results.result import SweepResult
 from lossweights.results.stopped import stopped_early
 from lossweights.results.weights import pick_path, promoted_path
-from lossweights.search.choices import is_chosen
 
 _TEXTS = ("driven by", "baseline")  # columns that are read from the left
 ROWS = 16  # of a long front, evenly spread; the report has them all
@@ -40,7 +39,7 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
     if stopped := stopped_early(results, result.recipe.get("epochs")):
         prose(console, stopped)
     prose(console, f"Verdict: {result.verdict}")
-    if details := result.sweep_verdict.details:
+    if details := " ".join(result.sweep_verdict.details):
         prose(console, details)
     console.print()
     print_table(console, pareto_table(result))
@@ -104,15 +103,10 @@ def _row(result: SweepResult, alike: Sequence[Mapping[Hashable, Any]]) -> dict[s
     return {
         "trial": f"{shown['number']}{others}{named}",
         **{f"weight {term}": f"{shown[f'relative/{term}']:.4g}" for term in result.terms},
-        **{name: _shown(shown[name]) for name in map(str, shown) if is_chosen(name)},
+        **chosen_cells(shown),
         **{name: with_error(shown, name) for name in result.objectives},
         "driven by": driven_by(result.verdicts[int(shown["number"])]),
     }
-
-
-def _shown(value: Any) -> str:
-    """A number or a name that was chosen; nothing of an option that was not."""
-    return value if isinstance(value, str) else "" if np.isnan(value) else f"{value:.4g}"
 
 
 def scale_note(result: SweepResult) -> str:

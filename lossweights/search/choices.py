@@ -124,6 +124,21 @@ def _counts(name: str, chosen: Mapping[str, Value]) -> bool:
     return which is None or rest.startswith(f"{which}/")
 
 
+def in_force(chosen: Mapping[str, Value]) -> dict[str, Value]:
+    """What of a member's choices made a difference: no number of an option that was not taken.
+
+    >>> in_force({"term/region": "dice", "term/region/tversky/alpha": 0.3, "hyper/beta_1": 0.9})
+    {'term/region': 'dice', 'hyper/beta_1': 0.9}
+    """
+
+    def was_taken(name: str) -> bool:
+        parts = name.split("/")
+        above = (("/".join(parts[:at]), parts[at]) for at in range(1, len(parts)))
+        return all(chosen.get(choice, option) == option for choice, option in above)
+
+    return {name: value for name, value in shown(chosen).items() if was_taken(name)}
+
+
 def described(part: Fixed | Numbers | OneOf) -> dict[str, Any]:
     """A distribution as plain JSON values."""
     kind = {"kind": type(part).__name__}

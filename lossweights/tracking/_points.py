@@ -42,7 +42,7 @@ import numpy as np
 
 from lossweights.dominance import gram
 from lossweights.dominance.judge import MINIMUM_DECREASE
-from lossweights.dominance.shares import as_fractions, decreases, shares
+from lossweights.dominance.shares import decreases, shares
 from lossweights.dominance.verdict import Verdict
 from lossweights.records import EpochReport, Failure, TrialResult
 from lossweights.search.choices import shown
@@ -89,21 +89,26 @@ def report_points(
             "3 weighted": in_force * train,
             "4 share": shares(in_force, train) if train.size else train,
         }
+    steps = [report.epoch for report in reports]
     for group, table in tables.items():
         for name, column in zip(names, table.T.tolist(), strict=True):
-            for value, report, time in zip(column, reports, times, strict=True):
-                yield from _point(f"{group}/{name}", value, report, time)
-    for report, factors, time in zip(reports, parts, times, strict=True):
-        for name, value in report.metrics.items():
-            group = "1 objectives" if name in objectives else "7 metrics"
-            yield from _point(f"{group}/{name}", value, report, time)
-        for name, weight in (report.weights or {}).items():
-            yield from _point(f"6 weight/{name}", weight, report, time)
-        matrix = report.gram_matrix(names)
-        if matrix is not None:
-            for key, value in gram.gram_metrics(factors, matrix).items():
-                group, _, of = key.partition("/")
-                yield from _point(f"8 {group}/{of.replace('/', ' and ')}", value, report, time)
+            yield from _column(f"{group}/{name}", column, steps, times)
+    for report, time in zip(reports, times, strict=True):
+        found = {
+            f"{'1 objectives' if name in objectives else '7 metrics'}/{name}": value
+            for name, value in report.metrics.items()
+        }
+        found.update({f"6 weight/{n}": weight for n, weight in (report.weights or {}).items()})
+        yield from _row(found, report.epoch, time)
+    matrices = [report.gram_matrix(names) for report in reports]
+    known = {row: matrix for row, matrix in enumerate(matrices) if matrix is not None}
+    if known:
+        at = list(known)
+        measured = gram.gram_columns(names, in_force[at], np.stack(list(known.values())))
+        seen, then = [steps[row] for row in at], [times[row] for row in at]
+        for key, column in measured.items():
+            group, _, of = key.partition("/")
+            yield from _column(f"8 {group}/{of.replace('/', ' and ')}", column, seen, then)
 
 
 def result_points(
@@ -124,14 +129,15 @@ def _decrease(result: TrialResult, verdict: Verdict, times: tuple[int, ...]) -> 
     names, rows = list(result.parts), result.magnitudes("train")
     in_force = np.stack(list(result.in_force().values()), axis=1)
     with np.errstate(all="ignore"):  # a report in between may hold what is not finite
-        fallen = np.cumsum(decreases(in_force, rows), axis=0)
+        fallen = np.cumsum(decreases(in_force, rows), axis=0)[:-1]
         least = MINIMUM_DECREASE * float(np.abs(rows[0]) @ in_force[0])
-    for so_far, report, time in zip(fallen[:-1], result.reports[1:], times[1:], strict=False):
-        if so_far.sum() > least:
-            for name, share in zip(names, as_fractions(so_far).tolist(), strict=True):
-                yield from _point(f"5 decrease/{name}", share, report, time)
-    for name, share in verdict.decrease.items():
-        yield from _point(f"5 decrease/{name}", share, result.reports[-1], times[-1])
+        whole = fallen.sum(axis=1, keepdims=True)
+        parts = np.where(whole > least, fallen / whole, np.nan)
+    steps, between = [report.epoch for report in result.reports[1:-1]], times[1:-1]
+    for name, column in zip(names, parts.T.tolist(), strict=True):
+        yield from _column(f"5 decrease/{name}", column, steps, between)
+    last = {f"5 decrease/{name}": share for name, share in verdict.decrease.items()}
+    yield from _row(last, result.reports[-1].epoch, times[-1])
 
 
 def latest(points: Sequence[Point]) -> list[Point]:
@@ -144,9 +150,17 @@ def latest(points: Sequence[Point]) -> list[Point]:
     return list(found.values())
 
 
-def _point(key: str, value: float, report: EpochReport, time: int) -> Iterator[Point]:
-    if loggable(value):
-        yield Point(key, float(value), report.epoch, time)
+def _column(
+    key: str, values: Sequence[float], steps: Sequence[int], times: Sequence[int]
+) -> list[Point]:
+    """The points of a key."""
+    rows = zip(values, steps, times, strict=True)
+    return [Point(key, value, step, time) for value, step, time in rows if loggable(value)]
+
+
+def _row(values: Mapping[str, float], step: int, time: int) -> list[Point]:
+    """The points of an epoch."""
+    return [Point(key, float(v), step, time) for key, v in values.items() if loggable(v)]
 
 
 def loggable(value: float) -> bool:

@@ -2,16 +2,18 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lossweights.records import Outcome
 from lossweights.report.page import write_report
 from lossweights.results.paste import loss_to_paste
 from lossweights.results.result import SweepResult
 
-from ..unit.samples import finished, save_sweep
+from ..unit.samples import chosen_trials, finished, save_sweep
 from .chrome import CHROMIUM, DRIVER, Chrome
 from .made import made_up
 
@@ -328,19 +330,100 @@ def test_copy_puts_the_line_on_the_clipboard(page, root):
 def test_names_and_reasons_inject_nothing(chrome, tmp_path):
     """Whatever a folder that somebody edited holds, the page shows it as text."""
     evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=2</script>'
-    trials = [finished(n, 1.0 + n, 6.0 - n, under=0.1 * 2**n, reason=evil) for n in range(12)]
+    trials = [
+        *chosen_trials(f"hyper/{evil}", (evil, "tversky")),
+        finished(12, outcome=Outcome.FAILED, reason=evil),
+    ]
     for trial in trials:
         for report in trial.result.reports:
             report.metrics[evil] = float(trial.asked.number)
-    save_sweep(tmp_path, trials, objectives={"rmse": "minimize", evil: "maximize"})
-    path = write_report(SweepResult.read("demand", tmp_path), tmp_path / "report.html")
+    save_sweep(
+        tmp_path,
+        trials,
+        objectives={"rmse": "minimize", evil: "maximize"},
+        space={f"ramp/{evil}": {"start": 0.0, "epochs": 3}},
+        script=evil,
+        sampler=evil,
+        versions={evil: evil},
+    )
+    found = SweepResult.read("demand", tmp_path)
+    hostile = replace(found, remark=f"{evil} was saved")
+    path = write_report(hostile, tmp_path / "report.html", root=tmp_path)
     chrome.size(1440, 900)
     opened(chrome, path.resolve().as_uri() + "#trial=3")
     draw_all(chrome)
-    assert chrome.run("return window.hacked") is None
-    assert chrome.run("return document.querySelectorAll('img').length") == 0
-    assert "onerror" in chrome.run("return document.querySelector('#trials').innerText")
+    chrome.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    for number in ("3", "12", "null"):
+        chrome.run(f"selectTrial({number})")
+        assert chrome.run("return window.hacked") is None
+        assert chrome.run("return document.querySelectorAll('img').length") == 0
     assert complaints(chrome) == []
+    for part in (".card", "#trials", "#pulled", "#failures", "#made", ".note"):
+        text = f"return [...document.querySelectorAll({part!r})].map(e => e.innerText).join()"
+        assert "onerror" in chrome.run(text), part
+
+
+def test_what_was_chosen_is_in_view(chrome, tmp_path):
+    """On the card, beside the selected trial, in the table and on an axis of its own."""
+    terms = {"mse": {"class": "MeanSquaredError"}, "under": {"class": "Underestimation"}}
+    save_sweep(tmp_path, chosen_trials(), terms=terms)
+    path = write_report(SweepResult.read("demand", tmp_path), tmp_path / "report.html")
+    chrome.size(1440, 900)
+    opened(chrome, path.resolve().as_uri() + "#trial=5")
+    draw_all(chrome)
+    shown = {
+        part: chrome.run(f"return document.querySelector({part!r}).textContent")
+        for part in (".card", "#panel-trial", "#trials tr[data-trial='5']", "#trials thead")
+    }
+    lines = "document.querySelector('[data-figure=parallel]').data[0]"
+    axes = chrome.run(f"return {lines}.dimensions.map(each => each.label)")
+    assert "hyper/learning_rate" in shown[".card"]
+    assert ".compile(model, optimizer)" in shown[".card"]
+    assert "term/undertversky" in shown["#panel-trial"]
+    assert "0.0032tversky0.35" in shown["#trials tr[data-trial='5']"]
+    assert "term/under/tversky/alpha" in shown["#trials thead"]
+    assert axes[1:4] == ["hyper/learning_rate", "term/under", "term/under/tversky/alpha"]
+    assert complaints(chrome) == []
+
+
+def test_names_on_a_phone_are_whole_and_parts_stand_below_each_other(chrome, tmp_path):
+    """No name of a pick or of a baseline is cut by the side of the front."""
+    trials = [finished(n, 50 + 0.1 * n**3, 60 / (1 + n), under=0.1 * 2**n) for n in range(12)]
+    for n, trial in enumerate(trials):
+        for report in trial.result.reports:
+            report.metrics["bias"] = abs(n - 6.0)
+    objectives = {"rmse": "minimize", "shortfall": "minimize", "bias": "minimize"}
+    save_sweep(tmp_path, trials, objectives=objectives)
+    path = write_report(SweepResult.read("demand", tmp_path), tmp_path / "report.html")
+    chrome.size(390, 844)
+    opened(chrome, path.resolve().as_uri())
+    cut, tops = chrome.run(
+        """
+        const chart = document.querySelector("[data-figure=front]");
+        const frame = chart.getBoundingClientRect();
+        const names = [...chart.querySelectorAll(".textpoint text")].filter(e => e.textContent);
+        const cut = names.map(e => [e.textContent, e.getBoundingClientRect()])
+            .filter(([, box]) => box.left < frame.left + 20 || box.right > frame.right);
+        const titles = [1, 2, 3].map(at => chart.querySelector(`.x${at > 1 ? at : ""}title`));
+        return [cut.map(([text]) => text), titles.map(e => e.getBoundingClientRect().top)];
+        """
+    )
+    assert cut == []
+    assert tops == sorted(tops)
+    assert tops[1] > tops[0] + 100
+
+
+def test_what_an_outcome_costs_is_answered_before_anybody_asks(page):
+    """Of the first pick's outcome; asking for another one drops that."""
+    read = "return document.querySelector('#pulled').innerText"
+    assert page.run(read).startswith("Predicted: shortfall at most ")
+    page.run(
+        """
+        const number = document.querySelector('.wish[data-metric="rmse"] [type=number]');
+        number.value = 80; number.dispatchEvent(new Event("input"));
+        """
+    )
+    assert page.run(read).startswith("Predicted: rmse at most 80 costs shortfall ")
 
 
 def test_in_print_both_panels_and_all_charts_are_there(chrome, address):

@@ -1,6 +1,7 @@
 """Finished trials and sweep folders made by hand: no model is trained and no Keras imported."""
 
 import math
+from dataclasses import replace
 
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json
@@ -50,6 +51,21 @@ def finished(
         trainer="fit",
     )
     return Finished(Asked(number, {"under": under}, kind), result)
+
+
+def chosen_trials(rate="hyper/learning_rate", options=("dice", "tversky")):
+    """Twelve trials of a learning rate, and of one of two options, the second with a number."""
+    made = []
+    for n in range(12):
+        chosen = {
+            rate: 1e-4 * 2**n,
+            "term/under": options[n % 2],
+            f"term/under/{options[1]}/alpha": 0.1 + n / 20,
+        }
+        weight = 0.0 if n == 3 else 0.1 * 2**n  # off
+        trial = finished(n, 10.0 + n, 30.0 - n, under=weight)
+        made.append(replace(trial, result=replace(trial.result, chosen=chosen)))
+    return made
 
 
 def manifest(name="demand", **changes):

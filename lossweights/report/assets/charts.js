@@ -28,7 +28,7 @@ function dressed(layout) {
   return {
     ...layout,
     ...own,
-    paper_bgcolor: "rgba(0,0,0,0)",
+    paper_bgcolor: colour("--back"), // of which parallel coordinates make a halo around numbers
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--text"), family: "system-ui, sans-serif", size: 12 },
     hoverlabel: { bgcolor: colour("--panel"), bordercolor: colour("--line"), font: { color: colour("--text") } },
@@ -39,14 +39,34 @@ function narrow() {
   return document.documentElement.clientWidth < 640;
 }
 
+// Parts of a figure that stand side by side, one below the other.
+function stacked(layout) {
+  const across = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name));
+  if (across.length < 2) return;
+  const room = 1 / across.length;
+  across.forEach((name, at) => {
+    const up = name.replace("x", "y");
+    layout[name] = { ...layout[name], domain: [0, 1] };
+    layout[up] = { ...layout[up], domain: [1 - (at + 0.72) * room, 1 - at * room] };
+  });
+  layout.height = 160 + 300 * across.length;
+}
+
 function fitted(place, figure) {
   const layout = dressed(figure.layout);
   if (place.classList.contains("tall")) layout.height = place.clientHeight;
   if (narrow()) {
     layout.margin = { ...layout.margin, l: 48, r: 10 };
     layout.legend = { ...layout.legend, font: { size: 10 }, yref: "container", y: 0, yanchor: "bottom" };
+    stacked(layout);
   }
   return layout;
+}
+
+// The traces of a figure; on a narrow screen names of the front stand elsewhere.
+function traces(place, figure) {
+  if (place.dataset.figure !== "front" || !narrow()) return figure.data;
+  return figure.data.map((trace, at) => ({ ...trace, textposition: report.narrow[at] ?? undefined }));
 }
 
 async function drawChart(place) {
@@ -54,10 +74,13 @@ async function drawChart(place) {
   const figure = report.figures[name];
   if (!figure || place.dataset.drawn) return;
   place.dataset.drawn = "yes";
+  if (name === "parallel") dressLines(place, figure.data[0]);
   for (const trace of figure.data) {
     if (trace.hoverinfo === "text" && trace.customdata) trace.hovertext = trace.customdata.map(trialText);
   }
-  await Plotly.newPlot(place, figure.data, fitted(place, figure), CONFIG);
+  const layout = fitted(place, figure);
+  if (layout.height) place.style.minHeight = `${layout.height}px`;
+  await Plotly.newPlot(place, traces(place, figure), layout, CONFIG);
   linked.push(place);
   place.tabIndex = 0;
   place.setAttribute("role", "group");
@@ -66,7 +89,6 @@ async function drawChart(place) {
     if (number !== null) selectTrial(number);
   });
   if (name === "parallel") {
-    usual = { ...figure.data[0].line };
     place.on("plotly_restyle", ([update]) => {
       if (!("line" in update)) brushTrials(brushedOf(place, figure)); // or else it was `markLine`
     });
@@ -78,11 +100,12 @@ async function drawChart(place) {
 // What is shown beside a trial that is pointed at.
 function trialText(number) {
   const trial = trialByNumber.get(number);
-  const line = (name, key) => `${safe(name)} ${shown(trial[key])}`;
+  const line = (name, key) => `${safe(name)} ${safe(shown(trial[key]))}`;
   return [
     `<b>trial ${number}</b>`,
     ...report.metrics.map((name) => line(name, name)),
     ...report.terms.map((term) => line(`weight of ${term}`, `relative/${term}`)),
+    ...report.chosen.filter((name) => trial[name] !== null).map((name) => line(name, name)),
     `driven by ${safe(trial.driver || report.nobody)}`,
   ].join("<br>");
 }
@@ -102,6 +125,14 @@ function onKey(event) {
   } else if (event.key === "Escape") {
     selectTrial(null);
   }
+}
+
+// Colours that show on the page, light or dark, and room for every axis.
+function dressLines(place, lines) {
+  lines.line.colorscale = [[0, colour("--low")], [0.5, colour("--middle")], [1, colour("--high")]];
+  lines.tickfont = { color: colour("--text") };
+  usual = { ...lines.line };
+  place.style.minWidth = `${6.5 * lines.dimensions.length}rem`;
 }
 
 // The trials that lie within the brushed parts of all axes.
@@ -152,7 +183,7 @@ function mark(place) {
     if (kept === null) return null;
     return trace.customdata.flatMap((number, at) => (kept.has(number) ? [at] : []));
   });
-  const data = figure.data.map((trace, at) => ({
+  const data = traces(place, figure).map((trace, at) => ({
     ...trace,
     selectedpoints: selections[at],
     unselected: { marker: { opacity: bars ? 0.35 : 0.08 } },
@@ -196,6 +227,13 @@ function startCharts() {
   onChange(() => linked.forEach(mark));
   addEventListener("beforeprint", () => places.forEach(drawChart));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    for (const place of linked) Plotly.relayout(place, fitted(place, report.figures[place.dataset.figure]));
+    for (const place of linked) {
+      const figure = report.figures[place.dataset.figure];
+      Plotly.relayout(place, fitted(place, figure));
+      if (place.dataset.figure !== "parallel") continue;
+      dressLines(place, figure.data[0]);
+      Plotly.restyle(place, { line: [usual] }, [0]);
+      mark(place);
+    }
   });
 }

@@ -9,6 +9,7 @@ function tableColumns() {
     { key: "number", title: "trial" },
     ...report.metrics.map((name) => ({ key: name, title: name })),
     ...report.terms.map((term) => ({ key: `relative/${term}`, title: `weight ${term}` })),
+    ...report.chosen.map((name) => ({ key: name, title: name })),
     ...report.terms.map((term) => ({ key: `decrease/${term}`, title: `drive ${term}`, percent: true })),
     { key: "outcome", title: "outcome" },
     { key: "driver", title: "driven by" },

@@ -46,9 +46,10 @@ function drawTrial() {
     return [name, shown(trial[name]) + (error ? ` ± ${shown(error, 2)}` : "")];
   });
   const weights = report.terms.map((term) => [`weight ${term}`, shown(trial[`relative/${term}`], 3)]);
+  const chosen = report.chosen.filter((name) => trial[name] !== null).map((name) => [name, shown(trial[name])]);
   panel.append(
     element("h3", {}, title), steps, ...outcome,
-    pairs(metrics), pairs([...weights, ["driven by", driver]], "pairs small"),
+    pairs(metrics), pairs([...weights, ...chosen, ["driven by", driver]], "pairs small"),
     element("p", { class: "code" }, element("code", {}, weightSet(trial)), copyButton(weightSet(trial))),
   );
   drawCurves(trial);
@@ -67,8 +68,9 @@ function drawCurves(trial) {
   const curves = report.curves[trial.number];
   if (!curves) return;
   const parts = Object.keys(curves.parts);
-  const weighted = parts.map((part, at) =>
-    curves.sizes[at].map((size) => (size === null ? null : size * curves.parts[part])));
+  const factor = (at, epoch) => (curves.moved ? curves.moved[at][epoch] : curves.parts[parts[at]]);
+  const weighted = parts.map((_, at) =>
+    curves.sizes[at].map((size, epoch) => (size === null ? null : size * factor(at, epoch))));
   const totals = curves.epochs.map((_, epoch) =>
     weighted.reduce((sum, row) => sum + (row[epoch] ?? 0), 0));
   const negative = weighted.some((row) => row.some((value) => value < 0));

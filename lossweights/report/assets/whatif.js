@@ -3,7 +3,7 @@
 
 const CANDIDATES = 1200;
 const ROOM = 3; // how many times beyond what was tried a slider goes
-const whatif = { weights: [], field: null };
+const whatif = { weights: [], field: null, example: null };
 
 function slider(term, at) {
   const { low, high } = report.whatif;
@@ -78,11 +78,33 @@ function wishRow(metric) {
   const number = element("input", { type: "number", step: "any", "aria-label": `${metric} ${words}, as a number` });
   const set = (value) => { range.value = to(value); number.value = shown(value, 3); };
   set(from((to(low) + to(high)) / 2));
-  range.addEventListener("input", () => { check.checked = true; number.value = shown(from(Number(range.value)), 3); pull(); });
-  number.addEventListener("input", () => { check.checked = true; range.value = to(Number(number.value)); pull(); });
-  check.addEventListener("change", pull);
+  range.addEventListener("input", () => { check.checked = true; forgetExample(metric); number.value = shown(from(Number(range.value)), 3); pull(); });
+  number.addEventListener("input", () => { check.checked = true; forgetExample(metric); range.value = to(Number(number.value)); pull(); });
+  check.addEventListener("change", () => { forgetExample(metric); pull(); });
   return element("div", { class: "wish", "data-metric": metric },
     element("label", { for: id }, check, ` ${metric} ${words}`), range, number);
+}
+
+function wishOf(metric) {
+  return [...document.querySelectorAll(".wish")].find((row) => row.dataset.metric === metric);
+}
+
+// What the first pick gives, asked for, so that an answer is there before anybody asks.
+function showExample() {
+  const metric = wishable().filter((name) => name in report.objectives).at(-1);
+  const value = trialByNumber.get(Object.values(report.picks)[0])?.[metric];
+  if (typeof value !== "number") return;
+  const number = wishOf(metric).querySelector("[type=number]");
+  number.value = shown(value + better(metric) * Math.abs(value) * 0.005, 3); // rounded to its worse side
+  number.dispatchEvent(new Event("input"));
+  whatif.example = metric;
+}
+
+// Whoever asks for another outcome does not ask for that of the example.
+function forgetExample(metric) {
+  const example = whatif.example;
+  whatif.example = null;
+  if (example && example !== metric) wishOf(example).querySelector("[type=checkbox]").checked = false;
 }
 
 function wishes() {
@@ -181,4 +203,5 @@ function startWhatIf() {
     if (found && found.every((weight) => weight)) setWeights(found);
   });
   start();
+  showExample();
 }

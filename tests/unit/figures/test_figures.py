@@ -1,5 +1,7 @@
 """Pictures of a result: what is drawn is what was measured, and names cannot inject anything."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,10 +11,11 @@ import lossweights as lw
 from lossweights.figures._names import Names
 from lossweights.figures.still import draw_still
 from lossweights.figures.style import axis, label, scale
+from lossweights.figures.weights import draw_weights
 from lossweights.records import Outcome
 from lossweights.results.result import SweepResult
 
-from ..samples import finished, save_sweep
+from ..samples import chosen_trials, finished, save_sweep
 
 RATIOS = np.geomspace(0.01, 100, 24)
 NAMES = ("front", "weights", "curves", "drive", "importance", "parallel", "what_if")
@@ -104,6 +107,50 @@ def test_the_map_has_a_band_where_the_lead_changes(root):
     assert flip.kind == "flips"
     (band,) = [t for t in result.plot.weights().data if "overtakes" in t.name]
     assert (min(band.x), max(band.x)) == (flip.low, flip.high)
+
+
+def test_lines_go_through_what_was_chosen(root):
+    """An axis each; a weight that is off, and a number that plays no part, stand below it."""
+    lines = result_of(root, chosen_trials()).plot.parallel().data[0]
+    axes = {axis.label: axis for axis in lines.dimensions}
+    assert list(lines.customdata) == list(range(12))
+    assert list(axes) == [
+        *("weight of under", "hyper/learning_rate", "term/under", "term/under/tversky/alpha"),
+        *("rmse", "shortfall"),
+    ]
+    off, alpha = axes["weight of under"], axes["term/under/tversky/alpha"]
+    assert off.ticktext[0] == "off"
+    assert off.values[3] == off.tickvals[0] == min(off.values) < -1
+    assert alpha.ticktext[0] == "none"
+    assert [value == alpha.tickvals[0] for value in alpha.values[:4]] == [True, False, True, False]
+    assert axes["term/under"].ticktext == ("dice", "tversky")
+    assert axes["term/under"].values[:2] == (0.0, 1.0)
+
+
+def test_a_trial_that_is_pointed_at_says_what_was_chosen(root):
+    """With names that are safe to show."""
+    trials = chosen_trials("hyper/<b>", ("<i>", "tversky"))
+    text = result_of(root, trials).plot.front().data[0].hovertext[0]
+    assert "hyper/&lt;b&gt; 0.0001<br>term/under &lt;i&gt;<br>driven by" in text
+
+
+def test_names_find_room_in_a_narrow_picture_too(root):
+    """Those of points at its left edge stand to the right."""
+    names = Names(("linear", [0.0, 1.0]), ("linear", [0.0, 1.0]), [], (280.0, 300.0))
+    assert "right" in names.place(0.02, 0.5, "without:boundary", "bottom left")
+
+
+def test_bands_do_not_widen_the_map(root):
+    """One bracket may reach far beyond what was tried."""
+    drivers = ["mse"] * 12 + ["under"] * 12
+    trials = [
+        finished(n, 1.0 + n, 30.0 - n, under=float(r), driver=d)
+        for n, (r, d) in enumerate(zip(RATIOS, drivers, strict=True))
+    ]
+    scene = result_of(root, trials).plot.scene
+    (flip,) = scene.flips
+    figure = draw_weights(replace(scene, flips=[replace(flip, low=1.0, high=1e9)]))
+    assert figure.layout.xaxis.range == pytest.approx([-2.32, 2.32])
 
 
 def test_curves_of_a_trial_that_is_not_there(root):

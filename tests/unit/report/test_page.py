@@ -17,11 +17,12 @@ from lossweights.records import Outcome
 from lossweights.report._cards import cards
 from lossweights.report._data import page_data
 from lossweights.report._made import how_made
+from lossweights.report._tables import tables
 from lossweights.report.page import render, write_report
 from lossweights.results.result import SweepResult
 
 from ..results.contests import contest, contestant
-from ..samples import finished, save_sweep
+from ..samples import chosen_trials, finished, save_sweep
 from .test_summary import with_baselines
 
 TRIALS = [
@@ -192,6 +193,20 @@ def test_the_numbers_of_the_page_are_those_of_the_study(root):
     assert data["curves"]["1"]["epochs"] == [0, 1, 2, 3]
 
 
+def test_curves_have_the_weights_that_moved(root):
+    """On a ramp a term weighs nothing at first, whatever multiplies it in the end."""
+    trial = finished(0, 3.0, 1.0)
+    moved = [
+        replace(report, weights={"mse": 1.0, "under": 0.1 * report.epoch})
+        for report in trial.result.reports
+    ]
+    ramped = replace(trial, result=replace(trial.result, reports=tuple(moved)))
+    result = read(root, [ramped, finished(1)])
+    curves = page_data(result)["curves"]
+    assert curves[0]["moved"] == [[1.0] * 4, pytest.approx([0.0, 0.1, 0.2, 0.3])]
+    assert "moved" not in curves[1]
+
+
 def test_a_long_sweep_keeps_some_epochs_of_each_trial(root):
     """First and last are among them, and the page stays small however many there are."""
     trial = finished(0)
@@ -253,13 +268,46 @@ def test_texts_are_escaped(root):
         report.metrics[evil] = 1.0
     result = read(root, [trial, finished(1, outcome=Outcome.FAILED, reason=evil)],
                   objectives={evil: "minimize"})  # fmt: skip
-    text = render(result)
+    text = render(replace(result, name=evil, remark=evil))
+    assert "<title>&lt;script&gt;alert(1)" in text
     scripts = re.findall(r"<script[^>]*>", text)
     assert len(scripts) == len(re.findall("</script>", text))
     assert "<script>alert(1)" not in text
     assert evil in data_of(text)["metrics"]  # as it is, for what shows it as text
     assert evil not in json.dumps(data_of(text)["figures"])  # plotly would obey it
     assert " ".join(evil.split()) in Page(text).text
+
+
+CHOICES = {
+    "class": "Choice",
+    "chosen": "term/under",
+    "options": {
+        "dice": {"class": "Dice"},
+        "tversky": {
+            "class": "Tversky", "alpha": 0.5, "sampled": {"alpha": "term/under/tversky/alpha"},
+        },
+    },
+}  # fmt: skip
+
+
+def test_what_was_chosen_is_on_cards_in_tables_and_in_the_line_to_copy(root):
+    """Under the names of docs/choices.md; no number of an option that was not taken."""
+    terms = {"mse": {"class": "MeanSquaredError"}, "under": CHOICES}
+    space = {"ramp/under": {"start": 0.0, "epochs": 3, "after": 0}}
+    result = read(root, chosen_trials(), terms=terms, space=space)
+    least, most = (next(c for c in cards(result, root) if pick in c.picks)
+                   for pick in ("min:rmse", "min:shortfall"))  # fmt: skip
+    assert least.chosen == {"hyper/learning_rate": "0.0001", "term/under": "dice"}
+    assert most.chosen["term/under/tversky/alpha"] == "0.65"
+    assert least.code.endswith(".compile(model, optimizer)")  # the recipe names no optimizer
+    text = render(result, root=root)
+    data = data_of(text)
+    assert data["chosen"] == ["hyper/learning_rate", "term/under", "term/under/tversky/alpha"]
+    alphas = data["trials"]["term/under/tversky/alpha"]
+    assert alphas[:3] == [None, pytest.approx(0.15), None]
+    row = tables(result)["front"].rows[0]
+    assert [row[3], row[4], row[5]] == ["0.0001", "dice", ""]
+    assert "reached within 3 epochs from 0 times it" in Page(text).text
 
 
 def test_report_is_utf_8_and_whole(root):
