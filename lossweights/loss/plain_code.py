@@ -68,8 +68,8 @@ def plain_code(weights: WeightSet) -> str:
         weights: The set.
 
     Raises:
-        WeightSetError: A term is code of the user's own, or has no plain form; or the model adds
-            all of them itself.
+        WeightSetError: A term is code of the user's own, or has no plain form; weights change over
+            the epochs; or the model adds all terms itself.
 
     >>> code = plain_code(WeightSet({"mse": 2.0}, terms={"mse": {"class": "MeanSquaredError"}}))
     >>> print(code[code.index("def loss"):])
@@ -81,6 +81,12 @@ def plain_code(weights: WeightSet) -> str:
         return total
     <BLANKLINE>
     """
+    if weights.ramps:
+        raise WeightSetError(
+            f"Expected weights that stay as they are. Found some that change over the epochs: "
+            f"{sorted(weights.ramps)}. Use weights.loss(), with "
+            f"lw.adaptive.ramps(None, weights.ramps) among the callbacks."
+        )
     constants: list[str] = []
     lines: list[str] = []
     used = {"refuse_masks"}

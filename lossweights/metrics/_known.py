@@ -12,7 +12,6 @@ from lossweights.metrics._around import Around
 from lossweights.metrics._arrays import (
     Array,
     Namespace,
-    aligned,
     as_tensor,
     checked_weight,
     flat_weight,
@@ -60,7 +59,7 @@ class OnKnown(Around):
         """
         if not self.in_graph:
             return self._on_host(y_true, y_pred, sample_weight)
-        y_true, y_pred = aligned(as_tensor(y_true), as_tensor(y_pred))
+        y_true, y_pred = self.metric.align(as_tensor(y_true), as_tensor(y_pred))
         weight = ops.ones(ops.shape(y_true)[:1], y_true.dtype)
         if sample_weight is not None:
             given = ops.cast(ops.convert_to_tensor(sample_weight), y_true.dtype)
@@ -84,7 +83,7 @@ class OnKnown(Around):
         return self.metric._sums_on_host(*self._on_host(y_true, y_pred, sample_weight))
 
     def _on_host(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-        true, pred = aligned(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
+        true, pred = self.metric.align(to_numpy(y_true, "y_true"), to_numpy(y_pred, "y_pred"))
         weight = np.ones(len(true))
         if sample_weight is not None:
             given = to_numpy(sample_weight, "sample_weight")
@@ -118,7 +117,9 @@ class OnKnown(Around):
             )
             true = xp.where(known, true, xp.zeros_like(true))
             pred, each = xp.where(known, pred, xp.zeros_like(pred)), xp.reshape(each, (-1,))
-            return xp.reshape(true, (-1,)), xp.reshape(pred, (-1,)), each
+            # Of one target several quantiles may be predicted.
+            behind = () if true.shape[-1] == pred.shape[-1] else (pred.shape[-1],)
+            return xp.reshape(true, (-1,)), xp.reshape(pred, (-1, *behind)), each
         rows = xp.reshape(known, (true.shape[0] or -1, int(np.prod(true.shape[1:]))))
         left = xp.any(rows, axis=1) if self._way == "masks" else xp.all(rows, axis=1)
         weight = xp.where(left, weight, xp.zeros_like(weight))

@@ -200,6 +200,15 @@ def test_what_was_chosen_is_printed_as_it_was_trained(chosen):
         plain_code(lw.WeightSet({"term": 0.5}, terms=terms))
 
 
+def test_weights_that_change_over_the_epochs_are_refused():
+    """A function has no epochs; those of the end alone would be another training."""
+    terms = {"mse": lw.terms.describe(lw.terms.MeanSquaredError())}
+    chosen = {"ramp/mse/start": 0.0, "ramp/mse/epochs": 5}
+    assert plain_code(lw.WeightSet({"mse": 1.0}, terms=terms))
+    with pytest.raises(WeightSetError, match=r"lw\.adaptive\.ramps"):
+        plain_code(lw.WeightSet({"mse": 1.0}, terms=terms, chosen=chosen))
+
+
 def test_a_number_that_was_not_settled_is_refused():
     """The usual one would be another loss."""
     terms = declared(lw.terms.Underestimation(factor=lw.LogUniform(0.5, 8.0)))
