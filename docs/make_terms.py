@@ -166,6 +166,20 @@ to a term if a channel is NaN that it reads beside the target.
 Overlaps of masks leave unknown elements out of both masks; contours and distances have no meaning on a part
 of an image and refuse it. A function of your own gives a value for each element. Keras' masks are for what is
 padded; beside unknown labels they are not supported.
+
+**What a sweep may choose of a term.** In `Sweep(terms=)` the numbers of a term may be sampled, and one of several terms
+may be chosen; in `Sweep(space=)` a term may be off, or its weight change over the epochs. All of it trains in stacks:
+[choices beside the weights](choices.md).
+
+```python
+>>> lw.terms.Tversky(alpha=lw.Uniform(0.1, 0.9))
+Tversky(alpha=Uniform(low=0.1, high=0.9))
+>>> lw.Choice({"dice": lw.terms.Dice(), "focal": lw.terms.Focal()})
+Choice(options={'dice': Dice(), 'focal': Focal()})
+>>> lw.Ramp(lw.Off(lw.LogUniform(0.01, 100.0)), epochs=5)  # left out, or warmed up
+Ramp(weight=Off(weight=LogUniform(low=0.01, high=100.0)), epochs=5, start=0.0, after=0)
+
+```
 """  # noqa: E501  a paragraph may be wide
 
 OWN = """\
