@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lossweights.base.errors import PickError, StoreError, WeightSetError
+from lossweights.base.errors import InvalidName, PickError, StoreError, WeightSetError
 from lossweights.loss.weight_set import WeightSet
 from lossweights.results.locks import waited_for_lock
 from lossweights.results.weights import pick_path, promoted_path
@@ -145,10 +145,10 @@ def promoting(root: Path, name: str) -> Iterator[None]:
 
 
 def _promoted(root: Path, name: str) -> WeightSet | None:
-    path = promoted_path(root, name)
     try:
+        path = promoted_path(root, name)
         return WeightSet.read(path) if path.exists() else None
-    except WeightSetError:
+    except (InvalidName, WeightSetError):  # a result that was renamed in code has none
         return None
 
 

@@ -119,17 +119,27 @@ class Crew:
         """Start workers that load the sweep's script, or else get the sweep itself.
 
         Raises:
-            WorkerError, SweepChanged: They cannot load the one, and the other cannot be pickled.
+            WorkerError, SweepChanged: There are no workers here; or they can load neither.
         """
         try:
             location = location_of(self._sweep, self._sweep.name, self._options.script)
-            self._start(self._workers(setup, location))
-        except (WorkerError, SweepChanged) as first:
-            log.debug("the sweep goes to workers by value: %s", first)
+        except WorkerError as error:
+            no_script: WorkerError | SweepChanged = error
+        else:
+            executor = self._workers(setup, location)
             try:
-                self._start(self._workers(setup, carried(self._sweep)))
-            except (WorkerError, SweepChanged) as second:
-                raise second from first
+                self._start(executor)
+                return
+            except (WorkerError, SweepChanged) as error:
+                no_script = error
+        try:
+            data = carried(self._sweep)
+        except WorkerError as error:
+            raise WorkerError(
+                f"{no_script} It could not be sent to them by value either: {error}",
+                f"{getattr(no_script, 'reason', no_script)}, and {error.reason}",
+            ) from no_script
+        self._start(self._workers(setup, data))
 
     def _workers(self, setup: TrainingSetup, location: Mapping[str, str] | bytes) -> Executor:
         return ProcessExecutor(

@@ -34,10 +34,10 @@ def carried(sweep: object) -> bytes:
     except Exception as error:  # whatever classes of others raise
         part = next(_culprits(vars(sweep)), "the sweep")
         raise WorkerError(
-            f"Expected a sweep at the top level of a script, or one that can be pickled for "
-            f"worker processes. Found that {part} cannot be: {shown(str(error))}. Make it inside "
-            f"load_data or build_model, or train in this process with workers=0.",
-            f"it is at the top level of no script, and {part} cannot be pickled: {error}",
+            f"Expected a sweep that can be pickled for worker processes. Found that {part} cannot "
+            f"be: {shown(str(error))}. Make what is in the way inside load_data or build_model, or "
+            f"train in this process with workers=0.",
+            f"{part} cannot be pickled: {error}",
         ) from error
     return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -242,8 +243,11 @@ class IsolatedExecutorContract(ExecutorContract, IsolatedRungContract):
                 executor.poll(1.0, lambda e: pids.append(e.pid) if isinstance(e, Started) else None)
             executor.kill()
         for pid in pids:
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                continue
-            raise AssertionError(f"worker {pid} is left")
+            for _ in range(500):
+                try:
+                    os.kill(pid, 0)
+                except ProcessLookupError:
+                    break
+                threading.Event().wait(0.01)  # until somebody has taken notice of its end
+            else:
+                raise AssertionError(f"worker {pid} is left")

@@ -1,6 +1,7 @@
 """F13: the user's own code raises, exits, or is where no worker can find it."""
 
 import sqlite3
+import threading
 import traceback
 from contextlib import closing
 
@@ -142,14 +143,16 @@ def test_f13_failures_for_different_reasons_do_not_add_up(scripted):
 
 
 def test_f13_a_sweep_inside_a_function_is_told_where_to_go(root):
-    """Workers import it again: that needs the top level of a file."""
+    """Workers import it again, or get it pickled: what cannot be has to be in a file."""
+    lock = threading.Lock()
+    sweep = FakeSweep("local", during=lambda member, epoch: lock.locked() and None)
     with pytest.raises(WorkerError, match="top level of a script") as raised:
-        FakeSweep("local").run(3, root=root, workers=1, tracking=False, quiet=True)
+        sweep.run(3, root=root, workers=1, tracking=False, quiet=True)
     assert "workers=0" in str(raised.value)
 
 
 def test_f13_closures_and_lambdas_do_no_harm(scripted):
-    """Nothing of a sweep is pickled: a script may hold what no pickle takes."""
+    """Nothing of a script is pickled: it may hold what no pickle takes."""
     script = scripted(
         """
 def make():
@@ -164,8 +167,26 @@ sweep = FakeSweep("fake", during=make())
 
 
 def test_f13_a_script_without_a_main_guard_is_told_so(scripted):
-    """A worker that would run the sweep itself stops, and the message says what to write."""
+    """A worker that would run the sweep itself stops; if it cannot be pickled, it is said why."""
     script = scripted("sweep = FakeSweep('fake')\nsweep.main()\n")
     done = script.call(trials=2, workers=1)
+    assert done.returncode == 0, done.stderr
+    assert script.outcomes() == {"COMPLETE": 2}
+
+
+def test_f13_a_script_without_a_main_guard_that_no_pickle_takes(scripted):
+    """Both are named: the way of the script, and what would be in the way of a pickle."""
+    script = scripted(
+        """
+def make():
+    lock = threading.Lock()
+    return lambda member, epoch: lock.acquire() and lock.release()
+
+sweep = FakeSweep("fake", during=make())
+sweep.main()
+"""
+    )
+    done = script.call(trials=2, workers=1)
     assert done.returncode == 70
+    assert "_during" in done.stderr
     assert "if __name__ == '__main__'" in done.stderr

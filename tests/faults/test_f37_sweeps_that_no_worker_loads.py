@@ -185,7 +185,8 @@ def test_f37_workers_that_were_asked_for_are_an_error_before_anything_is_written
     (tmp_path / "script.py").write_text(HEAD + NOWHERE.replace("quiet=", "workers=1, quiet="))
     done = run(tmp_path, "script.py")
     assert done.returncode != 0
-    assert "WorkerError: Expected a sweep at the top level of a script, or one that" in done.stderr
+    assert "WorkerError: Expected the sweep 'one' at the top level of a script" in done.stderr
+    assert "Expected a sweep that can be pickled" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 

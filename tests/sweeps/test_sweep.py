@@ -569,7 +569,7 @@ BAD_INPUT = {
     "unknown optimizer": ({"optimizer": "adamm"}, RecipeError, "adamm"),
     "unknown scales": ({"scales": "dta"}, WeightError, "dta"),
     "scale of zero": ({"scales": {"mse": 1.0, "under": 0.0}}, WeightError, "under"),
-    "scale of another term": ({"scales": {"mse": 1.0}}, WeightError, "scale"),
+    "scale of another term": ({"scales": {"mse": 1.0, "over": 1.0}}, WeightError, "scale"),
     "no data": ({"load_data": lambda: None}, DataError, "lw.Data"),
     "data of another kind": ({"load_data": lambda: (1, 2)}, DataError, "tuple"),
     "NaN in the data": ({"load_data": lambda: shifted(val=with_nan())()}, DataError, "val.y"),

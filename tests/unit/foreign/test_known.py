@@ -19,6 +19,7 @@ from lossweights.training.problem import Problem
 PACKAGE = Path(lw.__file__).parent
 INTERNAL = ("keras.src", "tensorflow.python", "optuna._", "mlflow.utils", "mlflow.store")
 PUBLIC = {"_replace", "_exit", "_asdict"}  # of named tuples and of `os`, documented so
+PRINTED = "_plain_terms.py"  # what it has is printed for use without this package: no room of ours
 
 
 @pytest.mark.parametrize("name", known.NAMES, ids=lambda name: name.name)
@@ -61,7 +62,7 @@ def test_names_are_used_in_one_room_alone():
     modules = trees()
     own, found = own_names(modules) | PUBLIC, []
     for path, tree in modules.items():
-        if path.parent == Path(known.__file__).parent:
+        if path.parent == Path(known.__file__).parent or path.name == PRINTED:
             continue
         for name, line in private_uses(tree):
             if name.startswith("_") and not name.startswith("__") and name not in own:

@@ -1,5 +1,6 @@
 """How trials are trained is chosen once, kept in the manifest, and said."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -36,8 +37,14 @@ class Prepared:
 
 
 def choose(prepared, kept=None, **options):
-    """The choice for a sweep that lies in a function, where no worker finds it."""
-    with Crew(FakeSweep("fake"), prepared, RunOptions(trials=8, **options)) as crew:
+    """The choice for a sweep that lies in a function, and holds what cannot be pickled."""
+    lock = threading.Lock()
+
+    def during(member, epoch):
+        lock.locked()
+
+    sweep = FakeSweep("fake", during=during)
+    with Crew(sweep, prepared, RunOptions(trials=8, **options)) as crew:
         crew.start(kept)
         return crew.choice
 
@@ -88,7 +95,7 @@ def test_where_no_worker_finds_the_sweep_it_is_trained_here(caplog):
     assert prepared.asked == [SetupRequest("auto", 8), SetupRequest("auto", 8, workers=0)]
     (line,) = caplog.messages
     assert line.startswith("training in this process, since no worker process can load the sweep:")
-    assert "notebook" in line
+    assert "_during cannot be pickled" in line
     assert "\n" not in line
 
 
@@ -100,7 +107,7 @@ def test_that_a_time_limit_acts_late_here_is_said(caplog):
 
 def test_workers_that_were_asked_for_are_insisted_on():
     """What cannot be done as asked is an error."""
-    with pytest.raises(WorkerError, match="notebook"):
+    with pytest.raises(WorkerError, match=r"notebook.*pickled for worker processes"):
         choose(Prepared(), workers=1)
 
 

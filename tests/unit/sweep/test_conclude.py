@@ -26,7 +26,7 @@ TRIALS = [
 # What may fail, where, and what that one is called.
 FAILING = {
     "flips": (sweep_verdict, "find_flip"),
-    "sensitivity": (sweep_verdict, "_sensitivities"),
+    "sensitivity": (sweep_verdict, "sensitivities"),
     "verdict": (sweep_verdict, "sweep_sentence"),
     "importance": (_conclude, "importances"),
     "report": (_conclude, "write_report"),
