@@ -43,10 +43,11 @@ class Forkserver:
 
     @staticmethod
     def is_possible() -> bool:
-        """Whether this system can: it has to name processes by files, as Linux does."""
+        """Whether this system can: it has to name processes by files, and signal them, as Linux."""
         try:
-            os.close(os.pidfd_open(os.getpid()))
-        except (AttributeError, OSError):
+            with open(os.pidfd_open(os.getpid()), "rb") as file:  # noqa: PTH123  a file descriptor
+                signal.pidfd_send_signal(file.fileno(), 0)
+        except (AttributeError, OSError):  # another system, or a container that forbids it
             return False
         return hasattr(socket, "recv_fds")
 
