@@ -8,8 +8,11 @@ their pipes; nothing that is pickled is ever read from a file.
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -30,7 +33,8 @@ def carried(sweep: object) -> bytes:
         WorkerError: Something in it cannot be pickled. Says what.
     """
     try:
-        data: bytes = cloudpickle.dumps((_sources(), sweep))
+        with _by_value(_found_by_nobody()):
+            data: bytes = cloudpickle.dumps((_sources(), sweep))
     except Exception as error:  # whatever classes of others raise
         part = next(_culprits(vars(sweep)), "the sweep")
         raise WorkerError(
@@ -52,6 +56,46 @@ def unpacked(data: bytes) -> Any:
     for name, lines in sources.items():  # its fingerprint is made of sources
         linecache.cache[name] = sum(map(len, lines)), None, lines, name
     return sweep
+
+
+def _found_by_nobody() -> list[ModuleType]:
+    """Packages and modules that another process would not find by their names.
+
+    They were loaded from a file by hand, as test runners and plugins are.
+    """
+    modules = [(name, each) for name, each in sys.modules.copy().items() if "." not in name]
+    loaded = [each for name, each in modules if _is_python(name, each)]
+    return [module for module in loaded if not _is_found(module.__name__)]
+
+
+def _is_python(name: str, module: ModuleType) -> bool:
+    """Whether it is from a file of Python's, or a folder of such, and under its own name."""
+    file, spec = getattr(module, "__file__", None), getattr(module, "__spec__", None)
+    if name != getattr(module, "__name__", None) or getattr(spec, "origin", None) == "frozen":
+        return False
+    return str(file).endswith(".py") if file else hasattr(module, "__path__")
+
+
+def _is_found(name: str) -> bool:
+    for finder in sys.meta_path:
+        with suppress(Exception):  # finders are anybody's
+            if finder.find_spec(name, None) is not None:
+                return True
+    return False
+
+
+@contextmanager
+def _by_value(modules: list[ModuleType]) -> Iterator[None]:
+    """Have cloudpickle take along what is defined in these modules, for a while."""
+    already = set(cloudpickle.list_registry_pickle_by_value())
+    ours = [module for module in modules if module.__name__ not in already]
+    for module in ours:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in ours:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _sources() -> Sources:

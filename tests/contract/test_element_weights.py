@@ -248,3 +248,24 @@ def test_unknown_labels_under_weights_per_element():
     assert float(np.sqrt(metric.value(np.asarray(metric.sums(y, p, w)))) ** 2) == pytest.approx(
         expected, rel=1e-5
     )
+
+
+def test_workers_train_with_weights_of_pixels_and_classes(tmp_path):
+    """A sweep has the same numbers in worker processes as in this one."""
+    val = X[:VAL], Y[:VAL]
+    sweep = lw.Sweep(
+        name="pixels",
+        build_model=pixels,
+        load_data=lambda: lw.Data(train=(X, Y, W), val=val, class_weight={1: 3.0}),
+        terms={"ce": "categorical_crossentropy", "mse": "mse"},
+        space={"ce": 1.0, "mse": lw.LogUniform(0.1, 10.0)},
+        metrics={"rmse": lw.metrics.RMSE()},
+        objectives={"rmse": "minimize"},
+        epochs=1,
+        batch_size=13,
+    )
+    options = {"root": tmp_path, "trainer": "stacked", "tracking": False, "confirm": 0}
+    options |= {"baselines": "none", "quiet": True}
+    here, there = (sweep.run(2, name=f"in-{n}", workers=n, **options) for n in (0, 1))
+    assert list((tmp_path / "studies" / "in-1" / "logs").iterdir())
+    np.testing.assert_allclose(there.trials["rmse"], here.trials["rmse"], rtol=1e-6)
