@@ -6,9 +6,9 @@
 say in which `Place` a sweep is recorded, `find_record` gives the `Record` that is there, to be
 removed. `find_page` gives the `Page` that MLflow's UI has of a sweep. `settle_moved` has MLflow
 find the artifacts of a root that was moved. `tracked_set` is the weight set of a run or of a
-registered model, `register_model` registers one, `record_promotion` has a sweep's run show what is
-promoted, and `move_champion` moves the alias along. `without_password` is an address as it may be
-shown, `with_password` one as it opens.
+registered model, `register_model` registers one, `record_promotion` has a sweep's run and the alias
+of its registered model show what is promoted. `without_password` is an address as it may be shown,
+`with_password` one as it opens.
 Only here is MLflow used; what is relied on of it without its promise stands in
 `lossweights.foreign`.
 """
@@ -20,7 +20,7 @@ from lossweights.tracking._models import save_model
 from lossweights.tracking._moved import settle_moved
 from lossweights.tracking._pages import Page, find_page
 from lossweights.tracking._place import Place, place_of_new, place_of_resumed, with_password
-from lossweights.tracking._registered import move_champion, record_promotion, register_model
+from lossweights.tracking._registered import record_promotion, register_model
 from lossweights.tracking._removal import Record, find_record
 from lossweights.tracking._sync import sync_sweep
 from lossweights.tracking._tracked_set import tracked_set
@@ -36,7 +36,6 @@ __all__ = [
     "Tracker",
     "find_page",
     "find_record",
-    "move_champion",
     "place_of_new",
     "place_of_resumed",
     "record_promotion",

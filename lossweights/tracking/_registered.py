@@ -78,43 +78,27 @@ def record_promotion(sweep: str, weights: WeightSet, root: Path, uri: str | None
             for key, value in metrics_of(weights).items():
                 client.log_metric(number, key, value)
             log_set(store_of(client, address, number), weights)
-    return move_champion(sweep, weights, root, uri)
+        return _move_champion(client, sweep, weights)
 
 
-def move_champion(sweep: str, weights: WeightSet, root: Path, uri: str | None) -> str:
-    """Have the alias ``champion`` name the version of a registered model that has a weight set.
-
-    Args:
-        sweep: Name of the sweep, and of the registered model.
-        weights: The set that was promoted.
-        root: Folder of the sweeps.
-        uri: Address of MLflow; by default the store below the root.
-
-    Returns:
-        A sentence on what was done, empty where no such model is registered.
-
-    Raises:
-        TrackingError: MLflow cannot be read or written.
-    """
-    if uri is None and not (root / "mlflow.db").exists():
+def _move_champion(client: MlflowClient, sweep: str, weights: WeightSet) -> str:
+    """Have the alias name the version of a registered model that has a weight set, if any does."""
+    versions = client.search_model_versions(f"name = '{sweep}'")
+    pick = weights.origin.get("pick")
+    fit = [each for each in versions if each.tags.get(PICK) == pick]
+    weighed = _weights_by_place(client, sweep)  # for the pick may be another trial by now
+    wanted = weight_params(weights)
+    fit = [each for each in fit if weighed.get(each.source, wanted) == wanted]
+    if not versions:
         return ""
-    with opened(root, uri or tracking_uri(root)) as client:
-        versions = client.search_model_versions(f"name = '{sweep}'")
-        pick = weights.origin.get("pick")
-        fit = [each for each in versions if each.tags.get(PICK) == pick]
-        weighed = _weights_by_place(client, sweep)  # for the pick may be another trial by now
-        wanted = weight_params(weights)
-        fit = [each for each in fit if weighed.get(each.source, wanted) == wanted]
-        if not versions:
-            return ""
-        if not fit:
-            return (
-                f"The alias {CHAMPION} stays: no version of the registered model {sweep} has the "
-                f"tag {PICK} = {pick} and these weights."
-            )
-        version = max(fit, key=lambda each: int(each.version)).version
-        client.set_registered_model_alias(sweep, CHAMPION, version)
-        return f"models:/{sweep}@{CHAMPION} is version {version} now."
+    if not fit:
+        return (
+            f"The alias {CHAMPION} stays: no version of the registered model {sweep} has the "
+            f"tag {PICK} = {pick} and these weights."
+        )
+    version = max(fit, key=lambda each: int(each.version)).version
+    client.set_registered_model_alias(sweep, CHAMPION, version)
+    return f"models:/{sweep}@{CHAMPION} is version {version} now."
 
 
 def _weights_by_place(client: MlflowClient, sweep: str) -> dict[str, dict[str, str]]:

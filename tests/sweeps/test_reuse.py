@@ -29,7 +29,7 @@ from lossweights.sweep._describe import describe_problem
 from lossweights.sweep.export_model import export_model
 from lossweights.sweep.reproduce import Likeness, reproduce
 from lossweights.testing import FakeSweep
-from lossweights.tracking import move_champion, register_model, sync_sweep
+from lossweights.tracking import record_promotion, register_model, sync_sweep
 
 from .tiny import arguments, build_model, load_data
 
@@ -231,10 +231,10 @@ def test_runs_of_mlflow_are_references(swept, promoted):
     said = register_model("tiny", other, promoted.model(), root, None)
     assert said == f"models:/tiny/2 is {other.name}."
     assert lw.load("models:/tiny@champion", root) == other
-    assert "version 1" in move_champion("tiny", promoted, root, None)
+    assert "version 1" in record_promotion("tiny", promoted, root, None)
     assert lw.load("models:/tiny@champion", root) == promoted
-    assert "version 2" in move_champion("tiny", other, root, None)
-    assert "stays" in move_champion("tiny", lw.WeightSet({"mse": 1.0}), root, None)
+    assert "version 2" in record_promotion("tiny", other, root, None)
+    assert "stays" in record_promotion("tiny", lw.WeightSet({"mse": 1.0}), root, None)
 
 
 def test_a_pick_is_reproduced_bit_for_bit(swept):

@@ -18,7 +18,7 @@ from lossweights.results.folder import tracking_uri
 from lossweights.results.promotion import with_history
 from lossweights.results.weights import promoted_path
 from lossweights.testing import FakeSweep
-from lossweights.tracking import Ending, Tracker, find_record, move_champion, save_model
+from lossweights.tracking import Ending, Tracker, find_record, record_promotion, save_model
 
 STARTED = "2026-01-02T03:04:05.678+00:00"
 X = np.arange(24, dtype="float32").reshape(8, 3)
@@ -179,9 +179,9 @@ def test_the_champion_stays_what_a_person_promoted(root_with_tables, saved, mode
     client = client_of(root)
     assert len(client.search_model_versions("name = 'demand'")) == 2
     assert int(client.get_model_version_by_alias("demand", "champion").version) == 1
-    assert "version 2" in move_champion("demand", weight_set(0.25), root, None)
-    assert "version 1" in move_champion("demand", weight_set(), root, None)
-    assert "stays" in move_champion("demand", weight_set(0.125), root, None)
+    assert "version 2" in record_promotion("demand", weight_set(0.25), root, None)
+    assert "version 1" in record_promotion("demand", weight_set(), root, None)
+    assert "stays" in record_promotion("demand", weight_set(0.125), root, None)
 
 
 def test_what_the_user_has_set_stays_and_his_registry_gets_nothing(
