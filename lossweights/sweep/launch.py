@@ -105,9 +105,13 @@ def run_and_print(
     except LossweightsError as error:
         fail(error)
     except KeyboardInterrupt as error:
-        begun = known in list_sweeps(root)
         verb = "confirm" if confirm else "resume"
-        way = f"Go on with it: {_go_on(verb, known, flags)}" if begun else "Nothing had begun."
+        if tell is _tell_smoke:
+            way = "Nothing of this is kept."
+        elif known in list_sweeps(root):
+            way = f"Go on with it: {_go_on(verb, known, flags)}"
+        else:
+            way = "Nothing had begun."
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
