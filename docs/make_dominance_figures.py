@@ -20,6 +20,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from _pictures import save_svg
 from matplotlib.ticker import MaxNLocator
 
 from lossweights.base.errors import SweepNotFound
@@ -49,8 +50,7 @@ def main() -> None:
         result = SweepResult.read(sweep.name, options.root)
     except SweepNotFound:
         result = sweep.run(options.trials, root=options.root, tracking=False)
-    mpl.rcParams.update({"svg.hashsalt": "lossweights", "font.size": 9, "axes.spines.top": False,
-                         "axes.spines.right": False})  # fmt: skip
+    mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     IMAGES.mkdir(exist_ok=True)
     verdict = result.sweep_verdict
     print(f"{verdict.paragraph}\n")
@@ -62,7 +62,7 @@ def main() -> None:
 
 def save(figure: Any, name: str) -> None:
     """Write an SVG that is the same for the same numbers."""
-    figure.savefig(IMAGES / name, metadata={"Date": None})
+    save_svg(figure, IMAGES / name)
     plt.close(figure)
 
 

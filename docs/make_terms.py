@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from _pictures import save_svg
 
 import lossweights as lw
 from lossweights.base.arguments import parameters
@@ -304,7 +305,6 @@ def draw_shift(path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "lossweights"  # the same picture, the same bytes
     from matplotlib import pyplot as plt
 
     terms = {
@@ -327,7 +327,7 @@ def draw_shift(path: Path) -> None:
     axes.legend(frameon=False)
     figure.tight_layout()
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    save_svg(figure, path)
 
 
 def _square(shift: int) -> np.ndarray:

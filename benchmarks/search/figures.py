@@ -2,15 +2,17 @@
 
     python benchmarks/search/figures.py results/trained.json --batch 16 --trials 128
 
-Above: the median hypervolume over the seeds against trials, with its quartiles. Below: the median
-attainment surface of the first two objectives, what half of the searches get to or better (Fonseca
-and Fleming, "On the performance assessment and comparison of stochastic multiobjective optimizers",
-1996), from `moocore`. Needs matplotlib, which MLflow installs.
+Above: the median hypervolume over the seeds against trials, with its quartiles. Between: the same
+against seconds, those of training and of the sampler. Below: the median attainment surface of the
+first two objectives, what half of the searches get to or better (Fonseca and Fleming, "On the
+performance assessment and comparison of stochastic multiobjective optimizers", 1996), from
+`moocore`. Needs matplotlib, which MLflow installs.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ from matplotlib import pyplot
 from tables import EVERY, measured, read
 
 from lossweights.search.samplers import NAMES
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+
+from _pictures import save_svg
 
 PAGE = Path(__file__).parents[2] / "docs" / "images" / "search-trained.svg"
 LEFT_OUT = 0.25  # of a search's trials: hypervolumes are far below there and hide what follows
@@ -36,20 +42,23 @@ def main() -> None:
     shape = (options.batch, options.trials)
     rows = {key: row for key, row in measured(read(options.file)).items() if key[2:] == shape}
     problems = list(dict.fromkeys(key[0] for key in rows))
-    mpl.rcParams.update({"svg.hashsalt": "lossweights", "font.size": 8, "svg.fonttype": "none"})
-    figure, axes = pyplot.subplots(2, len(problems), figsize=(4 * len(problems), 6), squeeze=False)
+    mpl.rcParams.update({"font.size": 8})
+    figure, axes = pyplot.subplots(
+        3, len(problems), figsize=(3.2 * len(problems), 7.5), squeeze=False
+    )
     for column, problem in zip(axes.T, problems, strict=True):
         of_problem = {key[1]: row for key, row in rows.items() if key[0] == problem}
         draw(column, problem, {name: of_problem[name] for name in NAMES if name in of_problem})
     axes[0, 0].legend()
     figure.tight_layout()
-    figure.savefig(PAGE, metadata={"Date": None})
+    save_svg(figure, PAGE)
 
 
 def draw(column: Any, problem: str, searches: dict[str, list[dict]]) -> None:
-    """Both panels of a problem."""
-    above, below = column
+    """The panels of a problem."""
+    above, between, below = column
     above.set(title=problem, xlabel="trials", ylabel="hypervolume, of the best front's")
+    between.set(xlabel="seconds", ylabel="hypervolume, of the best front's")
     below.set(xlabel="first objective, lower is better", ylabel="second objective")
     lowest = 1.0
     for sampler, rows in searches.items():
@@ -59,9 +68,13 @@ def draw(column: Any, problem: str, searches: dict[str, list[dict]]) -> None:
         (line,) = above.plot(trials, middle, label=sampler)
         above.fill_between(trials, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         lowest = min(lowest, low[int(LEFT_OUT * len(trials))])
+        seconds = np.median([row["seconds"] for row in rows], axis=0)
+        at_ends = middle[len(trials) // len(seconds) - 1 :: len(trials) // len(seconds)]
+        between.plot(seconds, at_ends, label=sampler, color=line.get_color())
         surface = attained(rows)
         below.step(*surface.T, where="post", label=sampler, color=line.get_color())
-    above.set_ylim(lowest, 1.001)
+    for panel in (above, between):
+        panel.set_ylim(lowest, 1.001)
     if below.get_xlim()[0] > 0 and below.get_ylim()[0] > 0:  # what is maximised is negative here
         below.set(xscale="log", yscale="log")
 

@@ -107,12 +107,13 @@ class Trained:
         self._trainers: dict[int, StackedTrainer] = {}
 
     def search(self, sampler: str, batch: int, trials: int, seed: int) -> dict[str, object]:
-        """One search: its costs in order, the seconds of training, and those of the sampler.
+        """One search: its costs in order, and the seconds of each kind and after each batch.
 
         The seed is that of the sampler and of every training, as in a sweep.
         """
         search = Search(self._sweep, sampler, batch, seed)
         asking = training = 0.0
+        seconds = []
         while len(search.costs) < trials:
             clock = time.perf_counter()
             asked = search.ask(trials)
@@ -123,10 +124,12 @@ class Trained:
             clock = time.perf_counter()
             search.learn(asked, costs)
             asking += time.perf_counter() - clock
+            seconds.append(round(training + asking, 2))
         return {
             "costs": search.costs,
             "training_seconds": round(training, 2),
             "sampler_seconds": round(asking, 3),
+            "seconds": seconds,
         }
 
     def asked(self, sampler: str, batch: int, costs: Costs, seed: int) -> list[Parameters]:
