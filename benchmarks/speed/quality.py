@@ -117,9 +117,10 @@ def front(points: Points) -> Points:
 
 def hypervolume(points: Points) -> float:
     """The part of the unit square that the points beat; smaller is better in both objectives."""
-    corner = front(points[(points < 1.0).all(axis=1)])
-    if not len(corner):
+    inside = points[(points < 1.0).all(axis=1)]
+    if not len(inside):
         return 0.0
+    corner = front(inside)
     widths = np.diff(np.r_[corner[:, 0], 1.0])
     return float((widths * (1.0 - corner[:, 1])).sum())
 

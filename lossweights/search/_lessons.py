@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from lossweights.search._come_to import come_to
 from lossweights.search._cube import Cube, Floats
 
 # A constraint above 0 by which a study tells of a trial that cannot be trained, such as one that
 # diverged. Optuna's TPE ranks what violates a constraint below all else, however many objectives.
 TRAINS = "trains"
-RUNGS = "rungs"  # user attribute of a pruned trial: its objectives at each rung, by epoch
+RUNGS = "rungs"  # user attribute of a trial: its objectives at each rung that it got to, by epoch
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,8 @@ class Lessons:
     Attributes:
         points: Where something was measured, shape ``(trials, coordinates)``.
         costs: The objectives there, better when smaller, shape ``(trials, objectives)``. Of a
-            pruned trial those at its last rung.
+            pruned trial those that it would have come to, as far as is known.
         limits: Values of the constraints there, feasible up to 0; NaN where they are not known.
-        whole: Which of them were trained to the end.
         barren: Where nothing could be trained.
         open: Where trials are under way.
     """
@@ -39,7 +39,6 @@ class Lessons:
     points: Floats
     costs: Floats
     limits: Floats
-    whole: NDArray[np.bool_]
     barren: Floats
     open: Floats
 
@@ -77,11 +76,20 @@ class Lessons:
         keys = sorted({key for row in limits for key in row})
         rows = [[row.get(key, math.nan) for key in keys] for row in limits]
         running = [t for t in known if t.state == TrialState.RUNNING]
+        points = cube.encode([t.params for t, _ in measured])
+        costs = np.array([costs for _, costs in measured]).reshape(len(measured), len(signs))
+        whole = np.array([t.state == TrialState.COMPLETE for t, _ in measured], dtype=bool)
+        rungs = [
+            {
+                int(epoch): np.multiply(signs, at)
+                for epoch, at in t.user_attrs.get(RUNGS, {}).items()
+            }
+            for t, _ in measured
+        ]
         return cls(
-            points=cube.encode([t.params for t, _ in measured]),
-            costs=np.array([costs for _, costs in measured]).reshape(len(measured), len(signs)),
+            points=points,
+            costs=come_to(points, costs, rungs, whole),
             limits=np.array(rows, dtype=np.float64).reshape(len(measured), len(keys)),
-            whole=np.array([t.state == TrialState.COMPLETE for t, _ in measured], dtype=bool),
             barren=cube.encode([t.params for t in barren]),
             open=cube.encode([t.params for t in running]),
         )

@@ -41,7 +41,7 @@ class Thompson(JointSampler):
     With one objective that is the point of the least drawn value. Points at which training is
     unlikely are left out. Constraints are modelled as objectives are: what violates one in its draw
     adds nothing; where all do, the least violation is asked for. A trial that was pruned counts
-    with its objectives at its last rung.
+    with what it would have come to.
 
     Args:
         seed: Seed.

@@ -63,9 +63,10 @@ def end_notes(result: TrialResult) -> dict[str, Any]:
 
 
 def rung_values(result: TrialResult, manifest: Mapping[str, Any]) -> dict[int, list[float]]:
-    """The objectives of a trial that stopped at a rung, at each rung that it had got to.
+    """The objectives at each rung that a trial had got to, if it stopped at one or ended well.
 
     Optuna takes no values with a pruned trial, and intermediate ones for single objectives alone.
+    What trials gain from a rung to their end says what those that stop there would have gained.
 
     Args:
         result: The trial.
@@ -73,10 +74,15 @@ def rung_values(result: TrialResult, manifest: Mapping[str, Any]) -> dict[int, l
             one at which it stopped the trial counts.
     """
     pruning = manifest.get("prune")
-    if not pruning or result.outcome is not Outcome.PRUNED or not result.reports:
+    if not pruning or not result.reports:
+        return {}
+    if result.outcome is Outcome.COMPLETE:
+        at = frozenset(pruning.get("at", ()))
+    elif result.outcome is Outcome.PRUNED:
+        at = frozenset(pruning.get("at") or [result.reports[-1].epoch])
+    else:
         return {}
     names = list(manifest["objectives"])
-    at = frozenset(pruning.get("at") or [result.reports[-1].epoch])
     found = {
         report.epoch: [float(report.metrics.get(name, math.nan)) for name in names]
         for report in result.reports

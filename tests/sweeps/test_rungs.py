@@ -44,7 +44,9 @@ def test_stopped_trials_are_told_as_such(tmp_path, capsys):
     storage = f"sqlite:///{tmp_path}/studies/fake/study.db"
     study = optuna.load_study(study_name="fake", storage=storage)
     noted = {t.number: t.user_attrs["rungs"] for t in study.trials if "rungs" in t.user_attrs}
-    assert set(noted) == set(stops["number"])
+    complete = result.trials[result.trials["outcome"] == "COMPLETE"]
+    assert set(noted) == {*stops["number"], *complete["number"]}
+    assert all(set(noted[number]) == {"2", "4"} for number in complete["number"])
     print_summary(result, tmp_path)
     said = capsys.readouterr().out
     assert f"{len(stops)} pruned" in said

@@ -120,7 +120,8 @@ def sequence(name, *, stops=(), batch=8, trials=40, space=SPACE):
             elif place % 11 == 7:
                 lesson = (place, parameters, TrialState.FAIL, None), {}
             else:
-                more = {"constraints": [values[0] - 0.5]}
+                rungs = {1: [9.0, 9.0], 3: [v + 0.5 for v in values]}
+                more = {"constraints": [values[0] - 0.5], "rungs": rungs}
                 lesson = (place, parameters, TrialState.COMPLETE, values), more
             history.append(lesson)
             sampler.learn(*lesson[0], **lesson[1])
