@@ -13,6 +13,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from numpy.typing import NDArray
+
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.executors._contract import (
@@ -25,6 +27,7 @@ from lossweights.executors._contract import (
 )
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._supervisor import Ready, Supervisor
+from lossweights.training import Member
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
 
@@ -188,6 +191,11 @@ class ProcessExecutor(Executor):
             keys = [batch.key for batch in self._pending]
             self._pending.clear()
         return keys
+
+    def parameters(self, member: Member) -> list[NDArray[Any]] | None:
+        """What a member ended with, if the worker that trained it lives and still has it."""
+        found = (supervisor.parameters(member) for supervisor in self._supervisors)
+        return next((each for each in found if each is not None), None)
 
     def workers(self) -> list[WorkerState]:
         """The workers that live now."""

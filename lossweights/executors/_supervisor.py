@@ -21,12 +21,16 @@ from lossweights.executors._contract import (
 )
 from lossweights.executors._failures import death
 from lossweights.executors._forkserver import Forkserver
-from lossweights.executors._messages import batch_message, receive
+from lossweights.executors._kept import Parameters
+from lossweights.executors._messages import batch_message, member_json, receive
+from lossweights.executors._parameters import receive_parameters
 from lossweights.records import Failure
+from lossweights.training import Member
 
 log = logging.getLogger("lossweights")
 
 LOOK_SECONDS = 0.25  # how often a silent worker is looked at: its pipe may outlive it in a child
+ANSWER_SECONDS = 10.0  # in which a worker that trains nothing answers
 MAX_STARTS = 3  # a worker that dies this often before it is ready will not get ready
 
 
@@ -83,6 +87,7 @@ class Supervisor(threading.Thread):
         self._forkserver = forkserver
         self._log = None if logs is None else self._log_in(logs)
         self._child: Child | None = None
+        self._talking = threading.Lock()  # of who hears what the worker says
         self._changing = threading.Lock()  # of the log: a child that is being started is told too
         self._current: Batch | None = None
         self._idle = self._closing = False
@@ -107,6 +112,23 @@ class Supervisor(threading.Thread):
         if child is not None and current is not None and current.key == batch:
             with suppress(OSError):
                 child.send("go_on", batch=batch, epoch=epoch, stopped=stopped)
+
+    def parameters(self, member: Member) -> Parameters | None:
+        """What a member ended with, if the worker has it; from another thread, between batches."""
+        child = self._child
+        if child is None or not self._talking.acquire(blocking=False):
+            return None  # a worker that is starting has nothing
+        try:
+            child.send("parameters", member=member_json(member))
+            if child.pipe.poll(ANSWER_SECONDS):
+                return receive_parameters(child.pipe)
+            log.debug("worker %d does not answer", child.pid)
+        except (EOFError, OSError, WorkerError):
+            log.debug("worker %d does not tell parameters", child.pid, exc_info=True)
+        finally:
+            self._talking.release()
+        child.kill()  # what it says from now on answers another question
+        return None
 
     def _log_in(self, folder: Path) -> Path:
         return folder / f"worker-{self._number}.log"
@@ -134,11 +156,13 @@ class Supervisor(threading.Thread):
     def run(self) -> None:
         """Start the worker, then give it batches until there are no more."""
         try:
-            self._start_worker()
+            with self._talking:
+                self._start_worker()
             while (batch := self._next_batch()) is not None:
-                self._current = batch
-                event = self._train(batch)
-                self._current = None
+                with self._talking:
+                    self._current = batch
+                    event = self._train(batch)
+                    self._current = None
                 self._desk.put(event)
         except WorkerError as error:
             self._desk.put(error)

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.faults
 class TestInline(ExecutorContract):
     """This very thread."""
 
+    holds = True
+
     def make_executor(self, script, folder):
         """The trainer of the script's sweep, in this process."""
         return InlineExecutor(lambda: load_sweep(script).prepare(rehearse=False).make_trainer(""))
@@ -19,6 +21,8 @@ class TestInline(ExecutorContract):
 
 class TestProcesses(IsolatedExecutorContract):
     """Two worker processes."""
+
+    holds = True
 
     def make_executor(self, script, folder):
         """Two workers that load the script."""
@@ -28,6 +32,8 @@ class TestProcesses(IsolatedExecutorContract):
 @pytest.mark.skipif(not Forkserver.is_possible(), reason="no pidfd_open here")
 class TestForked(IsolatedExecutorContract):
     """Two worker processes, forked from one that has imported."""
+
+    holds = True
 
     @pytest.fixture(autouse=True)
     def _forkserver(self):
@@ -42,6 +48,8 @@ class TestForked(IsolatedExecutorContract):
 
 class TestOneProcess(IsolatedExecutorContract):
     """One worker process, which is replaced whenever it dies."""
+
+    holds = True
 
     def make_executor(self, script, folder):
         """A worker that loads the script."""
