@@ -30,7 +30,22 @@ ROWS = 16  # of a long front, evenly spread; the report has them all
 
 
 def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
-    """Print the end of a sweep for a person."""
+    """Print the end of a sweep for a person: what it found, and where to look at it."""
+    console = console or page()
+    print_findings(result, root, console)
+    print_links(root, result.name, console)
+
+
+def print_links(root: Path, name: str, console: Console | None = None) -> None:
+    """Print where to look at a sweep: what there is by now."""
+    console = console or page()
+    console.print("\nLook at it:")
+    for what, where in find_links(root, name).items():
+        copyable(console, f"  {what:<9}  {where}")
+
+
+def print_findings(result: SweepResult, root: Path, console: Console | None = None) -> None:
+    """Print what a sweep found, which is known before report and pictures are drawn."""
     console = console or page()
     counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
     ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
@@ -52,9 +67,6 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
         _print_picks(result, root, saved, console)
     elif not result.has_best:
         prose(console, "No weight set was saved, since no trial is complete.")
-    console.print("\nLook at it:")
-    for what, where in find_links(root, result.name).items():
-        copyable(console, f"  {what:<9}  {where}")
     print_proof(result, console)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Folds, Split, pooled
@@ -54,9 +55,25 @@ class PreparedSweep(Prepared):
         """The trainer of that name, for so many members at once."""
         return self.trainers.make(name, members)
 
-    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
-        """Write verdict, weight sets and report, and train the winner."""
-        return conclude_sweep(result, root, self.trainers, self.data, recorded=recorded)
+    def conclude(
+        self,
+        result: SweepResult,
+        root: Path,
+        *,
+        recorded: bool,
+        parameters: Sequence[NDArray[Any]] | None,
+        tell: Callable[[SweepResult], None],
+    ) -> Ending:
+        """Write verdict, weight sets, winner and report."""
+        return conclude_sweep(
+            result,
+            root,
+            self.trainers,
+            self.data,
+            recorded=recorded,
+            parameters=parameters,
+            tell=tell,
+        )
 
 
 def prepare_sweep(

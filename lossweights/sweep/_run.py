@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from lossweights.sweep._choose import Crew
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._early import early_forkserver
+from lossweights.sweep._held import held_parameters
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
@@ -33,8 +34,19 @@ from lossweights.sweep.prune import pruning_of
 log = logging.getLogger("lossweights")
 
 
-def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
-    """Run a sweep to its end; see `lossweights.sweep.abstract.AbstractSweep.run`."""
+def run_sweep(
+    sweep: Declaration,
+    options: RunOptions,
+    tell: Callable[[SweepResult], None] = lambda result: None,
+) -> SweepResult:
+    """Run a sweep to its end; see `lossweights.sweep.abstract.AbstractSweep.run`.
+
+    Args:
+        sweep: The sweep.
+        options: The options of the run.
+        tell: Called once with the result as soon as it is known, its weight sets are written and
+            its winner is saved. Then come report and pictures.
+    """
     # 1. What can be refused is refused before anything is loaded or written.
     refuse_in_worker(sweep.name)
     options = options.check(sweep.trainers)
@@ -85,11 +97,18 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
                     # 6. What the picks have to beat is trained, and all of them from fresh seeds.
                     if in_time:
                         contest.run(crew.executor, signals, loop.policy, deadline)
-            # 7. Conclusions are drawn: verdict, weight sets, report, winner.
+                    # Asked for while those that trained are there.
+                    result = SweepResult.read(name, options.root)
+                    parameters = held_parameters(crew.executor, result)
+            else:
+                result, parameters = SweepResult.read(name, options.root), None
+            # 7. Conclusions are drawn: weight sets, verdict, winner, report.
             with _disk_errors_named(store):
-                result = SweepResult.read(name, options.root)
                 recorded = telemetry.tracker is not None
-                telemetry.end(prepared.conclude(result, options.root, recorded=recorded))
+                ending = prepared.conclude(
+                    result, options.root, recorded=recorded, parameters=parameters, tell=tell
+                )
+                telemetry.end(ending)
             _note_drivers(store, result)
     # 8. What there is, is returned.
     result = SweepResult.read(name, options.root)

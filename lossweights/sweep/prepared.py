@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from lossweights.base.strict_json import digest
 from lossweights.training import SetupRequest, Trainer, TrainingSetup
@@ -66,13 +68,24 @@ class Prepared(ABC):
         """
 
     @abstractmethod
-    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
+    def conclude(
+        self,
+        result: SweepResult,
+        root: Path,
+        *,
+        recorded: bool,
+        parameters: Sequence[NDArray[Any]] | None,
+        tell: Callable[[SweepResult], None],
+    ) -> Ending:
         """What to do once all trials have ended.
 
         Args:
             result: The result, with all trials.
             root: Folder of the sweeps.
             recorded: Whether MLflow gets it: pictures, tables and a model that nobody else reads.
+            parameters: What the first pick ended with, if that was held.
+            tell: To be called once, as soon as all is written that a person is told, with the
+                result as it then is; what takes long comes after.
 
         Returns:
             How the sweep's run in MLflow ends.

@@ -215,8 +215,17 @@ class _PreparedFake(Prepared):
         """The one trainer that there is."""
         return self.trainer
 
-    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
+    def conclude(
+        self,
+        result: SweepResult,
+        root: Path,
+        *,
+        recorded: bool,
+        parameters: Sequence[NDArray[Any]] | None,
+        tell: Callable[[SweepResult], None],
+    ) -> Ending:
         """Save the picks."""
         picks = result.save_picks(root)
+        tell(result)
         status = "FINISHED" if result.has_best else "FAILED"
         return Ending(status, f"{len(result.finished)} trials", list(picks.values()))
