@@ -24,11 +24,11 @@ from lossweights.store import Store, note_drivers
 from lossweights.sweep._choose import Crew
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
-from lossweights.sweep._early import early_forkserver
 from lossweights.sweep._held import held_parameters
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
+from lossweights.sweep.early import early_forkserver
 from lossweights.sweep.prune import pruning_of
 
 log = logging.getLogger("lossweights")
