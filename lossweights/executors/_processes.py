@@ -119,13 +119,11 @@ class ProcessExecutor(Executor):
         return self._ready
 
     def start(self) -> None:
-        """Start a worker and wait until it has loaded the sweep; then the others follow."""
-        first, *others = self._supervisors
-        first.start()
+        """Start the workers and wait until one has loaded the sweep; the others follow soon."""
+        for supervisor in self._supervisors:
+            supervisor.start()
         while self._ready is None:
             self.poll(0.25, lambda event: None)
-        for supervisor in others:
-            supervisor.start()
 
     def log_to(self, folder: Path) -> None:
         """Keep what the workers print in a file each."""
