@@ -58,6 +58,14 @@ class Prepared(ABC):
         """How its trials are best trained; by default as they were asked to be."""
         return TrainingSetup.as_requested(request)
 
+    def end_imports(self, *, recorded: bool) -> Sequence[str]:
+        """Modules that `conclude` takes long to import, in the order in which it does; none.
+
+        Args:
+            recorded: Whether MLflow gets what it draws.
+        """
+        return ()
+
     @abstractmethod
     def make_trainer(self, name: str, members: int | None = None) -> Trainer:
         """Build a trainer, by its name.
