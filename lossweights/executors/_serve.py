@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Lo
             capacity=trainer.capacity,
             fingerprint=loaded.fingerprint,
         )
+        if request.get("warm_up"):
+            _warm_up(trainer)
         while True:
             message = receive(pipe)
             if message["say"] == "batch":
@@ -73,6 +76,14 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Lo
         return  # the driver has gone, or wants no more
     finally:
         remove_generated_files()  # the end of TensorFlow may be cut short
+
+
+def _warm_up(trainer: Trainer) -> None:
+    """Compile while the driver gets its first batch ready."""
+    try:
+        trainer.warm_up()
+    except Exception:  # a batch that fails for it is told of
+        print(traceback.format_exc(), file=sys.stderr, flush=True)
 
 
 def _print_to(path: str) -> None:

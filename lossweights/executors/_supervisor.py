@@ -90,7 +90,7 @@ class Supervisor(threading.Thread):
         self._talking = threading.Lock()  # of who hears what the worker says
         self._changing = threading.Lock()  # of the log: a child that is being started is told too
         self._current: Batch | None = None
-        self._idle = self._closing = False
+        self._idle = self._closing = self._has_started = False
 
     def state(self) -> WorkerState | None:
         """The worker as it is now, ``None`` if there is none."""
@@ -189,7 +189,9 @@ class Supervisor(threading.Thread):
             try:
                 with self._changing:
                     child = self._child = Child(self._log, self._cores, self._forkserver)
-                    child.send("load", **self._load)
+                    # Not in the place of one that died: perhaps of that, for lack of memory.
+                    child.send("load", **self._load, warm_up=not self._has_started)
+                    self._has_started = True
                     if self._carried is not None:
                         child.send_bytes(self._carried)
                 message = self._hear(child)
