@@ -6,7 +6,7 @@
 Seconds since the program was started, medians of the turns. The first step is when a worker has
 measured the untrained model, its graphs compiled; the result is printed with the line of the
 verdict. Beside it stands what ``import tensorflow`` takes alone. The first sweep on a machine times
-its trainers for 4 to 10 s more: a turn that is not counted goes before.
+its trainers for 4 to 10 s more, so that it is to be run twice there.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ def main() -> None:
     checkouts = [HERE, *([given.against.resolve()] if given.against else [])]
     found: dict[Path, list[dict[str, float]]] = {checkout: [] for checkout in checkouts}
     imports = [imported() for _ in range(given.turns)]
-    for turn in range(given.turns + 1):
+    for _ in range(given.turns):
         for checkout in checkouts:
-            moments = timeline(checkout, given.script, given.options.split())
-            if turn:
-                found[checkout].append(moments)
+            found[checkout].append(timeline(checkout, given.script, given.options.split()))
     print(f"import tensorflow alone: {median(imports):.1f} s")
     print(f"{'':26}" + "".join(f"{checkout.name:>14}" for checkout in checkouts))
     for moment in found[HERE][0]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import sys
 import traceback
@@ -83,6 +85,7 @@ def run_and_print(
     Raises:
         typer.Exit: The run failed or was stopped, or no trial is complete.
     """
+    atexit.register(gc.freeze)  # else Python looks through all of TensorFlow again, for seconds
     # All that --help does not need.
     from lossweights.report.summary import print_findings, print_links
     from lossweights.results.result import SweepResult
