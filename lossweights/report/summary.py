@@ -30,10 +30,18 @@ ROWS = 16  # of a long front, evenly spread; the report has them all
 
 
 def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
-    """Print the end of a sweep for a person: what it found, and where to look at it."""
+    """Print what a sweep found for a person, where to look at it, and the sentence to sign."""
     console = console or page()
-    print_findings(result, root, console)
+    _print_trials(result, root, console)
     print_links(root, result.name, console)
+    print_proof(result, console)
+
+
+def print_findings(result: SweepResult, root: Path, console: Console | None = None) -> None:
+    """Print all of it but for where to look, which is there once report and pictures are drawn."""
+    console = console or page()
+    _print_trials(result, root, console)
+    print_proof(result, console)
 
 
 def print_links(root: Path, name: str, console: Console | None = None) -> None:
@@ -44,9 +52,8 @@ def print_links(root: Path, name: str, console: Console | None = None) -> None:
         copyable(console, f"  {what:<9}  {where}")
 
 
-def print_findings(result: SweepResult, root: Path, console: Console | None = None) -> None:
-    """Print what a sweep found, which is known before report and pictures are drawn."""
-    console = console or page()
+def _print_trials(result: SweepResult, root: Path, console: Console) -> None:
+    """Print trials, verdict, front, baselines and weight sets."""
     counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
     ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
     console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
@@ -67,7 +74,6 @@ def print_findings(result: SweepResult, root: Path, console: Console | None = No
         _print_picks(result, root, saved, console)
     elif not result.has_best:
         prose(console, "No weight set was saved, since no trial is complete.")
-    print_proof(result, console)
 
 
 def print_proof(result: SweepResult, console: Console | None = None) -> None:
