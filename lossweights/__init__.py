@@ -25,6 +25,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lossweights.base import errors as errors
+from lossweights.base.main_script import launches_sweep
 from lossweights.base.quiet_start import quiet_start
 from lossweights.loss.registration import register_with_keras
 
@@ -95,6 +96,8 @@ __all__ = sorted({"errors", *_MODULES, *_HOMES})  # the tables above are the one
 # `from lossweights.errors import SweepExists` is how programs catch an error.
 sys.modules[f"{__name__}.errors"] = errors
 register_with_keras()  # so that saved models load after nothing but `import lossweights`
+if launches_sweep():  # workers come from a process that imports beside the script
+    import_module("lossweights.sweep.early").begin_for_script(sys.argv[1:], _HOMES["Sweep"])
 
 
 def __getattr__(name: str) -> Any:

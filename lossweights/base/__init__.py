@@ -19,5 +19,6 @@ Doors:
 - `palette`: the colours of terms in figures;
 - `autologging`: keeps MLflow's from recording what is recorded already;
 - `imports`: doing something around the import of another package;
+- `main_script`: whether the program that runs launches a sweep;
 - `quiet_start`: leaves TensorFlow's start-up notes out of a program's output.
 """

@@ -16,7 +16,7 @@ from lossweights.cli import _reuse as _reuse  # its verbs
 from lossweights.cli._base import AsJson, Script, SweepName, app, echo_json, sentences, verb, warn
 from lossweights.cli._completion import complete_sweep
 from lossweights.sweep.flags import Flags, Root, TrackingUri, takes_flags
-from lossweights.sweep.launch import BAD_INPUT, fail, run_and_print, say
+from lossweights.sweep.launch import BAD_INPUT, TRIALS, fail, run_and_print, say
 
 __all__ = ["app"]
 
@@ -54,6 +54,23 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
         fail(damaged[-1])
 
 
+def _begin_early(flags: Flags) -> None:
+    """Begin what takes as long as the script: what its workers are forked from.
+
+    Raises:
+        SweepNotFound: What is to be gone on with is not there.
+    """
+    from lossweights.results.folder import read_manifest
+    from lossweights.sweep.early import begin
+
+    if not flags.smoke:
+        trials = flags.trials
+        if trials is None:
+            known = read_manifest(flags.root, str(flags.name)) if flags.resume else {}
+            trials = known.get("trials", TRIALS)
+        begin(flags.options(trials, Path()), "lossweights.sweep.sweep")
+
+
 @verb("run sweeps/bike_demand.py --trials 128")
 @takes_flags()
 def run(
@@ -64,6 +81,7 @@ def run(
     with sentences():
         from lossweights.cli._script import load_sweep
 
+        _begin_early(flags)
         sweep = load_sweep(script)
     run_and_print(sweep, flags, script)
 
@@ -102,8 +120,10 @@ def resume(name: SweepName, flags: Flags) -> None:
     with sentences():
         from lossweights.cli._script import launched
 
+        flags = replace(flags, name=name, resume=True)
+        _begin_early(flags)
         sweep, script = launched(name, flags.root)
-    run_and_print(sweep, replace(flags, name=name, resume=True), script)
+    run_and_print(sweep, flags, script)
 
 
 @verb("confirm bike-demand --seeds 5")

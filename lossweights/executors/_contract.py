@@ -10,7 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
+
+from numpy.typing import NDArray
 
 from lossweights.records import EpochReport, Failure, TrialResult
 from lossweights.training import Member, Standings
@@ -181,6 +183,17 @@ class Executor(ABC):
     @abstractmethod
     def withdraw(self) -> list[int]:
         """Give up the batches that have not started; their keys. Nothing is told of them."""
+
+    def parameters(self, member: Member) -> list[NDArray[Any]] | None:
+        """What a member that was trained here ended with, if it is still held anywhere.
+
+        For the winner, which would have to be trained again; by default nothing is held. Asked
+        while nothing is queued or trained, and answered at once.
+
+        Returns:
+            Arrays for ``model.set_weights``, or ``None``.
+        """
+        return None
 
     @abstractmethod
     def workers(self) -> list[WorkerState]:

@@ -7,6 +7,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from lossweights.executors._contract import (
     Batch,
@@ -20,8 +23,9 @@ from lossweights.executors._contract import (
     WorkerState,
 )
 from lossweights.executors._failures import failure_of
+from lossweights.executors._kept import KeptParameters
 from lossweights.records import EpochReport, Failure, Outcome
-from lossweights.training import Halts, Standings, Trainer
+from lossweights.training import Halts, Member, Standings, Trainer
 
 log = logging.getLogger("lossweights")
 
@@ -40,6 +44,7 @@ class InlineExecutor(Executor):
     def __init__(self, make_trainer: Callable[[], Trainer]) -> None:
         self._make_trainer = make_trainer
         self._built: Trainer | None = None
+        self._kept = KeptParameters()
         self._pending: deque[Batch] = deque()
         self._current: Batch | None = None
         self._stopped: set[int] = set()
@@ -114,6 +119,7 @@ class InlineExecutor(Executor):
             reason = f"stopped after {time.monotonic() - started:.0f} s, limit {batch.seconds:g} s"
             listener(Lost(batch.key, Failure.TIMEOUT, reason))
         else:
+            self._kept.take(self._running, batch.members, results)
             listener(Ended(batch.key, tuple(results)))
 
     def stop(self, batch: int, positions: Sequence[int]) -> None:
@@ -132,6 +138,10 @@ class InlineExecutor(Executor):
         self._pending.clear()
         return keys
 
+    def parameters(self, member: Member) -> list[NDArray[Any]] | None:
+        """What a member ended with, of those that were trained last."""
+        return self._kept.of(member)
+
     def workers(self) -> list[WorkerState]:
         """This process."""
         current = self._current
@@ -143,4 +153,5 @@ class InlineExecutor(Executor):
     def close(self) -> None:
         """Forget what is queued, and the trainer with all the memory that it holds."""
         self._pending.clear()
+        self._kept.clear()
         self._built = None

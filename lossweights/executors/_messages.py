@@ -69,12 +69,13 @@ def batch_message(batch: Batch) -> dict[str, Any]:
     """A batch as the content of a message."""
     return {
         "batch": batch.key,
-        "members": [_member_json(member) for member in batch.members],
+        "members": [member_json(member) for member in batch.members],
         "rungs": sorted(batch.rungs),
     }
 
 
-def _member_json(member: Member) -> dict[str, Any]:
+def member_json(member: Member) -> dict[str, Any]:
+    """A member as plain JSON values."""
     adaptive = member.adaptive and {
         "method": method_json(member.adaptive.method),
         "units": dict(member.adaptive.units),
@@ -88,7 +89,8 @@ def _member_json(member: Member) -> dict[str, Any]:
     }
 
 
-def _received_member(value: Mapping[str, Any]) -> Member:
+def received_member(value: Mapping[str, Any]) -> Member:
+    """The member that `member_json` described."""
     adaptive = value["adaptive"] and Adaptive(
         method_of(value["adaptive"]["method"]), value["adaptive"]["units"]
     )
@@ -98,7 +100,7 @@ def _received_member(value: Mapping[str, Any]) -> Member:
 
 def received_batch(message: Mapping[str, Any]) -> Batch:
     """The batch that `batch_message` described."""
-    members = tuple(map(_received_member, message["members"]))
+    members = tuple(map(received_member, message["members"]))
     return Batch(int(message["batch"]), members, rungs=frozenset(message["rungs"]))
 
 

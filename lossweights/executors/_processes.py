@@ -13,6 +13,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from numpy.typing import NDArray
+
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.executors._contract import (
@@ -25,6 +27,7 @@ from lossweights.executors._contract import (
 )
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._supervisor import Ready, Supervisor
+from lossweights.training import Member
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
 
@@ -116,13 +119,11 @@ class ProcessExecutor(Executor):
         return self._ready
 
     def start(self) -> None:
-        """Start a worker and wait until it has loaded the sweep; then the others follow."""
-        first, *others = self._supervisors
-        first.start()
+        """Start the workers and wait until one has loaded the sweep; the others follow soon."""
+        for supervisor in self._supervisors:
+            supervisor.start()
         while self._ready is None:
             self.poll(0.25, lambda event: None)
-        for supervisor in others:
-            supervisor.start()
 
     def log_to(self, folder: Path) -> None:
         """Keep what the workers print in a file each."""
@@ -188,6 +189,11 @@ class ProcessExecutor(Executor):
             keys = [batch.key for batch in self._pending]
             self._pending.clear()
         return keys
+
+    def parameters(self, member: Member) -> list[NDArray[Any]] | None:
+        """What a member ended with, if the worker that trained it lives and still has it."""
+        found = (supervisor.parameters(member) for supervisor in self._supervisors)
+        return next((each for each in found if each is not None), None)
 
     def workers(self) -> list[WorkerState]:
         """The workers that live now."""

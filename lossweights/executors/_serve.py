@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +14,17 @@ from typing import Any, NoReturn
 from lossweights.base.memory import held_bytes
 from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
+from lossweights.executors._kept import KeptParameters
 from lossweights.executors._limit import ReportLimit
 from lossweights.executors._messages import (
     check_report,
     receive,
     received_batch,
+    received_member,
     send,
     standings_content,
 )
+from lossweights.executors._parameters import send_parameters
 from lossweights.foreign.generated_files import leave_temporary_folder, remove_generated_files
 from lossweights.records import EpochReport
 from lossweights.training import Halts, Standings, Trainer
@@ -35,7 +39,7 @@ class Loaded:
 
 
 def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Loaded]) -> None:
-    """Load the sweep that the first message names, then train what comes, until the pipe ends.
+    """Load the sweep that the first message names, then do what is asked, until the pipe ends.
 
     Args:
         pipe: To the driver.
@@ -50,7 +54,7 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Lo
             _, reason, details = failure_of(error)
             send(pipe, "broken", reason=reason, details=details)
             return
-        trainer = loaded.trainer
+        trainer, kept = loaded.trainer, KeptParameters()
         send(
             pipe,
             "ready",
@@ -58,16 +62,28 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Lo
             capacity=trainer.capacity,
             fingerprint=loaded.fingerprint,
         )
+        if request.get("warm_up"):
+            _warm_up(trainer)
         while True:
             message = receive(pipe)
             if message["say"] == "batch":
-                _train(trainer, received_batch(message), pipe)
+                _train(trainer, received_batch(message), pipe, kept)
+            elif message["say"] == "parameters":
+                send_parameters(pipe, kept.of(received_member(message["member"])))
             elif message["say"] == "log":
                 _print_to(message["path"])
     except (EOFError, OSError):
         return  # the driver has gone, or wants no more
     finally:
         remove_generated_files()  # the end of TensorFlow may be cut short
+
+
+def _warm_up(trainer: Trainer) -> None:
+    """Compile while the driver gets its first batch ready."""
+    try:
+        trainer.warm_up()
+    except Exception:  # a batch that fails for it is told of
+        print(traceback.format_exc(), file=sys.stderr, flush=True)
 
 
 def _print_to(path: str) -> None:
@@ -81,7 +97,7 @@ def _print_to(path: str) -> None:
         os.dup2(log.fileno(), 2)
 
 
-def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
+def _train(trainer: Trainer, batch: Batch, pipe: Connection, kept: KeptParameters) -> None:
     limit = ReportLimit(batch)
     stopped: set[int] = set()
 
@@ -128,6 +144,7 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
         content: dict[str, Any] = {"reason": reason[:5000], "details": details[-5000:]}
         send(pipe, "lost", batch=batch.key, failure=failure.name, **content)
     else:
+        kept.take(trainer, batch.members, results)
         for position, result in enumerate(results):  # one by one: a message has its limit
             send(pipe, "result", batch=batch.key, position=position, result=result.to_json())
         send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=held_bytes())

@@ -30,8 +30,30 @@ ROWS = 16  # of a long front, evenly spread; the report has them all
 
 
 def print_summary(result: SweepResult, root: Path, console: Console | None = None) -> None:
-    """Print the end of a sweep for a person."""
+    """Print what a sweep found for a person, where to look at it, and the sentence to sign."""
     console = console or page()
+    _print_trials(result, root, console)
+    print_links(root, result.name, console)
+    print_proof(result, console)
+
+
+def print_findings(result: SweepResult, root: Path, console: Console | None = None) -> None:
+    """Print all of it but for where to look, which is there once report and pictures are drawn."""
+    console = console or page()
+    _print_trials(result, root, console)
+    print_proof(result, console)
+
+
+def print_links(root: Path, name: str, console: Console | None = None) -> None:
+    """Print where to look at a sweep: what there is by now."""
+    console = console or page()
+    console.print("\nLook at it:")
+    for what, where in find_links(root, name).items():
+        copyable(console, f"  {what:<9}  {where}")
+
+
+def _print_trials(result: SweepResult, root: Path, console: Console) -> None:
+    """Print trials, verdict, front, baselines and weight sets."""
     counts = Counter(result.trials["outcome"]) if len(result.trials) else Counter()
     ended = ", ".join(f"{n} {outcome.lower()}" for outcome, n in counts.most_common())
     console.print(f"\n[bold]{result.name}[/bold]: {len(result.trials)} trials ({ended})")
@@ -52,10 +74,6 @@ def print_summary(result: SweepResult, root: Path, console: Console | None = Non
         _print_picks(result, root, saved, console)
     elif not result.has_best:
         prose(console, "No weight set was saved, since no trial is complete.")
-    console.print("\nLook at it:")
-    for what, where in find_links(root, result.name).items():
-        copyable(console, f"  {what:<9}  {where}")
-    print_proof(result, console)
 
 
 def print_proof(result: SweepResult, console: Console | None = None) -> None:

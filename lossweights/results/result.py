@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,13 @@ class SweepResult(Sets):
             ramps=of_space(manifest.get("space")),
         )
 
+    def with_winner(self, winner: WinnerRecord) -> SweepResult:
+        """The same with another winner; what was made of its trials so far is not made again."""
+        found = replace(self, winner=winner, remark=winner.remark)
+        made = {key: value for key, value in vars(self).items() if key not in vars(found)}
+        vars(found).update({key: value for key, value in made.items() if key != "plot"})
+        return found
+
     @cached_property
     def verdicts(self) -> dict[int, Verdict]:
         """Which term drove each trial that trained to some end, by trial number."""
@@ -210,7 +217,7 @@ class SweepResult(Sets):
 
     @property
     def first_pick(self) -> str:
-        """What is promoted and trained once more: the own pick, or a baseline that is as good."""
+        """What is promoted and saved as a model: the own pick, or a baseline that is as good."""
         return self.proof.promoted
 
     @cached_property

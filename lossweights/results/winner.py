@@ -17,7 +17,7 @@ BEFORE = "test.json"  # of earlier versions, which measured the winner on test d
 
 @dataclass(frozen=True)
 class WinnerRecord:
-    """What is known of the winner: the picked trial, trained once more and saved.
+    """What is known of the winner: the picked trial, saved as a model.
 
     Attributes:
         val: Its metrics on validation data, empty in sweeps of earlier versions.

@@ -9,6 +9,7 @@ Doors:
 - `prepared`: `Prepared`, a sweep whose data are loaded, as driver and workers see it;
 - `prune`: which trials stop early, as declared, asked for, or kept from before;
 - `raced`: what a run has to beat, likewise;
+- `early`: what workers are forked from, begun beside the script that declares the sweep;
 - `flags`, `launch`: the options of a run on the command line, and launching with them;
 - `references`: `load`, weight sets by every kind of reference;
 - `reproduce`: a pick trained anew, and what is the same;

@@ -6,10 +6,12 @@ import hashlib
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from lossweights.base.commands import command
 from lossweights.base.files import is_full, write_atomic
@@ -25,7 +27,7 @@ from lossweights.results.winner import WinnerRecord, write_winner
 from lossweights.search.choices import shown
 from lossweights.search.importance import importances
 from lossweights.sweep._exhibits import write_figures, write_model, write_tables
-from lossweights.sweep._winner import Winner, train_winner
+from lossweights.sweep._winner import Winner, make_winner
 from lossweights.tracking import Ending
 from lossweights.training import Trainers, TrainingSetup
 
@@ -35,27 +37,37 @@ T = TypeVar("T")
 
 
 def conclude_sweep(
-    result: SweepResult, root: Path, trainers: Trainers, data: Data, *, recorded: bool = False
+    result: SweepResult,
+    root: Path,
+    trainers: Trainers,
+    data: Data,
+    *,
+    recorded: bool = False,
+    parameters: Sequence[NDArray[Any]] | None = None,
+    tell: Callable[[SweepResult], None] = lambda result: None,
 ) -> Ending:
     """Write all that a sweep leaves when its trials have ended.
 
-    Weight sets come first. Whatever fails costs that conclusion alone: it is named in the log and
-    in the ending, and resuming the sweep draws it again.
+    Weight sets come first, then what else a person is told, then what takes long to draw. Whatever
+    fails costs that conclusion alone: it is named in the log and in the ending, and resuming the
+    sweep draws it again.
 
     Args:
         result: The result, with all trials.
         root: Folder of the sweeps.
-        trainers: Train the winner once more.
+        trainers: Make the winner.
         data: The data.
         recorded: Whether MLflow gets it.
+        parameters: What the first pick ended with, if that was held.
+        tell: Called with the result as soon as all is written that a person is told.
 
     Raises:
         StoreError, OSError: The disk takes no more.
     """
     folder = sweep_folder(root, result.name)
     drawing = _Drawing()
-    saved = drawing.draw("weight sets", lambda: list(result.save_picks(root).values()))
-    files = saved or []
+    sets = drawing.draw("weight sets", lambda: list(result.save_picks(root).values()))
+    files = sets or []
 
     importance = drawing.draw("importance", lambda: _importance(result)) or {}
     drawing.draw("importance", lambda: write_importance(folder, importance))
@@ -63,17 +75,20 @@ def conclude_sweep(
     verdict = result.sweep_verdict
     drawing.failed.update(verdict.failed)
     files += drawing.draw("verdict", lambda: [_write_verdict(verdict, folder)]) or []
-    files += (
-        drawing.draw("report", lambda: [write_report(result, folder / "report.html", root=root)])
-        or []
-    )
-    winner = drawing.draw("winner", lambda: _train_best(result, root, trainers, data))
+    ended = result
+    saved = drawing.draw("winner", lambda: _save_winner(ended, root, trainers, data, parameters))
     model, remark = None, ""
-    if winner is not None:
+    if saved is not None:
+        winner, result = saved
         files += [winner.path] if winner.path else []
         model, remark = winner.model, winner.remark
     if remark:
         log.warning("%s", remark)
+    tell(result)
+    files += (
+        drawing.draw("report", lambda: [write_report(result, folder / "report.html", root=root)])
+        or []
+    )
     saved_model = None
     if recorded:
         files += drawing.draw("tables", lambda: [write_tables(result, folder)]) or []
@@ -155,8 +170,14 @@ def _write_verdict(verdict: SweepVerdict, folder: Path) -> Path:
     return path
 
 
-def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data) -> Winner | None:
-    """The first pick trained once more; ``None`` if no trial is complete."""
+def _save_winner(
+    result: SweepResult,
+    root: Path,
+    trainers: Trainers,
+    data: Data,
+    parameters: Sequence[NDArray[Any]] | None,
+) -> tuple[Winner, SweepResult] | None:
+    """Save the model of the first pick, if any trial is complete; the result names it then."""
     if not result.has_best:
         return None
     pick, name = result.first_pick, result.name
@@ -164,14 +185,16 @@ def _train_best(result: SweepResult, root: Path, trainers: Trainers, data: Data)
     number = kept.trial
     label = pick if number is None else f"trial {number}"
     training, at_once = kept.result, _at_once(root, name)
-    winner = train_winner(trainers, data, training, label, path, result.objectives, at_once)
+    objectives = result.objectives
+    winner = make_winner(trainers, data, training, label, path, objectives, at_once, parameters)
     saved = (
         {} if winner.path is None else {"file": winner.path.name, "sha256": _sha256(winner.path)}
     )
     record = WinnerRecord(winner.val, winner.remark, pick, number, saved)
     write_winner(sweep_folder(root, name), record)
-    replace(result, winner=record).save_picks(root)  # so that they name the model
-    return winner
+    with_winner = result.with_winner(record)
+    with_winner.save_picks(root)  # so that they name the model
+    return winner, with_winner
 
 
 def _sha256(path: Path) -> str:

@@ -74,7 +74,7 @@ class ContestStep:
     @property
     def is_due(self) -> bool:
         """Whether anything is to be trained, as things stand."""
-        result = self._result()
+        result = self.result
         return result.has_best and bool(self._beside(result) or self._confirmation(result))
 
     def run(
@@ -99,7 +99,7 @@ class ContestStep:
             deadline,
         )
         for plan in (self._beside, self._confirmation):
-            result = self._result()
+            result = self.result
             look = plan(result) if result.has_best else None
             if look is not None and not driver.out_of_time:
                 self._train(look, driver, executor.capacity * executor.slots)
@@ -110,7 +110,7 @@ class ContestStep:
 
     def _say_how(self) -> None:
         """Where nothing was confirmed and nobody said no, say what it takes, and how."""
-        result = self._result()
+        result = self.result
         if self._wanted is not None or result.contest.looks or not result.has_best:
             return
         contestants, most = self._contestants, DEFAULT_SEEDS[0]
@@ -121,7 +121,8 @@ class ContestStep:
             f"about {as_minutes(seconds)}, more than half of what the trials took. To do so: {how}"
         )
 
-    def _result(self) -> SweepResult:
+    @property
+    def result(self) -> SweepResult:
         """The result of the trials, which do not change from here on, and the contest so far."""
         return replace(self._trials, contest=self._journal.contest)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Folds, Split, pooled
@@ -19,7 +20,6 @@ from lossweights.metrics import KerasMetric
 from lossweights.metrics.constant import along_constants, best_constant
 from lossweights.results.result import SweepResult
 from lossweights.search.space import Space
-from lossweights.sweep._conclude import conclude_sweep
 from lossweights.sweep._describe import describe_problem
 from lossweights.sweep._factor import redundancy
 from lossweights.sweep._folds import constants_of_folds, mean_of_tables, statistics_of
@@ -31,6 +31,14 @@ from lossweights.training.problem import Problem, Rehearsal, rehearse
 
 log = logging.getLogger("lossweights")
 
+# What takes long to import at the end of a sweep.
+_END = (
+    "lossweights.report.summary",
+    "scipy.stats",
+    "sklearn.ensemble",
+    "lossweights.sweep._conclude",
+)
+_PICTURES = ("matplotlib.backends.backend_agg", "matplotlib.figure")
 _ROWS_TO_CUT = 256  # on which it is tried whether a metric is a mean of batches
 
 
@@ -50,13 +58,35 @@ class PreparedSweep(Prepared):
         """What trains its trials fastest."""
         return self.trainers.choose(request)
 
+    def end_imports(self, *, recorded: bool) -> Sequence[str]:
+        """What draws importance, verdict, summary, report and pictures."""
+        return (*_END, *(_PICTURES if recorded else ()))
+
     def make_trainer(self, name: str, members: int | None = None) -> Trainer:
         """The trainer of that name, for so many members at once."""
         return self.trainers.make(name, members)
 
-    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
-        """Write verdict, weight sets and report, and train the winner."""
-        return conclude_sweep(result, root, self.trainers, self.data, recorded=recorded)
+    def conclude(
+        self,
+        result: SweepResult,
+        root: Path,
+        *,
+        recorded: bool,
+        parameters: Sequence[NDArray[Any]] | None,
+        tell: Callable[[SweepResult], None],
+    ) -> Ending:
+        """Write verdict, weight sets, winner and report."""
+        from lossweights.sweep._conclude import conclude_sweep  # what workers do not need
+
+        return conclude_sweep(
+            result,
+            root,
+            self.trainers,
+            self.data,
+            recorded=recorded,
+            parameters=parameters,
+            tell=tell,
+        )
 
 
 def prepare_sweep(

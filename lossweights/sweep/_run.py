@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
 from lossweights.executors import refuse_in_worker
 from lossweights.foreign.generated_files import own_temporary_folder
-from lossweights.results.folder import read_manifest, refuse_existing
+from lossweights.results.folder import Finished, read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
 from lossweights.search.rungs import Pruning
 from lossweights.search.stagnation import Stagnation
@@ -24,17 +24,30 @@ from lossweights.store import Store, note_drivers
 from lossweights.sweep._choose import Crew
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
-from lossweights.sweep._early import early_forkserver
+from lossweights.sweep._held import held_parameters
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
+from lossweights.sweep._preload import Preload
 from lossweights.sweep._telemetry import Telemetry
+from lossweights.sweep.early import early_forkserver
 from lossweights.sweep.prune import pruning_of
 
 log = logging.getLogger("lossweights")
 
 
-def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
-    """Run a sweep to its end; see `lossweights.sweep.abstract.AbstractSweep.run`."""
+def run_sweep(
+    sweep: Declaration,
+    options: RunOptions,
+    tell: Callable[[SweepResult], None] = lambda result: None,
+) -> SweepResult:
+    """Run a sweep to its end; see `lossweights.sweep.abstract.AbstractSweep.run`.
+
+    Args:
+        sweep: The sweep.
+        options: The options of the run.
+        tell: Called once with the result as soon as it is known, its weight sets are written and
+            its winner is saved. Then come report and pictures.
+    """
     # 1. What can be refused is refused before anything is loaded or written.
     refuse_in_worker(sweep.name)
     options = options.check(sweep.trainers)
@@ -79,17 +92,25 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
             if crew.has_started:
                 with crew:
                     crew.executor.log_to(store.folder / "logs")
-                    loop = _Loop(store, crew, signals, telemetry, options, deadline)
+                    preload = Preload(prepared.end_imports(recorded=telemetry.tracker is not None))
+                    loop = _Loop(store, crew, signals, telemetry, options, deadline, preload)
                     # 5. Batches are trained until enough trials have ended.
                     in_time = not left or loop.run(pruning)
                     # 6. What the picks have to beat is trained, and all of them from fresh seeds.
                     if in_time:
                         contest.run(crew.executor, signals, loop.policy, deadline)
-            # 7. Conclusions are drawn: verdict, weight sets, report, winner.
+                    # What the winner ended with is asked for while those that trained are there.
+                    result = contest.result
+                    parameters = held_parameters(crew.executor, result)
+            else:
+                result, parameters = contest.result, None
+            # 7. Conclusions are drawn: weight sets, verdict, winner, report.
             with _disk_errors_named(store):
-                result = SweepResult.read(name, options.root)
                 recorded = telemetry.tracker is not None
-                telemetry.end(prepared.conclude(result, options.root, recorded=recorded))
+                ending = prepared.conclude(
+                    result, options.root, recorded=recorded, parameters=parameters, tell=tell
+                )
+                telemetry.end(ending)
             _note_drivers(store, result)
     # 8. What there is, is returned.
     result = SweepResult.read(name, options.root)
@@ -107,6 +128,7 @@ class _Loop:
     telemetry: Telemetry
     options: RunOptions
     deadline: float | None
+    preload: Preload
 
     @property
     def policy(self) -> Policy:
@@ -118,7 +140,7 @@ class _Loop:
         store, telemetry, trials = self.store, self.telemetry, self.options.trials
         if store.manifest.get("choice") != self.crew.choice:
             store.change_manifest({**store.manifest, "choice": self.crew.choice})
-        recorder = Recorder(store, telemetry.trial_ended, telemetry.idle)
+        recorder = Recorder(store, self._trial_ended, telemetry.idle)
         stagnation = _stagnation(store, self.options)
         driver = Driver(
             store,
@@ -140,6 +162,10 @@ class _Loop:
         elif stagnation is not None and stagnation.is_reached:
             telemetry.stagnated(stagnation)
         return not driver.out_of_time
+
+    def _trial_ended(self, finished: Finished) -> None:
+        self.telemetry.trial_ended(finished)
+        self.preload.begin()  # not before: what trains, and asks, has been imported by now
 
 
 def _stagnation(store: Store, options: RunOptions) -> Stagnation | None:

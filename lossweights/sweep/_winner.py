@@ -1,15 +1,17 @@
-"""The winner: the picked weight set trained once more, and kept as a plain model."""
+"""The winner: the model of the picked weight set, kept as a plain one."""
 
 from __future__ import annotations
 
 import logging
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from lossweights.base.files import is_full, write_atomic
 from lossweights.data import Data
@@ -25,7 +27,7 @@ PARAMETERS = ".weights.h5"  # what Keras asks the file's name to end with
 
 @dataclass(frozen=True)
 class Winner:
-    """The trained winner.
+    """The winner.
 
     Attributes:
         path: The saved model, or its parameters alone, or ``None`` if nothing could be saved.
@@ -41,7 +43,7 @@ class Winner:
     model: keras.Model | None = None
 
 
-def train_winner(
+def make_winner(
     trainers: Trainers,
     data: Data,
     best: TrialResult,
@@ -49,15 +51,17 @@ def train_winner(
     path: Path,
     objectives: Iterable[str],
     at_once: int = 1,
+    parameters: Sequence[NDArray[Any]] | None = None,
 ) -> Winner:
-    """Train the weights of a trial again, from its seed, and save the model.
+    """Save the model that a trial ended with, or train its weights again, from its seed.
 
     The model is made by ``build_model`` and given the parameters, so that a layer that Keras cannot
     make from a description costs nothing. The file holds architecture and parameters alone,
     uncompiled, so that ``keras.models.load_model(path)`` needs nothing of this package.
 
-    It is trained by `model.fit`. Where that does not give the trial's numbers, since rounding has
-    moved a sample over a kink, it is trained again just as the trial was.
+    Where the parameters of the trial are no longer there, as when the sweep was gone on with, or do
+    not give its numbers, it is trained by `model.fit`. Where that does not give them either, since
+    rounding has moved a sample over a kink, it is trained again just as the trial was.
 
     Args:
         trainers: Train the problem.
@@ -67,9 +71,14 @@ def train_winner(
         path: File to write, ending in ``.keras``.
         objectives: The metrics in which the saved model must have the trial's numbers.
         at_once: How many members were trained at once.
+        parameters: What the trial ended with, if that was held.
     """
-    wanted = _measured(best)
-    kept = _trained_again(trainers, data, best, list(objectives), at_once)
+    wanted, objectives = _measured(best), list(objectives)
+    kept = None
+    if parameters is not None:
+        kept = _as_it_ended(trainers, data, best, objectives, parameters)
+    if kept is None:
+        kept = _trained_again(trainers, data, best, objectives, at_once)
     if kept is None:
         return Winner(None, {}, f"No winner is saved: {label} could not be repeated.")
     saved, remark = _save(kept.model, path)
@@ -92,13 +101,35 @@ class _Trained:
     off: list[str]
 
 
+def _as_it_ended(
+    trainers: Trainers,
+    data: Data,
+    result: TrialResult,
+    objectives: list[str],
+    parameters: Sequence[NDArray[Any]],
+) -> _Trained | None:
+    """The model with the parameters of its trial; ``None`` if it has not the trial's numbers."""
+    try:
+        model = trainers.model_of(_member(result), parameters)
+    except ValueError as error:
+        log.debug("the winner's parameters do not fit: %s", error)
+        return None
+    val = trainers.measure_on(data.val, model).metrics
+    wanted = _measured(result)
+    is_it = all(_are_alike(val[key], wanted[key]) for key in objectives)
+    return _Trained(model, val, []) if is_it else None
+
+
+def _member(result: TrialResult) -> Member:
+    return Member(result.weights, result.seed, chosen=result.chosen)
+
+
 def _trained_again(
     trainers: Trainers, data: Data, result: TrialResult, objectives: list[str], at_once: int
 ) -> _Trained | None:
     """The model of a trial, at best with its numbers; ``None`` if no training came to an end."""
     kept: _Trained | None = None
-    member = Member(result.weights, result.seed, chosen=result.chosen)
-    wanted = _measured(result)
+    member, wanted = _member(result), _measured(result)
     for name, copies in dict.fromkeys([("fit", 1), (result.trainer, at_once)]):
         if name not in TRAINERS:
             continue

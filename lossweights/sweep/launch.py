@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import sys
 import traceback
@@ -83,8 +85,9 @@ def run_and_print(
     Raises:
         typer.Exit: The run failed or was stopped, or no trial is complete.
     """
+    atexit.register(gc.freeze)  # else Python looks through all of TensorFlow again, for seconds
     # All that --help does not need.
-    from lossweights.report.summary import print_summary
+    from lossweights.report.summary import print_findings, print_links
     from lossweights.results.result import SweepResult
     from lossweights.sweep._run import run_sweep
 
@@ -93,14 +96,23 @@ def run_and_print(
             run_and_print(sweep, flags.smoking(Path(away)), script, tell=_tell_smoke)
         return
     root, known = flags.root, flags.name or sweep.name
+    shown: list[str] = []
+
+    def show(result: SweepResult) -> None:
+        if tell is None:  # at once: report and pictures take seconds, and nobody waits for them
+            print_findings(result, root)
+            shown.append(result.name)
+
     try:
         trials = flags.trials
         if trials is None:
             trials = read_manifest(root, known).get("trials", TRIALS) if flags.resume else TRIALS
         options = replace(flags.options(trials, script), only_confirm=confirm)
-        result = run_sweep(sweep, options)
+        result = run_sweep(sweep, options, show)
     except NoneComplete as error:
-        print_summary(SweepResult.read(known, root), root)
+        if not shown:
+            print_findings(SweepResult.read(known, root), root)
+        print_links(root, known)
         fail(error)
     except LossweightsError as error:
         fail(error)
@@ -115,7 +127,10 @@ def run_and_print(
         typer.echo(f"\nStopped. {way}", err=True)
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise typer.Exit(SIGNAL + number) from None
-    (tell or print_summary)(result, root)
+    if tell is None:
+        print_links(root, result.name)
+    else:
+        tell(result, root)
 
 
 def _tell_smoke(result: SweepResult, root: Path) -> None:

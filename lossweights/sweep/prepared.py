@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from lossweights.base.strict_json import digest
 from lossweights.training import SetupRequest, Trainer, TrainingSetup
@@ -56,6 +58,14 @@ class Prepared(ABC):
         """How its trials are best trained; by default as they were asked to be."""
         return TrainingSetup.as_requested(request)
 
+    def end_imports(self, *, recorded: bool) -> Sequence[str]:
+        """Modules that `conclude` takes long to import, in the order in which it does; none.
+
+        Args:
+            recorded: Whether MLflow gets what it draws.
+        """
+        return ()
+
     @abstractmethod
     def make_trainer(self, name: str, members: int | None = None) -> Trainer:
         """Build a trainer, by its name.
@@ -66,13 +76,24 @@ class Prepared(ABC):
         """
 
     @abstractmethod
-    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
+    def conclude(
+        self,
+        result: SweepResult,
+        root: Path,
+        *,
+        recorded: bool,
+        parameters: Sequence[NDArray[Any]] | None,
+        tell: Callable[[SweepResult], None],
+    ) -> Ending:
         """What to do once all trials have ended.
 
         Args:
             result: The result, with all trials.
             root: Folder of the sweeps.
             recorded: Whether MLflow gets it: pictures, tables and a model that nobody else reads.
+            parameters: What the first pick ended with, if that was held.
+            tell: To be called once, as soon as all is written that a person is told, with the
+                result as it then is; what takes long comes after.
 
         Returns:
             How the sweep's run in MLflow ends.

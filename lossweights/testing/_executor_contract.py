@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 from lossweights.base.errors import WorkerError
 from lossweights.executors import Batch, Ended, Event, Executor, Lost, Reported, Started, Waiting
@@ -31,7 +32,12 @@ class ExecutorContract(RungContract):
     """What every executor must do; subclass it in a test module and say how to make yours.
 
     Needs pytest to run, but not to import.
+
+    Attributes:
+        holds: Whether yours holds the parameters that members ended with.
     """
+
+    holds: ClassVar[bool] = False
 
     def make_executor(self, script: Path, folder: Path) -> Executor:
         """An executor for the sweep that a script declares, not started.
@@ -100,6 +106,25 @@ class ExecutorContract(RungContract):
         assert isinstance(ended, Ended)
         assert ended.results[0].outcome is Outcome.DIVERGED
         assert [report.finite for report in ended.results[0].reports] == [True, False]
+
+    def test_parameters_are_those_of_the_member(self, tmp_path: Path) -> None:
+        """Of members that were trained to their ends, between batches, if they are held."""
+        trained = [member(0.1 + 0.2), member(2.0), member(3.0)]
+        batches = [Batch(key, (each, member(seed=RAISE))) for key, each in enumerate(trained)]
+        batches += [Batch(3, tuple(trained)), Batch(4, (member(seed=INFINITE),))]
+        with self.make(tmp_path) as executor:
+            executor.start()
+            found = []
+            for batch in batches:
+                train(executor, [batch])
+                found.append([executor.parameters(each) for each in batch.members])
+            found.append([executor.parameters(trained[0])])
+        assert found[:3] == [[None, None]] * 3
+        assert found[4] == [None]
+        for each, parameters in zip([*trained, trained[0]], [*found[3], *found[5]], strict=True):
+            assert (parameters is not None) is self.holds
+            if parameters is not None:
+                assert [array.tolist() for array in parameters] == [[1.0, each.weights["b"]]]
 
     def test_exceptions_lose_their_batch_alone(self, tmp_path: Path) -> None:
         """Code that raises, exits or asks for too much memory ends one batch, with its reason."""

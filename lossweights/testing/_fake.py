@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lossweights.base.code_hash import code_hash
@@ -32,7 +33,7 @@ class FakeTrainer(Trainer):
 
     With weights ``a`` and ``b`` the metrics end at ``miss = 1 / sqrt(b / a)`` and
     ``cost = sqrt(b / a)``: each is better where the other is worse. On test data they are the
-    same. Adaptive weights stay where they begin.
+    same. Adaptive weights stay where they begin. The parameters are the weights themselves.
 
     >>> trainer = FakeTrainer(epochs=2)
     >>> results = trainer.train([Member({"a": 1.0, "b": 4.0}, seed=0)], lambda *_: True)
@@ -50,6 +51,7 @@ class FakeTrainer(Trainer):
 
     def __init__(self, epochs: int = 3, during: During | None = None, capacity: int = 1) -> None:
         self._epochs, self._during, self._capacity = epochs, during, capacity
+        self._members: Sequence[Member] = ()
 
     @property
     def capacity(self) -> int:
@@ -60,6 +62,7 @@ class FakeTrainer(Trainer):
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
     ) -> list[TrialResult]:
         """Report every epoch of every member, epoch by epoch as a stack does."""
+        self._members = list(members)
         reports: list[list[EpochReport]] = [[] for _ in members]
         stopped: set[int] = set()
         told: set[int] = set()
@@ -88,8 +91,10 @@ class FakeTrainer(Trainer):
         ]
 
     def parameters(self, position: int) -> list[NDArray[Any]]:
-        """None at all."""
-        return []
+        """The weights of a member of the last call, which nothing changes."""
+        if not 0 <= position < len(self._members):
+            raise LookupError(f"Expected one of {len(self._members)} members. Found {position}.")
+        return [np.array(list(self._members[position].weights.values()))]
 
     def _report(self, member: Member, epoch: int) -> EpochReport:
         given = None if self._during is None else self._during(member, epoch)
@@ -210,8 +215,17 @@ class _PreparedFake(Prepared):
         """The one trainer that there is."""
         return self.trainer
 
-    def conclude(self, result: SweepResult, root: Path, *, recorded: bool) -> Ending:
+    def conclude(
+        self,
+        result: SweepResult,
+        root: Path,
+        *,
+        recorded: bool,
+        parameters: Sequence[NDArray[Any]] | None,
+        tell: Callable[[SweepResult], None],
+    ) -> Ending:
         """Save the picks."""
         picks = result.save_picks(root)
+        tell(result)
         status = "FINISHED" if result.has_best else "FAILED"
         return Ending(status, f"{len(result.finished)} trials", list(picks.values()))

@@ -35,6 +35,7 @@ log = logging.getLogger("lossweights")
 MAX_HELD = 64  # finished trials kept in memory for the thread; further ones are read from disk
 MAX_POINTS = 10_000  # points of running trials that wait; beyond, the oldest wait for the result
 LIVE_AFTER_SECONDS = 5.0  # trials that end sooner are recorded at their end, in one go
+START_SECONDS = 4.0  # until it opens MLflow, unless there is something to write: it takes a core
 LIVE_SECONDS = 5.0  # between two writes of points of running trials
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is tried again
 GIVE_UP_AFTER = 2  # failures in a row at the end of a sweep
@@ -119,7 +120,11 @@ class Tracker:
         }
 
     def start(self, params: Mapping[str, Any]) -> None:
-        """Begin: open the store, the experiment and the parent run, in the thread."""
+        """Begin: open the store, the experiment and the parent run, in the thread.
+
+        Not at once, since the first trials need the cores more: when the first report comes, or
+        something else to write, or after a few seconds.
+        """
         self._params = dict(params)
         self._closing.enter_context(mlflow_settings())
         self._closing.callback(self._runs.close)
@@ -145,6 +150,8 @@ class Tracker:
         self, asked: Asked, weights: Mapping[str, float], report: EpochReport, time: int
     ) -> None:
         """Record an epoch of a trial that is still training, if it trains for long."""
+        if not self._there:
+            self._due.set()
         began = self._began.setdefault(asked.number, time)
         if time - began >= 1000 * LIVE_AFTER_SECONDS:
             subject = trial_subject(asked, weights, self._about)
@@ -171,6 +178,7 @@ class Tracker:
             )
 
     def _run(self) -> None:
+        self._due.wait(START_SECONDS)
         pause, failures, over = FIRST_PAUSE, 0, False
         while not over and (self._ending is None or failures < GIVE_UP_AFTER):
             try:

@@ -116,6 +116,12 @@ class Trainer(ABC):
     def capacity(self) -> int:
         """How many members it trains best at once."""
 
+    def warm_up(self) -> None:  # noqa: B027  where there is nothing to compile
+        """Compile what a full batch of members will need, if that can be done beforehand.
+
+        Nothing of it shows in what is trained; what fails here fails in training, if it does.
+        """
+
     @abstractmethod
     def train(
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS

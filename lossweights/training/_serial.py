@@ -66,6 +66,11 @@ class SerialTrainer(Trainer):
         """The form of the graph."""
         return self._single.form
 
+    def warm_up(self) -> None:
+        """Compile the graph of the one model that there is."""
+        if not self._problem.models:
+            self._single.warm_up()
+
     def train(
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
     ) -> list[TrialResult]:

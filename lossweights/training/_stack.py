@@ -135,6 +135,8 @@ class Stack:
                 operation.
         """
         self._sums()
+        if 0 in self._gradient_epochs:
+            self._grams()
         self.train_epoch(source, steps=1)
         self.is_compiled = True
 

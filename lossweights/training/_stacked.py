@@ -95,6 +95,16 @@ class StackedTrainer(Trainer):
         """The form of the graph that was chosen."""
         return self._form
 
+    def warm_up(self) -> None:
+        """Compile a full stack of one seed, whose members have fixed weights."""
+        stack, start = self._stack_of(self._size), self._start(seed=0)
+        weights = dict.fromkeys(self._problem.terms, 1.0)
+        stack.start([start] * stack.size, [weights] * stack.size)
+        try:
+            stack.warm_up(self._placed.train.begin()([0] * stack.size, 1))
+        except XLA_ERRORS as error:
+            self._do_without_xla(error)
+
     def train(
         self, members: Sequence[Member], report: ReportFunction, halts: Halts = NO_HALTS
     ) -> list[TrialResult]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import keras
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
@@ -109,10 +110,18 @@ class Trainers:
         del trainer
         if self._candidates.are_large:
             self._candidates.keep()
+        return self.model_of(member, parameters)
+
+    def model_of(self, member: Member, parameters: Sequence[NDArray[Any]]) -> keras.Model:
+        """The model that a member trains, with parameters; made by ``build_model``, not compiled.
+
+        Raises:
+            ValueError: They are not of the shapes that its parameters have.
+        """
         problem = self._candidates.problem.of(member.chosen)
         example = self._data.train.head(1).x
         model = problem.make_model(member.seed, x=example)
-        model.set_weights(parameters)
+        model.set_weights(list(parameters))
         return model
 
     def choose(self, request: SetupRequest) -> TrainingSetup:

@@ -30,7 +30,7 @@ FAILING = {
     "verdict": (sweep_verdict, "sweep_sentence"),
     "importance": (_conclude, "importances"),
     "report": (_conclude, "write_report"),
-    "winner": (_conclude, "train_winner"),
+    "winner": (_conclude, "make_winner"),
 }
 
 
@@ -41,7 +41,7 @@ class Trainer:
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch):
     """The winner is not trained, which is not the point here."""
-    monkeypatch.setattr(_conclude, "train_winner", lambda *_: Winner(None, {"rmse": 3.0}))
+    monkeypatch.setattr(_conclude, "make_winner", lambda *_: Winner(None, {"rmse": 3.0}))
 
 
 @pytest.fixture
@@ -82,6 +82,25 @@ def test_a_sweep_leaves_all_of_it(root, sweep):
     assert ending.status == "FINISHED"
     assert "Not drawn" not in ending.note
     assert not [key for key in ending.metrics if key.startswith("test/")]
+
+
+def test_a_person_is_told_before_what_takes_long(root, sweep, monkeypatch):
+    """With the weight sets and the winner written, and what is to be said of it; once."""
+    told = []
+
+    def tell(result):
+        told.append({what for what, there in left_by(root, sweep).items() if there})
+        assert result.winner.val == {"rmse": 3.0}
+        assert result.remark == "another one"
+        assert (root / "weights" / "demand" / "knee.json").exists()
+
+    made = Winner(None, {"rmse": 3.0}, "another one")
+    monkeypatch.setattr(_conclude, "make_winner", lambda *_: made)
+    result = SweepResult.read("demand", root)
+    _conclude.conclude_sweep(result, root, Trainer(), None, tell=tell)
+    (there,) = told
+    assert there == set(FAILING) - {"report"}
+    assert (sweep / "report.html").exists()
 
 
 @pytest.mark.parametrize("what", FAILING)
@@ -128,7 +147,7 @@ def test_what_is_promoted_is_trained_once_more(root, sweep, monkeypatch, knee, m
         path.write_bytes(b"a model")
         return Winner(path, {})
 
-    monkeypatch.setattr(_conclude, "train_winner", train)
+    monkeypatch.setattr(_conclude, "make_winner", train)
     result = confirmed(root, knee)
     ending = _conclude.conclude_sweep(result, root, Trainer(), None)
     number = result.best_number("knee")
@@ -196,7 +215,7 @@ def test_row_10_code_of_the_users_own_loses_no_finished_sweep(root, sweep, monke
     def build_model(*_):
         raise error
 
-    monkeypatch.setattr(_conclude, "train_winner", build_model)
+    monkeypatch.setattr(_conclude, "make_winner", build_model)
     ending = conclude(root)
     assert ending.status == "FINISHED"
     assert f"Not drawn: winner ({type(error).__name__}" in ending.note
@@ -206,7 +225,7 @@ def test_row_10_code_of_the_users_own_loses_no_finished_sweep(root, sweep, monke
 def test_f36_no_complete_trial_is_no_winner(root, monkeypatch):
     """And no failure of drawing one."""
     save_sweep(root, [finished(i, outcome=Outcome.DIVERGED) for i in range(3)])
-    monkeypatch.setattr(_conclude, "train_winner", fail)
+    monkeypatch.setattr(_conclude, "make_winner", fail)
     ending = conclude(root)
     assert ending.status == "FAILED"
     assert ending.note.startswith("No trial is complete (3 of 3 trials diverged), so train with")

@@ -1,11 +1,17 @@
 """The way of a sweep: what is refused leaves nothing, what fails on the way is told."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lossweights.base.errors import RecipeError, SweepExists
 from lossweights.results.folder import list_results
+from lossweights.sweep._options import RunOptions
+from lossweights.sweep._run import run_sweep
+from lossweights.sweep.flags import Flags
+from lossweights.sweep.launch import run_and_print
 from lossweights.sweep.prepared import Prepared
 from lossweights.testing import FakeSweep
 
@@ -78,6 +84,41 @@ def test_a_sweep_that_ends_says_so(root):
     assert len(result.trials) == 4
     assert ending(root)["status"] == "FINISHED"
     assert ending(root)["note"] == "4 trials"
+
+
+def test_what_the_first_pick_ended_with_is_asked_for(root):
+    """Of whoever trained it; in a sweep that is gone on with nobody has it. Each tells once."""
+    given = {}
+
+    class Ends(FakeSweep):
+        def prepare(self, *, rehearse):
+            prepared = super().prepare(rehearse=rehearse)
+
+            class Concluding(type(prepared)):
+                def conclude(self, result, root, **more):
+                    given.update(more)
+                    return super().conclude(result, root, **more)
+
+            return Concluding(**vars(prepared))
+
+    told = []
+    options = RunOptions(trials=4, root=root, tracking=False, quiet=True, workers=0)
+    result = run_sweep(Ends("fake"), options, told.append)
+    weights = result.kept(result.first_pick)[0].result.weights
+    assert [array.tolist() for array in given["parameters"]] == [list(weights.values())]
+    run_sweep(Ends("fake"), replace(options, resume=True), told.append)
+    assert given["parameters"] is None
+    assert [len(each.trials) for each in told] == [4, 4]
+
+
+def test_a_person_reads_what_was_found_and_then_where_it_lies(root, capsys):
+    """All of it, once."""
+    flags = Flags(trials=4, root=root, no_tracking=True, quiet=True, workers=0)
+    run_and_print(FakeSweep("fake"), flags, Path("script.py"))
+    said = capsys.readouterr().out
+    places = [said.index(part) for part in ("4 trials", "Pareto", "Weight sets", "Look at it")]
+    assert places == sorted(places)
+    assert said.count("fake: 4 trials") == said.count("Look at it") == 1
 
 
 def test_a_fingerprint_is_of_all_parts():

@@ -1,9 +1,9 @@
-"""Which training becomes the winner, and what is said of it; nothing is trained here."""
+"""Which parameters become the winner, and what is said of it; nothing is trained here."""
 
 import pytest
 
 from lossweights.sweep import _winner
-from lossweights.sweep._winner import train_winner
+from lossweights.sweep._winner import make_winner
 from lossweights.training import NotStackable
 from lossweights.watch.probe import Measurement
 
@@ -33,6 +33,12 @@ class Trainers:
             raise found
         return name
 
+    def model_of(self, member, parameters):
+        """What was held, in the place of a model with it."""
+        if parameters == ["of another shape"]:
+            raise ValueError("they do not fit")
+        return "held"
+
     def measure_on(self, split, model):
         """What the test says."""
         return Measurement({}, self.metrics[model])
@@ -51,11 +57,27 @@ def saved(monkeypatch):
     return models
 
 
-def winner(trainers, trainer="stacked", at_once=8):
+def winner(trainers, trainer="stacked", at_once=8, parameters=None):
     """The winner of a trial that this trainer trained."""
     object.__setattr__(BEST.result, "trainer", trainer)
     wanted = ["rmse", "shortfall"]
-    return train_winner(trainers, Data(), BEST.result, "trial 5", "knee.keras", wanted, at_once)
+    path = "knee.keras"
+    return make_winner(trainers, Data(), BEST.result, "trial 5", path, wanted, at_once, parameters)
+
+
+def test_what_the_trial_ended_with_is_the_winner(saved):
+    """Where it was held, and has the trial's numbers: nothing is trained."""
+    trainers = Trainers(held=TRIAL)
+    found = winner(trainers, parameters=["held"])
+    assert (saved, found.val, found.remark, trainers.asked) == (["held"], TRIAL, "", [])
+
+
+@pytest.mark.parametrize("parameters", [["of another shape"], ["held"]])
+def test_what_was_held_and_is_not_the_trial_is_no_winner(saved, parameters):
+    """It is trained again, as where nothing was held."""
+    trainers = Trainers(held={**TRIAL, "rmse": 0.7208}, fit=TRIAL)
+    found = winner(trainers, parameters=parameters)
+    assert (saved, found.remark, trainers.asked) == (["fit"], "", [("fit", 1)])
 
 
 def test_row_1_model_fit_is_enough_where_it_gives_the_number(saved):
