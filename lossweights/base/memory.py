@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from lossweights.base._control_groups import group_folders
 from lossweights.base.errors import RecipeError
 from lossweights.base.numbers import as_number
 
 DEFAULT_FREE = 2 << 30  # bytes, a cautious guess
-GROUPS = Path("/sys/fs/cgroup")
 
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
 _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
@@ -48,6 +48,21 @@ def held_bytes() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def own_bytes() -> int:
+    """The memory that this process holds and shares with no other.
+
+    What lies in files without a name, as data of several processes do, is theirs together. Where
+    the system does not tell, all that it holds.
+    """
+    held = held_bytes()
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return held
+    found = (int(line.split()[1]) << 10 for line in lines if line.startswith("RssShmem:"))
+    return max(held - next(found, 0), 0)
 
 
 def bytes_of(what: str, value: object) -> int:
@@ -100,26 +115,15 @@ def _groups() -> Iterator[tuple[int, int]]:
     """Limit and use, in bytes, of each control group of this process that limits memory.
 
     Files that the kernel keeps in memory until somebody needs the room are not counted as used.
-    Read as the kernel documents them: ``admin-guide/cgroup-v2.rst`` and ``cgroup-v1/memory.rst``.
     """
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            root, names, kept = GROUPS, ("memory.max", "memory.current"), "inactive_file"
-        elif "memory" in controllers.split(","):
-            root, names = GROUPS / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
-            kept = "total_inactive_file"
+    for folder, version in group_folders("memory"):
+        if version == 2:
+            names, kept = ("memory.max", "memory.current"), "inactive_file"
         else:
-            continue
-        folder = root / path.lstrip("/")
-        # Above, a limit holds for all; in a container the path may be one that only the host has.
-        for each in [folder, *folder.parents]:
-            if each.is_relative_to(root) and (found := _group(each, names, kept)) is not None:
-                yield found
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            kept = "total_inactive_file"
+        if (found := _group(folder, names, kept)) is not None:
+            yield found
 
 
 def _group(folder: Path, names: tuple[str, str], kept: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from lossweights.base.memory import held_bytes
+from lossweights.base.memory import own_bytes
 from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
 from lossweights.executors._kept import KeptParameters
@@ -147,7 +147,7 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection, kept: KeptParameter
         kept.take(trainer, batch.members, results)
         for position, result in enumerate(results):  # one by one: a message has its limit
             send(pipe, "result", batch=batch.key, position=position, result=result.to_json())
-        send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=held_bytes())
+        send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=own_bytes())
 
 
 def _end() -> NoReturn:

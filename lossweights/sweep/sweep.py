@@ -37,6 +37,7 @@ from lossweights.terms.chosen import chosen_term
 from lossweights.training import IMPORTS, TRAINERS
 from lossweights.training.early_stopping import EarlyStopping
 from lossweights.training.problem import Problem
+from lossweights.training.threads import limit_threads
 from lossweights.watch.backends import require_tensorflow_to_train
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Sweep(AbstractSweep):
         hyper: Mapping[str, Uniform | LogUniform | Choice] | None = None,
     ) -> None:
         require_tensorflow_to_train()
+        limit_threads()  # before an optimizer is made, which runs operations
         self.name = check_name(name, "sweep")
         if not isinstance(terms, Mapping) or not terms:
             raise TermError(f"Expected at least one term by name. Found {terms!r}.")

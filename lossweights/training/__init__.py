@@ -11,6 +11,7 @@ rightly; `IMPORTS` are their modules. Other doors:
 - `problem`: `Problem`, what stays the same from trial to trial, and its rehearsal;
 - `optimizer`: a fresh optimizer, set as another one, and its description;
 - `settings`: what Keras and TensorFlow are set to for the whole process;
+- `threads`: as many of TensorFlow as a quota leaves cores;
 - `early_stopping`: `EarlyStopping`, when a training ends before its last epoch;
 - `aside`: a few training steps of a model that is put back as it was;
 - `numbers`: the numbers of an optimizer that each member may have for itself;

@@ -1,8 +1,12 @@
 """What is known of the memory, what is taken where the system does not tell, and amounts of it."""
 
+import mmap
+import os
+import sys
+
 import pytest
 
-from lossweights.base import memory
+from lossweights.base import _control_groups, memory
 from lossweights.base.errors import RecipeError
 
 UNLIMITED = "MemTotal:  8388608 kB\nMemFree: 1 kB\nMemAvailable:   4194304 kB\n"
@@ -24,7 +28,7 @@ def system(monkeypatch, tmp_path):
             return texts[str(path)]
 
         monkeypatch.setattr(memory.Path, "read_text", read)
-        monkeypatch.setattr(memory, "GROUPS", tmp_path)
+        monkeypatch.setattr(_control_groups, "GROUPS", tmp_path)
         for name, text in files.items():
             path = tmp_path.joinpath(*name.split("__"))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +84,32 @@ def test_this_process_holds_memory():
     before = memory.held_bytes()
     piece = b"x" * (64 << 20)
     assert memory.held_bytes() > before + (len(piece) >> 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no files without a name here")
+def test_what_several_processes_share_is_none_of_their_own():
+    """A file without a name, mapped, is held and not its own; a piece of memory is both."""
+    held, own = memory.held_bytes(), memory.own_bytes()
+    file, size = os.memfd_create("shared"), 64 << 20
+    os.ftruncate(file, size)
+    with mmap.mmap(file, size) as shared:
+        os.close(file)
+        shared.write(b"x" * size)
+        assert memory.held_bytes() > held + size // 2
+        assert memory.own_bytes() < own + size // 2
+    piece = b"x" * size
+    assert memory.own_bytes() > own + len(piece) // 2
+
+
+def test_where_the_system_does_not_tell_all_is_its_own(monkeypatch):
+    """As on systems that have no such files."""
+
+    def nothing(path, *args, **kwargs):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(memory, "held_bytes", lambda: 7)
+    monkeypatch.setattr(memory.Path, "read_text", nothing)
+    assert memory.own_bytes() == 7
 
 
 @pytest.mark.parametrize(
