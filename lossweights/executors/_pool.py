@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from abc import ABC
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.executors._contract import (
+    REPORT_SECONDS,
     Batch,
     Event,
     Executor,
@@ -22,6 +25,26 @@ from lossweights.executors._contract import (
 from lossweights.executors._supervisor import Ready, Supervisor
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
+REPORTS_A_SECOND = 200  # live reports of all workers together, beyond which each sends fewer
+
+
+def load_message(
+    location: Mapping[str, str] | bytes,
+    trainer: str,
+    workers: int,
+    members: int | None,
+    settings: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """What a worker is told first: which sweep, which trainer, and how much to tell."""
+    return {
+        "location": None if isinstance(location, bytes) else dict(location),
+        # A script may read them on import, as it did here.
+        "arguments": [str(each) for each in sys.argv],
+        "settings": dict(settings or {}),
+        "trainer": trainer,
+        "members": members,
+        "report_seconds": max(REPORT_SECONDS, workers / REPORTS_A_SECOND),
+    }
 
 
 class WorkerPool(Executor, ABC):
@@ -169,6 +192,12 @@ class WorkerPool(Executor, ABC):
             while not self._pending and not self._closed:
                 self._wanted.wait()
             return None if self._closed else self._pending.popleft()
+
+    def give_back(self, batch: Batch) -> None:
+        """For supervisors: a batch that has not begun, for whoever is free."""
+        with self._wanted:
+            self._pending.appendleft(batch)
+            self._wanted.notify()
 
     def put(self, event: Event | Ready | WorkerError) -> None:
         """For supervisors: what happened."""

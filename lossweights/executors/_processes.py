@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lossweights.base.errors import WorkerError
 from lossweights.base.machine import available_cores
+from lossweights.executors._child import Child
 from lossweights.executors._forkserver import Forkserver
-from lossweights.executors._pool import WorkerPool
+from lossweights.executors._pool import WorkerPool, load_message
 from lossweights.executors._supervisor import Supervisor
 
 
@@ -55,21 +55,20 @@ class ProcessExecutor(WorkerPool):
                 "this system has no fork",
             )
         super().__init__(fingerprint)
-        load = {
-            "location": None if isinstance(location, bytes) else dict(location),
-            # A script may read them on import, as it did here.
-            "arguments": [str(each) for each in sys.argv],
-            "settings": dict(settings or {}),
-            "trainer": trainer,
-            "members": members,
-        }
         carried = location if isinstance(location, bytes) else None
+        load = load_message(location, trainer, workers, members, settings)
         cores = max(1, available_cores() // workers)
         self._forkserver = forkserver
-        self._supervisors = [
-            Supervisor(self, number, load, carried, logs, cores, memory, forkserver)
-            for number in range(1, workers + 1)
-        ]
+
+        def start(log: Path | None) -> Child:
+            child = Child(log, cores, forkserver)
+            child.send("load", **load)
+            if carried is not None:
+                child.send_bytes(carried)
+            return child
+
+        numbers = range(1, workers + 1)
+        self._supervisors = [Supervisor(self, each, start, logs, memory) for each in numbers]
 
     def kill(self) -> None:
         """End every worker now."""

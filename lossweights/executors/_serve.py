@@ -61,7 +61,7 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Lo
         while True:
             message = receive(pipe)
             if message["say"] == "batch":
-                _train(trainer, received_batch(message), pipe)
+                _train(trainer, received_batch(message), pipe, float(request["report_seconds"]))
             elif message["say"] == "log":
                 _print_to(message["path"])
     except (EOFError, OSError):
@@ -81,8 +81,8 @@ def _print_to(path: str) -> None:
         os.dup2(log.fileno(), 2)
 
 
-def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
-    limit = ReportLimit(batch)
+def _train(trainer: Trainer, batch: Batch, pipe: Connection, report_seconds: float) -> None:
+    limit = ReportLimit(batch, report_seconds)
     stopped: set[int] = set()
 
     def report(position: int, epoch: EpochReport) -> bool:
