@@ -23,14 +23,13 @@ from lossweights.executors._ray_slots import Node, Slots
 
 REACH_SECONDS = 5.0  # in which somebody has to answer at an address
 # What is set for Ray, unless the user has said something else. It asks for a token, tells nobody
-# that it is used, leaves what it can to our own sentences, and tries no address for longer than
-# so many seconds.
+# that it is used, and leaves what it can to our own sentences.
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "error",
-    "RAY_gcs_server_port_wait_time_s": "5",
 }
+TRIES = "RAY_gcs_server_port_wait_time_s"  # how often Ray tries an address, a second apart; 20
 # How variables begin that numerical libraries read: workers elsewhere get them from the driver.
 OF_LIBRARIES = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_")
 # What must be the same in driver and workers: with others they could come to other numbers.
@@ -92,7 +91,7 @@ class RayCluster:
             stays = excluded(self._folder, root)
             along = {"runtime_env": {"working_dir": str(self._folder), "excludes": stays}}
         try:
-            with _signals_kept():
+            with _few_tries(), _signals_kept():
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
         except Exception as error:  # of many kinds
             ray.shutdown()
@@ -242,6 +241,18 @@ def _all_said(error: BaseException | None) -> str:
 def _first_line(error: Exception) -> str:
     text = str(error).strip().partition("\n")[0] or type(error).__name__
     return text if text.endswith(".") else f"{text}."
+
+
+@contextmanager
+def _few_tries() -> Iterator[None]:
+    """Try no address for long: whoever is there answers at once, also that a token is wrong."""
+    before = os.environ.get(TRIES)
+    os.environ.setdefault(TRIES, f"{REACH_SECONDS:.0f}")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[TRIES]
 
 
 @contextmanager
