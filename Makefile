@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest $(IN_THREE)
 QUICK := --without-keras tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep ui docs check test soak test-slow backends wheel test-lowest test-newest test-pythons lint types unit quick clean
+.PHONY: help venv sweep ui docs check test soak test-slow test-ray backends wheel test-lowest test-newest test-pythons lint types unit quick clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -53,6 +53,11 @@ soak: venv ## Kill sweeps of ten kinds of models for half an hour; called again 
 
 test-slow: venv ## The slow tests: chaos, long traces
 	$(PYTEST) -m slow
+
+# Into .venv itself, where the constraints let nothing else move: Ray is loaded where it is asked for.
+test-ray: venv ## The tests of executor="ray", on a cluster of two nodes on this machine
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
+	$(BIN)/python -m pytest tests/ray
 
 # Into .venv itself, where the constraints let nothing else move: no other package loads JAX.
 backends: venv ## Losses, metrics and the monitor on JAX, and the table in docs/coming_from.md

@@ -138,7 +138,7 @@ class Driver:
         for state in self._executor.workers():
             flight = None if state.batch is None else flights.get(state.batch)
             trials = () if flight is None else tuple(asked.number for asked in flight.trials)
-            found.append(Worker(state.pid, trials))
+            found.append(Worker(state.pid, trials, state.node))
         return found
 
     def _go_on_from_history(self, trials: int) -> None:
@@ -211,7 +211,7 @@ class Driver:
         if flight is None:
             return  # given up
         if isinstance(event, Started):
-            flight.start()
+            flight.start(event.node)
             self._store.begin(flight.trials[-1])
             self._recorder.wake()
         elif isinstance(event, Reported):

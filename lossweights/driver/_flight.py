@@ -34,6 +34,7 @@ class Flight:
             on may not count.
         origin: The numbers of the trials that were lost together with these, or these.
         end: How it ended, if that waits for a decision.
+        node: The machine that it trains on, if that is another one.
     """
 
     def __init__(
@@ -50,14 +51,15 @@ class Flight:
         self.is_ahead = self.has_started = False
         self.origin = tuple(asked.number for asked in trials)
         self.end: Ended | None = None
+        self.node = ""
         self._limit = ReportLimit(batch)
         self._reports: dict[int, dict[int, tuple[EpochReport, int]]] = {}
         self.start()
         self.has_started = False
 
-    def start(self) -> None:
-        """The training begins: now."""
-        self.has_started = True
+    def start(self, node: str = "") -> None:
+        """The training begins: now, and on that machine if it is another one."""
+        self.has_started, self.node = True, node
         # The clock on the wall is read once; it may jump, and the times in between must not.
         self._wall, self._started = time.time(), time.monotonic()
 
@@ -126,9 +128,8 @@ class Flight:
         times = {epoch: at for epoch, (_, at) in self._reports.get(position, {}).items()}
         began = int(1000 * self._wall)
         epochs = [report.epoch for report in result.reports]
-        return Finished(
-            self.trials[position], result, report_times(epochs, times, began, self.now()), again
-        )
+        at = report_times(epochs, times, began, self.now())
+        return Finished(self.trials[position], result, at, again, self.node)
 
 
 def ended_at(result: TrialResult, rung: int) -> TrialResult:

@@ -5,8 +5,10 @@
 test.
 `InlineExecutor` trains in this process, `ProcessExecutor` in workers of this machine, whose side of
 the pipe is `serve`, with what they have `Loaded`; they are forked from a `Forkserver`, whose side
-is `serve_forks`, where the system has what that takes. `ReportLimit` says how many live reports
-pass. `refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there.
+is `serve_forks`, where the system has what that takes. `RayExecutor` trains on the nodes of a
+`RayCluster`, in as many `Slots` as `slots_of` makes of each `Node`; `refuse_without_ray` says where
+there can be none. `ReportLimit` says how many live reports pass. `refuse_in_worker` keeps a worker,
+which imports its script, from running the sweep in there.
 """
 
 from lossweights.executors._contract import (
@@ -27,6 +29,9 @@ from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._inline import InlineExecutor
 from lossweights.executors._limit import ReportLimit
 from lossweights.executors._processes import ProcessExecutor
+from lossweights.executors._ray import RayExecutor
+from lossweights.executors._ray_cluster import RayCluster, refuse_without_ray
+from lossweights.executors._ray_slots import Node, Slots, slots_of
 from lossweights.executors._serve import Loaded, serve
 
 __all__ = [
@@ -39,13 +44,19 @@ __all__ = [
     "Listener",
     "Loaded",
     "Lost",
+    "Node",
     "ProcessExecutor",
+    "RayCluster",
+    "RayExecutor",
     "ReportLimit",
     "Reported",
+    "Slots",
     "Started",
     "Waiting",
     "WorkerState",
     "refuse_in_worker",
+    "refuse_without_ray",
     "serve",
     "serve_forks",
+    "slots_of",
 ]

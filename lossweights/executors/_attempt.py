@@ -1,4 +1,4 @@
-"""One batch on one worker: what the worker says of it, and how long it may take."""
+"""One batch on one worker: what it says is read here, and its time is limited here."""
 
 from __future__ import annotations
 
@@ -8,31 +8,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from lossweights.base.errors import WorkerError
-from lossweights.executors._child import Child
-from lossweights.executors._contract import (
-    Batch,
-    Ended,
-    Event,
-    Lost,
-    Reported,
-    Started,
-    Waiting,
-)
+from lossweights.executors._contract import Batch, Ended, Event, Lost, Reported, Started, Waiting
 from lossweights.executors._messages import (
     received_report,
     received_result,
     received_standings,
 )
+from lossweights.executors._worker import Worker
 from lossweights.records import Failure, TrialResult
 
 
 class Attempt:
     """One batch on one worker: what it says is read here, and its time is limited here."""
 
-    def __init__(self, batch: Batch, child: Child) -> None:
+    def __init__(self, batch: Batch, worker: Worker) -> None:
         self.started = False
         self.memory = 0
-        self._batch, self._child = batch, child
+        self._batch, self._worker = batch, worker
         self._results: dict[int, TrialResult] = {}
         self._timer: threading.Timer | None = None
         self._left, self._since = batch.seconds, 0.0  # of the time limit, and since when it runs
@@ -49,7 +41,7 @@ class Attempt:
             raise WorkerError(f"Expected news of batch {batch.key}. Found {say!r} of another.")
         if say == "started":
             self._begin()
-            return Started(batch.key, self._child.pid)
+            return Started(batch.key, self._worker.pid, self._worker.node)
         if say == "waiting":
             self._pause()
             return Waiting(batch.key, *received_standings(message, len(batch.members)))
@@ -108,4 +100,4 @@ class Attempt:
 
     def _expire(self) -> None:
         self._late = True
-        self._child.terminate()
+        self._worker.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,15 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from lossweights.executors._environment import worker_environment
+from lossweights.executors._failures import death
 from lossweights.executors._forkserver import ForkedProcess, Forkserver
-from lossweights.executors._messages import send
+from lossweights.executors._kept import Parameters
+from lossweights.executors._messages import MAX_BYTES, member_json, parse, send
+from lossweights.executors._parameters import receive_parameters
+from lossweights.training import Member
 
+ANSWER_SECONDS = 10.0  # in which a worker that trains nothing answers
+LOOK_SECONDS = 0.25  # how often a silent worker is looked at: its pipe may outlive it in a child
 TERMINATE_SECONDS = 10.0  # from SIGTERM to SIGKILL
 CLOSE_SECONDS = 3.0  # from a closed pipe to SIGKILL
 LOG_TAIL_BYTES = 4000
@@ -34,9 +41,14 @@ class Child:
         cores: How many threads its numerical libraries may use.
         forkserver: What it is forked from, if there is such a process.
 
+    Attributes:
+        node: Empty: it is on this machine.
+
     Raises:
         OSError: It could not be started.
     """
+
+    node = ""
 
     def __init__(self, log: Path | None, cores: int, forkserver: Forkserver | None = None) -> None:
         self.pipe, theirs = Pipe()
@@ -68,14 +80,47 @@ class Child:
         with self._send_lock:
             send(self.pipe, say, **content)
 
-    def send_bytes(self, data: bytes) -> None:
-        """Send what is no message, after one that announces it.
+    def send_bytes(self, *data: bytes) -> None:
+        """Send messages as they are, or what is none after one that announces it.
 
         Raises:
             OSError: The process is gone.
         """
         with self._send_lock:
-            self.pipe.send_bytes(data)
+            for each in data:
+                self.pipe.send_bytes(each)
+
+    def hear(self) -> dict[str, Any]:
+        """The next message of the worker.
+
+        Raises:
+            EOFError, OSError: The worker is dead; a child of its own may keep the pipe open.
+            WorkerError: It sent something else than a message.
+        """
+        return parse(self.hear_bytes())
+
+    def hear_bytes(self) -> bytes:
+        """The bytes of its next message.
+
+        Raises:
+            EOFError, OSError: As `hear`.
+        """
+        while not self.pipe.poll(LOOK_SECONDS):
+            if self.exited() and not self.pipe.poll():
+                raise EOFError
+        return self.pipe.recv_bytes(MAX_BYTES)
+
+    def parameters(self, member: Member) -> Parameters | None:
+        """What a member ended with, if it still has it; between batches.
+
+        Raises:
+            EOFError, OSError: It is gone, or does not answer.
+            WorkerError: It sent something else.
+        """
+        self.send("parameters", member=member_json(member))
+        if not self.pipe.poll(ANSWER_SECONDS):
+            raise EOFError(f"worker {self.pid} does not answer")
+        return receive_parameters(self.pipe)
 
     def log_to(self, log: Path) -> None:
         """Have its output appended to a file from now on, with what there was of it so far.
@@ -106,6 +151,22 @@ class Child:
         with self._send_lock:
             self.pipe.close()
         return self._wait(CLOSE_SECONDS)
+
+    def let_go(self) -> None:
+        """Say that nothing more comes, which ends an idle worker; while another thread hears it."""
+        with socket.socket(fileno=os.dup(self.pipe.fileno())) as pipe:
+            pipe.shutdown(socket.SHUT_WR)
+
+    def output(self, start: int, most: int) -> bytes:
+        """What it has printed to its file without a name, from a place on; while it lives, too."""
+        unnamed = self._unnamed
+        if unnamed is None or unnamed.closed:
+            return b""
+        return os.pread(unnamed.fileno(), most, start)
+
+    def end(self) -> tuple[str, str]:
+        """Let an idle worker end; how it ended, and the last that it wrote."""
+        return death(self.close()), self.log_tail()
 
     def _wait(self, seconds: float) -> int | None:
         try:

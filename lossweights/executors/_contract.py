@@ -40,10 +40,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Started:
-    """The training of a batch began, in the process of that id."""
+    """The training of a batch began, in the process of that id, on that node if on another one."""
 
     batch: int
     pid: int
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,11 @@ Listener: TypeAlias = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class WorkerState:
-    """A worker as `lossweights status` shows it: its process id, and the batch it trains."""
+    """A worker as `lossweights status` shows it: its process id, its batch, and its node if any."""
 
     pid: int
     batch: int | None
+    node: str = ""
 
 
 class Executor(ABC):

@@ -9,20 +9,30 @@ from lossweights.executors._contract import REPORT_SECONDS, Batch
 
 
 class ReportLimit:
-    """Lets at most one report of a batch pass every 0.1 s, the members' turns taken evenly.
+    """Lets at most one report of a batch pass every so often, the members' turns taken evenly.
 
     Reports at a rung always pass. What does not is counted and forgotten: the results of the batch
     hold every report.
+
+    Args:
+        batch: The batch.
+        seconds: Between two reports.
+        clock: Tells the time.
 
     >>> limit = ReportLimit(Batch(0, ("one member",)), clock=iter([5.0, 5.05, 5.2]).__next__)
     >>> [limit.passes(0, epoch) for epoch in range(3)], limit.dropped
     ([True, False, True], 1)
     """
 
-    def __init__(self, batch: Batch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        seconds: float = REPORT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.dropped = 0
         self._rungs = batch.rungs
-        self._between = REPORT_SECONDS * len(batch.members)
+        self._between = seconds * len(batch.members)
         self._last: dict[int, float] = {}
         self._clock = clock
 

@@ -67,7 +67,7 @@ def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Lo
         while True:
             message = receive(pipe)
             if message["say"] == "batch":
-                _train(trainer, received_batch(message), pipe, kept)
+                _train(trainer, received_batch(message), pipe, kept, request["report_seconds"])
             elif message["say"] == "parameters":
                 send_parameters(pipe, kept.of(received_member(message["member"])))
             elif message["say"] == "log":
@@ -97,8 +97,10 @@ def _print_to(path: str) -> None:
         os.dup2(log.fileno(), 2)
 
 
-def _train(trainer: Trainer, batch: Batch, pipe: Connection, kept: KeptParameters) -> None:
-    limit = ReportLimit(batch)
+def _train(
+    trainer: Trainer, batch: Batch, pipe: Connection, kept: KeptParameters, report_seconds: float
+) -> None:
+    limit = ReportLimit(batch, report_seconds)
     stopped: set[int] = set()
 
     def report(position: int, epoch: EpochReport) -> bool:

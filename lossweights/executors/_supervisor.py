@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from lossweights.base.errors import WorkerError
 from lossweights.executors._attempt import Attempt
-from lossweights.executors._child import Child
 from lossweights.executors._contract import (
     Batch,
     Ended,
@@ -19,18 +18,14 @@ from lossweights.executors._contract import (
     Lost,
     WorkerState,
 )
-from lossweights.executors._failures import death
-from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._kept import Parameters
-from lossweights.executors._messages import batch_message, member_json, receive
-from lossweights.executors._parameters import receive_parameters
+from lossweights.executors._messages import batch_message
+from lossweights.executors._worker import StartWorker, Worker
 from lossweights.records import Failure
 from lossweights.training import Member
 
 log = logging.getLogger("lossweights")
 
-LOOK_SECONDS = 0.25  # how often a silent worker is looked at: its pipe may outlive it in a child
-ANSWER_SECONDS = 10.0  # in which a worker that trains nothing answers
 MAX_STARTS = 3  # a worker that dies this often before it is ready will not get ready
 
 
@@ -39,6 +34,9 @@ class Desk(Protocol):
 
     def next_batch(self) -> Batch | None:
         """The next batch, waiting for it; ``None`` when there will be no more."""
+
+    def give_back(self, batch: Batch) -> None:
+        """Hand back a batch that has not begun; it is the next one again."""
 
     def put(self, event: Event | Ready | WorkerError) -> None:
         """Hand in what happened."""
@@ -54,7 +52,7 @@ class Ready:
 
 
 class Supervisor(threading.Thread):
-    """Keeps one worker process alive and busy.
+    """Keeps one worker alive and busy.
 
     The thread lives as long as its worker: the kernel ends a worker when the thread that started
     it ends, so that no training outlives the driver.
@@ -62,12 +60,9 @@ class Supervisor(threading.Thread):
     Args:
         desk: Source of batches and sink of events.
         number: Number of the worker, from 1, for its log.
-        load: First message to the worker: which sweep, which trainer.
-        carried: The sweep itself, if the worker cannot load it from anywhere.
+        start: Starts a worker that knows what to load.
         logs: Folder of the logs; ``None`` as long as there is none.
-        cores: Threads for the worker's numerical libraries.
         memory: Bytes at which a worker is replaced between batches, or ``None``.
-        forkserver: What the worker is forked from, or ``None``.
         turns: Held while the worker starts and loads, where others load too; ``None`` for no limit.
     """
 
@@ -75,62 +70,57 @@ class Supervisor(threading.Thread):
         self,
         desk: Desk,
         number: int,
-        load: Mapping[str, Any],
-        carried: bytes | None,
+        start: StartWorker,
         logs: Path | None,
-        cores: int,
         memory: int | None,
-        forkserver: Forkserver | None = None,
         turns: threading.Semaphore | None = None,
     ) -> None:
         super().__init__(name=f"lossweights-worker-{number}", daemon=True)
-        self._desk, self._load, self._carried = desk, dict(load), carried
-        self._number, self._cores, self._memory = number, cores, memory
-        self._forkserver, self._turns = forkserver, turns or threading.Semaphore()
+        self._desk, self._start_one = desk, start
+        self._number, self._memory = number, memory
+        self._turns = turns or threading.Semaphore()
         self._log = None if logs is None else self._log_in(logs)
-        self._child: Child | None = None
+        self._worker: Worker | None = None
         self._talking = threading.Lock()  # of who hears what the worker says
-        self._changing = threading.Lock()  # of the log: a child that is being started is told too
+        self._changing = threading.Lock()  # of the log: a worker that is being started is told too
         self._current: Batch | None = None
         self._idle = self._closing = self._has_started = False
+        self._died = 0  # workers in a row that died after they were ready, before a batch began
 
     def state(self) -> WorkerState | None:
         """The worker as it is now, ``None`` if there is none."""
-        child, current = self._child, self._current
-        if child is None:
+        worker, current = self._worker, self._current
+        if worker is None or not worker.pid:
             return None
-        return WorkerState(child.pid, None if current is None else current.key)
+        return WorkerState(worker.pid, None if current is None else current.key, worker.node)
 
     def stop(self, batch: int, positions: list[int]) -> None:
         """Pass on that members of a batch are to stop, if it is the one in training."""
-        child, current = self._child, self._current
-        if child is not None and current is not None and current.key == batch:
+        worker, current = self._worker, self._current
+        if worker is not None and current is not None and current.key == batch:
             with suppress(OSError):  # it is gone, and the thread is about to find out
-                child.send("stop", batch=batch, positions=positions)
+                worker.send("stop", batch=batch, positions=positions)
 
     def go_on(self, batch: int, epoch: int, stopped: list[int]) -> None:
         """Pass on who stops at a rung, if the batch is the one in training."""
-        child, current = self._child, self._current
-        if child is not None and current is not None and current.key == batch:
+        worker, current = self._worker, self._current
+        if worker is not None and current is not None and current.key == batch:
             with suppress(OSError):
-                child.send("go_on", batch=batch, epoch=epoch, stopped=stopped)
+                worker.send("go_on", batch=batch, epoch=epoch, stopped=stopped)
 
     def parameters(self, member: Member) -> Parameters | None:
         """What a member ended with, if the worker has it; from another thread, between batches."""
-        child = self._child
-        if child is None or not self._talking.acquire(blocking=False):
+        worker = self._worker
+        if worker is None or not self._talking.acquire(blocking=False):
             return None  # a worker that is starting has nothing
         try:
-            child.send("parameters", member=member_json(member))
-            if child.pipe.poll(ANSWER_SECONDS):
-                return receive_parameters(child.pipe)
-            log.debug("worker %d does not answer", child.pid)
+            return worker.parameters(member)
         except (EOFError, OSError, WorkerError):
-            log.debug("worker %d does not tell parameters", child.pid, exc_info=True)
+            log.debug("worker %d does not tell parameters", worker.pid, exc_info=True)
+            worker.kill()  # what it says from now on answers another question
+            return None
         finally:
             self._talking.release()
-        child.kill()  # what it says from now on answers another question
-        return None
 
     def _log_in(self, folder: Path) -> Path:
         return folder / f"worker-{self._number}.log"
@@ -139,15 +129,15 @@ class Supervisor(threading.Thread):
         """Keep what the worker prints in a file of a folder."""
         with self._changing, suppress(OSError):  # it is gone, and the thread is about to find out
             self._log = self._log_in(folder)
-            if self._child is not None:
-                self._child.log_to(self._log)
+            if self._worker is not None:
+                self._worker.log_to(self._log)
 
     def kill(self) -> None:
         """End the worker now and start no other."""
         self._closing = True
-        child = self._child
-        if child is not None:
-            child.kill()
+        worker = self._worker
+        if worker is not None:
+            worker.kill()
 
     def close(self) -> None:
         """End the worker: an idle one by itself, since the desk has no more batches for it."""
@@ -156,16 +146,26 @@ class Supervisor(threading.Thread):
             self.kill()
 
     def run(self) -> None:
-        """Start the worker, then give it batches until there are no more."""
+        """Start the worker, then give it batches until there are no more.
+
+        A batch is taken when there is a worker for it: where workers are on other machines, there
+        may be room for none for a long time, and another supervisor's has nothing to do.
+        """
         try:
-            with self._talking:
-                self._start_worker()
-            while (batch := self._next_batch()) is not None:
+            while True:
+                with self._talking:
+                    worker = self._worker or self._start_worker()
+                batch = self._next_batch()
+                if batch is None:
+                    break
                 with self._talking:
                     self._current = batch
-                    event = self._train(batch)
+                    event = self._train(worker, batch)
                     self._current = None
-                self._desk.put(event)
+                if event is not None:
+                    self._desk.put(event)
+                if self._closing:
+                    break
         except WorkerError as error:
             self._desk.put(error)
         finally:
@@ -178,7 +178,7 @@ class Supervisor(threading.Thread):
         finally:
             self._idle = False
 
-    def _start_worker(self) -> Child:
+    def _start_worker(self) -> Worker:
         """Start a worker and wait until it has loaded the sweep.
 
         Raises:
@@ -191,13 +191,11 @@ class Supervisor(threading.Thread):
                     if self._closing:
                         break
                     with self._changing:
-                        child = self._child = Child(self._log, self._cores, self._forkserver)
                         # Not in the place of one that died: perhaps of that, for lack of memory.
-                        child.send("load", **self._load, warm_up=not self._has_started)
-                        self._has_started = True
-                        if self._carried is not None:
-                            child.send_bytes(self._carried)
-                    message = self._hear(child)
+                        warm_up, self._has_started = not self._has_started, True
+                        worker = self._worker = self._start_one(self._log, warm_up)
+                    self._kill_if_closing(worker)  # which was said while there was none to hear it
+                    message = worker.hear()
                 if message["say"] == "broken":
                     raise WorkerError(
                         f"Expected a worker that can load the sweep. Found: {message['reason']}\n"
@@ -205,7 +203,7 @@ class Supervisor(threading.Thread):
                         str(message["reason"]),
                     )
                 self._desk.put(Ready(message))
-                return child
+                return worker
             except (EOFError, OSError) as error:
                 how, tail = self._end()
                 how = how or f"could not be started: {error}"
@@ -217,46 +215,46 @@ class Supervisor(threading.Thread):
             f"a worker {how}",
         )
 
+    def _kill_if_closing(self, worker: Worker) -> None:
+        if self._closing:
+            worker.kill()
+
     def _where_log_is(self) -> str:
         return "" if self._log is None else f"\nThe worker's log is {self._log}."
 
-    def _train(self, batch: Batch) -> Ended | Lost:
-        """Have a batch trained; how it ended. A worker that dies before it began is no loss."""
-        for _ in range(MAX_STARTS):
-            child = self._child or self._start_worker()
-            attempt = Attempt(batch, child)
-            try:
-                child.send("batch", **batch_message(batch))
-                while not isinstance(event := attempt.read(self._hear(child)), Ended | Lost):
-                    if event is not None:
-                        self._desk.put(event)
-                if self._memory is not None and attempt.memory > self._memory:
-                    log.info("worker %d holds %d MB: a new one", child.pid, attempt.memory >> 20)
-                    self._end()
-                return event
-            except (EOFError, OSError):
-                how, tail = self._end()
-                if attempt.started:
-                    return attempt.lost(how, tail)
-            except WorkerError as error:
-                child.kill()
-                return Lost(batch.key, Failure.EXCEPTION, str(error), self._end()[1])
-            finally:
-                attempt.over()
-        return Lost(batch.key, Failure.WORKER_KILLED, "the worker died before it began")
+    def _train(self, worker: Worker, batch: Batch) -> Ended | Lost | None:
+        """Have a batch trained; how it ended, or ``None`` if the worker died before it began.
 
-    def _hear(self, child: Child) -> dict[str, Any]:
-        """The next message of a worker.
-
-        Raises:
-            EOFError, OSError: The worker is dead; a child of its own may keep the pipe open.
+        That is no loss, and the batch is given back, unless workers die of it again and again.
         """
-        while not child.pipe.poll(LOOK_SECONDS):
-            if child.exited() and not child.pipe.poll():
-                raise EOFError
-        return receive(child.pipe)
+        attempt = Attempt(batch, worker)
+        try:
+            worker.send("batch", **batch_message(batch))
+            while not isinstance(event := attempt.read(worker.hear()), Ended | Lost):
+                self._died = 0
+                if event is not None:
+                    self._desk.put(event)
+            if self._memory is not None and attempt.memory > self._memory:
+                log.info("worker %d holds %d MB: a new one", worker.pid, attempt.memory >> 20)
+                self._end()
+            return event
+        except (EOFError, OSError):
+            how, tail = self._end()
+            if attempt.started:
+                return attempt.lost(how, tail)
+            self._died += 1
+            if self._died < MAX_STARTS:
+                self._desk.give_back(batch)
+                return None
+            self._died = 0
+            return Lost(batch.key, Failure.WORKER_KILLED, "the worker died before it began")
+        except WorkerError as error:
+            worker.kill()
+            return Lost(batch.key, Failure.EXCEPTION, str(error), self._end()[1])
+        finally:
+            attempt.over()
 
     def _end(self) -> tuple[str, str]:
         """End the worker; how it ended, and the last it wrote."""
-        child, self._child = self._child, None
-        return ("", "") if child is None else (death(child.close()), child.log_tail())
+        worker, self._worker = self._worker, None
+        return ("", "") if worker is None else worker.end()

@@ -66,12 +66,14 @@ class Finished:
         times: Milliseconds since 1970 at which each report was made, empty if nobody looked.
             Points of a chart count once only at one and the same time, so they are kept with them.
         again: Whether its weights are tried again, by another trial that is a retry of this one.
+        node: The machine that trained it, where that is not the driver's own.
     """
 
     asked: Asked
     result: TrialResult
     times: tuple[int, ...] = ()
     again: bool = False
+    node: str = ""
 
 
 def tracking_uri(root: Path) -> str:
@@ -111,6 +113,7 @@ def _record(finished: Finished) -> dict[str, Any]:
         "parameters": dict(asked.parameters),
         "times": list(finished.times),
         "again": finished.again,
+        **({"node": finished.node} if finished.node else {}),
         **finished.result.to_json(),
     }
 
@@ -303,7 +306,8 @@ def _read_result(path: Path) -> Finished:
         for report in result.reports:
             if not set(result.parts) == set(report.train) == set(report.val):
                 raise ValueError(f"magnitudes of other terms than {list(result.weights)}")
-        return Finished(asked, result, times, value.get("again") is True)
+        node = str(value.get("node", ""))
+        return Finished(asked, result, times, value.get("again") is True, node)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _damaged(path, error) from error
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,17 @@ WRITE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker: its process id, and the numbers of the trials that it trains."""
+    """A worker: its process id, the numbers of the trials that it trains, and its node if any."""
 
     pid: int
     trials: tuple[int, ...]
+    node: str = ""
 
     def __str__(self) -> str:
         many = f"{len(self.trials)} trials from {min(self.trials, default=0)} on"
         doing = f"trial {self.trials[0]}" if len(self.trials) == 1 else many
-        return f"{self.pid}: {doing if self.trials else 'waiting'}"
+        where = f" on {self.node}" if self.node else ""
+        return f"{self.pid}{where}: {doing if self.trials else 'waiting'}"
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class StatusBoard:
             "outcomes": dict(self._outcomes),
             "trials_an_hour": self._pace.trials_an_hour,
             "seconds_left": self._pace.seconds_left(max(self._wanted - self._done, 0)),
-            "workers": [{"pid": w.pid, "trials": list(w.trials)} for w in workers],
+            "workers": [asdict(worker) for worker in workers],
             "tracking": dict(tracking),
             "contest": self._raced(),
         }
@@ -253,7 +255,7 @@ def _read(path: Path) -> _Noted:
             trials_an_hour=float(value["trials_an_hour"]),
             seconds_left=None if value["seconds_left"] is None else float(value["seconds_left"]),
             workers=tuple(
-                Worker(int(w["pid"]), tuple(int(trial) for trial in w["trials"]))
+                Worker(int(w["pid"]), tuple(map(int, w["trials"])), str(w.get("node", "")))
                 for w in value["workers"]
             ),
             tracking=tracking if isinstance(tracking, dict) else {},

@@ -11,7 +11,16 @@ from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import held_bytes, total_bytes
 from lossweights.base.notebook import tell
-from lossweights.executors import Executor, Forkserver, InlineExecutor, ProcessExecutor
+from lossweights.executors import (
+    Executor,
+    Forkserver,
+    InlineExecutor,
+    ProcessExecutor,
+    RayCluster,
+    RayExecutor,
+    Slots,
+    slots_of,
+)
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
@@ -34,6 +43,7 @@ class Crew:
         prepared: The sweep, ready to run.
         options: The options of the run.
         forkserver: What workers can be forked from, if there is such a process.
+        cluster: Where workers are to be, if not on this machine.
 
     Attributes:
         choice: How the trials are trained and what was asked, as a manifest keeps it.
@@ -45,9 +55,11 @@ class Crew:
         prepared: Prepared,
         options: RunOptions,
         forkserver: Forkserver | None = None,
+        cluster: RayCluster | None = None,
     ) -> None:
         self._sweep, self._prepared, self._options = sweep, prepared, options
-        self._forkserver = forkserver
+        self._forkserver, self._cluster = forkserver, cluster
+        self._slots = Slots(0)
         self._executor: Executor | None = None
         self.choice: dict[str, Any] = {}
 
@@ -83,19 +95,28 @@ class Crew:
             WorkerError, SweepChanged: Workers were asked for, and cannot load the sweep.
         """
         options = self._options
-        least = 0 if options.trial_timeout is None else 1  # only a process can be ended in time
+        # Only a process can be ended in time.
+        least = int(options.trial_timeout is not None or options.executor == "processes")
+        workers = options.workers
+        if self._cluster is not None:
+            self._slots = _slots(self._cluster, workers)
+            workers = self._slots.on_a_node  # those of a node share its cache
         request = SetupRequest(
-            options.trainer, options.trials, options.workers, least, options.memory_bytes
+            options.trainer, options.trials, workers, least, options.memory_bytes
         )
         question = {**asdict(request), "cores": available_cores()}
         if request.memory is None:
             del question["memory"]  # as manifests had it before there was a limit
+        if self._cluster is not None:
+            question["slots"] = asdict(self._slots)
         setup = _kept_setup(kept, question) or self._prepared.choose(request)
+        if self._cluster is not None:
+            setup = replace(setup, workers=self._slots.number)
         if setup.workers:
             try:
                 self._start_workers(setup)
             except (WorkerError, SweepChanged) as error:
-                if options.workers is not None:
+                if options.workers is not None or options.executor is not None:
                     raise
                 log.warning(
                     "training in this process%s, since no worker process can load the sweep: %s",
@@ -142,6 +163,17 @@ class Crew:
         self._start(self._workers(setup, data))
 
     def _workers(self, setup: TrainingSetup, location: Mapping[str, str] | bytes) -> Executor:
+        if self._cluster is not None:
+            return RayExecutor(
+                self._cluster,
+                self._slots,
+                location,
+                setup.trainer,
+                fingerprint=self._prepared.fingerprint,
+                members=setup.members,
+                memory=_share(setup.workers, self._slots.memory, self._options.memory_bytes),
+                settings=self._prepared.settings,
+            )
         return ProcessExecutor(
             setup.workers,
             location,
@@ -175,6 +207,35 @@ def _kept_setup(kept: object, question: Mapping[str, Any]) -> TrainingSetup | No
     if isinstance(kept, Mapping) and kept.get("asked") == question:
         return TrainingSetup.from_json(kept.get("made"))
     return None
+
+
+def _slots(cluster: RayCluster, workers: int | None) -> Slots:
+    """The workers that a cluster has room for, or so many.
+
+    Raises:
+        WorkerError: It has room for none.
+    """
+    slots = slots_of(cluster.nodes(), workers)
+    if not slots.number:
+        raise WorkerError(
+            "Expected a cluster with room for a worker: a core, and 1 GiB of memory. Found none. "
+            "Let a node join, or say how many workers are to wait for nodes: workers=2.",
+            "the cluster has room for no worker",
+        )
+    return slots
+
+
+def _share(workers: int, there: int | None, limit: int | None) -> int | None:
+    """What a worker on a cluster may hold: its share of a node, and of what was said.
+
+    Args:
+        workers: How many there are.
+        there: What its node has for it, if that is known.
+        limit: What all may hold together, if that was said.
+    """
+    shares = [] if there is None else [MEMORY_SHARE * there]
+    shares += [] if limit is None else [limit / workers]
+    return int(min(shares)) if shares else None
 
 
 def _memory_limit(workers: int, limit: int | None) -> int | None:

@@ -12,6 +12,7 @@ from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import bytes_of
 from lossweights.base.numbers import as_number, whole_number
+from lossweights.sweep._where import check_executor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class RunOptions:
     root: Path = Path("mlruns")
     trainer: str = "auto"
     workers: int | None = None
+    executor: str | None = None
+    address: str | None = None
     resume: bool = False
     accept_change: Sequence[str] = ()
     tracking: bool | str = True
@@ -66,12 +69,13 @@ class RunOptions:
             raise RecipeError(
                 f"Expected a trial_timeout above 0 seconds. Found {self.trial_timeout!r}."
             )
+        check_executor(self.executor, self.address, self.workers)
         limit, memory = self.time_limit, self.memory
         return replace(
             self,
             trials=whole_number("trials", self.trials, 1),
             max_retries=whole_number("max_retries", self.max_retries, 0),
-            workers=None if self.workers is None else _checked_workers(self.workers),
+            workers=self._checked_workers(),
             trial_timeout=None if self.trial_timeout is None else float(self.trial_timeout),
             time_limit=None if limit is None else seconds_of("time_limit", limit),
             memory=None if memory is None else bytes_of("memory", memory),
@@ -80,19 +84,22 @@ class RunOptions:
             min_growth=_checked_growth(self.min_growth),
         )
 
+    def _checked_workers(self) -> int | None:
+        if self.executor == "inline":
+            return 0
+        if self.workers is None:
+            return None
+        number, cores = whole_number("workers", self.workers, 0), available_cores()
+        if self.executor != "ray" and number > 4 * cores:
+            raise RecipeError(
+                f"Expected at most {4 * cores} workers on this machine's {cores} cores. Found "
+                f"{number}."
+            )
+        return number
+
 
 def _checked_growth(growth: Any) -> float:
     number = as_number(growth)
     if not 0 < number < 1:
         raise RecipeError(f"Expected min_growth as a part from 0 to 1. Found {growth!r}.")
-    return number
-
-
-def _checked_workers(workers: Any) -> int:
-    cores, number = available_cores(), whole_number("workers", workers, 0)
-    if number > 4 * cores:
-        raise RecipeError(
-            f"Expected at most {4 * cores} workers on this machine's {cores} cores. Found "
-            f"{workers}."
-        )
     return number

@@ -22,6 +22,7 @@ from lossweights.search.rungs import Pruning
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store, note_drivers
 from lossweights.sweep._choose import Crew
+from lossweights.sweep._cluster import early_cluster
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._held import held_parameters
@@ -65,6 +66,7 @@ def run_sweep(
         autologging_off(),
         # What workers are forked from imports TensorFlow beside this process.
         early_forkserver(sweep, options) as forkserver,
+        early_cluster(sweep, options) as cluster,
         own_temporary_folder(),
     ):
         # 2. The data are loaded, and every part is tried once; large data are put where workers
@@ -76,7 +78,7 @@ def run_sweep(
             # 3. How trials are trained is chosen, perhaps by timing, and a first worker has loaded
             #    the sweep, before anything of a new sweep is written. One that is gone on with is
             #    opened before: perhaps nothing is left to train.
-            crew = run.enter_context(Crew(sweep, prepared, options, forkserver))
+            crew = run.enter_context(Crew(sweep, prepared, options, forkserver, cluster))
             if not options.resume:
                 crew.start()
             # 4. The sweep folder is made or reopened; from here on it is ours alone. MLflow starts

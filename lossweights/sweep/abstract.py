@@ -50,6 +50,8 @@ class AbstractSweep(Declaration):
         root: str | Path = "mlruns",
         trainer: str = "auto",
         workers: int | None = None,
+        executor: str | None = None,
+        address: str | None = None,
         resume: bool = False,
         accept_change: Sequence[str] = (),
         tracking: bool | str = True,
@@ -76,6 +78,11 @@ class AbstractSweep(Declaration):
             trainer: One of `trainers`; ``"auto"`` chooses.
             workers: How many processes train, each with its share of the cores; 0 trains in this
                 process; ``None`` chooses.
+            executor: ``"inline"`` trains in this process, ``"processes"`` in workers of this
+                machine, ``"ray"`` on the nodes of a Ray cluster, where ``workers`` are as many as
+                there is room for if nothing is said. ``None`` chooses among the first two.
+            address: Of the cluster: ``"auto"``, which is the default, ``"ray://HOST:10001"``, or
+                ``"HOST:6379"`` on one of its machines.
             resume: Go on with the sweep of this name instead of refusing it.
             accept_change: Fields in which a resumed sweep may differ from the one that was started,
                 such as ``["code"]``; it is recorded.
@@ -123,7 +130,8 @@ class AbstractSweep(Declaration):
                 less memory than one training takes.
             DataError, ModelError, TermError, MetricError: What is to be trained does not fit.
             StoreError: The root cannot be written.
-            WorkerError: Worker processes cannot load the sweep.
+            WorkerError: Worker processes cannot load the sweep; or there is no cluster at the
+                address.
             SweepFailed: Three trials in a row failed for one reason; as `NoneComplete`, no trial is
                 complete, or the first 16 have all diverged.
             KeyboardInterrupt: A signal stopped it; it can be resumed.
@@ -136,6 +144,8 @@ class AbstractSweep(Declaration):
             root=Path(root),
             trainer=trainer,
             workers=workers,
+            executor=executor,
+            address=address,
             resume=resume,
             accept_change=tuple(accept_change),
             tracking=tracking,

@@ -37,9 +37,11 @@ def begin_for_script(arguments: Sequence[str], home: str) -> None:
     """
     if any(argument in _OTHERS for argument in arguments):
         return
+    if _said(arguments, "executor") not in (None, "processes"):
+        return
     said = {flag: _said(arguments, flag) for flag in ("trials", "workers", "trial-timeout")}
     with suppress(ValueError):
-        trials, workers, timeout = (value and float(value) for value in said.values())
+        trials, workers, timeout = (v if v is None else float(v) for v in said.values())
         options = RunOptions(
             trials=RunOptions.trials if trials is None else int(trials),
             workers=None if workers is None else int(workers),
@@ -109,6 +111,8 @@ def _may_have_workers(options: RunOptions, trainings: int = 1) -> bool:
         options: The options of the run.
         trainings: How often each weight set is trained.
     """
-    asked = bool(options.workers) or options.trial_timeout is not None
+    if options.executor not in (None, "processes"):
+        return False
+    asked = bool(options.workers or options.executor) or options.trial_timeout is not None
     enough = options.trials * trainings >= FEWEST and available_cores() > 1
     return options.workers != 0 and (asked or enough) and Forkserver.is_possible()

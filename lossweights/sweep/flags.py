@@ -36,6 +36,14 @@ class Flags:
         int | None,
         typer.Option(help="Processes that train; 0 trains in this one.  [default: chosen]"),
     ] = None
+    executor: Annotated[
+        str | None,
+        typer.Option(help="inline, processes, or ray for a cluster.  [default: chosen]"),
+    ] = None
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the Ray cluster: auto, ray://HOST:10001.  [default: auto]"),
+    ] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep of this name.")] = (
         False
     )
@@ -119,6 +127,8 @@ class Flags:
             root=self.root,
             trainer=self.trainer,
             workers=self.workers,
+            executor=self.executor,
+            address=self.address,
             resume=self.resume,
             accept_change=tuple(self.accept_change or ()),
             tracking=False if self.no_tracking else self.tracking_uri or True,
@@ -149,6 +159,8 @@ class Flags:
             confirm=0 if self.confirm is None else self.confirm,
             baselines=self.baselines or "none",
             workers=0 if self.workers is None else self.workers,
+            executor=None,
+            address=None,
             no_tracking=True,
             register=False,
             root=root,

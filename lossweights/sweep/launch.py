@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 TRIALS = 64  # unless told
 
+# What is said again of a run that goes on.
+KEPT = ("trainer", "workers", "executor", "address", "trial_timeout", "max_retries", "no_tracking",
+        "register")  # fmt: skip
+
 # Exit codes, as docs/reliability.md lists them.
 BAD_INPUT = 2
 SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: the sweep's own code fails, or no trial completes
@@ -144,8 +148,7 @@ def _tell_smoke(result: SweepResult, root: Path) -> None:
 
 def _go_on(verb: str, name: str, flags: Flags) -> str:
     """The command that goes on as it was being run; how many trials, the manifest knows."""
-    kept = ("trainer", "workers", "trial_timeout", "max_retries", "no_tracking", "register")
-    return command(verb, name, flags.root, **flags.unusual(kept))
+    return command(verb, name, flags.root, **flags.unusual(KEPT))
 
 
 def fail(error: Exception) -> NoReturn:

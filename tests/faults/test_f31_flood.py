@@ -7,7 +7,8 @@ import pytest
 from lossweights.base.errors import WorkerError
 from lossweights.executors import _messages as messages
 from lossweights.executors._contract import REPORT_SECONDS, Batch, Reported
-from lossweights.executors._processes import MAX_WAITING_EVENTS, ProcessExecutor
+from lossweights.executors._pool import MAX_WAITING_EVENTS
+from lossweights.executors._processes import ProcessExecutor
 from lossweights.records import EpochReport, Failure
 from lossweights.testing import FakeTrainer
 from lossweights.training import Member

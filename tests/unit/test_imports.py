@@ -57,6 +57,7 @@ WHOLE = {
 ONLY = {
     "mlflow": ["foreign", "tracking"],
     "optuna": ["search", "store"],
+    "ray": ["executors"],
     "typer": ["cli", "sweep"],
 }
 # Plain values: they work where no framework is installed.

@@ -41,6 +41,14 @@ def test_results_keep_their_trials_and_times(flight):
         assert not finished.again
 
 
+def test_results_tell_the_node_that_trained_them(flight):
+    """That of the attempt that came to an end."""
+    flight.start("near/000000")
+    flight.start("far/1a2b3c")
+    found = flight.ended(Ended(0, results()), OBJECTIVES, stopping=False, stopped={})
+    assert [finished.node for finished in found] == ["far/1a2b3c"] * 2
+
+
 def test_members_stopped_with_the_sweep_are_tried_again(flight):
     """Those that were pruned for good reason are not."""
     pruned = results(outcome=Outcome.PRUNED)

@@ -1,6 +1,7 @@
 """The sweep folder as a reader finds it: whole, half made, damaged, or somebody else's."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,13 @@ def test_results_come_back_by_number(root):
         again = listed[trial.asked.number]
         assert again.asked == trial.asked
         assert again.result.to_json() == trial.result.to_json()
+
+
+def test_the_node_of_another_machine_is_kept(root):
+    """A result of this one says nothing of nodes."""
+    folder = save_sweep(root, [finished(0), replace(finished(1), node="far/1a2b3c")])
+    assert [each.node for each in list_results(folder).values()] == ["", "far/1a2b3c"]
+    assert b"node" not in (folder / "trials" / "0000.json").read_bytes()
 
 
 def test_a_result_being_written_is_not_listed(root):

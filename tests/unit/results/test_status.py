@@ -40,7 +40,7 @@ def test_a_sweep_that_runs_tells_pace_time_left_and_workers(root, folder, monkey
     for number in range(1, 6):
         board.trial_ended(finished(number))
         now[0] += {2: 4.0, 4: 2.0}.get(number, 0.0)
-    workers = [Worker(41, (6,)), Worker(42, (7, 8)), Worker(43, ())]
+    workers = [Worker(41, (6,)), Worker(42, (7, 8)), Worker(43, (), "far/1a2b3c")]
     board.write(workers, {"waiting": 2, "offline_since": None, "error": None})
     with exclusive_lock(folder / "lock", "The sweep"):
         assert is_running(folder)
@@ -54,7 +54,7 @@ def test_a_sweep_that_runs_tells_pace_time_left_and_workers(root, folder, monkey
     assert "1800 trials an hour, 0:12 left" in text
     assert "41: trial 6" in text
     assert "42: 2 trials from 7 on" in text
-    assert "43: waiting" in text
+    assert "43 on far/1a2b3c: waiting" in text
     assert "online, 2 trials waiting" in text
 
 

@@ -16,6 +16,8 @@ GIVEN = {
     "root": Path("elsewhere"),
     "trainer": "fit",
     "workers": 3,
+    "executor": "ray",
+    "address": "ray://head:10001",
     "resume": True,
     "trial_timeout": 2.5,
     "time_limit": "2h",

@@ -4,6 +4,7 @@ import pytest
 
 from lossweights.base.errors import RecipeError
 from lossweights.base.machine import available_cores
+from lossweights.sweep import _where as where
 from lossweights.sweep._options import RunOptions
 
 TRAINERS = ("auto", "fit")
@@ -32,6 +33,33 @@ def test_counts_are_whole_numbers(option, value):
     """Truth values, fractions and texts are none."""
     with pytest.raises(RecipeError, match=f"Expected {option} as a whole number"):
         RunOptions(**{option: value}).check(TRAINERS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"executor": "dask"}, "Expected an executor among"),
+        ({"address": "auto"}, "Expected an address with executor='ray' alone"),
+        ({"executor": "inline", "workers": 2}, "Expected no workers with executor='inline'"),
+        ({"executor": "processes", "workers": 0}, "Expected workers with executor='processes'"),
+        ({"executor": "ray", "workers": 0}, "Expected workers with executor='ray'"),
+        ({"executor": "ray", "address": "head"}, "Expected an address such as 'auto'"),
+    ],
+)
+def test_executor_address_and_workers_go_together(options, message, monkeypatch):
+    """Each names another place where trials are trained."""
+    monkeypatch.setattr(where, "refuse_without_ray", lambda: None)
+    with pytest.raises(RecipeError, match=message):
+        RunOptions(**options).check(TRAINERS)
+
+
+def test_each_executor_has_its_workers(monkeypatch):
+    """Inline has none; a cluster as many as are asked for."""
+    monkeypatch.setattr(where, "refuse_without_ray", lambda: None)
+    assert RunOptions(executor="inline").check(TRAINERS).workers == 0
+    assert RunOptions(executor="processes").check(TRAINERS).workers is None
+    options = RunOptions(executor="ray", address="ray://head:10001", workers=1000)
+    assert options.check(TRAINERS).workers == 1000
 
 
 def test_no_number_of_seconds_that_is_none():

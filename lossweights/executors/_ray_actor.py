@@ -1,0 +1,166 @@
+"""A slot on a node of a Ray cluster: the actor that holds a worker process there.
+
+It trains nothing itself. Its worker is the process that trains on the driver's own machine, too,
+started in the same way and with the same threads, so that both come to the same numbers; what the
+two say to each other passes through here as the bytes that it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from lossweights.base.versions import versions
+from lossweights.executors._child import Child
+from lossweights.executors._environment import THREAD_COUNTS
+
+# Ray sends what is below 100 KB with the answer itself. Larger answers go through the object store,
+# which may be full of what others keep there; so no message is added to as much as this.
+ANSWER_BYTES = 32 << 10
+LONELY_SECONDS = 60.0  # without a word of the driver, after which nothing goes on here
+
+
+class Slot:
+    """Holds a worker process, hands on what is said, and ends with its driver.
+
+    Args:
+        cores: How many threads the worker's numerical libraries may use.
+        environment: What the driver's environment says of numerical libraries.
+        load: First message to the worker.
+        carried: The sweep itself, if the worker cannot load it from anywhere.
+        lonely: Seconds without a word of the driver after which it ends.
+    """
+
+    def __init__(
+        self,
+        cores: int,
+        environment: Mapping[str, str],
+        load: Mapping[str, Any],
+        carried: bytes | None,
+        lonely: float = LONELY_SECONDS,
+    ) -> None:
+        self._cores, self._load, self._carried = cores, _found_here(load), carried
+        self._child: Child | None = None
+        self._said: SimpleQueue[bytes] = SimpleQueue()
+        self._early: dict[int, bytes] = {}  # messages to the worker that came before their turn
+        self._next = 0
+        self._telling = threading.Lock()
+        self._shown = 0  # bytes of the worker's output that the driver has
+        self._rest = b""  # of the output of one that has ended
+        self._showing = threading.Lock()
+        self._asked, self._lonely = time.monotonic(), lonely
+        _be_like_the_driver(environment)
+        # The kernel ends a worker when the thread that started it ends; this one stays.
+        threading.Thread(target=self._work, name="worker", daemon=True).start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+
+    def hear(self, seconds: float) -> tuple[list[bytes], bytes]:
+        """What the worker has said and printed, waiting for the former for so long at most.
+
+        An answer with nothing in it says that the node is alive.
+        """
+        self._asked = time.monotonic()
+        found: list[bytes] = []
+        size = 0
+        with suppress(Empty):
+            found.append(self._said.get(timeout=seconds))
+            size = len(found[0])
+            while size < ANSWER_BYTES:
+                found.append(self._said.get_nowait())
+                size += len(found[-1])
+        return found, self._output(ANSWER_BYTES - size)
+
+    def tell(self, number: int, data: bytes) -> None:
+        """Hand a message to the worker, in the order of their numbers: Ray may change that."""
+        with self._telling, suppress(OSError):  # it is gone, which is told by another way
+            self._early[number] = data
+            while self._child is not None and self._next in self._early:
+                self._child.send_bytes(self._early.pop(self._next))
+                self._next += 1
+
+    def terminate(self) -> None:
+        """End the worker, softly if it lets us."""
+        if self._child is not None:
+            self._child.terminate()
+
+    def let_go(self) -> None:
+        """Close the worker's pipe, which ends an idle one."""
+        if self._child is not None:
+            with suppress(OSError):  # it is gone
+                self._child.let_go()
+
+    def _work(self) -> None:
+        try:
+            child = self._child = Child(None, self._cores)
+            self._say("here", node=_node_name(), pid=child.pid, versions=versions())
+            child.send("load", **self._load)
+            if self._carried is not None:
+                child.send_bytes(self._carried)
+            while True:
+                self._said.put(child.hear_bytes())
+        except (EOFError, OSError) as error:
+            how, tail = f"could not be started: {error}", ""
+            if self._child is not None:
+                self._rest = self._output(ANSWER_BYTES)
+                how, tail = self._child.end()
+            self._say("gone", how=how, tail=tail)
+
+    def _output(self, most: int) -> bytes:
+        """What the worker has printed since this was asked last."""
+        with self._showing:
+            rest, self._rest = self._rest, b""
+            if rest or most <= 0 or self._child is None:
+                return rest
+            output = self._child.output(self._shown, most)
+            self._shown += len(output)
+            return output
+
+    def _say(self, say: str, **content: Any) -> None:
+        self._said.put(json.dumps({"say": say, **content}).encode())
+
+    def _watch(self) -> None:
+        """End with a driver that says nothing any more: its machine is gone, or the network."""
+        while time.monotonic() - self._asked < self._lonely:
+            threading.Event().wait(self._lonely / 10)
+        os._exit(1)  # and with this process its worker
+
+
+def _node_name() -> str:
+    """The node by the name of its machine and the first of the signs that Ray knows it by."""
+    import ray
+
+    return f"{platform.node()}/{ray.get_runtime_context().get_node_id()[:6]}"
+
+
+def _found_here(load: Mapping[str, Any]) -> dict[str, Any]:
+    """The first message, with the script where it lies on this node.
+
+    A path that is not absolute is one in the folder that came along, which Ray has made the folder
+    of this process.
+    """
+    location = load["location"]
+    if location is None or "script" not in location:
+        return dict(load)
+    return {**load, "location": {**location, "script": str(Path.cwd() / location["script"])}}
+
+
+def _be_like_the_driver(environment: Mapping[str, str]) -> None:
+    """Have the environment in which the driver would start a worker.
+
+    Ray sets numbers of threads of its own, and puts packages of its own before those of everybody.
+    """
+    for name in THREAD_COUNTS:
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+    ray = str(Path(sys.modules["ray"].__file__ or "").parent) if "ray" in sys.modules else None
+    if ray is not None:
+        sys.path[:] = [each for each in sys.path if not each.startswith(f"{ray}{os.sep}")]

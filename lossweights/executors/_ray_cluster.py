@@ -1,0 +1,269 @@
+"""A connection to a cluster of Ray: made, refused in a sentence, and let go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from lossweights.base.errors import RecipeError, WorkerError
+from lossweights.base.versions import versions
+from lossweights.executors._ray_actor import Slot
+from lossweights.executors._ray_folder import excluded, shipped_folder
+from lossweights.executors._ray_slots import Node, Slots
+
+REACH_SECONDS = 5.0  # in which somebody has to answer at an address
+# What is set for Ray, unless the user has said something else. It asks for a token, tells nobody
+# that it is used, and leaves what it can to our own sentences.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
+}
+TRIES = "RAY_gcs_server_port_wait_time_s"  # how often Ray tries an address, a second apart; 20
+# How variables begin that numerical libraries read: workers elsewhere get them from the driver.
+OF_LIBRARIES = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_")
+# What must be the same in driver and workers: with others they could come to other numbers.
+ALIKE = ("lossweights", "keras", "tensorflow", "numpy")
+AT_ONCE = 4  # calls to a slot: one that waits for news, messages, an end
+
+
+def refuse_without_ray() -> None:
+    """Refuse a cluster where Ray is not installed.
+
+    Raises:
+        RecipeError: It is not.
+    """
+    if find_spec("ray") is None:
+        raise RecipeError(
+            "Expected Ray for executor='ray'. Found that it is not installed. Install it: "
+            "pip install 'lossweights[ray]'."
+        )
+
+
+class RayCluster:
+    """A connection to a cluster, of which a process has one at most; a context manager.
+
+    Args:
+        address: ``"auto"`` for the cluster of this machine or of ``RAY_ADDRESS``,
+            ``"ray://HOST:PORT"``, or ``"HOST:PORT"`` on a machine that is a node.
+        location: How another process finds the sweep, if it can: the folder of its script is copied
+            to the nodes. ``None`` copies nothing: scripts are where they are here, on a disk that
+            all share, or the sweep goes by value.
+        root: Folder of the sweeps, which stays here.
+
+    Raises:
+        RecipeError: Ray is not installed.
+        WorkerError: Nobody answers there, or answers that it is another version or wants another
+            token; or this process has a connection already.
+    """
+
+    def __init__(
+        self,
+        address: str = "auto",
+        location: Mapping[str, str] | None = None,
+        root: Path | None = None,
+    ) -> None:
+        refuse_without_ray()
+        self._folder = None if location is None else shipped_folder(location)
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        import ray
+
+        if ray.is_initialized():
+            raise WorkerError(
+                "Expected to connect to a Ray cluster. Found that this process is connected "
+                "already. Call ray.shutdown() before the sweep runs."
+            )
+        self._ray = ray
+        _reach(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
+        along = {}
+        if self._folder is not None:
+            stays = excluded(self._folder, root)
+            along = {"runtime_env": {"working_dir": str(self._folder), "excludes": stays}}
+        try:
+            with _few_tries(), _signals_kept():
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
+        except Exception as error:  # of many kinds
+            ray.shutdown()
+            raise _refused(address, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connection go; actors end with it."""
+        self._ray.shutdown()
+
+    def nodes(self) -> list[Node]:
+        """What the nodes have that are there now."""
+        found = [each["Resources"] for each in self._ray.nodes() if each["Alive"]]
+        return [
+            Node(has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", float("inf")))
+            for has in found
+        ]
+
+    def place(self, location: Mapping[str, str]) -> dict[str, str]:
+        """How a node finds a sweep: by a path in the folder that came along, where one did."""
+        script = location.get("script")
+        if script is None or self._folder is None:
+            return dict(location)
+        return {**location, "script": str(Path(script).relative_to(self._folder))}
+
+    def put(self, data: bytes) -> Any:
+        """Keep data where every node gets them from, once.
+
+        Raises:
+            WorkerError: There is no room for them.
+        """
+        try:
+            return self._ray.put(data)
+        except (
+            self._ray.exceptions.ObjectStoreFullError,
+            self._ray.exceptions.OutOfDiskError,
+        ) as error:
+            raise WorkerError(
+                f"Expected room for {len(data)} bytes of the sweep in the cluster's object store. "
+                f"Found none: {_first_line(error)} Free some, start nodes with a larger "
+                f"--object-store-memory, or move the sweep to the top level of a script.",
+                "the object store of the cluster is full",
+            ) from error
+
+    def start(self, slots: Slots, load: Mapping[str, Any], carried: Any) -> Any:
+        """An actor for a slot, which may have to wait for its place.
+
+        At most once: nobody starts a training again but the driver.
+        """
+        remote = self._ray.remote(
+            num_cpus=slots.cores,
+            num_gpus=slots.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=AT_ONCE,
+            scheduling_strategy="SPREAD",
+        )(Slot)
+        said = {n: v for n, v in os.environ.items() if n.startswith(OF_LIBRARIES)}
+        if 0 < slots.gpus < 1:
+            said.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or the first would take it all
+        return remote.remote(slots.cores, said, load, carried)
+
+    def kill(self, actor: Any) -> None:
+        """End an actor, and with it its worker."""
+        if self._ray.is_initialized():
+            self._ray.kill(actor)
+
+
+def check_versions(node: str, found: Mapping[str, str]) -> None:
+    """Refuse a node whose versions are not the driver's.
+
+    Args:
+        node: Name of the node.
+        found: Its versions, by package.
+
+    Raises:
+        WorkerError: They are others.
+    """
+    ours = versions()
+    others = [f"{name} {found.get(name)}" for name in ALIKE if found.get(name) != ours[name]]
+    if others:
+        wanted = [f"{name} {ours[name]}" for name in ALIKE if found.get(name) != ours[name]]
+        raise WorkerError(
+            f"Expected {', '.join(wanted)} on the nodes of the cluster, as here. Found "
+            f"{', '.join(others)} on {node}. Install the same versions everywhere.",
+            f"{node} has {', '.join(others)}",
+        )
+
+
+def _reach(address: str) -> None:
+    """Refuse an address where nobody answers; Ray itself would try for a minute.
+
+    Raises:
+        WorkerError: Nobody does.
+    """
+    if address == "auto":
+        return  # it is found among the processes of this machine, or it is not
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), REACH_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _refused(address, error) from error
+
+
+def _refused(address: str, error: Exception) -> WorkerError:
+    said = _all_said(error)
+    if "ersion mismatch" in said:
+        told = " ".join(str(error).split())
+        return WorkerError(
+            f"Expected the Ray cluster at {address!r} to have the Ray and Python of this process. "
+            f"Found: {told} Install the same versions everywhere.",
+            "the Ray cluster has other versions",
+        )
+    if "AuthToken" in said or "uthentication" in said:
+        return WorkerError(
+            f"Expected the Ray cluster at {address!r} to take the token of this process. Found "
+            f"that it is missing or another one. Copy that of its head: `ray get-auth-token` "
+            f"prints it there, RAY_AUTH_TOKEN or ~/.ray/auth_token holds it here.",
+            "the Ray cluster wants another token",
+        )
+    return WorkerError(
+        f"Expected a Ray cluster at {address!r}. Found: {_first_line(error)} Start one with "
+        f"`ray start --head`, or name another with --address.",
+        f"there is no Ray cluster at {address!r}",
+    )
+
+
+def _all_said(error: BaseException | None) -> str:
+    """What an error says and those that it was raised from."""
+    said = ""
+    while error is not None:
+        said += f"{error}\n"
+        error = error.__cause__ or error.__context__
+    return said
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0] or type(error).__name__
+    return text if text.endswith(".") else f"{text}."
+
+
+@contextmanager
+def _few_tries() -> Iterator[None]:
+    """Try no address for long: whoever is there answers at once, also that a token is wrong."""
+    before = os.environ.get(TRIES)
+    os.environ.setdefault(TRIES, f"{REACH_SECONDS:.0f}")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[TRIES]
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What signals do stays as it was: Ray would have SIGTERM end this process at once."""
+    numbers: Sequence[int] = ()
+    if threading.current_thread() is threading.main_thread():
+        numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,76 @@
+"""F34: drivers of a cluster are killed; F35: clusters that cannot be used. Whole sweeps."""
+
+import pytest
+
+from lossweights.base.errors import WorkerError
+
+from ..faults.helpers import alive, check_sweep, eventually, kill
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def ray(cluster):
+    """Imported late: it reads the environment when it is."""
+    import ray
+
+    return ray
+
+
+HANGS = """
+def during(member, epoch):
+    if epoch == 1 and (once("one hung") or once("two hung")):
+        announce()
+        hang()
+
+sweep = FakeSweep("fake", during=during)
+"""
+
+
+def test_f34_no_training_outlives_its_driver(scripted):
+    """Workers of a killed driver end on all nodes; the sweep goes on from there."""
+    script = scripted(HANGS)
+    process = script.start(trials=3)
+    pids = {script.announced(), script.announced()}
+    kill(process.pid)
+    process.communicate()
+    eventually(lambda: not any(alive(pid) for pid in pids))
+    process = script.call("--resume", trials=3)
+    assert process.returncode == 0, process.stderr
+    assert script.outcomes()["COMPLETE"] == 3
+    assert all("/" in finished.node for finished in script.results().values())
+    assert (script.sweep_folder / "logs" / "worker-1.log").exists()
+    check_sweep(script.root)
+
+
+def test_f35_no_cluster_at_the_address(scripted, ray):
+    """Said before anything is loaded or written."""
+    script = scripted("sweep = FakeSweep('fake')")
+    script.address = "127.0.0.1:1"
+    with pytest.raises(
+        WorkerError, match=r"Expected a Ray cluster at '127.0.0.1:1'\. Found: .*refused"
+    ):
+        script.run(2)
+    assert not script.root.exists()
+    assert not ray.is_initialized()
+
+
+def test_f35_a_cluster_of_another_version(scripted, ray, monkeypatch):
+    """Likewise; both versions are named."""
+    script = scripted("sweep = FakeSweep('fake')")
+    monkeypatch.setattr(ray, "__version__", "2.59.9")
+    with pytest.raises(WorkerError, match=r"Ray: \d.*Ray: 2.59.9.*same versions everywhere"):
+        script.run(2)
+    assert not script.root.exists()
+    assert not ray.is_initialized()
+
+
+def test_f35_a_cluster_with_another_token(scripted, monkeypatch):
+    """Likewise; what to copy is said."""
+    script = scripted("sweep = FakeSweep('fake')")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+    process = script.call(trials=2)
+    assert process.returncode == 70
+    assert "to take the token of this process" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not script.root.exists()

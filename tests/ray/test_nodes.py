@@ -1,0 +1,119 @@
+"""F33: actors and nodes die, fall silent and join while batches train."""
+
+import os
+import signal
+
+import pytest
+
+from lossweights.base.errors import WorkerError
+from lossweights.cli._script import load_sweep
+from lossweights.executors import Batch, Ended, Lost, RayExecutor, Slots, Started
+from lossweights.executors import _ray_worker as worker
+from lossweights.records import Failure
+from lossweights.testing._contract_tools import CONTRACT_SCRIPT, HANG, member, train
+
+from ..faults.helpers import alive, eventually, kill
+from .cluster import STORE_BYTES, parent_of
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def executor(connection, tmp_path):
+    """Makes executors of the contract's sweep, which have started."""
+    script = tmp_path / "contract.py"
+    script.write_text(f"EPOCHS = 3\n{CONTRACT_SCRIPT}")
+    fingerprint = load_sweep(script).prepare(rehearse=False).fingerprint
+    made = []
+
+    def make(slots):
+        location = {"script": str(script)}
+        made.append(RayExecutor(connection, Slots(slots), location, "auto", fingerprint))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
+        each.close()
+
+
+def hanging(*keys):
+    """Batches that never end."""
+    return [Batch(key, (member(seed=HANG),)) for key in keys]
+
+
+def started(executor, batches, submit=True):
+    """Submit batches and wait until all of them train; the events of that, by batch."""
+    found = {}
+    for batch in batches if submit else ():
+        executor.submit(batch)
+    while len(found) < len(batches):
+        executor.poll(1.0, lambda e: found.update({e.batch: e}) if isinstance(e, Started) else None)
+    return found
+
+
+def test_f33_an_actor_that_is_killed_costs_its_batch_alone(executor):
+    """Its worker ends with it; another one takes its place and trains the next batch."""
+    trains = executor(1)
+
+    def listen(event):
+        if isinstance(event, Started) and event.batch == 0:
+            pids.append(event.pid)
+            kill(parent_of(event.pid))
+
+    pids = []
+    events = train(trains, [*hanging(0), Batch(1, (member(),))], listen)
+    lost, ended = [event for event in events if isinstance(event, Lost | Ended)]
+    assert (lost.batch, lost.failure) == (0, Failure.WORKER_KILLED)
+    assert "its actor is gone" in lost.reason
+    assert isinstance(ended, Ended)
+    eventually(lambda: not alive(pids[0]))
+
+
+def test_f33_a_node_dies_and_another_one_joins(cluster, executor):
+    """What it trained is lost, the others train on, and its slot goes to the node that comes."""
+    added = cluster.add()
+    trains = executor(3)
+    begun = started(trains, hanging(0, 1, 2))
+    assert len({event.node for event in begun.values()}) == 3
+    (batch,) = (key for key, event in begun.items() if event.node.endswith(added.node_id[:6]))
+    cluster.kill(added)
+    lost = train(trains, [], wanted=1)[-1]
+    assert (lost.batch, lost.failure) == (batch, Failure.WORKER_KILLED)
+    assert "its node is gone" in lost.reason or "its actor is gone" in lost.reason
+    trains.submit(*hanging(3))
+    trains.poll(1.0, lambda event: event.batch == 3 and pytest.fail("there is no room"))
+    another = cluster.add()
+    try:
+        (event,) = started(trains, hanging(3), submit=False).values()
+        assert event.node.endswith(another.node_id[:6])
+    finally:
+        trains.kill()
+        cluster.kill(another)
+
+
+def test_f33_a_node_that_is_silent_is_given_up(executor, monkeypatch):
+    """One that is cut off closes no connection; what it trained is lost all the same."""
+    monkeypatch.setattr(worker, "SILENT_SECONDS", 3.0)
+    monkeypatch.setattr(worker, "BEAT_SECONDS", 0.5)  # of which three are less
+    trains = executor(1)
+    (begun,) = started(trains, hanging(0)).values()
+    actor = parent_of(begun.pid)
+    os.kill(actor, signal.SIGSTOP)
+    try:
+        lost = train(trains, [], wanted=1)[-1]
+    finally:
+        kill(actor)
+    assert lost.failure is Failure.WORKER_KILLED
+    assert "silent for 3 s" in lost.reason
+    eventually(lambda: not alive(begun.pid))
+
+
+def test_f35_a_full_object_store_stops_only_what_needs_it(connection, executor):
+    """A sweep by value has no room there and says so; what is trained never lies in it."""
+    trains = executor(1)
+    with pytest.raises(WorkerError, match=r"object store. Found none: .*object-store-memory"):
+        connection.put(bytes(2 * STORE_BYTES))
+    (ended,) = train(trains, [Batch(0, (member(), member(2.0)))])[-1:]
+    assert isinstance(ended, Ended)

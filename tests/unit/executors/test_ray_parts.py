@@ -1,0 +1,163 @@
+"""The driver's side of a cluster, without one: what a slot says, and what is refused."""
+
+import json
+import queue
+import sys
+from concurrent.futures import Future
+
+import pytest
+
+from lossweights.base.errors import RecipeError, WorkerError
+from lossweights.base.versions import versions
+from lossweights.executors import Node, Slots, refuse_without_ray, slots_of
+from lossweights.executors import _ray_worker as module
+from lossweights.executors._ray_cluster import check_versions
+from lossweights.executors._ray_worker import Pump, RayWorker
+
+HERE = {"say": "here", "node": "far/1a2b3c", "pid": 41, "versions": versions()}
+
+
+class Actor:
+    """A slot whose answers the test gives."""
+
+    def __init__(self):
+        self.asked, self.told = queue.SimpleQueue(), []
+        self.killed = False
+        self.hear, self.tell, self.let_go = self.called(self._hear), self.called(self._tell), None
+
+    @staticmethod
+    def called(call):
+        """As a method of an actor is."""
+        return type("Call", (), {"remote": staticmethod(call)})
+
+    def _hear(self, seconds):
+        future = Future()
+        self.asked.put(future)
+        return type("Reference", (), {"future": lambda self: future})()
+
+    def _tell(self, number, data):
+        self.told.append((number, json.loads(data)["say"]))
+
+    def answers(self, *messages, output=b""):
+        """Answer what is being asked."""
+        said = [json.dumps(message).encode() for message in messages]
+        self.asked.get(timeout=10).set_result((said, output))
+
+    def kill(self, actor):
+        """As `RayCluster.kill`."""
+        self.killed = True
+
+
+@pytest.fixture
+def pump():
+    """A pump that is ended."""
+    made = Pump()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def held(pump):
+    """A worker and its actor."""
+    actor = Actor()
+    return RayWorker(actor, pump, actor.kill, check_versions, 0.0, None, None), actor
+
+
+def test_messages_come_in_their_order_and_what_is_printed_in_a_file(held, tmp_path):
+    """Also what was printed before there was a folder for it."""
+    worker, actor = held
+    actor.answers(HERE, {"say": "ready"}, output=b"early ")
+    assert worker.hear() == {"say": "ready"}
+    assert (worker.node, worker.pid) == ("far/1a2b3c", 41)
+    worker.log_to(tmp_path / "logs" / "worker-1.log")
+    actor.answers(output=b"late")
+    actor.answers({"say": "started"})
+    assert worker.hear() == {"say": "started"}
+    assert (tmp_path / "logs" / "worker-1.log").read_bytes() == b"early late"
+    worker.send("batch")
+    worker.send("stop")
+    assert actor.told == [(0, "batch"), (1, "stop")]
+
+
+def test_a_worker_that_is_gone_says_how(held):
+    """With the end of what it wrote; nothing can be sent to it any more."""
+    worker, actor = held
+    actor.answers(HERE, {"say": "gone", "how": "was killed by SIGKILL", "tail": "last words"})
+    with pytest.raises(EOFError):
+        worker.hear()
+    with pytest.raises(OSError):
+        worker.send("batch")
+    assert worker.end() == ("was killed by SIGKILL", "last words")
+    assert actor.killed
+
+
+@pytest.mark.parametrize(
+    ("said", "how"),
+    [("The actor died because its node has died.", "its node is gone"),
+     ("The actor died unexpectedly", "its actor is gone"),
+     ("failed to import: ModuleNotFoundError", "a node lacks lossweights")],
+)  # fmt: skip
+def test_what_ray_says_of_a_death_is_a_clause(held, said, how):
+    """The whole of it stays among the details."""
+    worker, actor = held
+    actor.asked.get(timeout=10).set_exception(RuntimeError(said))
+    with pytest.raises(EOFError):
+        worker.hear()
+    clause, tail = worker.end()
+    assert how in clause
+    assert said in tail
+
+
+def test_a_silent_node_is_given_up(held, monkeypatch):
+    """One that has answered once; one that waits for its place may be silent."""
+    worker, actor = held
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    actor.answers(HERE)
+    with pytest.raises(EOFError):
+        worker.hear()
+    assert "silent" in worker.end()[0]
+    assert actor.killed
+
+
+def test_no_room_is_said(pump, monkeypatch):
+    """By the first worker, after as long as it was to wait."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    actor = Actor()
+    worker = RayWorker(actor, pump, actor.kill, check_versions, 0.0, None, patience=0.0)
+    with pytest.raises(WorkerError, match="Expected room for a worker on a node"):
+        worker.hear()
+
+
+def test_nodes_of_other_versions_are_refused(held):
+    """Each package that differs is named, with what is here."""
+    worker, actor = held
+    actor.answers({**HERE, "versions": {**versions(), "keras": "3.0"}})
+    with pytest.raises(WorkerError, match=r"Expected keras .* Found keras 3.0 on far/1a2b3c"):
+        worker.hear()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "slots"),
+    [
+        ([Node(0), Node(2)], None, Slots(2, 1, 0.0, 2)),  # a head that is to train nothing
+        ([Node(1)] * 3, None, Slots(3, 1, 0.0, 1)),
+        ([Node(1)], 3, Slots(3, 1, 0.0, 1)),  # two wait for nodes
+        ([Node(8)] * 2, 2, Slots(2, 8, 0.0, 1)),
+        ([Node(8, gpus=2)], None, Slots(2, 1, 1.0, 2)),
+        ([Node(8, gpus=1), Node(8)], 4, Slots(4, 2, 0.25, 4)),
+        ([Node(8, memory=3 << 30)], None, Slots(3, 1, 0.0, 3, 1 << 30)),
+        ([], None, Slots(0, 1, 0.0, 1)),
+    ],
+)
+def test_slots_follow_from_what_nodes_have(nodes, workers, slots):
+    """Cores, GPUs and memory."""
+    found = slots_of(nodes, workers)
+    assert found == slots
+
+
+def test_without_ray_it_is_said_what_to_install(monkeypatch):
+    """Before anything is done."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RecipeError, match=r"pip install 'lossweights\[ray\]'"):
+        refuse_without_ray()
