@@ -64,6 +64,8 @@ def _load(meanwhile: ExitStack, request: Mapping[str, Any], carried: bytes | Non
 
         apply_settings(request["settings"])
     prepared = sweep.prepare(rehearse=False)
+    if request["shared"] is not None:
+        prepared = prepared.taking(request["shared"])
     meanwhile.enter_context(autologging_off())  # the script may have turned it on
     trainer = prepared.make_trainer(request["trainer"], request["members"])
     return Loaded(trainer, prepared.fingerprint)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from keras import tree
+from numpy.typing import NDArray
 
 from lossweights.base.errors import DataError
 from lossweights.data._class_weight import ClassWeight, weighed_by_class
@@ -153,6 +156,16 @@ class Data:
                     digest.update(f"{name}{path}{array.dtype.str}{array.shape}".encode())
                     digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def with_arrays(data: Data, other: Callable[[NDArray[Any]], NDArray[Any]]) -> Data:
+    """The same data with another array of the same values in the place of each in memory."""
+    made = copy.copy(data)  # what was checked is not checked again
+    for name in ("train", "val", "test", "_given"):
+        part = getattr(data, name)
+        if isinstance(part, Split):
+            object.__setattr__(made, name, part.with_arrays(other))
+    return made
 
 
 def pooled(data: Data, folds: int, seed: int) -> Folds:

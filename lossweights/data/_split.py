@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -60,13 +61,13 @@ class Split:
 
     def at(self, rows: NDArray[np.int64]) -> Split:
         """Some rows, by their numbers."""
+        return self.with_arrays(lambda array: array[rows])
 
-        def take(array: NDArray[Any]) -> NDArray[Any]:
-            return array[rows]
-
+    def with_arrays(self, other: Callable[[NDArray[Any]], NDArray[Any]]) -> Split:
+        """The same with another array in the place of each."""
         weight = self.sample_weight
-        weight = None if weight is None else tree.map_structure(take, weight)
-        return Split(tree.map_structure(take, self.x), tree.map_structure(take, self.y), weight)
+        weight = None if weight is None else tree.map_structure(other, weight)
+        return Split(tree.map_structure(other, self.x), tree.map_structure(other, self.y), weight)
 
 
 def checked_split(name: str, part: Any, missing: Missing = None) -> Split:

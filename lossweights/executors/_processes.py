@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
+from lossweights.base.memory import free_bytes
 from lossweights.executors._contract import (
     Batch,
     Event,
@@ -25,6 +26,9 @@ from lossweights.executors._contract import (
 )
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._supervisor import Ready, Supervisor
+
+if TYPE_CHECKING:  # Keras, which an executor does without
+    from lossweights.data.shared import SharedFile
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
 
@@ -44,6 +48,7 @@ class ProcessExecutor(Executor):
         settings: What the workers set before they load the data.
         forkserver: What workers are forked from; without one each is a fresh Python. To be closed
             after this executor.
+        shared: Where workers find data of the driver's, in the place of those that they load.
 
     Raises:
         WorkerError: This system has no such processes.
@@ -60,6 +65,7 @@ class ProcessExecutor(Executor):
         memory: int | None = None,
         settings: Mapping[str, Any] | None = None,
         forkserver: Forkserver | None = None,
+        shared: SharedFile | None = None,
     ) -> None:
         if not hasattr(os, "fork"):
             raise WorkerError(
@@ -80,12 +86,15 @@ class ProcessExecutor(Executor):
             "settings": dict(settings or {}),
             "trainer": trainer,
             "members": members,
+            "shared": None if shared is None else shared.path,
         }
+        self._shared = shared  # held open, for workers to come
+        turns = threading.Semaphore(_loading_at_once(workers, shared))
         carried = location if isinstance(location, bytes) else None
         cores = max(1, available_cores() // workers)
         self._forkserver = forkserver
         self._supervisors = [
-            Supervisor(self, number, load, carried, logs, cores, memory, forkserver)
+            Supervisor(self, number, load, carried, logs, cores, memory, forkserver, turns)
             for number in range(1, workers + 1)
         ]
 
@@ -225,3 +234,11 @@ class ProcessExecutor(Executor):
         """For supervisors: what happened."""
         if not isinstance(event, Reported) or self._events.qsize() < MAX_WAITING_EVENTS:
             self._events.put(event)
+
+
+def _loading_at_once(workers: int, shared: SharedFile | None) -> int:
+    """How many workers may load the data at once: each holds its own copy until it has compared.
+
+    Others wait for their turn where half of the free memory has no room for all.
+    """
+    return workers if shared is None else min(max(free_bytes() // (2 * shared.nbytes), 1), workers)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from lossweights.base.memory import held_bytes
+from lossweights.base.memory import own_bytes
 from lossweights.executors._contract import Batch
 from lossweights.executors._failures import failure_of
 from lossweights.executors._limit import ReportLimit
@@ -130,7 +130,7 @@ def _train(trainer: Trainer, batch: Batch, pipe: Connection) -> None:
     else:
         for position, result in enumerate(results):  # one by one: a message has its limit
             send(pipe, "result", batch=batch.key, position=position, result=result.to_json())
-        send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=held_bytes())
+        send(pipe, "ended", batch=batch.key, dropped=limit.dropped, memory=own_bytes())
 
 
 def _end() -> NoReturn:

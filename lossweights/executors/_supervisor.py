@@ -73,6 +73,7 @@ class Supervisor(threading.Thread):
         cores: Threads for the worker's numerical libraries.
         memory: Bytes at which a worker is replaced between batches, or ``None``.
         forkserver: What the worker is forked from, or ``None``.
+        turns: Held while the worker starts and loads, where others load too; ``None`` for no limit.
     """
 
     def __init__(
@@ -85,11 +86,12 @@ class Supervisor(threading.Thread):
         cores: int,
         memory: int | None,
         forkserver: Forkserver | None = None,
+        turns: threading.Semaphore | None = None,
     ) -> None:
         super().__init__(name=f"lossweights-worker-{number}", daemon=True)
         self._desk, self._load, self._carried = desk, dict(load), carried
         self._number, self._cores, self._memory = number, cores, memory
-        self._forkserver = forkserver
+        self._forkserver, self._turns = forkserver, turns or threading.Semaphore()
         self._log = None if logs is None else self._log_in(logs)
         self._child: Child | None = None
         self._changing = threading.Lock()  # of the log: a child that is being started is told too
@@ -169,15 +171,16 @@ class Supervisor(threading.Thread):
         """
         how = tail = ""
         for _ in range(MAX_STARTS):
-            if self._closing:
-                break
             try:
-                with self._changing:
-                    child = self._child = Child(self._log, self._cores, self._forkserver)
-                    child.send("load", **self._load)
-                    if self._carried is not None:
-                        child.send_bytes(self._carried)
-                message = self._hear(child)
+                with self._turns:
+                    if self._closing:
+                        break
+                    with self._changing:
+                        child = self._child = Child(self._log, self._cores, self._forkserver)
+                        child.send("load", **self._load)
+                        if self._carried is not None:
+                            child.send_bytes(self._carried)
+                    message = self._hear(child)
                 if message["say"] == "broken":
                     raise WorkerError(
                         f"Expected a worker that can load the sweep. Found: {message['reason']}\n"

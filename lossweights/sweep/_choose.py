@@ -151,6 +151,7 @@ class Crew:
             memory=_memory_limit(setup.workers, self._options.memory_bytes),
             settings=self._prepared.settings,
             forkserver=self._forkserver,
+            shared=self._prepared.shared,
         )
 
     def _start(self, executor: Executor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Folds, Split, pooled
+from lossweights.data.shared import SharedFile, share, take
 from lossweights.loss.masks import with_masks
 from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.loss.scales import of_mean_one, reference_scales
@@ -39,12 +40,36 @@ class PreparedSweep(Prepared):
     """A sweep of a Keras model, ready to run.
 
     Attributes:
-        data: The data; of several folds the last.
+        whole: The data, or folds of them.
         trainers: The trainers of its problem.
+        held: Where other processes find the data, if they are shared.
     """
 
-    data: Data
+    whole: Data | Folds
     trainers: Trainers
+    held: SharedFile | None = None
+
+    @property
+    def data(self) -> Data:
+        """The data; of several folds the last."""
+        return self.whole.last if isinstance(self.whole, Folds) else self.whole
+
+    @property
+    def shared(self) -> SharedFile | None:
+        """Where workers find its data, if those are held once."""
+        return self.held
+
+    def sharing(self) -> PreparedSweep:
+        """The same, with data that other processes can find if they are large."""
+        whole, held = share(self.whole)
+        return self if held is None else self._on(whole, held)
+
+    def taking(self, path: str) -> PreparedSweep:
+        """The same, with data that another process shares; see `Prepared.taking`."""
+        return self._on(take(self.whole, path), None)
+
+    def _on(self, whole: Data | Folds, held: SharedFile | None) -> PreparedSweep:
+        return replace(self, whole=whole, trainers=self.trainers.on(whole), held=held)
 
     def choose(self, request: SetupRequest) -> TrainingSetup:
         """What trains its trials fastest."""
@@ -130,7 +155,7 @@ def prepare_sweep(
         settings=description["keras"],
         rows=data.rows,
         notes=notes,
-        data=data,
+        whole=whole,
         trainers=Trainers(problem, whole, seeds, description, stats),
     )
 

@@ -54,8 +54,9 @@ def run_sweep(sweep: Declaration, options: RunOptions) -> SweepResult:
         early_forkserver(sweep, options) as forkserver,
         own_temporary_folder(),
     ):
-        # 2. The data are loaded, and every part is tried once.
-        prepared = sweep.prepare(rehearse=True)
+        # 2. The data are loaded, and every part is tried once; large data are put where workers
+        #    find them.
+        prepared = sweep.prepare(rehearse=True).sharing()
         for note in prepared.notes:
             log.warning(note)
         with ExitStack() as run:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lossweights.base.strict_json import digest
 from lossweights.training import SetupRequest, Trainer, TrainingSetup
 
-if TYPE_CHECKING:  # pandas, which `lossweights --help` does not need
+if TYPE_CHECKING:  # pandas and Keras, which `lossweights --help` does not need
+    from lossweights.data.shared import SharedFile
     from lossweights.results.constants import Constants
     from lossweights.results.result import SweepResult
     from lossweights.tracking import Ending
@@ -55,6 +56,23 @@ class Prepared(ABC):
     def choose(self, request: SetupRequest) -> TrainingSetup:
         """How its trials are best trained; by default as they were asked to be."""
         return TrainingSetup.as_requested(request)
+
+    @property
+    def shared(self) -> SharedFile | None:
+        """Where workers find its data, if those are held once; by default each loads its own."""
+        return None
+
+    def sharing(self) -> Prepared:
+        """The same, with data that other processes can find; by default as it is."""
+        return self
+
+    def taking(self, path: str) -> Prepared:
+        """The same, with data that another process shares instead of its own, where they are equal.
+
+        Args:
+            path: Where they are; see `lossweights.data.shared`.
+        """
+        return self
 
     @abstractmethod
     def make_trainer(self, name: str, members: int | None = None) -> Trainer:

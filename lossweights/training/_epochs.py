@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from lossweights.data import Split, Stream
+from lossweights.training._tensors import as_tensor
 from lossweights.training.order import batch_order
 from lossweights.training.problem import Problem
 
@@ -56,4 +57,4 @@ def _placed(split: Split) -> tuple[Any, ...]:
     )  # fmt: skip
     # tf.data would stack a list of arrays into one; a tuple of inputs means the same to Keras.
     parts = keras.tree.lists_to_tuples(parts)
-    return tuple(tf.nest.map_structure(tf.convert_to_tensor, part) for part in parts)
+    return tuple(tf.nest.map_structure(as_tensor, part) for part in parts)

@@ -12,6 +12,7 @@ from keras import tree
 
 from lossweights.data import Split
 from lossweights.training._stacked_loss import Batch
+from lossweights.training._tensors import as_tensor
 
 CHUNK_ROWS = (96, 256)  # least and most rows measured at once: activations stay in the cache
 
@@ -27,7 +28,7 @@ class Rows:
         parts = [split.x, split.y]
         if split.sample_weight is not None:
             parts.append(split.sample_weight)
-        self._arrays = tuple(tree.map_structure(tf.convert_to_tensor, part) for part in parts)
+        self._arrays = tuple(tree.map_structure(as_tensor, part) for part in parts)
         self._length = len(split)
 
     def __len__(self) -> int:

@@ -16,6 +16,7 @@ from lossweights.base.machine import available_cores
 from lossweights.base.memory import free_bytes, held_bytes, said
 from lossweights.base.versions import versions
 from lossweights.data import Data, Folds, Split, Stream
+from lossweights.data.shared import are_shared
 from lossweights.foreign.keras_names import layers_of
 from lossweights.training._auto import choose_trainer, likely_trainer, most_at_once
 from lossweights.training._candidates import Candidates
@@ -68,9 +69,20 @@ class Trainers:
     ) -> None:
         folds = list(data) if isinstance(data, Folds) else [data]
         self._data, self._seeds, self._description = folds[-1], seeds, dict(description or {})
-        self._stats, self._bytes = stats, data.nbytes
+        self._stats, self._whole = stats, data
         self._candidates = Candidates(problem, self._data)
         self._others = [Candidates(problem, fold, self._candidates) for fold in folds[:-1]]
+
+    def on(self, data: Data | Folds) -> Trainers:
+        """The trainers of the same problem on the same data that lie somewhere else."""
+        problem, described = self._candidates.problem, self._description
+        return Trainers(problem, data, self._seeds, described, self._stats)
+
+    @property
+    def _measured(self) -> list[Split]:
+        """What is measured on; each process cuts it into chunks of its own."""
+        folds = list(self._whole) if isinstance(self._whole, Folds) else [self._whole]
+        return [part for fold in folds for part in (fold.val, fold.test) if part is not None]
 
     @property
     def _trainings(self) -> int:
@@ -196,11 +208,14 @@ class Trainers:
         """
         if _gpus():
             return 0  # a process takes all of its memory
-        needed = WORKER_BYTES + DATA_COPIES * self._bytes
-        needed += ALONE * self._candidates.member_bytes
-        room = free_bytes()
+        needed, room = WORKER_BYTES + ALONE * self._candidates.member_bytes, free_bytes()
         if request.memory is not None:
             room = min(room, request.memory - held_bytes())
+        if are_shared(self._whole):
+            room -= self._whole.nbytes  # of a worker that loads
+            needed += sum(split.nbytes for split in self._measured)
+        else:
+            needed += DATA_COPIES * self._whole.nbytes
         workers = max(min(available_cores(), room // needed), 0)
         enough = TRIALS_A_WORKER * workers if cached == 1 else STACKS_TO_TRAIN * cached
         return workers if workers > 1 and request.trials * self._trainings >= enough else 0

@@ -102,6 +102,15 @@ def test_every_worker_holds_the_data(machine, monkeypatch):
     assert Trainers(problem(), given).choose(SetupRequest("serial", 10_000)).workers == 2
 
 
+@pytest.mark.parametrize(("memory", "workers"), [(15, 8), (8, 5), (4, 0)])
+def test_data_that_are_shared_take_room_once(machine, monkeypatch, memory, workers):
+    """For the worker that loads its own; those to measure on are each worker's, and small here."""
+    machine(cores=8, memory=(memory << 30) + (1 << 29))
+    monkeypatch.setattr(Data, "nbytes", 3 << 30)
+    monkeypatch.setattr(trainers, "are_shared", lambda data: True)
+    assert Trainers(problem(), data()).choose(SetupRequest("serial", 10_000)).workers == workers
+
+
 def test_beside_a_gpu_there_are_no_workers(machine, monkeypatch):
     """The first process would take all of its memory."""
     machine(cores=8)

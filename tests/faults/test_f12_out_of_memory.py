@@ -112,10 +112,9 @@ def test_f12_a_worker_that_has_grown_is_replaced(scripted, monkeypatch):
     made = []
     init = Supervisor.__init__
 
-    def small(self, desk, number, load, carried, logs, cores, memory, forkserver):
-        init(
-            self, desk, number, load, carried, logs, cores, 1, forkserver
-        )  # every worker holds more than a byte
+    def small(self, desk, number, load, carried, logs, cores, memory, *others):
+        # Every worker holds more than a byte.
+        init(self, desk, number, load, carried, logs, cores, 1, *others)
         made.append(self)
 
     monkeypatch.setattr(Supervisor, "__init__", small)
