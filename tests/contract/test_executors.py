@@ -37,6 +37,23 @@ class TestProcesses(IsolatedExecutorContract):
         return processes(script, folder, workers=2)
 
 
+@pytest.fixture(scope="module")
+def forkserver():
+    """Gives what workers are forked from, the same as long as no test has ended it."""
+    made = []
+
+    def living():
+        if not Forkserver.is_possible():
+            return None
+        if not made or made[-1]._closed:
+            made.append(Forkserver())
+        return made[-1]
+
+    yield living
+    for each in made:
+        each.close()
+
+
 @pytest.mark.skipif(not Forkserver.is_possible(), reason="no pidfd_open here")
 class TestForked(IsolatedExecutorContract):
     """Two worker processes, forked from one that has imported."""
@@ -44,10 +61,8 @@ class TestForked(IsolatedExecutorContract):
     holds = True
 
     @pytest.fixture(autouse=True)
-    def _forkserver(self):
-        self.forkserver = Forkserver()
-        yield
-        self.forkserver.close()
+    def _forkserver(self, forkserver):
+        self.forkserver = forkserver()
 
     def make_executor(self, script, folder):
         """Two workers that load the script."""
@@ -59,9 +74,13 @@ class TestOneProcess(IsolatedExecutorContract):
 
     holds = True
 
+    @pytest.fixture(autouse=True)
+    def _forkserver(self, forkserver):
+        self.forkserver = forkserver()
+
     def make_executor(self, script, folder):
         """A worker that loads the script."""
-        return processes(script, folder, workers=1)
+        return processes(script, folder, workers=1, forkserver=self.forkserver)
 
 
 def processes(script, folder, workers, forkserver=None):

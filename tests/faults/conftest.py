@@ -8,12 +8,12 @@ from .helpers import PLAIN, Scripted, check_mlflow, check_sweep, children
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(tmp_path):
+def _nothing_left(tmp_path, fake_programs):
     """After every test: no child process is left, no trial runs, no MLflow run is open, every
     database is sound, and result files, study and MLflow agree.
     """
     yield
-    assert children() == {}
+    assert children(fake_programs.pids) == {}
     for manifest in sorted(tmp_path.rglob("studies/*/manifest.json")):
         root, name = manifest.parents[2], manifest.parent.name
         check_sweep(root, name)
@@ -22,7 +22,7 @@ def _nothing_left(tmp_path):
 
 
 @pytest.fixture
-def scripted(tmp_path, _nothing_left):
+def scripted(tmp_path, _nothing_left, fake_programs):
     """Makes launch scripts, each in a folder of its own with a root of its own.
 
     A test that kills a driver and starts no other says ``settle=True``.
@@ -30,7 +30,9 @@ def scripted(tmp_path, _nothing_left):
     made = []
 
     def make(body=PLAIN, name="fake", settle=False):
-        made.append((Scripted(tmp_path / f"scripted-{len(made)}", body, name), settle))
+        made.append(
+            (Scripted(tmp_path / f"scripted-{len(made)}", fake_programs, body, name), settle)
+        )
         return made[-1][0]
 
     yield make

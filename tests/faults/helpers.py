@@ -6,7 +6,6 @@ import select
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -67,8 +66,9 @@ class Scripted:
     ``gate`` is a pipe by name: trials announce themselves there, and tests wait for that.
     """
 
-    def __init__(self, folder, body=PLAIN, name="fake"):
+    def __init__(self, folder, programs, body=PLAIN, name="fake"):
         folder.mkdir(exist_ok=True)
+        self._programs = programs
         self.folder, self.root, self.name = folder, folder / "mlruns", name
         self.path = folder / "script.py"
         self.path.write_text(HEAD + body + TAIL)
@@ -116,15 +116,13 @@ class Scripted:
 
     def start(self, *arguments, trials=10, tracking=False, workers=2):
         """Start the script as a user does, in a process of its own."""
-        command = [sys.executable, str(self.path), "--root", str(self.root)]
+        command = [self.path, "--root", self.root]
         command += ["--workers", str(workers), *arguments]
         if trials is not None:
             command += ["--trials", str(trials)]
         if not tracking:
             command.append("--no-tracking")
-        process = subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = self._programs.popen(command, cwd=self.folder)
         self._started.append(process)
         return process
 
@@ -246,8 +244,12 @@ def check_mlflow(root, name="fake", *, complete=True):
             assert found == wanted, number
 
 
-def children():
-    """The processes that this one has started and not yet waited for, where /proc tells."""
+def children(of=()):
+    """The processes that this one has started and not yet waited for, where /proc tells.
+
+    Args:
+        of: Other processes, whose children count too, and that do not count themselves.
+    """
     found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -255,7 +257,8 @@ def children():
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:  # it ended meanwhile
             continue
-        if parent == os.getpid() and "resource_tracker" not in command:
+        ours = parent == os.getpid() and "resource_tracker" not in command
+        if parent in of or (ours and int(path.name) not in of):
             found[int(path.name)] = command
     return found
 

@@ -47,11 +47,11 @@ sweep = lw.Sweep(
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(tmp_path_factory, fake_programs):
     """The results of the sweep that nobody disturbs."""
     from .helpers import Scripted
 
-    script = Scripted(tmp_path_factory.mktemp("undisturbed"), BODY)
+    script = Scripted(tmp_path_factory.mktemp("undisturbed"), fake_programs, BODY)
     done = script.call(trials=TRIALS, workers=0)
     assert done.returncode == 0, done.stderr
     assert "trainer: stacked" in done.stderr

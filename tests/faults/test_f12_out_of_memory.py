@@ -112,8 +112,8 @@ def test_f12_a_worker_that_has_grown_is_replaced(scripted, monkeypatch):
     made = []
     init = Supervisor.__init__
 
-    def small(self, desk, number, start, logs, memory):
-        init(self, desk, number, start, logs, 1)  # every worker holds more than a byte
+    def small(self, desk, number, start, logs, memory, *others):
+        init(self, desk, number, start, logs, 1, *others)  # every worker holds more than a byte
         made.append(self)
 
     monkeypatch.setattr(Supervisor, "__init__", small)

@@ -27,21 +27,25 @@ SCRIPTS = sorted(SWEEPS.glob("*.py"))
 TINY = Path(__file__).with_name("tiny.py")
 AFTER = "\nlw.Sweep\nimport keras\n"  # Keras is imported when a name of ours has been used
 FAKE = "from lossweights.testing import FakeSweep\nsweep = FakeSweep('tiny')\n"  # without Keras
-COMMAND = (sys.executable, "-m", "lossweights.cli")
+COMMAND = ("-m", "lossweights.cli")
 
 
-def call(*words, cwd=None, code=0):
-    """Run a command to its end; its standard output and standard error."""
-    done = subprocess.run(
-        list(map(str, words)), capture_output=True, text=True, cwd=cwd, timeout=280
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
+@pytest.fixture(scope="session")
+def call(keras_programs):
+    """Runs a script to its end; its standard output and standard error."""
+
+    def run(*words, cwd=None, code=0):
+        done = keras_programs.run(words, cwd=cwd)
+        assert done.returncode == code, done.stderr
+        return done.stdout, done.stderr
+
+    return run
 
 
-def lossweights(*words, **options):
-    """Run the ``lossweights`` command."""
-    return call(*COMMAND, *words, **options)
+@pytest.fixture(scope="session")
+def lossweights(call):
+    """Runs the ``lossweights`` command."""
+    return lambda *words, **options: call(*COMMAND, *words, **options)
 
 
 @pytest.fixture
@@ -110,23 +114,22 @@ def often(script):
 
 
 @pytest.mark.parametrize("script", [often(each) for each in SCRIPTS])
-def test_every_launch_script_runs_in_seconds_with_smoke(script, tmp_path):
+def test_every_launch_script_runs_in_seconds_with_smoke(script, tmp_path, call):
     """Two trials of the real problem to their end, of which no file is left."""
     needs_data(script)
-    out, err = call(sys.executable, script, "--smoke", cwd=tmp_path)
+    out, err = call(script, "--smoke", cwd=tmp_path)
     assert "2/2" in err
     assert " runs: 2 of 2 trials are complete. " in out
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_a_launch_script_leaves_its_picks(tmp_path):
+def test_a_launch_script_leaves_its_picks(tmp_path, call):
     """A script of sweeps/ sweeps two trials of its real problem and leaves its picks."""
     script = SWEEPS / "bike_demand.py"
     needs_data(script)
     out, err = call(
-        sys.executable, script, "--trials", 2, "--root", tmp_path / "r", "--no-tracking",
-        cwd=tmp_path,
+        script, "--trials", 2, "--root", tmp_path / "r", "--no-tracking", cwd=tmp_path
     )  # fmt: skip
     assert "2/2" in err
     assert "Verdict:" in out
@@ -138,7 +141,7 @@ def test_a_launch_script_leaves_its_picks(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory):
+def swept(tmp_path_factory, lossweights):
     """What ``lossweights run`` leaves and prints for the tiny script."""
     root = tmp_path_factory.mktemp("swept") / "mlruns"
     out, err = lossweights("run", TINY, "--trials", 2, "--confirm", 0, "--root", root)
@@ -199,7 +202,7 @@ def test_export_writes_a_weight_set(swept, said, tmp_path):
     assert lw.load(target) == SweepResult.read("tiny", root).best("knee")
 
 
-def test_report_is_written(swept, tmp_path):
+def test_report_is_written(swept, tmp_path, lossweights):
     """The report is one HTML file where it was asked for, and the summary is printed."""
     root, _, _ = swept
     out, _ = lossweights("report", "tiny", "--to", tmp_path / "r.html", "--root", root)
@@ -208,7 +211,7 @@ def test_report_is_written(swept, tmp_path):
     assert "</html>" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
-def test_sync_writes_what_mlflow_lacks(swept, tmp_path):
+def test_sync_writes_what_mlflow_lacks(swept, tmp_path, lossweights):
     """From the result files alone the whole record is made again, and only once."""
     root = tmp_path / "mlruns"
     shutil.copytree(swept[0], root)
@@ -255,10 +258,10 @@ def test_mistake_is_one_sentence_and_an_exit_code(swept, said, tmp_path, words, 
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def test_resume_finds_the_script_from_anywhere(swept, tmp_path):
+def test_resume_finds_the_script_from_anywhere(swept, tmp_path, call, lossweights):
     """A sweep started by its own script is resumed by its name, from another folder."""
     root = tmp_path / "mlruns"
-    call(sys.executable, TINY.name, "--trials", 1, "--root", root, "--quiet", cwd=TINY.parent)
+    call(TINY.name, "--trials", 1, "--root", root, "--quiet", cwd=TINY.parent)
     (tmp_path / "elsewhere").mkdir()
     out, _ = lossweights(
         "resume", "tiny", "--trials", 2, "--root", root, cwd=tmp_path / "elsewhere"
@@ -273,25 +276,13 @@ def test_resume_finds_the_script_from_anywhere(swept, tmp_path):
 @pytest.mark.parametrize(
     ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"]
 )
-def test_stopped_sweep_goes_on(root, stop, code):
+def test_stopped_sweep_goes_on(root, stop, code, keras_programs, lossweights):
     """Stopped in the middle by a person or by force, a sweep is resumed to its end."""
-    process = subprocess.Popen(
-        [
-            *COMMAND,
-            "run",
-            str(TINY),
-            "--trials",
-            "500",
-            "--root",
-            str(root),
-            "--no-tracking",
-            "--trainer",
-            "fit",
-        ],  # one after another, so that there is a middle to stop in
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    process = keras_programs.popen(
+        # One after another, so that there is a middle to stop in.
+        [*COMMAND, "run", TINY, "--trials", "500", "--root", root, "--no-tracking", "--trainer",
+         "fit"]
+    )  # fmt: skip
     try:
         said = ""
         while not re.search(r"trial [1-9]\d*/500", said):
@@ -318,14 +309,14 @@ def test_stopped_sweep_goes_on(root, stop, code):
         assert after.finished[number].result.to_json() == finished.result.to_json()
 
 
-def test_mistake_in_the_users_model_is_shown_with_its_traceback(tmp_path):
+def test_mistake_in_the_users_model_is_shown_with_its_traceback(tmp_path, call):
     """What goes wrong in a person's own code is theirs to see whole."""
     script = tmp_path / "broken.py"
     code = TINY.read_text(encoding="utf-8").replace(
         "    return keras.Sequential(", "    oops_here\n    return keras.Sequential("
     )
     script.write_text(code, encoding="utf-8")
-    _, err = call(sys.executable, script, "--root", tmp_path / "r", code=1)
+    _, err = call(script, "--root", tmp_path / "r", code=1)
     assert "oops_here" in err
     assert "Traceback" in err
     assert not (tmp_path / "r").exists()
@@ -352,7 +343,8 @@ def test_no_start_up_notes_of_tensorflow(tmp_path, way, workers):
         code = code.replace("import keras\n", "", 1)
         code = code.replace("import lossweights as lw\n", "import lossweights as lw\n" + AFTER, 1)
     script.write_text(code, encoding="utf-8")
-    command = [*COMMAND, "run"] if way == "lossweights run" else [sys.executable]
+    command = [sys.executable, *(COMMAND if way == "lossweights run" else ())]
+    command += ["run"] if way == "lossweights run" else []
     done = subprocess.run(
         [*command, script, "--trials", "2", "--workers", str(workers), "--no-tracking",
          "--confirm", "0", "--root", tmp_path / "r"],
