@@ -6,7 +6,8 @@ test.
 `InlineExecutor` trains in this process, `ProcessExecutor` in workers of this machine, whose side of
 the pipe is `serve`, with what they have `Loaded`; they are forked from a `Forkserver`, whose side
 is `serve_forks`, where the system has what that takes. `ReportLimit` says how many live reports
-pass. `refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there.
+pass. `refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there;
+`shared_gpus` keeps this process from taking all memory of the graphics cards.
 """
 
 from lossweights.executors._contract import (
@@ -21,7 +22,7 @@ from lossweights.executors._contract import (
     Waiting,
     WorkerState,
 )
-from lossweights.executors._environment import refuse_in_worker
+from lossweights.executors._environment import refuse_in_worker, shared_gpus
 from lossweights.executors._forking import serve_forks
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._inline import InlineExecutor
@@ -48,4 +49,5 @@ __all__ = [
     "refuse_in_worker",
     "serve",
     "serve_forks",
+    "shared_gpus",
 ]

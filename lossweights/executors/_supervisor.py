@@ -22,6 +22,7 @@ from lossweights.executors._contract import (
     Waiting,
     WorkerState,
 )
+from lossweights.executors._environment import gpu_of
 from lossweights.executors._failures import death
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._messages import (
@@ -173,7 +174,9 @@ class Supervisor(threading.Thread):
                 break
             try:
                 with self._changing:
-                    child = self._child = Child(self._log, self._cores, self._forkserver)
+                    child = self._child = Child(
+                        self._log, self._cores, self._forkserver, gpu_of(self._number)
+                    )
                     child.send("load", **self._load)
                     if self._carried is not None:
                         child.send_bytes(self._carried)

@@ -1,4 +1,7 @@
-"""What begins before the sweep is prepared: the process that its workers are forked from."""
+"""What begins before the sweep is prepared: the process that its workers are forked from.
+
+And what has to be settled before TensorFlow first computes: that cards are shared.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lossweights.base.machine import available_cores
-from lossweights.executors import Forkserver
+from lossweights.executors import Forkserver, shared_gpus
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._options import RunOptions
 
@@ -21,15 +24,16 @@ def early_forkserver(sweep: Declaration, options: RunOptions) -> Iterator[Forkse
         sweep: The sweep.
         options: The options of the run.
     """
-    if not _may_have_workers(sweep, options):
-        yield None
-        return
-    forkserver = Forkserver(sweep.worker_imports)
-    try:
-        forkserver.start()
-        yield forkserver
-    finally:
-        forkserver.close()
+    with shared_gpus():
+        if not _may_have_workers(sweep, options):
+            yield None
+            return
+        forkserver = Forkserver(sweep.worker_imports)
+        try:
+            forkserver.start()
+            yield forkserver
+        finally:
+            forkserver.close()
 
 
 def _may_have_workers(sweep: Declaration, options: RunOptions) -> bool:
