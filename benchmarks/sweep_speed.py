@@ -1,18 +1,22 @@
 """How many trials an hour a sweep does, against the scripts that people write without it.
 
-Three contestants train on the same data, in turns, each turn in a process of its own:
+The contestants train on the same data, in turns, each turn in a process of its own:
 
 (a) plain: Optuna, Keras' `fit` and MLflow, as a competent user puts them together;
-(b) tuner: KerasTuner (``pip install keras-tuner tensorboard``; left out where it is missing);
-(c) ours: the launch script of `sweeps/`, nothing switched off, with report and trained winner.
+(b) tuner: KerasTuner, on bike demand; left out where it is missing;
+(c) ours: the launch script of `sweeps/`, nothing switched off, with report and trained winner;
+(d) ray_tune: Ray Tune with Optuna's sampler, two trials at once, on bike demand; left out where it
+is missing. `peers.py` makes an environment that has (b) and (d), and runs this there.
 
     python benchmarks/sweep_speed.py                  # all parts, about an hour on 2 cores
     python benchmarks/sweep_speed.py --parts dense --rounds 1 --trials 128 1024
 
-Parts: ``dense`` (bike demand, wanted: 60 times as fast as the plain script), ``conv`` (masks,
-wanted: 3 times), ``quality`` (hypervolumes after as many trials, wanted: equal within what seeds
-differ). A trial of (a) or (b) costs the same whichever it is, so they run only a few in a turn.
-(c) runs whole sweeps of several lengths, since a part of what it does is done once a sweep.
+Parts: ``dense`` (bike demand, wanted: 60 times as fast as the plain script), ``conv`` (masks, three
+convolutions, wanted: 6 times), ``unet32`` and ``unet64`` (U-Nets, wanted: 6 times), ``recurrent``
+and ``transformer`` (a GRU and one block, of series), ``quality`` (hypervolumes after as many
+trials, wanted: equal within what seeds differ). A trial of (a), (b) or (d) costs the same whichever
+it is, so they run only a few in a turn. (c) runs whole sweeps of several lengths, since a part of
+what it does is done once a sweep.
 Start-up is all that happens before the first trial begins: imports, data, databases, tracing.
 Figures with start-up are for a whole sweep of the shortest length of (c), or of its own. What (c)
 measures of the machine is forgotten before and after, and kept in between, as on any machine: its
@@ -34,10 +38,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent / "speed"
-TUNER = "pip install keras-tuner tensorboard"
 OURS = "ours"
-WANTED = {"dense": 60.0, "conv": 3.0}
-PROBLEMS = {"dense": "bike_demand", "conv": "blob_masks"}
+# What others bring that nothing else does, and how many trials they do at once.
+PEERS = {"tuner": ("keras_tuner", 1), "ray_tune": ("tensorboardX", 2)}
+WANTED = {"dense": 60.0, "conv": 6.0, "unet32": 6.0, "unet64": 6.0}
+PROBLEMS = {
+    "dense": "bike_demand",
+    "conv": "blob_masks",
+    "unet32": "unet_32",
+    "unet64": "unet_64",
+    "recurrent": "recurrent",
+    "transformer": "transformer",
+}
 CHILD = {"PYTHONPATH": str(Path(__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -97,13 +109,12 @@ def parse() -> argparse.Namespace:
 
 def compare(part: str, options: argparse.Namespace) -> None:
     """Let the contestants take turns at a problem, and print the table."""
-    contestants = {"plain": options.few, "tuner": options.few}
-    if part != "dense" or importlib.util.find_spec("keras_tuner") is None:
-        del contestants["tuner"]
-        if part == "dense":
-            print(
-                "KerasTuner is not installed, (b) is left out: pip install keras-tuner tensorboard"
-            )
+    contestants = {"plain": options.few}
+    for name, (module, at_once) in PEERS.items() if part == "dense" else ():
+        if importlib.util.find_spec(module) is None:
+            print(f"{name} is not installed and left out: run benchmarks/peers.py")
+        else:
+            contestants[name] = options.few * at_once
     contestants.update({f"{OURS} {trials}": trials for trials in options.trials})
     turns: dict[str, list[Turn]] = {name: [] for name in contestants}
     rates = []
@@ -119,7 +130,8 @@ def compare(part: str, options: argparse.Namespace) -> None:
             )
     print_table(part, min(options.trials), turns)
     for trials in options.trials:
-        print_share(rates, turns[f"{OURS} {trials}"])
+        if rates[0]["gflop_a_trial"] is not None:
+            print_share(rates, turns[f"{OURS} {trials}"])
 
 
 def take_turn(name: str, problem: str, trials: int) -> Turn:
@@ -159,7 +171,8 @@ def print_table(part: str, trials: int, turns: dict[str, list[Turn]]) -> None:
             f"{bare['plain'] / bare[name]:>10.1f}x{3600 / whole[name]:>14.0f}/h"
             f"{whole['plain'] / whole[name]:>11.1f}x{cores[name]:>16.3f}"
         )
-    print(f"wanted: ours at least {WANTED[part]:g} times as fast as plain")
+    if part in WANTED:
+        print(f"wanted: ours at least {WANTED[part]:g} times as fast as plain")
 
 
 def print_share(rates: list[dict[str, float]], turns: list[Turn]) -> None:

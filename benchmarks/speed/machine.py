@@ -42,15 +42,18 @@ def matmul_rate() -> float:
     return 2e-9 * MEMBERS * ROWS * INPUTS * OUTPUTS * PRODUCTS / min(seconds)
 
 
-def gflop_a_trial(name: str) -> float:
+def gflop_a_trial(name: str) -> float | None:
     """The products of training alone: forward, and the gradients of kernels and of inputs.
 
     The inputs of the first layer need no gradient. Measuring, optimizer and activations are not
-    counted, though they are what a sweep does too.
+    counted, though they are what a sweep does too. Of nets with other layers than dense ones and
+    convolutions it is not known.
     """
     recipe = problem(name)
     rows = len(recipe.load_data().train)
-    layers = [layer for layer in recipe.build_model().layers if hasattr(layer, "kernel")]
+    layers = [layer for layer in recipe.build_model().layers if layer.weights]
+    if not all(isinstance(each, (keras.layers.Dense, keras.layers.Conv2D)) for each in layers):
+        return None
     products = sum(multiplications(layer) * (2 if layer is layers[0] else 3) for layer in layers)
     return 2e-9 * products * rows * recipe.epochs
 

@@ -1,6 +1,6 @@
-"""Contestant (c): a launch script of `sweeps/` with everything on, from `run` to the report.
+"""Contestant (c): a launch script of `sweeps/`, or a sweep of `nets.py`, from `run` to the report.
 
-MLflow, study, result files, status, the winner trained once more and tested, the report.
+Everything is on: MLflow, study, result files, status, the winner trained once more, the report.
 """
 
 import importlib
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nets
 import optuna
 from clock import arguments, cpu, report
 
@@ -20,7 +21,9 @@ def main() -> None:
     """Run so many trials."""
     options = arguments()
     with tempfile.TemporaryDirectory() as root:
-        sweep = importlib.import_module(options.problem).sweep
+        sweep = getattr(nets, options.problem, None)
+        if sweep is None:
+            sweep = importlib.import_module(options.problem).sweep
         before = cpu()
         sweep.run(trials=options.trials, root=root, quiet=True, confirm=0, baselines="none")
         storage = sqlite_uri(sweep_folder(Path(root), sweep.name) / "study.db")

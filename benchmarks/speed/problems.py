@@ -1,7 +1,7 @@
 """The problems of `sweep_speed.py` as a plain Keras script has them: no package but Keras.
 
-Model and data are those of the launch script of the same name; the terms are written by hand, each
-one value per sample, as they are in `lossweights.terms`.
+Model and data are those of the launch script, or of the sweep of `nets.py`, of the same name; the
+terms are written by hand, each one value per sample, as they are in `lossweights.terms`.
 """
 
 import sys
@@ -66,13 +66,26 @@ class Problem:
 
 
 def problem(name: str) -> Problem:
-    """The problem of the launch script of that name."""
-    return {"bike_demand": bike_demand, "blob_masks": blob_masks}[name]()
+    """The problem of the launch script of that name, or of the sweep of `nets.py`."""
+    if name == "bike_demand":
+        import bike_demand
+
+        return of_demand(bike_demand.build_model, bike_demand.load_data, epochs=20)
+    if name == "blob_masks":
+        import blob_masks
+
+        return of_masks(blob_masks.build_model, blob_masks.load_data, learning_rate=3e-3)
+    import nets
+
+    sweep = getattr(nets, name)
+    make = of_masks if name.startswith("unet") else of_demand
+    return make(sweep.build_model, sweep.load_data)
 
 
-def bike_demand() -> Problem:
-    """192 inputs, two layers of 64, 24 outputs: accuracy, missing bikes, ramps."""
-    import bike_demand
+def of_demand(
+    build_model: Callable[[], keras.Model], load_data: Callable[[], Any], epochs: int = 10
+) -> Problem:
+    """What is predicted hour by hour: accuracy, what is missing, ramps."""
 
     def mse(y_true, y_pred):
         return ops.mean(ops.square(y_true - y_pred), axis=-1)
@@ -88,8 +101,8 @@ def bike_demand() -> Problem:
         return ops.mean(ops.relu(y_true - y_pred), axis=-1)
 
     return Problem(
-        build_model=bike_demand.build_model,
-        load_data=bike_demand.load_data,
+        build_model=build_model,
+        load_data=load_data,
         terms={"mse": mse, "under": under, "boundary": boundary},
         metrics=lambda: [
             keras.metrics.RootMeanSquaredError(name="rmse"),
@@ -97,15 +110,17 @@ def bike_demand() -> Problem:
         ],
         objectives={"rmse": "minimize", "shortfall": "minimize"},
         learning_rate=1e-3,
-        epochs=20,
+        epochs=epochs,
         batch_size=64,
     )
 
 
-def blob_masks() -> Problem:
-    """Images of 32 by 32, three convolutions: cross-entropy, overlap, outline."""
-    import blob_masks
-
+def of_masks(
+    build_model: Callable[[], keras.Model],
+    load_data: Callable[[], Any],
+    learning_rate: float = 1e-3,
+) -> Problem:
+    """Masks of images: cross-entropy, overlap, outline."""
     from lossweights import metrics  # Keras metrics like any other; written by hand in neither
 
     def ce(y_true, y_pred):
@@ -124,12 +139,12 @@ def blob_masks() -> Problem:
         return (down + right) / 2.0
 
     return Problem(
-        build_model=blob_masks.build_model,
-        load_data=blob_masks.load_data,
+        build_model=build_model,
+        load_data=load_data,
         terms={"ce": ce, "dice_loss": dice, "boundary": boundary},
         metrics=lambda: [metrics.Dice(), metrics.BoundaryIoU()],
         objectives={"dice": "maximize", "boundary_iou": "maximize"},
-        learning_rate=3e-3,
+        learning_rate=learning_rate,
         epochs=10,
         batch_size=16,
     )

@@ -9,6 +9,7 @@ Doors:
 - `arguments`: what a class takes and an instance keeps;
 - `code_hash`: a fingerprint of code, so that a changed script is found out;
 - `machine`: cores, caches and processor of this machine; `versions` of the packages;
+- `graphics`: the cards that this process may use;
 - `provenance`: who launched a program, and of which commit its script is;
 - `memory`: how much there is, is free, and is held; amounts of it in words;
 - `signals`: the first asks to stop, the second insists;

@@ -8,7 +8,8 @@ the pipe is `serve`, with what they have `Loaded`; they are forked from a `Forks
 is `serve_forks`, where the system has what that takes. `RayExecutor` trains on the nodes of a
 `RayCluster`, in as many `Slots` as `slots_of` makes of each `Node`; `refuse_without_ray` says where
 there can be none. `ReportLimit` says how many live reports pass. `refuse_in_worker` keeps a worker,
-which imports its script, from running the sweep in there.
+which imports its script, from running the sweep in there; `shared_gpus` keeps this process from
+taking all memory of the graphics cards.
 """
 
 from lossweights.executors._contract import (
@@ -23,7 +24,7 @@ from lossweights.executors._contract import (
     Waiting,
     WorkerState,
 )
-from lossweights.executors._environment import refuse_in_worker
+from lossweights.executors._environment import refuse_in_worker, shared_gpus
 from lossweights.executors._forking import serve_forks
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._inline import InlineExecutor
@@ -58,5 +59,6 @@ __all__ = [
     "refuse_without_ray",
     "serve",
     "serve_forks",
+    "shared_gpus",
     "slots_of",
 ]

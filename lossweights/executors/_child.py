@@ -40,6 +40,7 @@ class Child:
             `log_to` says where to.
         cores: How many threads its numerical libraries may use.
         forkserver: What it is forked from, if there is such a process.
+        gpu: The one card that it sees; see `worker_environment`.
 
     Attributes:
         node: Empty: it is on this machine.
@@ -50,7 +51,13 @@ class Child:
 
     node = ""
 
-    def __init__(self, log: Path | None, cores: int, forkserver: Forkserver | None = None) -> None:
+    def __init__(
+        self,
+        log: Path | None,
+        cores: int,
+        forkserver: Forkserver | None = None,
+        gpu: str | None = None,
+    ) -> None:
         self.pipe, theirs = Pipe()
         self._send_lock = threading.Lock()
         self._log, self._log_start = log, 0 if log is None else _end_of(log)
@@ -62,9 +69,9 @@ class Child:
             output = self._unnamed or ours.enter_context(_made(cast("Path", log)).open("ab"))
             self._process: subprocess.Popen[bytes] | ForkedProcess
             if forkserver is None or forkserver.is_hopeless:
-                self._process = _spawned(theirs.fileno(), output, cores)
+                self._process = _spawned(theirs.fileno(), output, cores, gpu)
             else:
-                self._process = forkserver.fork(theirs.fileno(), output.fileno(), cores)
+                self._process = forkserver.fork(theirs.fileno(), output.fileno(), cores, gpu)
 
     @property
     def pid(self) -> int:
@@ -188,14 +195,14 @@ class Child:
         return data.decode("utf-8", "backslashreplace")
 
 
-def _spawned(pipe: int, output: IO[bytes], cores: int) -> subprocess.Popen[bytes]:
+def _spawned(pipe: int, output: IO[bytes], cores: int, gpu: str | None) -> subprocess.Popen[bytes]:
     """A fresh Python, for which TensorFlow takes seconds to import."""
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "lossweights.cli.worker", str(pipe), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=worker_environment(cores),
+        env=worker_environment(cores, gpu),
         pass_fds=(pipe,),
         process_group=0,
     )

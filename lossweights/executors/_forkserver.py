@@ -86,13 +86,14 @@ class Forkserver:
             )
         return self._requests
 
-    def fork(self, pipe: int, output: int, cores: int) -> ForkedProcess:
+    def fork(self, pipe: int, output: int, cores: int, gpu: str | None = None) -> ForkedProcess:
         """Fork a worker, after what it needs is imported.
 
         Args:
             pipe: Its end of the pipe to the driver, an open file.
             output: An open file that it prints to.
             cores: How many threads its numerical libraries may use.
+            gpu: The one card that it sees; see `worker_environment`.
 
         Raises:
             OSError: The process is gone, or cannot fork.
@@ -102,7 +103,7 @@ class Forkserver:
             with theirs, self._changing:
                 socket.send_fds(self._start(), [b"f"], [pipe, output, theirs.fileno()])
             asked = {
-                "environment": worker_environment(cores),
+                "environment": worker_environment(cores, gpu),
                 "folder": str(Path.cwd()),
                 "path": module_path(),
                 "cores": cores,

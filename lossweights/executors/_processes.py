@@ -6,6 +6,7 @@ import os
 import platform
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from lossweights.base.errors import WorkerError
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import free_bytes
 from lossweights.executors._child import Child
+from lossweights.executors._environment import gpu_of
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._pool import WorkerPool, load_message
 from lossweights.executors._supervisor import Supervisor
@@ -69,8 +71,8 @@ class ProcessExecutor(WorkerPool):
         cores = max(1, available_cores() // workers)
         self._forkserver = forkserver
 
-        def start(log: Path | None, warm_up: bool) -> Child:
-            child = Child(log, cores, forkserver)
+        def start(number: int, log: Path | None, warm_up: bool) -> Child:
+            child = Child(log, cores, forkserver, gpu_of(number))
             child.send("load", **load, warm_up=warm_up)
             if carried is not None:
                 child.send_bytes(carried)
@@ -78,7 +80,8 @@ class ProcessExecutor(WorkerPool):
 
         turns = threading.Semaphore(_loading_at_once(workers, shared))
         self._supervisors = [
-            Supervisor(self, number, start, logs, memory, turns) for number in range(1, workers + 1)
+            Supervisor(self, number, partial(start, number), logs, memory, turns)
+            for number in range(1, workers + 1)
         ]
 
     def kill(self) -> None:

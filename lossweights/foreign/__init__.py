@@ -6,6 +6,7 @@ Doors:
 - `mlflow_names`: the tables of MLflow's database, and where artifacts are put;
 - `random_states`: what a process draws random numbers from, kept for a while;
 - `tracing`: whether a program is being described or compiled, and not run;
+- `devices`: how much memory TensorFlow may take of a card;
 - `generated_files`: what TensorFlow writes into temporary files;
 - `known`: all such names with the reason for each, and which of them are gone.
 """

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+from lossweights.foreign.devices import memory_limits
 from lossweights.foreign.generated_files import GENERATED, generated_files
 from lossweights.foreign.keras_names import (
     RANDOM_STATE,
@@ -280,6 +281,11 @@ NAMES = (
     ForeignName(
         "tensorflow", f"modules called {GENERATED}...", "nothing else says which files are whose",
         "a worker whose driver was killed leaves a few small temporary files", _writes_files,
+    ),
+    ForeignName(
+        "tensorflow", "device_lib.list_local_devices", "no public name says how much memory there "
+        "is on a card", "stacks on a GPU begin as small as on a processor",
+        lambda: min(memory_limits("CPU")) > 0,
     ),
     ForeignName(
         "keras", "global_state.global_seed_generator", "no public name gives the generator that "

@@ -14,7 +14,7 @@ from lossweights.base.errors import NoneComplete, StoreError
 from lossweights.base.names import check_name
 from lossweights.base.signals import Signals
 from lossweights.driver import Driver, Policy, Recorder
-from lossweights.executors import refuse_in_worker
+from lossweights.executors import refuse_in_worker, shared_gpus
 from lossweights.foreign.generated_files import own_temporary_folder
 from lossweights.results.folder import Finished, read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
@@ -64,6 +64,7 @@ def run_sweep(
     with (
         Signals() as signals,
         autologging_off(),
+        shared_gpus(),
         # What workers are forked from imports TensorFlow beside this process.
         early_forkserver(sweep, options) as forkserver,
         early_cluster(sweep, options) as cluster,

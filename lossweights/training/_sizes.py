@@ -9,12 +9,14 @@ import numpy as np
 
 from lossweights.base.machine import cache_bytes
 from lossweights.base.memory import free_bytes, held_bytes
+from lossweights.foreign.devices import gpu_bytes
 from lossweights.foreign.keras_names import layers_of
 from lossweights.training.problem import Problem
 
 COPIES = 4  # parameters, gradients and two moments, as Adam has them
 CACHE_SHARE = 0.5  # of the last-level cache: the data and other processes need the rest
 MEMORY_SHARE = 0.25  # of the memory that is free: a stack needs more than its members' steps
+GPU_SHARE = 1 / 32  # of a card's memory, where measuring begins: it is far faster than its caches
 # A trainer of larger members is given up before another one is made. Below, holding all of them
 # costs little, and timing them in turns tells more.
 HELD_BYTES = 64 << 20
@@ -62,18 +64,21 @@ def smaller_size(members: int, now: int, most: int, bytes_left: float, compiled:
 def cached_members(model: keras.Model, problem: Problem) -> int:
     """The number of members whose training stays in the last-level cache, a power of two.
 
-    It is where measuring begins, and what is taken where nothing is measured.
+    It is where measuring begins, and what is taken where nothing is measured. On a GPU, which needs
+    many members to be busy at all, a part of its memory takes the place of the cache.
 
     Args:
         model: A built model of the problem.
         problem: What is trained.
     """
-    cached = CACHE_SHARE * cache_bytes() / member_bytes(model, problem.batch_size)
-    return min(power_of_two(cached), most_members(model, problem))
+    card = gpu_bytes()
+    cached = CACHE_SHARE * cache_bytes() if card is None else GPU_SHARE * card
+    members = power_of_two(cached / member_bytes(model, problem.batch_size))
+    return min(members, most_members(model, problem))
 
 
 def most_members(model: keras.Model, problem: Problem, limit: int | None = None) -> int:
-    """The number of members that the free memory has room for, a power of two.
+    """The number of members that the free memory has room for, a power of two; also a GPU's.
 
     Args:
         model: A built model of the problem.
@@ -81,6 +86,8 @@ def most_members(model: keras.Model, problem: Problem, limit: int | None = None)
         limit: Bytes that this process may hold, or ``None`` for what is free.
     """
     room = free_bytes() if limit is None else min(free_bytes(), limit - held_bytes())
+    card = gpu_bytes()
+    room = room if card is None else min(room, card)
     return power_of_two(MEMORY_SHARE * room / member_bytes(model, problem.batch_size))
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lossweights.base.errors import RecipeError
+from lossweights.base.graphics import visible_gpus
 from lossweights.base.machine import available_cores
 from lossweights.base.memory import free_bytes, held_bytes, said
 from lossweights.base.versions import versions
@@ -142,7 +143,8 @@ class Trainers:
         Operations as small as those of most models that are swept keep one core busy and hardly
         two; a worker a core trains half as fast again, if there are trials enough to pay for
         starting it. Workers share the members that the whole machine trains best at once, as they
-        share its cache.
+        share its cache. Of several GPUs each has a worker, with members of its own as long as the
+        sampler gets its turns.
         """
         candidates, workers = self._candidates, request.workers
         self._check_memory(request.memory)
@@ -160,9 +162,16 @@ class Trainers:
         return TrainingSetup(
             trainer=chosen.name,
             workers=workers,
-            members=power_of_two(chosen.members / max(workers, 1)),
+            members=self._members(chosen.members, max(workers, 1), request.trials),
             why=chosen.why,
         )
+
+    @staticmethod
+    def _members(members: int, workers: int, trials: int) -> int:
+        """How many of the members that are best at once each worker trains."""
+        if len(_gpus()) > 1:
+            return min(members, power_of_two(most_at_once(trials) / workers))
+        return power_of_two(members / workers)
 
     def _check_memory(self, limit: int | None) -> None:
         """Refuse a limit below what training one at a time takes; warn where that is not free."""
@@ -215,8 +224,9 @@ class Trainers:
             cached: How many members the cache holds; 1 for a trainer of one after another.
             request: What was asked for.
         """
-        if _gpus():
-            return 0  # a process takes all of its memory
+        gpus = len(_gpus())
+        if gpus and not 1 < gpus == len(visible_gpus()):
+            return 0  # one process keeps a card busy; and several have to be told apart by name
         needed, room = WORKER_BYTES + ALONE * self._candidates.member_bytes, free_bytes()
         if request.memory is not None:
             room = min(room, request.memory - held_bytes())
@@ -225,8 +235,9 @@ class Trainers:
             needed += sum(split.nbytes for split in self._measured)
         else:
             needed += DATA_COPIES * self._whole.nbytes
-        workers = max(min(available_cores(), room // needed), 0)
-        enough = TRIALS_A_WORKER * workers if cached == 1 else STACKS_TO_TRAIN * cached
+        workers = max(min(gpus or available_cores(), room // needed), 0)
+        one_by_one = gpus or cached == 1
+        enough = TRIALS_A_WORKER * workers if one_by_one else STACKS_TO_TRAIN * cached
         return workers if workers > 1 and request.trials * self._trainings >= enough else 0
 
     def _subject(self, request: SetupRequest) -> dict[str, Any]:

@@ -112,9 +112,29 @@ def test_data_that_are_shared_take_room_once(machine, monkeypatch, memory, worke
 
 
 def test_beside_a_gpu_there_are_no_workers(machine, monkeypatch):
-    """The first process would take all of its memory."""
+    """One process keeps it busy."""
     machine(cores=8)
     monkeypatch.setattr(trainers, "_gpus", lambda: ["GPU"])
+    assert Trainers(problem(), data()).choose(SetupRequest("serial", 10_000)).workers == 0
+
+
+def test_of_several_gpus_each_has_a_worker(machine, monkeypatch):
+    """With all of the members that are best for one card, but for the sampler's turns."""
+    machine(cores=1)
+    monkeypatch.setattr(trainers, "_gpus", lambda: ["GPU"] * 4)
+    monkeypatch.setattr(trainers, "visible_gpus", lambda: ["0", "1", "2", "3"])
+    made = Trainers(problem(), data())
+    many, few = (made.choose(SetupRequest("stacked", n)) for n in (1000, 64))
+    assert (many.workers, many.members) == (4, 8)
+    assert (few.workers, few.members) == (4, 4)
+    assert made.choose(SetupRequest("serial", TRIALS_A_WORKER * 4 - 1)).workers == 0
+
+
+def test_gpus_that_cannot_be_told_apart_have_no_workers(machine, monkeypatch):
+    """Each worker would take the first one."""
+    machine(cores=8)
+    monkeypatch.setattr(trainers, "_gpus", lambda: ["GPU"] * 2)
+    monkeypatch.setattr(trainers, "visible_gpus", list)
     assert Trainers(problem(), data()).choose(SetupRequest("serial", 10_000)).workers == 0
 
 

@@ -27,11 +27,12 @@ PROBLEM = Problem(
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Sets cache and free memory."""
+    """Sets cache, free memory, and the memory of a graphics card."""
 
-    def seems(cache=32 << 20, memory=1 << 40):
+    def seems(cache=32 << 20, memory=1 << 40, card=None):
         monkeypatch.setattr(sizes, "cache_bytes", lambda: cache)
         monkeypatch.setattr(sizes, "free_bytes", lambda: memory)
+        monkeypatch.setattr(sizes, "gpu_bytes", lambda: card)
 
     return seems
 
@@ -44,6 +45,22 @@ def test_the_cache_holds_as_many_members_as_fit_in_its_share(machine):
     assert bytes_needed <= sizes.CACHE_SHARE * (32 << 20) < 2 * bytes_needed
     machine(cache=0)
     assert sizes.cached_members(build_model(), PROBLEM) == 1
+
+
+def test_on_a_gpu_its_memory_counts(machine):
+    """It is where measuring begins, and what no stack goes beyond."""
+    machine(cache=0, card=16 << 30)
+    begin, most = (
+        function(build_model(), PROBLEM) for function in (sizes.cached_members, sizes.most_members)
+    )
+    assert begin == sizes.power_of_two(
+        sizes.GPU_SHARE * (16 << 30) / sizes.member_bytes(build_model(), 1)
+    )
+    assert 1 < begin < most
+    machine(card=4 << 20)
+    assert sizes.most_members(build_model(), PROBLEM) * sizes.member_bytes(build_model(), 1) <= (
+        sizes.MEMORY_SHARE * (4 << 20)
+    )
 
 
 def test_memory_limits_a_stack_where_it_is_scarcer_than_cache(machine):
