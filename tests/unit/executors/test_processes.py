@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lossweights.executors import ProcessExecutor, _processes, _supervisor
+from lossweights.executors import ProcessExecutor, _processes
 from lossweights.executors._messages import receive, send
 
 GIB = 1 << 30
@@ -28,6 +28,7 @@ def test_as_many_load_at_once_as_half_of_the_free_memory_holds(
 class _Worker:
     """A worker that gets ready when it is told to."""
 
+    node = ""
     started = ()
     news = threading.Condition()
 
@@ -45,19 +46,20 @@ class _Worker:
         self.asked = receive(self.theirs)
         send(self.theirs, "ready", trainer="fake", capacity=1, fingerprint="same")
 
-    def exited(self):
-        return False
+    def hear(self):
+        return receive(self.pipe)
 
-    def close(self):
+    def end(self):
         self.pipe.close()
-        return 0
+        return "", ""
 
-    kill = log_tail = lambda self: ""
+    def kill(self):
+        pass
 
 
 def test_a_worker_waits_until_another_has_loaded(monkeypatch):
     """Where memory has room for one copy of the data; each is told where the driver's are."""
-    monkeypatch.setattr(_supervisor, "Child", _Worker)
+    monkeypatch.setattr(_processes, "Child", _Worker)
     monkeypatch.setattr(_processes, "free_bytes", lambda: 0)
     monkeypatch.setattr(_Worker, "started", ())
     shared = SimpleNamespace(nbytes=1, path="/proc/1/fd/2")
