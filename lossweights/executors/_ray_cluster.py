@@ -20,6 +20,7 @@ from lossweights.base.versions import versions
 from lossweights.executors._ray_actor import Slot
 from lossweights.executors._ray_folder import excluded, shipped_folder
 from lossweights.executors._ray_slots import Node, Slots
+from lossweights.foreign.ray_names import hush
 
 REACH_SECONDS = 5.0  # in which somebody has to answer at an address
 # What is set for Ray, unless the user has said something else. It asks for a token, tells nobody
@@ -84,8 +85,8 @@ class RayCluster:
                 "Expected to connect to a Ray cluster. Found that this process is connected "
                 "already. Call ray.shutdown() before the sweep runs."
             )
-        self._ray = ray
         _reach(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
+        self._ray, self._unhush = ray, hush(ray)
         along = {}
         if self._folder is not None:
             stays = excluded(self._folder, root)
@@ -94,7 +95,7 @@ class RayCluster:
             with _few_tries(), _signals_kept():
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
         except Exception as error:  # of many kinds
-            ray.shutdown()
+            self.close()
             raise _refused(address, error) from error
 
     def __enter__(self) -> Self:
@@ -111,6 +112,7 @@ class RayCluster:
     def close(self) -> None:
         """Let the connection go; actors end with it."""
         self._ray.shutdown()
+        self._unhush()
 
     def nodes(self) -> list[Node]:
         """What the nodes have that are there now."""

@@ -20,7 +20,7 @@ from lossweights.training import Member
 BEAT_SECONDS = 2.0  # after which a node answers though there is nothing to say
 ANSWERS_A_SECOND = 200  # with nothing in them, of all slots; more slots answer more rarely
 SILENT_SECONDS = 15.0  # without an answer, after which a node is given up; at least three beats
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.25  # how often it is looked whether a node is silent, or half a beat
 END_SECONDS = 5.0  # that an idle worker has to end
 KEPT_OUTPUT = 1 << 20  # bytes of what it prints before there is a folder for it
 
@@ -96,6 +96,7 @@ class RayWorker:
         self._told = 0
         self._gone = self._placed = False
         self._beat, self._patience = beat, patience
+        self._look = max(LOOK_SECONDS, beat / 2)  # of many slots each looks more rarely
         # Counted in looks, not read from a clock: it goes on while the driver's machine sleeps.
         self._silent = 0.0
         self._ask()
@@ -127,7 +128,7 @@ class RayWorker:
         """The next message, which has to come before a deadline."""
         while deadline is None or time.monotonic() < deadline:
             try:
-                data = self._inbox.get(timeout=LOOK_SECONDS)
+                data = self._inbox.get(timeout=self._look)
             except Empty:
                 self._be_patient()
                 continue
@@ -203,7 +204,7 @@ class RayWorker:
         Raises:
             WorkerError: No node has had room for as long as was to be waited.
         """
-        self._silent += LOOK_SECONDS
+        self._silent += self._look
         most = max(SILENT_SECONDS, 3 * self._beat)
         if self._placed and self._silent > most and not self._gone:
             self._lose(f"is lost: its node {self.node} was silent for {most:g} s")

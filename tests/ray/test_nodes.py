@@ -53,8 +53,8 @@ def started(executor, batches, submit=True):
     return found
 
 
-def test_f33_an_actor_that_is_killed_costs_its_batch_alone(executor):
-    """Its worker ends with it; another one takes its place and trains the next batch."""
+def test_f33_an_actor_that_is_killed_costs_its_batch_alone(executor, capsys):
+    """Its worker ends with it; another one takes its place, and Ray prints nothing of it."""
     trains = executor(1)
 
     def listen(event):
@@ -69,6 +69,7 @@ def test_f33_an_actor_that_is_killed_costs_its_batch_alone(executor):
     assert "its actor is gone" in lost.reason
     assert isinstance(ended, Ended)
     eventually(lambda: not alive(pids[0]))
+    assert "raylet" not in capsys.readouterr().out
 
 
 def test_f33_a_node_dies_and_another_one_joins(cluster, executor):
