@@ -38,15 +38,16 @@ def main() -> None:
     given = parser.parse_args()
     checkouts = [HERE, *([given.against.resolve()] if given.against else [])]
     found: dict[Path, list[dict[str, float]]] = {checkout: [] for checkout in checkouts}
-    imports = [imported() for _ in range(given.turns)]
     for _ in range(given.turns):
         for checkout in checkouts:
             found[checkout].append(timeline(checkout, given.script, given.options.split()))
-    print(f"import tensorflow alone: {median(imports):.1f} s")
+            told = ", ".join(f"{name} {at:.1f}" for name, at in found[checkout][-1].items())
+            print(f"# {checkout.name}: {told}", flush=True)
     print(f"{'':26}" + "".join(f"{checkout.name:>14}" for checkout in checkouts))
     for moment in found[HERE][0]:
         row = [median(turn.get(moment, 0.0) for turn in turns) for turns in found.values()]
         print(f"{moment:26}" + "".join(f"{seconds:14.1f}" for seconds in row))
+    print(f"import tensorflow alone: {median(imported() for _ in range(given.turns)):.1f} s")
 
 
 def imported() -> float:

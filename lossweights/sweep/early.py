@@ -39,13 +39,12 @@ def begin_for_script(arguments: Sequence[str], home: str) -> None:
         return
     if _said(arguments, "executor") not in (None, "processes"):
         return
-    said = {flag: _said(arguments, flag) for flag in ("trials", "workers", "trial-timeout")}
-    with suppress(ValueError):
-        trials, workers, timeout = (v if v is None else float(v) for v in said.values())
+    with suppress(ValueError, OverflowError):
+        trials, workers = _said(arguments, "trials"), _said(arguments, "workers")
         options = RunOptions(
             trials=RunOptions.trials if trials is None else int(trials),
             workers=None if workers is None else int(workers),
-            trial_timeout=timeout,
+            trial_timeout=_said(arguments, "trial-timeout"),
         )
         begin(options, home)
 
@@ -87,12 +86,16 @@ def early_forkserver(sweep: Declaration, options: RunOptions) -> Iterator[Forkse
         forkserver.close()
 
 
-def _said(arguments: Sequence[str], flag: str) -> str | None:
-    """What the command line says of a flag, as ``--flag 3`` or ``--flag=3``."""
+def _said(arguments: Sequence[str], flag: str) -> float | None:
+    """The number that the command line says of a flag, as ``--flag 3`` or ``--flag=3``.
+
+    Raises:
+        ValueError: It is none.
+    """
     for place, argument in enumerate(arguments):
         name, has_value, value = argument.partition("=")
         if name == f"--{flag}":
-            return value if has_value else next(iter(arguments[place + 1 :]), None)
+            return float(value if has_value else next(iter(arguments[place + 1 :]), ""))
     return None
 
 

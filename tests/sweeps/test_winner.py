@@ -120,9 +120,14 @@ def anew():
 
 def run(root, build_model, trainer, **changes):
     """Run a sweep of four trials of a model."""
+    return gone_on_with(root, build_model, trainer, resume=False, **changes)
+
+
+def gone_on_with(root, build_model, trainer, *, resume=True, **changes):
+    """Go on with such a sweep, of which nothing is left to train."""
     given = {"build_model": build_model, "load_data": load_data, **changes}
     sweep = lw.Sweep(**arguments(**given))
-    options = {"tracking": False, "quiet": True, "workers": 0, "confirm": 0}
+    options = {"tracking": False, "quiet": True, "workers": 0, "confirm": 0, "resume": resume}
     return sweep.run(4, root=root, trainer=trainer, **options)
 
 
@@ -170,8 +175,15 @@ def test_row_1_the_winner_whose_layers_assign_state_has_it_too(root, trainer):
 
 
 def test_row_1_a_winner_with_other_numbers_is_told(root, capsys, caplog):
-    """In the log, in the result, in its record, in the ending and in what is printed; no error."""
+    """In the log, in the result, in its record, in the ending and in what is printed; no error.
+
+    What the trial itself ended with has its numbers, whatever it started with. In a sweep that is
+    gone on with nobody holds that, and it is trained again.
+    """
     result = run(root, anew, "fit", seeds=1)
+    assert result.remark == ""
+    assert_is_its_trial(keras.models.load_model(model_path(root, "tiny")), result)
+    result = gone_on_with(root, anew, "fit", seeds=1)
     said = "The saved winner is not what trial "
     assert result.remark.startswith(said)
     wanted, folder = result.best("knee").metrics["rmse"], root / "studies" / "tiny"

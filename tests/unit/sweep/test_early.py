@@ -59,7 +59,8 @@ def options(root, **said):
         ("--smoke", False),
         ("--name again --resume", False),
         ("--trials many", False),
-        ("--trials", True),
+        ("--trials", False),
+        ("--workers inf", False),
     ],
 )
 def test_a_script_begins_it_by_its_command_line(line, begins):

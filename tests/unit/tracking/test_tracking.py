@@ -15,6 +15,7 @@ from lossweights.records import EpochReport, Outcome, TrialResult
 from lossweights.results.folder import Asked, Finished, tracking_uri
 from lossweights.tracking import About, Ending, Tracker
 from lossweights.tracking import _runs as runs_module
+from lossweights.tracking import _tracker as tracker_module
 from lossweights.tracking._points import end_tags, result_points
 
 from ..samples import finished
@@ -401,6 +402,26 @@ def test_dead_server_is_said_and_stops_nothing(root, monkeypatch):
     assert tracker.error
     assert tracker.unwritten == [0]
     assert track(root, [finished(0)]).unwritten == []  # and later it can be written
+
+
+def test_mlflow_is_opened_with_the_first_report(root, monkeypatch):
+    """Or with what else there is to write; until then the cores are for those that compile."""
+    opened, open_runs = threading.Event(), runs_module.Runs.open
+
+    def note(self, params):
+        opened.set()
+        return open_runs(self, params)
+
+    monkeypatch.setattr(tracker_module, "START_SECONDS", 3600.0)
+    monkeypatch.setattr(runs_module.Runs, "open", note)
+    tracker = Tracker(root, "demand", STARTED)
+    tracker.start({})
+    assert not opened.wait(0.05)
+    trial = finished(0)
+    tracker.reported(trial.asked, trial.result.weights, trial.result.reports[0], 0)
+    assert opened.wait(60)
+    tracker.finish(ENDING)
+    assert tracker.error is None
 
 
 def test_hanging_server_costs_training_nothing(root, monkeypatch):
