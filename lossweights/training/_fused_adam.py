@@ -46,6 +46,11 @@ class FusedAdam:
         """The moments of the gradients."""
         return [*self._momentums, *self._velocities]
 
+    @property
+    def moments(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """The first and the second moments, in the order of the variables."""
+        return self._momentums, self._velocities
+
     def apply(self, gradients: Sequence[Tensor], indices: Sequence[int]) -> None:
         """Update the variables of these indices."""
         optimizer = self._optimizer

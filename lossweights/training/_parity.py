@@ -135,9 +135,10 @@ def _of_stack(
     found: dict[int, list[list[NDArray[Any]]]] = {place: [] for place in places}
     for _ in range(STEPS):
         gradients, state = stack.plain_gradients(
-            variables.trainable, variables.state, variables.read, batch
+            variables.as_they_lie, variables.state, variables.read, batch
         )
         variables.set_state(state)
+        gradients = variables.layout.turned(gradients, stack.plain_gradients.indices)
         arrays = [ops.convert_to_numpy(value) for value in tree.flatten(list(gradients))]
         for place in places:
             found[place].append([array[place].copy() for array in arrays])

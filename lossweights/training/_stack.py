@@ -25,6 +25,7 @@ from lossweights.training._schedule import MOST_ROWS, gradient_epochs
 from lossweights.training._stacked_gradients import Form, StackedGradients
 from lossweights.training._stacked_gram import StackedGram
 from lossweights.training._stacked_inference import StackedInference, measured_inputs
+from lossweights.training._stacked_layout import layout_of
 from lossweights.training._stacked_loss import Batch, MemberLoss, Tensor
 from lossweights.training._stacked_probe import StackedProbe
 from lossweights.training._stacked_variables import ModelValues, StackedVariables
@@ -59,12 +60,15 @@ class Stack:
         learns: bool = False,
     ) -> None:
         self.size, self.form, self.is_compiled = size, form, False
-        self.variables = StackedVariables(problem, model, size, learns=learns)
+        # Members that read rows of their own, or one that is alone, share no product.
+        one_batch = form.xla and not own_order and size > 1
+        layout = layout_of(problem, model, one_batch=one_batch)
+        self.variables = StackedVariables(problem, model, size, layout, learns=learns)
         self._batch_size, self._placed = problem.batch_size, placed
         loss, is_common = problem.make_loss(), self.variables.is_common
         self._member = MemberLoss(model, loss)
         self._gradients = StackedGradients(
-            self._member, is_common, form, own_batches=own_order, by_weights=learns
+            self._member, is_common, form, own_batches=own_order, by_weights=learns, layout=layout
         )
         # Without XLA: the last, smaller batch of an epoch is one step, and compiling it would cost
         # more than it saves.
@@ -74,8 +78,11 @@ class Stack:
             replace(form, xla=False),
             own_batches=own_order,
             by_weights=learns,
+            layout=layout,
         )
-        self._probe = StackedProbe(self._member, loss, problem.metrics, is_common, xla=form.xla)
+        self._probe = StackedProbe(
+            self._member, loss, problem.metrics, is_common, layout, xla=form.xla
+        )
         self._rows = [measured_inputs(chunks.split) for chunks in (placed.probe, placed.val)]
         example = tree.map_structure(lambda array: array[:2], self._rows[0])
         self._inference = StackedInference(self._member, model, is_common, example)
@@ -105,7 +112,7 @@ class Stack:
             return "it changes a variable that is not its own, such as Keras' global random state"
         variables = self.variables
         kinds = self.plain_gradients.operations(
-            variables.trainable, variables.state, variables.read, batch
+            variables.as_they_lie, variables.state, variables.read, batch
         )
         effects = side_effects(kinds)
         if effects:
@@ -164,7 +171,7 @@ class Stack:
             ops.convert_to_numpy(variables.weights).tolist(),
             self._with_own(self._probe.magnitudes(probe_sums, placed.probe), own[:1]),
             self._with_own(self._probe.magnitudes(val_sums, placed.val), own[1:]),
-            self._probe.metrics(val_sums, variables.trainable, variables.state, placed.val),
+            self._probe.metrics(val_sums, variables.as_they_lie, variables.state, placed.val),
             finite.tolist(),
             strict=True,
         )
@@ -256,7 +263,7 @@ class Stack:
 
     def _step(self, gradients: StackedGradients, batch: Batch) -> None:
         variables = self.variables
-        slopes, state = gradients(variables.trainable, variables.state, variables.read, batch)
+        slopes, state = gradients(variables.as_they_lie, variables.state, variables.read, batch)
         count = len(gradients.indices)  # behind them is the gradient by the weights, if they learn
         variables.optimizer.apply(slopes[:count], gradients.indices)
         variables.set_state(state)
@@ -275,9 +282,10 @@ class Stack:
             self._inference.own_losses(trainable, values, x, self._batch_size)
             for x, values in zip(self._rows, (seen, state), strict=True)
         ]
+        as_they_lie = self.variables.as_they_lie
         return (
-            self._probe.sums(trainable, seen, read, self._placed.probe),
-            self._probe.sums(trainable, state, read, self._placed.val),
+            self._probe.sums(as_they_lie, seen, read, self._placed.probe),
+            self._probe.sums(as_they_lie, state, read, self._placed.val),
             tf.reduce_all(tf.stack(finite), axis=0),
             [losses for losses in own if losses is not None],
         )

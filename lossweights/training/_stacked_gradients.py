@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
 
 from lossweights.training._purity import operations
+from lossweights.training._stacked_layout import Layout
 from lossweights.training._stacked_loss import Batch, Gradient, MemberLoss, Tensor
 
 # The gradients of all members, ``(members, ...)``; or values and indices of the rows of an
@@ -64,6 +66,7 @@ class StackedGradients:
         form: The form of the graph.
         own_batches: Whether each member has rows of its own, on a leading axis of the batch.
         by_weights: Whether the gradients with respect to the weights are given too, as the last.
+        layout: How the trainable variables lie, and so their gradients.
     """
 
     def __init__(
@@ -74,14 +77,17 @@ class StackedGradients:
         *,
         own_batches: bool = False,
         by_weights: bool = False,
+        layout: Layout,
     ) -> None:
         self._loss, self._is_common, self._own_batches = loss, list(is_common), own_batches
-        self._by_weights = by_weights
+        self._by_weights, self._layout = by_weights, layout
         self.indices: list[int] = []  # of the trainable variables that the loss depends on
         function = self._of_members if form.tape == "member" else self._of_stack
         # Not part of the graph around it: XLA compiles the step, not the loop over steps, whose
         # variables it would copy in every turn.
-        self._function = tf.function(function, autograph=False, jit_compile=form.xla or None)
+        self._function = tf.function(
+            partial(self._as_they_lie, function), autograph=False, jit_compile=form.xla or None
+        )
 
     def __call__(
         self, trainable: list[Tensor], state: State, read: Tensor, batch: Batch
@@ -89,7 +95,7 @@ class StackedGradients:
         """The gradients with respect to the variables of `indices`, and the new state.
 
         Args:
-            trainable: Values of the trainable variables, each ``(members, ...)``.
+            trainable: Values of the trainable variables as they lie.
             state: Values of the non-trainable variables.
             read: Effective weights, and what else the terms read: ``(members, terms + dials)``.
             batch: ``(x, y)`` or ``(x, y, sample_weight)`` for all members.
@@ -105,6 +111,11 @@ class StackedGradients:
             trainable, state.own, state.common, read, batch
         )
         return operations(concrete.graph)
+
+    def _as_they_lie(self, function: Any, trainable: Any, *rest: Any) -> Any:
+        # In the graph that XLA compiles, which takes out what turns a kernel around and back.
+        slopes, own, common = function(self._layout.turned(trainable), *rest)
+        return self._layout.turned(slopes, self.indices), own, common
 
     def _of_members(self, trainable: Any, own: Any, common: Any, read: Any, batch: Any) -> Any:
         def gradients(*values: Any) -> tuple[list[StackedGradient], list[Tensor]]:

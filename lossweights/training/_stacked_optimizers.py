@@ -57,6 +57,7 @@ class StackedOptimizer:
         members: How many members.
         constraints: The constraint of each variable, or ``None``.
         usual: The numbers that each member has for itself, and their usual values.
+        is_sparse: Whether variables of embeddings are among them.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class StackedOptimizer:
         members: int,
         constraints: Sequence[Any],
         usual: Mapping[str, float] | None = None,
+        *,
+        is_sparse: bool = False,
     ) -> None:
         self._clipnorm, optimizer.clipnorm = optimizer.clipnorm, None
         self._global_clipnorm, optimizer.global_clipnorm = optimizer.global_clipnorm, None
         self._optimizer = optimizer
         self._trainable, self._members = list(variables), members
         self._constraints = list(constraints)
-        is_sparse = any(variable.shape[0] != members for variable in variables)
         use_fused = FusedAdam.fits(optimizer) and not is_sparse and not usual
         self._numbers = MemberNumbers(optimizer, variables, members, usual) if usual else None
         self._fused = FusedAdam(optimizer, variables) if use_fused else None
@@ -87,6 +89,11 @@ class StackedOptimizer:
         own = self._numbers.variables if self._numbers else ()
         moments = self._fused.variables if self._fused else ()
         return [*self._optimizer.variables, *moments, *own]
+
+    @property
+    def moments(self) -> Sequence[list[keras.Variable]]:
+        """Variables that lie as those that are updated do, one for each; as far as it is known."""
+        return self._fused.moments if self._fused else ()
 
     def restart(self) -> None:
         """Put the variables where a fresh optimizer has them."""

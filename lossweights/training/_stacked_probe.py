@@ -17,6 +17,7 @@ from lossweights.metrics import Metric
 from lossweights.terms.summands import elements_known
 from lossweights.training._rows import Chunks
 from lossweights.training._stacked_gradients import State, map_members, merge
+from lossweights.training._stacked_layout import Layout
 from lossweights.training._stacked_loss import MemberLoss, Tensor
 
 
@@ -31,6 +32,7 @@ class StackedProbe:
         loss: The combined loss whose terms are measured.
         metrics: Weight-independent metrics by name.
         is_common: For each non-trainable variable of the model, whether all members share it.
+        layout: How the trainable variables lie.
         xla: Whether XLA compiles the forward pass.
     """
 
@@ -40,10 +42,11 @@ class StackedProbe:
         loss: CombinedLoss,
         metrics: Mapping[str, Metric],
         is_common: Sequence[bool],
+        layout: Layout,
         *,
         xla: bool,
     ) -> None:
-        self._member, self._is_common = member, list(is_common)
+        self._member, self._is_common, self._layout = member, list(is_common), layout
         self._terms, self._names = loss.terms, list(loss.terms)
         self._streamed = {name: metric for name, metric in metrics.items() if metric.in_graph}
         self._whole = {name: metric for name, metric in metrics.items() if not metric.in_graph}
@@ -58,7 +61,7 @@ class StackedProbe:
         """The sums of each term and of the statistics of each metric over all rows, in the graph.
 
         Args:
-            trainable: Values of the trainable variables, each ``(members, ...)``.
+            trainable: Values of the trainable variables as they lie.
             state: Values of the non-trainable variables.
             read: What the terms read beside, shape ``(members, terms + dials)``.
             chunks: The data.
@@ -66,7 +69,7 @@ class StackedProbe:
         Returns:
             float64 of shape ``(members, sums)``.
         """
-        members = trainable[0].shape[0]
+        members = read.shape[0]
         width = len(self._names) + sum(m.n_statistics + 1 for m in self._streamed.values())
 
         def add(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,7 +100,7 @@ class StackedProbe:
 
         Args:
             sums: What `sums` gave.
-            trainable: Values of the trainable variables, as they were there.
+            trainable: Values of the trainable variables as they lie, and as they were there.
             state: Values of the non-trainable variables, as they were there.
             chunks: The data.
         """
@@ -143,7 +146,8 @@ class StackedProbe:
             trainable, own, read = values
             return self._sums(trainable, merge(own, common, self._is_common), read, *chunk)
 
-        return map_members(member, (trainable, own, read), members=trainable[0].shape[0])
+        values = (self._layout.turned(trainable), own, read)
+        return map_members(member, values, members=read.shape[0])
 
     def _outputs_of_members(
         self, trainable: list[Tensor], own: list[Tensor], common: list[Tensor], x: Any
@@ -152,6 +156,7 @@ class StackedProbe:
             trainable, own = values
             return self._member.predict(trainable, merge(own, common, self._is_common), x).outputs
 
+        trainable = self._layout.turned(trainable)
         return map_members(member, (trainable, own), members=trainable[0].shape[0])
 
     def _sums(

@@ -15,6 +15,7 @@ from lossweights.base.sampled import Value
 from lossweights.foreign.keras_names import is_random_state, layers_of
 from lossweights.terms.chosen import dials_of
 from lossweights.training._stacked_gradients import State, merge, split
+from lossweights.training._stacked_layout import Layout, turned_around
 from lossweights.training._stacked_learning import StackedLearning
 from lossweights.training._stacked_loss import Tensor
 from lossweights.training._stacked_optimizers import StackedOptimizer, unfold
@@ -35,15 +36,24 @@ class StackedVariables:
         problem: What is trained.
         model: A built model of the problem, for the shapes.
         size: How many members.
+        layout: How the trainable variables lie.
         learns: Whether the weights of some are trained with them.
 
     Attributes:
+        layout: How the trainable variables lie.
         learning: What trains them, or ``None``.
     """
 
     def __init__(
-        self, problem: Problem, model: keras.Model, size: int, *, learns: bool = False
+        self,
+        problem: Problem,
+        model: keras.Model,
+        size: int,
+        layout: Layout,
+        *,
+        learns: bool = False,
     ) -> None:
+        self.layout = layout
         self.is_common = [is_random_state(v) for v in model.non_trainable_variables]
         self._size, self._terms = size, list(problem.terms)
         self._weights = tf.Variable(tf.ones((size, len(self._terms)), keras.config.floatx()))
@@ -52,8 +62,8 @@ class StackedVariables:
         self._turned = [tf.Variable(tf.zeros(shape, keras.config.floatx()))] if self._dials else []
         tables = _embedding_tables(model)
         self._trainable = [
-            _stacked(variable, size, folded=id(variable) in tables)
-            for variable in model.trainable_variables
+            _stacked(variable, size, folded=id(variable) in tables, beside=beside)
+            for variable, beside in zip(model.trainable_variables, layout.beside, strict=True)
         ]
         own, common = split(model.non_trainable_variables, self.is_common)
         self._own = [_stacked(variable, size) for variable in own]
@@ -64,7 +74,14 @@ class StackedVariables:
             size,
             [variable.constraint for variable in model.trainable_variables],
             problem.hyper,
+            is_sparse=bool(tables),
         )
+        self._beside = {
+            id(variable)
+            for like in (self._trainable, *self.optimizer.moments)
+            for variable, beside in zip(like, layout.beside, strict=True)
+            if beside
+        }
         self.learning = StackedLearning(problem, size) if learns else None
 
     @property
@@ -82,7 +99,15 @@ class StackedVariables:
     @property
     def trainable(self) -> list[Tensor]:
         """The values of the trainable variables, each ``(members, ...)``."""
-        return [unfold(tf.convert_to_tensor(v), self._size) for v in self._trainable]
+        return [self._by_member(variable) for variable in self._trainable]
+
+    @property
+    def as_they_lie(self) -> list[Tensor]:
+        """The same in their layout, so that nothing is turned around."""
+        return [
+            tf.convert_to_tensor(variable) if beside else self._by_member(variable)
+            for variable, beside in zip(self._trainable, self.layout.beside, strict=True)
+        ]
 
     @property
     def state(self) -> State:
@@ -121,8 +146,7 @@ class StackedVariables:
         """
         self._weights.assign([[float(w[name]) for name in self._terms] for w in weights])
         for index, variable in enumerate(self._trainable):
-            start = np.stack([trainable[index] for trainable, _ in values])
-            variable.assign(start.reshape(variable.shape))
+            self._put(variable, np.stack([trainable[index] for trainable, _ in values]))
         states = [split(state, self.is_common) for _, state in values]
         for index, variable in enumerate(self._own):
             variable.assign(np.stack([own[index] for own, _ in states]))
@@ -157,16 +181,14 @@ class StackedVariables:
             members: As many of its members as there are here.
         """
         for mine, theirs in zip(self._stacked(), other._stacked(), strict=True):
-            value = tf.convert_to_tensor(theirs)
-            if value.shape.rank:
-                value = tf.reshape(tf.gather(unfold(value, other._size), members), mine.shape)
-            mine.assign(value)
+            value = other._by_member(theirs)
+            self._put(mine, tf.gather(value, members) if value.shape.rank else value)
         for mine, theirs in zip(self._common, other._common, strict=True):
             mine.assign(theirs)
 
     def copies(self, members: Sequence[int]) -> list[MemberValues]:
         """Copies of all that some members have reached, from which their training can go on."""
-        stacked = [self._by_member(variable) for variable in self._stacked()]
+        stacked = [ops.convert_to_numpy(self._by_member(v)) for v in self._stacked()]
         common = [ops.convert_to_numpy(variable).copy() for variable in self._common]
         return [
             ([value[member].copy() if value.ndim else value for value in stacked], common)
@@ -182,24 +204,28 @@ class StackedVariables:
         """
         for index, variable in enumerate(self._stacked()):
             values = [own[index] for own, _ in members]
-            together = np.stack(values) if len(variable.shape) else values[0]
-            variable.assign(together.reshape(variable.shape))
+            self._put(variable, np.stack(values) if len(variable.shape) else values[0])
         for variable, value in zip(self._common, members[0][1], strict=True):
             variable.assign(value)
 
-    def _by_member(self, variable: Any) -> NDArray[Any]:
+    def _by_member(self, variable: Any) -> Tensor:
+        """The value of a variable with the members first; scalars are common to them."""
         value = tf.convert_to_tensor(variable)
-        found: NDArray[Any] = ops.convert_to_numpy(
-            unfold(value, self._size) if value.shape.rank else value
-        )
-        return found
+        if id(variable) in self._beside:
+            return turned_around(value)
+        return unfold(value, self._size) if value.shape.rank else value
+
+    def _put(self, variable: Any, value: Any) -> None:
+        """Give a variable a value that has the members first, or a scalar."""
+        if id(variable) in self._beside:
+            value = turned_around(value)
+        variable.assign(tf.reshape(value, variable.shape))
 
     def of_member(self, member: int) -> ModelValues:
         """Copies of the values that a member has reached."""
 
         def copy(variable: keras.Variable) -> NDArray[Any]:
-            value = unfold(tf.convert_to_tensor(variable), self._size)
-            return ops.convert_to_numpy(value)[member].copy()
+            return ops.convert_to_numpy(self._by_member(variable))[member].copy()
 
         common = [ops.convert_to_numpy(variable).copy() for variable in self._common]
         state = merge([copy(variable) for variable in self._own], common, self.is_common)
@@ -230,12 +256,22 @@ def _embedding_tables(model: keras.Model) -> set[int]:
     }
 
 
-def _stacked(variable: keras.Variable, size: int, *, folded: bool = False) -> keras.Variable:
-    """A variable for all members; with ``folded`` the rows of the members follow each other."""
+def _stacked(
+    variable: keras.Variable, size: int, *, folded: bool = False, beside: bool = False
+) -> keras.Variable:
+    """A variable for all members.
+
+    With ``folded`` the rows of the members follow each other, with ``beside`` the members are on
+    the second axis.
+    """
     shape = (size, *variable.shape)
+    if folded:
+        shape = (shape[0] * shape[1], *shape[2:])
+    elif beside:
+        shape = (shape[1], shape[0], *shape[2:])
     return keras.Variable(
         "zeros",
-        shape=(shape[0] * shape[1], *shape[2:]) if folded else shape,
+        shape=shape,
         dtype=variable.dtype,
         trainable=variable.trainable,
         name=variable.name,
