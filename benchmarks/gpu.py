@@ -85,7 +85,7 @@ def main() -> None:
 def parity(*, small: bool) -> dict[str, Any]:
     """How many tests of parity passed on this device, and what the others said."""
     command = [
-        sys.executable, "-m", "pytest", "tests/contract/test_trainers.py", "--tb=line", "-q",
+        sys.executable, "-m", "pytest", "tests/contract/test_trainers.py", "--tb=line",
         "-p", "no:cacheprovider", "-k", PARITY_SMALL if small else PARITY,
     ]  # fmt: skip
     environment = os.environ | {"NVIDIA_TF32_OVERRIDE": "0"}

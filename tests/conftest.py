@@ -195,7 +195,7 @@ def without_xla(monkeypatch: pytest.MonkeyPatch) -> None:
 
     forms = stacked.forms
     monkeypatch.setattr(
-        stacked, "forms", lambda *given: [form for form in forms(*given) if not form.xla]
+        stacked, "forms", lambda *given: [form for form in forms(*given) if not form.compiles]
     )
 
 

@@ -28,7 +28,11 @@ def main() -> None:
     options = arguments()
     environment = {"env_vars": {"PYTHONPATH": f"{HERE.parents[1]}:{HERE}"}}
     ray.init(
-        num_cpus=AT_ONCE, include_dashboard=False, log_to_driver=False, runtime_env=environment
+        address="local",  # never a cluster that happens to run here
+        num_cpus=AT_ONCE,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env=environment,
     )
     try:
         with tempfile.TemporaryDirectory() as root:

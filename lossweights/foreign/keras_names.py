@@ -39,6 +39,19 @@ def mask_of(tensor: Any) -> Any:
     return get_keras_mask(tensor)
 
 
+def logits_of(output: Any) -> Any:
+    """The logits that Keras left on a softmax or sigmoid, or ``None``.
+
+    Its cross-entropies read them instead of the probabilities.
+    """
+    return getattr(output, "_keras_logits", None)
+
+
+def set_logits(output: Any, logits: Any) -> None:
+    """Leave logits on a tensor as Keras does."""
+    output._keras_logits = logits
+
+
 def is_symbolic() -> bool:
     """Whether Keras calls layers and losses now only to learn the shapes of what they give."""
     try:

@@ -23,6 +23,7 @@ from lossweights.foreign.keras_names import (
     is_called_once,
     is_random_state,
     learning_rate_of,
+    logits_of,
     mask_of,
     producer_of,
     swapped_call,
@@ -106,6 +107,21 @@ def _masks() -> bool:
 
     masked = keras.layers.Masking()(np.zeros((1, 2, 1), "float32"))
     return mask_of(masked) is not None
+
+
+def _leaves_logits() -> bool:
+    import tensorflow as tf
+
+    found: list[bool] = []
+
+    def ask(x: Any) -> Any:
+        import keras
+
+        found.append(logits_of(keras.activations.softmax(x)) is x)
+        return x
+
+    tf.function(ask, autograph=False)(tf.zeros((1, 2)))
+    return found == [True]
 
 
 def _remembers_weights() -> bool:
@@ -229,6 +245,10 @@ NAMES = (
         "keras", "KerasTensor._keras_history", "it says which layer made a model's output",
         "'perhaps trained too little' is not said",
         lambda: producer_of((pair := _called())[1]) is pair[0],
+    ),
+    ForeignName(
+        "keras", "Tensor._keras_logits", "cross-entropies read the logits of a softmax there",
+        "what follows the outputs of images is not compiled for itself", _leaves_logits,
     ),
     ForeignName(
         "keras", "Layer._inbound_nodes", "it says in how many places a layer is called",

@@ -37,14 +37,14 @@ def begin_for_script(arguments: Sequence[str], home: str) -> None:
     """
     if any(argument in _OTHERS for argument in arguments):
         return
-    if _said(arguments, "executor") not in (None, "processes"):
+    if _said(arguments, "executor") not in ("", "processes"):
         return
     with suppress(ValueError, OverflowError):
-        trials, workers = _said(arguments, "trials"), _said(arguments, "workers")
+        trials, workers = _number(arguments, "trials"), _number(arguments, "workers")
         options = RunOptions(
             trials=RunOptions.trials if trials is None else int(trials),
             workers=None if workers is None else int(workers),
-            trial_timeout=_said(arguments, "trial-timeout"),
+            trial_timeout=_number(arguments, "trial-timeout"),
         )
         begin(options, home)
 
@@ -86,17 +86,23 @@ def early_forkserver(sweep: Declaration, options: RunOptions) -> Iterator[Forkse
         forkserver.close()
 
 
-def _said(arguments: Sequence[str], flag: str) -> float | None:
-    """The number that the command line says of a flag, as ``--flag 3`` or ``--flag=3``.
+def _said(arguments: Sequence[str], flag: str) -> str:
+    """What the command line says of a flag, as ``--flag 3`` or ``--flag=3``; empty for nothing."""
+    for place, argument in enumerate(arguments):
+        name, has_value, value = argument.partition("=")
+        if name == f"--{flag}":
+            return value if has_value else next(iter(arguments[place + 1 :]), "")
+    return ""
+
+
+def _number(arguments: Sequence[str], flag: str) -> float | None:
+    """The number that the command line says of a flag.
 
     Raises:
         ValueError: It is none.
     """
-    for place, argument in enumerate(arguments):
-        name, has_value, value = argument.partition("=")
-        if name == f"--{flag}":
-            return float(value if has_value else next(iter(arguments[place + 1 :]), ""))
-    return None
+    said = _said(arguments, flag)
+    return float(said) if said else None
 
 
 def _is_something_left(options: RunOptions, name: str | None) -> bool:

@@ -67,22 +67,21 @@ class Stack:
         self._batch_size, self._placed = problem.batch_size, placed
         loss, is_common = problem.make_loss(), self.variables.is_common
         self._member = MemberLoss(model, loss)
+        trained = MemberLoss(model, loss, xla_after=True) if form.xla_after else self._member
         self._gradients = StackedGradients(
-            self._member, is_common, form, own_batches=own_order, by_weights=learns, layout=layout
+            trained, is_common, form, own_batches=own_order, by_weights=learns, layout=layout
         )
         # Without XLA: the last, smaller batch of an epoch is one step, and compiling it would cost
         # more than it saves.
         self.plain_gradients = StackedGradients(
             self._member,
             is_common,
-            replace(form, xla=False),
+            form.plain,
             own_batches=own_order,
             by_weights=learns,
             layout=layout,
         )
-        self._probe = StackedProbe(
-            self._member, loss, problem.metrics, is_common, layout, xla=form.xla
-        )
+        self._probe = StackedProbe(self._member, loss, problem.metrics, is_common, layout, form)
         self._rows = [measured_inputs(chunks.split) for chunks in (placed.probe, placed.val)]
         example = tree.map_structure(lambda array: array[:2], self._rows[0])
         self._inference = StackedInference(self._member, model, is_common, example)

@@ -84,7 +84,8 @@ def forms(model: keras.Model, size: int) -> list[Form]:
     """
     layers = layers_of(model)
     if size == 1 and any(isinstance(layer, _OWN_KERNELS) for layer in layers):
-        return [Form("member", xla=False)]  # TensorFlow's own kernels are faster than XLA's
+        # TensorFlow's own kernels are faster than XLA's, but not what follows them.
+        return [Form("member", xla=False, xla_after=True), Form("member", xla=False)]
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         # Once they are vectorised, loops over time are differentiated as a whole, and not by XLA.
         return [Form("stack", xla=False)]

@@ -265,7 +265,7 @@ class StackedTrainer(Trainer):
         stack = self._stack_of(size, own_order)
         spare = stack.size - len(runs)  # places that train a copy of the last member
         members = [*runs, *[runs[-1]] * spare]
-        if self._form.xla and not stack.is_compiled:
+        if self._form.compiles and not stack.is_compiled:
             self._put(stack, members)
             try:
                 seeds = [run.member.seed for run in members]
@@ -290,10 +290,10 @@ class StackedTrainer(Trainer):
 
     def _do_without_xla(self, error: tf.errors.OpError) -> None:
         """Go on in the same form of graph without XLA; where that is off already, fail."""
-        if not self._form.xla:
+        if not self._form.compiles:
             raise error
         log.info("XLA cannot compile this model, goes on without: %s", error.message[:200])
-        self._form = Form(self._form.tape, xla=False)
+        self._form = self._form.plain
         self._stacks.clear()
 
     def _compact(

@@ -31,13 +31,26 @@ class Form:
             ``"stack"`` vectorises the forward pass alone and differentiates the whole, which loops
             over time (recurrent layers) need.
         xla: Whether XLA compiles it. Layers that draw random numbers draw others under XLA.
+        xla_after: Whether XLA compiles what follows the model's outputs, where it does not compile
+            the model; with one member alone.
     """
 
     tape: Literal["member", "stack"] = "member"
     xla: bool = True
+    xla_after: bool = False
+
+    @property
+    def compiles(self) -> bool:
+        """Whether XLA compiles any of it."""
+        return self.xla or self.xla_after
+
+    @property
+    def plain(self) -> Form:
+        """The same without XLA."""
+        return Form(self.tape, xla=False)
 
     def __str__(self) -> str:
-        compiler = "XLA" if self.xla else "no XLA"
+        compiler = "XLA" if self.xla else "XLA after the model" if self.xla_after else "no XLA"
         return f"{compiler}, gradient of the {self.tape}"
 
 

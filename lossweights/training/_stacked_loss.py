@@ -14,6 +14,7 @@ from lossweights.foreign.keras_names import mask_of
 from lossweights.loss.combined import CombinedLoss
 from lossweights.terms.chosen import dials_of
 from lossweights.terms.model_losses import gathered, given, losses_read
+from lossweights.training._after_outputs import compiled_after
 from lossweights.watch.inference import Values
 from lossweights.watch.reading import values_by_output
 
@@ -41,6 +42,7 @@ class MemberLoss:
     Args:
         model: The model, built. It lends its structure: its variables are neither read nor set.
         loss: The combined loss; the weights are those given to each call, not its own.
+        xla_after: Whether XLA compiles what follows the model's outputs in `gradients` and `value`.
 
     Attributes:
         taken: The losses that the model adds itself and that are terms.
@@ -48,8 +50,9 @@ class MemberLoss:
         has_foreign_state: Whether the model sets variables that are not its own.
     """
 
-    def __init__(self, model: keras.Model, loss: CombinedLoss) -> None:
+    def __init__(self, model: keras.Model, loss: CombinedLoss, *, xla_after: bool = False) -> None:
         self._model, self._loss = model, loss
+        self._of_outputs = compiled_after(self._weighted) if xla_after else self._weighted
         self._terms, self._dials = len(loss.terms), dials_of(loss.terms.values())
         self.taken = losses_read(loss.terms.values())
         self.is_masked = self.has_foreign_state = False
@@ -95,9 +98,15 @@ class MemberLoss:
         x, y, *sample_weight = batch
         called, new_state, additional = self._call(trainable, state, x, training=True)
         of_rows = sample_weight[0] if sample_weight else None
-        with self._turned(read), given(called.added):
-            loss = self._loss.weighted_mean(y, called.outputs, of_rows, read[: self._terms])
+        loss = self._of_outputs(called.outputs, called.added, y, of_rows, read)
         return ops.sum(ops.stack([loss, *additional])), new_state
+
+    def _weighted(
+        self, outputs: Any, added: dict[str, Tensor], y: Any, of_rows: Any, read: Tensor
+    ) -> Tensor:
+        """The weighted mean over the rows, a scalar, of what the model gave."""
+        with self._turned(read), given(added):
+            return self._loss.weighted_mean(y, outputs, of_rows, read[: self._terms])
 
     def apart(self, read: Tensor) -> tuple[Tensor, Tensor]:
         """The weights, and what else the terms read, of one member or of all: ``(..., terms)``."""

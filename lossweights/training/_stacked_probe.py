@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from lossweights.loss.combined import CombinedLoss
 from lossweights.metrics import Metric
 from lossweights.terms.summands import elements_known
+from lossweights.training._after_outputs import compiled_after
 from lossweights.training._rows import Chunks
-from lossweights.training._stacked_gradients import State, map_members, merge
+from lossweights.training._stacked_gradients import Form, State, map_members, merge
 from lossweights.training._stacked_layout import Layout
-from lossweights.training._stacked_loss import MemberLoss, Tensor
+from lossweights.training._stacked_loss import Called, MemberLoss, Tensor
 
 
 class StackedProbe:
@@ -33,7 +34,7 @@ class StackedProbe:
         metrics: Weight-independent metrics by name.
         is_common: For each non-trainable variable of the model, whether all members share it.
         layout: How the trainable variables lie.
-        xla: Whether XLA compiles the forward pass.
+        form: What XLA compiles.
     """
 
     def __init__(
@@ -43,18 +44,18 @@ class StackedProbe:
         metrics: Mapping[str, Metric],
         is_common: Sequence[bool],
         layout: Layout,
-        *,
-        xla: bool,
+        form: Form,
     ) -> None:
         self._member, self._is_common, self._layout = member, list(is_common), layout
         self._terms, self._names = loss.terms, list(loss.terms)
         self._streamed = {name: metric for name, metric in metrics.items() if metric.in_graph}
         self._whole = {name: metric for name, metric in metrics.items() if not metric.in_graph}
+        self._of_outputs = compiled_after(self._of_called) if form.xla_after else self._of_called
         self._sums_of_chunk = tf.function(
-            partial(self._sums_of_members), autograph=False, jit_compile=xla or None
+            partial(self._sums_of_members), autograph=False, jit_compile=form.xla or None
         )
         self._outputs_of_chunk = tf.function(
-            partial(self._outputs_of_members), autograph=False, jit_compile=xla or None
+            partial(self._outputs_of_members), autograph=False, jit_compile=form.xla or None
         )
 
     def sums(self, trainable: list[Tensor], state: State, read: Tensor, chunks: Chunks) -> Tensor:
@@ -170,6 +171,14 @@ class StackedProbe:
     ) -> Tensor:
         """Sums over the rows of a chunk for one member; rows of weight 0 have no part in them."""
         called = self._member.predict(trainable, state, x)
+        summed: Tensor = self._of_outputs(called.outputs, called.added, read, y, weight)
+        return summed
+
+    def _of_called(
+        self, outputs: Any, added: dict[str, Tensor], read: Tensor, y: Any, weight: Any
+    ) -> Tensor:
+        """These sums of what the model gave."""
+        called = Called(outputs, added)
         rows, known = ops.shape(tree.flatten(weight)[0])[0], elements_known(self._terms, y)
         over = [rows if known[name] is None else known[name] for name in self._names]
         sums = [
