@@ -169,8 +169,7 @@ class Supervisor(threading.Thread):
             try:
                 with self._changing:
                     worker = self._worker = self._start_one(self._log)
-                if self._closing:  # said while there was no worker to hear it
-                    worker.kill()
+                self._end_if_closing(worker)
                 message = worker.hear()
                 if message["say"] == "broken":
                     raise WorkerError(
@@ -190,6 +189,11 @@ class Supervisor(threading.Thread):
             f"{self._where_log_is()}",
             f"a worker {how}",
         )
+
+    def _end_if_closing(self, worker: Worker) -> None:
+        """End a worker that was being started when the end was said, and has not heard it."""
+        if self._closing:
+            worker.kill()
 
     def _where_log_is(self) -> str:
         return "" if self._log is None else f"\nThe worker's log is {self._log}."
