@@ -194,7 +194,7 @@ class Supervisor(threading.Thread):
                         # Not in the place of one that died: perhaps of that, for lack of memory.
                         warm_up, self._has_started = not self._has_started, True
                         worker = self._worker = self._start_one(self._log, warm_up)
-                    self._kill_if_closing(worker)  # which was said while there was none to hear it
+                    self._end_if_closing(worker)
                     message = worker.hear()
                 if message["say"] == "broken":
                     raise WorkerError(
@@ -215,7 +215,8 @@ class Supervisor(threading.Thread):
             f"a worker {how}",
         )
 
-    def _kill_if_closing(self, worker: Worker) -> None:
+    def _end_if_closing(self, worker: Worker) -> None:
+        """End a worker that was being started when the end was said, and has not heard it."""
         if self._closing:
             worker.kill()
 
