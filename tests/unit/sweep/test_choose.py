@@ -20,6 +20,7 @@ class Prepared:
     """Notes what is asked, and says how many workers there should be."""
 
     settings = {}  # noqa: RUF012
+    shared = None
 
     def __init__(self, workers=0):
         self.asked, self.workers = [], workers
