@@ -37,6 +37,7 @@ def load_message(
     workers: int,
     members: int | None,
     settings: Mapping[str, Any] | None,
+    shared: str | None = None,
 ) -> dict[str, Any]:
     """What a worker is told first: which sweep, which trainer, and how much to tell."""
     return {
@@ -46,6 +47,7 @@ def load_message(
         "settings": dict(settings or {}),
         "trainer": trainer,
         "members": members,
+        "shared": shared,
         "report_seconds": max(REPORT_SECONDS, workers / REPORTS_A_SECOND),
     }
 

@@ -65,8 +65,8 @@ class ProcessExecutor(WorkerPool):
             )
         super().__init__(fingerprint)
         carried = location if isinstance(location, bytes) else None
-        load = load_message(location, trainer, workers, members, settings)
-        load["shared"] = None if shared is None else shared.path
+        path = None if shared is None else shared.path
+        load = load_message(location, trainer, workers, members, settings, path)
         self._shared = shared  # held open, for workers to come
         cores = max(1, available_cores() // workers)
         self._forkserver = forkserver
