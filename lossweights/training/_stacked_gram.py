@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from lossweights.foreign.keras_names import logits_of, set_logits
 from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_inference import StackedInference
@@ -57,23 +58,39 @@ class StackedGram:
         """
         x, y, *sample_weight = self._batch
 
-        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Called:
+        # The logits that Keras remembers of a softmax or a sigmoid do not come through a map.
+        has_logits: list[bool] = []
+
+        def predict(values: tuple[list[Tensor], list[Tensor]]) -> tuple[Called, list[Tensor]]:
             trainable, own = values
-            return self._member.predict(trainable, merge(own, state.common, self._is_common), x)
+            own = merge(own, state.common, self._is_common)
+            called = self._member.predict(trainable, own, x)
+            logits = [logits_of(output) for output in tree.flatten(called.outputs)]
+            has_logits[:] = [each is not None for each in logits]
+            return called, [each for each in logits if each is not None]
 
         def mean(values: tuple[Called, Tensor]) -> Tensor:
             called, own = values
             return tf.stack(self._member.means(own, y, called, *sample_weight))
+
+        def mean_by_logits(values: tuple[tuple[Called, list[Tensor]], Tensor]) -> Tensor:
+            (called, logits), own = values
+            known = iter(logits)
+            for output, has in zip(tree.flatten(called.outputs), has_logits, strict=True):
+                if has:
+                    set_logits(output, next(known))
+            return mean((called, own))
 
         members = trainable[0].shape[0]
         # Differentiated as a whole, not member by member: that also works for loops over time.
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(trainable)
             seen = self._inference.as_trained(trainable, state, x)
-            called = map_members(predict, (trainable, seen.own), members)
+            called, logits = map_members(predict, (trainable, seen.own), members)
             outputs = tree.flatten(called.outputs)
             tape.watch(outputs)
-            means = tf.unstack(map_members(mean, (called, read), members), axis=1)
+            found = map_members(mean_by_logits, ((called, logits), read), members)
+            means = tf.unstack(found, axis=1)
             own = self._inference.own_losses(trainable, seen, x, self._batch_size)
         parts = means if own is None else [*means, own]
         slopes = tf.stack([flat_gradient(tape, part, trainable) for part in parts], axis=1)
