@@ -54,21 +54,24 @@ def _each_of(names: Sequence[str]) -> Iterator[Callable[[Callable[[str], T]], li
         fail(damaged[-1])
 
 
-def _begin_early(flags: Flags) -> None:
+@contextmanager
+def _begun_early(flags: Flags) -> Iterator[None]:
     """Begin what takes as long as the script: what its workers are forked from.
 
     Raises:
         SweepNotFound: What is to be gone on with is not there.
     """
     from lossweights.results.folder import read_manifest
-    from lossweights.sweep.early import begin
+    from lossweights.sweep.early import begin, no_longer_than_this
 
-    if not flags.smoke:
-        trials = flags.trials
-        if trials is None:
-            known = read_manifest(flags.root, str(flags.name)) if flags.resume else {}
-            trials = known.get("trials", TRIALS)
-        begin(flags.options(trials, Path()), "lossweights.sweep.sweep")
+    with no_longer_than_this():
+        if not flags.smoke:
+            trials = flags.trials
+            if trials is None:
+                known = read_manifest(flags.root, str(flags.name)) if flags.resume else {}
+                trials = known.get("trials", TRIALS)
+            begin(flags.options(trials, Path()), "lossweights.sweep.sweep")
+        yield
 
 
 @verb("run sweeps/bike_demand.py --trials 128")
@@ -78,12 +81,10 @@ def run(
     flags: Flags,
 ) -> None:
     """Run the sweep that a script declares."""
-    with sentences():
+    with sentences(), _begun_early(flags):
         from lossweights.cli._script import load_sweep
 
-        _begin_early(flags)
-        sweep = load_sweep(script)
-    run_and_print(sweep, flags, script)
+        run_and_print(load_sweep(script), flags, script)
 
 
 @verb("plan sweeps/bike_demand.py --trials 128")
@@ -117,13 +118,12 @@ def plan(
 @takes_flags(without=("name", "resume", "prune", "warm_start", "smoke"))
 def resume(name: SweepName, flags: Flags) -> None:
     """Go on with a sweep, up to so many trials in all."""
-    with sentences():
+    flags = replace(flags, name=name, resume=True)
+    with sentences(), _begun_early(flags):
         from lossweights.cli._script import launched
 
-        flags = replace(flags, name=name, resume=True)
-        _begin_early(flags)
         sweep, script = launched(name, flags.root)
-    run_and_print(sweep, flags, script)
+        run_and_print(sweep, flags, script)
 
 
 @verb("confirm bike-demand --seeds 5")

@@ -64,6 +64,16 @@ def begin(options: RunOptions, home: str) -> None:
 
 
 @contextmanager
+def no_longer_than_this() -> Iterator[None]:
+    """End what was begun and no run took over, with the context: there was a mistake before it."""
+    try:
+        yield
+    finally:
+        while _begun:
+            _begun.pop().close()
+
+
+@contextmanager
 def early_forkserver(sweep: Declaration, options: RunOptions) -> Iterator[Forkserver | None]:
     """Have what workers are forked from, if there will be any; it is ended with the context.
 
