@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from _pictures import save_svg
 
 import lossweights as lw
 from lossweights.base.arguments import parameters
@@ -305,6 +304,7 @@ def draw_shift(path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
+    from _pictures import save_svg
     from matplotlib import pyplot as plt
 
     terms = {

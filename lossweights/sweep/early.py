@@ -37,7 +37,7 @@ def begin_for_script(arguments: Sequence[str], home: str) -> None:
     """
     if any(argument in _OTHERS for argument in arguments):
         return
-    if _said(arguments, "executor") not in ("", "processes"):
+    if _said(arguments, "executor") not in (None, "processes"):
         return
     with suppress(ValueError, OverflowError):
         trials, workers = _number(arguments, "trials"), _number(arguments, "workers")
@@ -96,13 +96,13 @@ def early_forkserver(sweep: Declaration, options: RunOptions) -> Iterator[Forkse
         forkserver.close()
 
 
-def _said(arguments: Sequence[str], flag: str) -> str:
-    """What the command line says of a flag, as ``--flag 3`` or ``--flag=3``; empty for nothing."""
+def _said(arguments: Sequence[str], flag: str) -> str | None:
+    """What the command line says of a flag, as ``--flag 3`` or ``--flag=3``."""
     for place, argument in enumerate(arguments):
         name, has_value, value = argument.partition("=")
         if name == f"--{flag}":
             return value if has_value else next(iter(arguments[place + 1 :]), "")
-    return ""
+    return None
 
 
 def _number(arguments: Sequence[str], flag: str) -> float | None:
@@ -112,7 +112,7 @@ def _number(arguments: Sequence[str], flag: str) -> float | None:
         ValueError: It is none.
     """
     said = _said(arguments, flag)
-    return float(said) if said else None
+    return None if said is None else float(said)
 
 
 def _is_something_left(options: RunOptions, name: str | None) -> bool:

@@ -8,12 +8,12 @@ from .helpers import PLAIN, Scripted, check_mlflow, check_sweep, children
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(tmp_path, fake_programs):
+def _nothing_left(tmp_path, fake_programs, keras_programs):
     """After every test: no child process is left, no trial runs, no MLflow run is open, every
     database is sound, and result files, study and MLflow agree.
     """
     yield
-    assert children(fake_programs.pids) == {}
+    assert children((*fake_programs.pids, *keras_programs.pids)) == {}
     for manifest in sorted(tmp_path.rglob("studies/*/manifest.json")):
         root, name = manifest.parents[2], manifest.parent.name
         check_sweep(root, name)
