@@ -29,7 +29,7 @@ from queue import Empty, SimpleQueue
 from lossweights.base.versions import versions
 from lossweights.executors import Node, RayExecutor, ReportLimit
 from lossweights.executors._messages import parse, received_batch
-from lossweights.sweep import _early as early
+from lossweights.sweep import _cluster as cluster
 from lossweights.sweep import _telemetry as telemetry
 from lossweights.sweep import _where as where
 from lossweights.testing import FakeSweep, FakeTrainer
@@ -202,7 +202,7 @@ def main():
     simulation.start()
     sweep = FakeSweep("cluster", epochs=EPOCHS)
     fingerprint = sweep.prepare(rehearse=False).fingerprint
-    early.RayCluster = lambda *_: Cluster(simulation, options.slots, fingerprint)
+    cluster.RayCluster = lambda *_: Cluster(simulation, options.slots, fingerprint)
     where.refuse_without_ray = lambda: None
     at: dict[str, list[float]] = {"begin": [], "end": []}
 
