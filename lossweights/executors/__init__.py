@@ -4,12 +4,12 @@
 `Started`, `Reported`, `Waiting`, `Ended` or `Lost`; `lossweights.testing.ExecutorContract` is the
 test.
 `InlineExecutor` trains in this process, `ProcessExecutor` in workers of this machine, whose side of
-the pipe is `serve`, with what they have `Loaded`; they are forked from a `Forkserver`, whose side
-is `serve_forks`, where the system has what that takes. `RayExecutor` trains on the nodes of a
-`RayCluster`, in as many `Slots` as `slots_of` makes of each `Node`; `refuse_without_ray` says where
-there can be none. `ReportLimit` says how many live reports pass. `refuse_in_worker` keeps a worker,
-which imports its script, from running the sweep in there; `shared_gpus` keeps this process from
-taking all memory of the graphics cards.
+the pipe is `serve`, with what they have `Loaded`, or `CannotLoad`; they are forked from a
+`Forkserver`, whose side is `serve_forks`, where the system has what that takes. `RayExecutor`
+trains on the nodes of a `RayCluster`, in as many `Slots` as `slots_of` makes of each `Node`;
+`refuse_without_ray` says where there can be none. `ReportLimit` says how many live reports pass.
+`refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there;
+`shared_gpus` keeps this process from taking all memory of the graphics cards.
 """
 
 from lossweights.executors._contract import (
@@ -34,9 +34,11 @@ from lossweights.executors._ray import RayExecutor
 from lossweights.executors._ray_cluster import RayCluster, refuse_without_ray
 from lossweights.executors._ray_slots import Node, Slots, slots_of
 from lossweights.executors._serve import Loaded, serve
+from lossweights.executors._supervisor import CannotLoad
 
 __all__ = [
     "Batch",
+    "CannotLoad",
     "Ended",
     "Event",
     "Executor",

@@ -22,6 +22,9 @@ THREAD_COUNTS = (
 )
 
 
+_READ_ON_IMPORT = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_")
+
+
 def module_path() -> list[str]:
     """Where this process finds modules, whatever folder another one is in."""
     return [entry or str(Path.cwd()) for entry in sys.path]
@@ -41,6 +44,15 @@ def worker_environment(cores: int, gpu: str | None = None) -> dict[str, str]:
     path = os.pathsep.join(module_path())
     card = {} if gpu is None else {VISIBLE: gpu}
     return {**threads, **os.environ, **card, WORKER: "1", "PYTHONPATH": path}
+
+
+def read_on_import() -> dict[str, str]:
+    """The variables that numerical libraries may read when they are imported, as they are now."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_READ_ON_IMPORT) and name not in (GROWTH, *THREAD_COUNTS)
+    }
 
 
 def gpu_of(worker: int) -> str | None:

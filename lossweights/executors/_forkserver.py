@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lossweights.executors._environment import module_path, worker_environment
+from lossweights.executors._environment import module_path, read_on_import, worker_environment
 
 _MODULE = "lossweights.cli.forkserver"
 HOPELESS = 2  # failures in a row after which workers are better started without it
@@ -40,6 +40,7 @@ class Forkserver:
         self._changing = threading.Lock()
         self._failures = 0
         self._closed = False
+        self._began_with: dict[str, str] = {}
 
     @staticmethod
     def is_possible() -> bool:
@@ -61,6 +62,11 @@ class Forkserver:
         """Its process id; ``None`` before it is started."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether variables have changed that what it has imported has read."""
+        return self._process is not None and self._began_with != read_on_import()
+
     def start(self) -> None:
         """Start the process, if it is not there."""
         with self._changing:
@@ -74,6 +80,7 @@ class Forkserver:
                 return self._requests
             self._requests.close()
         self._requests, theirs = socket.socketpair()
+        self._began_with = read_on_import()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._imports],

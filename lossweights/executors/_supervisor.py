@@ -51,6 +51,10 @@ class Ready:
         self.fingerprint = str(message["fingerprint"])
 
 
+class CannotLoad(WorkerError):
+    """A worker is there, and cannot load the sweep that it was told of."""
+
+
 class Supervisor(threading.Thread):
     """Keeps one worker alive and busy.
 
@@ -85,6 +89,7 @@ class Supervisor(threading.Thread):
         self._changing = threading.Lock()  # of the log: a worker that is being started is told too
         self._current: Batch | None = None
         self._idle = self._closing = self._has_started = False
+        self._has_trained = False  # the worker that is there now
         self._died = 0  # workers in a row that died after they were ready, before a batch began
 
     def state(self) -> WorkerState | None:
@@ -111,8 +116,10 @@ class Supervisor(threading.Thread):
     def parameters(self, member: Member) -> Parameters | None:
         """What a member ended with, if the worker has it; from another thread, between batches."""
         worker = self._worker
-        if worker is None or not self._talking.acquire(blocking=False):
-            return None  # a worker that is starting has nothing
+        if worker is None or not self._has_trained or self._closing:
+            return None  # it has nothing, and may be compiling
+        if not self._talking.acquire(blocking=False):
+            return None
         try:
             return worker.parameters(member)
         except (EOFError, OSError, WorkerError):
@@ -168,13 +175,16 @@ class Supervisor(threading.Thread):
                     break
         except WorkerError as error:
             self._desk.put(error)
+        except Exception as error:  # of an engine behind the workers; nobody else would hear it
+            self._desk.put(WorkerError(f"Expected a worker. Found {error!r}.", repr(error)))
         finally:
             self._end()
 
     def _next_batch(self) -> Batch | None:
         self._idle = True
         try:
-            return self._desk.next_batch()
+            batch = self._desk.next_batch()
+            return None if self._closing else batch
         finally:
             self._idle = False
 
@@ -197,7 +207,7 @@ class Supervisor(threading.Thread):
                     self._end_if_closing(worker)
                     message = worker.hear()
                 if message["say"] == "broken":
-                    raise WorkerError(
+                    raise CannotLoad(
                         f"Expected a worker that can load the sweep. Found: {message['reason']}\n"
                         f"{message['details']}{self._where_log_is()}",
                         str(message["reason"]),
@@ -235,6 +245,7 @@ class Supervisor(threading.Thread):
                 self._died = 0
                 if event is not None:
                     self._desk.put(event)
+            self._has_trained = True
             if self._memory is not None and attempt.memory > self._memory:
                 log.info("worker %d holds %d MB: a new one", worker.pid, attempt.memory >> 20)
                 self._end()
@@ -258,4 +269,5 @@ class Supervisor(threading.Thread):
     def _end(self) -> tuple[str, str]:
         """End the worker; how it ended, and the last it wrote."""
         worker, self._worker = self._worker, None
+        self._has_trained = False
         return ("", "") if worker is None else worker.end()

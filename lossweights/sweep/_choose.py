@@ -12,6 +12,7 @@ from lossweights.base.machine import available_cores
 from lossweights.base.memory import held_bytes, total_bytes
 from lossweights.base.notebook import tell
 from lossweights.executors import (
+    CannotLoad,
     Executor,
     Forkserver,
     InlineExecutor,
@@ -108,7 +109,7 @@ class Crew:
         if request.memory is None:
             del question["memory"]  # as manifests had it before there was a limit
         if self._cluster is not None:
-            question["slots"] = asdict(self._slots)
+            question["slots"] = {**asdict(self._slots), "memory": None}  # which is free at a time
         setup = _kept_setup(kept, question) or self._prepared.choose(request)
         if self._cluster is not None:
             setup = replace(setup, workers=self._slots.number)
@@ -152,6 +153,8 @@ class Crew:
                 self._start(executor)
                 return
             except (WorkerError, SweepChanged) as error:
+                if self._cluster is not None and not isinstance(error, CannotLoad | SweepChanged):
+                    raise  # it has no room, or another version
                 no_script = error
         try:
             data = carried(self._sweep)

@@ -84,7 +84,8 @@ def conclude_sweep(
         model, remark = winner.model, winner.remark
     if remark:
         log.warning("%s", remark)
-    tell(result)
+    known = result
+    drawing.draw("summary", lambda: tell(known))  # whoever reads it may have closed the pipe
     files += (
         drawing.draw("report", lambda: [write_report(result, folder / "report.html", root=root)])
         or []

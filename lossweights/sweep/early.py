@@ -82,9 +82,11 @@ def early_forkserver(sweep: Declaration, options: RunOptions) -> Iterator[Forkse
         options: The options of the run.
     """
     begun = _begun.pop() if _begun else None
-    if not _may_have_workers(options, sweep.trainings):
-        if begun is not None:
-            begun.close()
+    has_workers = _may_have_workers(options, sweep.trainings)
+    if begun is not None and (begun.is_outdated or not has_workers):  # the script has set some
+        begun.close()
+        begun = None
+    if not has_workers:
         yield None
         return
     forkserver = begun or Forkserver(sweep.worker_imports)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import tree
 
 from lossweights.foreign.keras_names import logits_of, set_logits
+from lossweights.training._purity import operations
 
 Tensor = Any
 
@@ -24,7 +25,7 @@ def compiled_after(function: Callable[..., Any]) -> Callable[..., Any]:
     computed from them.
 
     Args:
-        function: Takes and gives nested tensors; it draws no random numbers.
+        function: Takes and gives nested tensors. One that draws random numbers is not compiled.
     """
 
     def call(outputs: Any, *others: Any) -> Any:
@@ -40,7 +41,11 @@ def compiled_after(function: Callable[..., Any]) -> Callable[..., Any]:
                     set_logits(output, next(each))
             return function(outputs, *others)
 
-        return tf.function(inside, autograph=False, jit_compile=True)(outputs, known, *others)
+        compiled = tf.function(inside, autograph=False, jit_compile=True)
+        kinds = operations(compiled.get_concrete_function(outputs, known, *others).graph)
+        if any("Random" in kind for kind in kinds):  # XLA draws them in another way than Keras
+            return function(outputs, *others)
+        return compiled(outputs, known, *others)
 
     return call
 

@@ -32,6 +32,24 @@ def test_cross_entropies_are_computed_from_logits(softmax):
     assert found.numpy() == pytest.approx([200.0])
 
 
+def test_what_draws_random_numbers_is_not_compiled():
+    """XLA draws them in another way than Keras does alone."""
+    graphs = []
+
+    def noisy(outputs):
+        graphs.append(tf.compat.v1.get_default_graph())
+        return outputs + keras.random.normal((1,), seed=3)
+
+    @tf.function(autograph=False)
+    def call(outputs):
+        graphs.append(tf.compat.v1.get_default_graph())
+        return compiled_after(noisy)(outputs)
+
+    found = call(tf.constant([1.0]))
+    assert graphs[0] is graphs[-1]
+    assert found.numpy() == pytest.approx(1.0 + keras.random.normal((1,), seed=3).numpy())
+
+
 def masks():
     """A net for masks that is sure of what it predicts first, beyond what float32 tells from 1."""
     sure = keras.initializers.VarianceScaling(400.0, seed=0)

@@ -41,8 +41,8 @@ class LocalCluster:
 class RayScript(Scripted):
     """A launch script in a folder that goes to the nodes; its gate and its root stay."""
 
-    def __init__(self, folder, body, address):
-        super().__init__(folder, body)
+    def __init__(self, folder, programs, body, address):
+        super().__init__(folder, programs, body)
         self.address = address
         code = folder / "code"
         code.mkdir()

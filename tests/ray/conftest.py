@@ -59,12 +59,13 @@ def connection(cluster):
 
 
 @pytest.fixture
-def scripted(tmp_path, cluster):
+def scripted(tmp_path, cluster, fake_programs):
     """Makes launch scripts that the cluster trains."""
     made = []
 
     def make(body):
-        made.append(RayScript(tmp_path / f"scripted-{len(made)}", body, cluster.address))
+        folder = tmp_path / f"scripted-{len(made)}"
+        made.append(RayScript(folder, fake_programs, body, cluster.address))
         return made[-1]
 
     yield make

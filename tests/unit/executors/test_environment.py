@@ -6,7 +6,7 @@ import pytest
 
 from lossweights.base.graphics import GROWTH, VISIBLE
 from lossweights.executors import shared_gpus
-from lossweights.executors._environment import gpu_of, worker_environment
+from lossweights.executors._environment import gpu_of, read_on_import, worker_environment
 
 
 def test_each_worker_sees_one_of_several_cards(monkeypatch):
@@ -36,6 +36,16 @@ def test_memory_of_cards_is_taken_as_it_is_needed_while_a_sweep_runs(monkeypatch
     with shared_gpus():
         assert os.environ[GROWTH] == "false"
     assert os.environ[GROWTH] == "false"
+
+
+def test_only_what_libraries_read_tells_old_from_new(monkeypatch):
+    """A forking server that has imported is outdated by those variables alone."""
+    before = read_on_import()
+    monkeypatch.setenv("MINE", "1")
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # read when a card is first used
+    assert read_on_import() == before
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert read_on_import() == {**before, "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 def test_without_a_card_nothing_is_set(monkeypatch):

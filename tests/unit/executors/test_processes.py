@@ -70,8 +70,9 @@ def test_a_worker_waits_until_another_has_loaded(monkeypatch):
         with _Worker.news:
             assert _Worker.news.wait_for(lambda n=number: len(_Worker.started) >= n, 10)
             assert not _Worker.news.wait_for(lambda n=number: len(_Worker.started) > n, 0.1)
-        _Worker.started[-1].get_ready()
-        assert _Worker.started[-1].asked["shared"] == shared.path
+        worker = _Worker.started[-1]
+        worker.get_ready()
+        assert worker.asked["shared"] == shared.path
     starting.join(10)
     executor.close()
     assert executor.slots == len(_Worker.started) == 3

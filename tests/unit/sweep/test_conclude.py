@@ -89,18 +89,29 @@ def test_a_person_is_told_before_what_takes_long(root, sweep, monkeypatch):
     told = []
 
     def tell(result):
-        told.append({what for what, there in left_by(root, sweep).items() if there})
-        assert result.winner.val == {"rmse": 3.0}
-        assert result.remark == "another one"
-        assert (root / "weights" / "demand" / "knee.json").exists()
+        there = {what for what, there in left_by(root, sweep).items() if there}
+        weights = (root / "weights" / "demand" / "knee.json").exists()
+        told.append((there, result.winner.val, result.remark, weights))
 
     made = Winner(None, {"rmse": 3.0}, "another one")
     monkeypatch.setattr(_conclude, "make_winner", lambda *_: made)
     result = SweepResult.read("demand", root)
     _conclude.conclude_sweep(result, root, Trainer(), None, tell=tell)
-    (there,) = told
-    assert there == set(FAILING) - {"report"}
+    assert told == [(set(FAILING) - {"report"}, {"rmse": 3.0}, "another one", True)]
     assert (sweep / "report.html").exists()
+
+
+def test_a_person_who_reads_no_further_costs_the_summary_alone(root, sweep):
+    """As `| head` does: what prints ends the program when the pipe is closed."""
+
+    def tell(_):
+        raise SystemExit(1)
+
+    result = SweepResult.read("demand", root)
+    ending = _conclude.conclude_sweep(result, root, Trainer(), None, tell=tell)
+    assert ending.status == "FINISHED"
+    assert "summary (SystemExit" in ending.note
+    assert set(left_by(root, sweep).values()) == {True}
 
 
 @pytest.mark.parametrize("what", FAILING)

@@ -15,6 +15,7 @@ class Server:
     """In the place of a process."""
 
     made: ClassVar[list] = []
+    is_outdated = False
 
     def __init__(self, imports):
         self.imports, self.starts, self.closed = imports, 0, False
@@ -90,6 +91,17 @@ def test_what_nobody_needs_is_ended(root):
     with early.early_forkserver(FakeSweep("fake"), options(root, workers=0)) as found:
         assert found is None
     assert [server.closed for server in Server.made] == [True]
+
+
+def test_what_began_with_other_variables_is_begun_anew(root, monkeypatch):
+    """The script has set some that libraries read when they are imported."""
+    early.begin(options(root), "home")
+    monkeypatch.setattr(Server.made[0], "is_outdated", True, raising=False)
+    with early.early_forkserver(FakeSweep("fake"), options(root)) as found:
+        assert (found.starts, found.closed) == (1, False)
+    begun, _ = Server.made
+    assert found is not begun
+    assert begun.closed
 
 
 def test_where_nothing_is_left_none_is_started(root):
