@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from lossweights.foreign.keras_names import logits_of, set_logits
+from lossweights.training._logits import LogitsPast
 from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_inference import StackedInference
@@ -58,16 +58,13 @@ class StackedGram:
         """
         x, y, *sample_weight = self._batch
 
-        # The logits that Keras remembers of a softmax or a sigmoid do not come through a map.
-        has_logits: list[bool] = []
+        past = LogitsPast()
 
         def predict(values: tuple[list[Tensor], list[Tensor]]) -> tuple[Called, list[Tensor]]:
             trainable, own = values
             own = merge(own, state.common, self._is_common)
             called = self._member.predict(trainable, own, x)
-            logits = [logits_of(output) for output in tree.flatten(called.outputs)]
-            has_logits[:] = [each is not None for each in logits]
-            return called, [each for each in logits if each is not None]
+            return called, past.taken(called)
 
         def mean(values: tuple[Called, Tensor]) -> Tensor:
             called, own = values
@@ -75,11 +72,7 @@ class StackedGram:
 
         def mean_by_logits(values: tuple[tuple[Called, list[Tensor]], Tensor]) -> Tensor:
             (called, logits), own = values
-            known = iter(logits)
-            for output, has in zip(tree.flatten(called.outputs), has_logits, strict=True):
-                if has:
-                    set_logits(output, next(known))
-            return mean((called, own))
+            return mean((past.left_on(called, logits), own))
 
         members = trainable[0].shape[0]
         # Differentiated as a whole, not member by member: that also works for loops over time.

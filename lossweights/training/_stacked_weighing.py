@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops, tree
 from numpy.typing import NDArray
 
+from lossweights.training._logits import LogitsPast
 from lossweights.training._rows import Rows
 from lossweights.training._stacked_gradients import State, map_members, merge
 from lossweights.training._stacked_gram import flat_gradient
@@ -52,33 +53,43 @@ class WeighingGram:
         trainable, state = self._variables.trainable, self._variables.state
         _, y, *sample_weight = self._batch
 
-        def means(values: tuple[Called, Tensor]) -> Tensor:
-            called, read = values
+        past = LogitsPast()
+
+        def means(values: tuple[tuple[Called, list[Tensor]], Tensor]) -> Tensor:
+            (called, logits), read = values
+            if self._wrt == "parameters":  # at the output all is a function of the output alone
+                called = past.left_on(called, logits)
             return tf.stack(self._member.means(read, y, called, *sample_weight))
 
         # Differentiated as a whole, not member by member: that also works for loops over time.
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             if self._wrt == "parameters":
                 tape.watch(trainable)
-            called = self._predict(trainable, state)
+            called, logits = self._predict(trainable, state, past)
             outputs = tree.flatten(called.outputs)
             if self._wrt == "output":
                 tape.watch(outputs)
-            terms = tf.unstack(
-                map_members(means, (called, self._variables.read), trainable[0].shape[0]), axis=1
-            )
+            read = self._variables.read
+            found = map_members(means, ((called, logits), read), trainable[0].shape[0])
+            terms = tf.unstack(found, axis=1)
         sources = trainable if self._wrt == "parameters" else outputs
         slopes = tf.stack([flat_gradient(tape, term, sources) for term in terms], axis=1)
         return tf.linalg.matmul(slopes, slopes, transpose_b=True)
 
-    def _predict(self, trainable: list[Tensor], state: State) -> Called:
-        """What all members give, with the statistics that the rows have themselves."""
+    def _predict(
+        self, trainable: list[Tensor], state: State, past: LogitsPast
+    ) -> tuple[Called, list[Tensor]]:
+        """What all members give, with the statistics that the rows have themselves; its logits."""
         x = self._batch[0]
         seen = self._inference.as_trained(trainable, state, x)
 
-        def predict(values: tuple[list[Tensor], list[Tensor]]) -> Called:
+        def predict(values: tuple[list[Tensor], list[Tensor]]) -> tuple[Called, list[Tensor]]:
             parameters, own = values
             merged = merge(own, state.common, self._is_common)
-            return self._member.predict(parameters, merged, x)
+            called = self._member.predict(parameters, merged, x)
+            return called, past.taken(called)
 
-        return map_members(predict, (trainable, seen.own), trainable[0].shape[0])
+        found: tuple[Called, list[Tensor]] = map_members(
+            predict, (trainable, seen.own), trainable[0].shape[0]
+        )
+        return found

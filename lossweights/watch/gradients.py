@@ -16,7 +16,14 @@ from keras import ops, tree
 from numpy.typing import NDArray
 
 from lossweights.base.errors import ModelError
-from lossweights.foreign.keras_names import decays, is_called_once, layers_of, producer_of
+from lossweights.foreign.keras_names import (
+    decays,
+    is_called_once,
+    layers_of,
+    logits_of,
+    mask_of,
+    producer_of,
+)
 from lossweights.loss.combined import CombinedLoss
 from lossweights.watch.backends import require_tensorflow
 from lossweights.watch.inference import OwnLosses, batch_statistics, outputs_of
@@ -249,11 +256,21 @@ def _output_gradients(
 
     with reading.gathering():
         y_pred = outputs_of(model, x, batch_statistics(model, x))
+        y_pred = tree.map_structure(_by_itself, y_pred)
         outputs = tree.flatten(y_pred)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(outputs)
             means = reading.components(y, y_pred, sample_weight)
     return [_gradient(tape, mean, outputs) for mean in means.values()]
+
+
+def _by_itself(output: Any) -> Any:
+    """An output without its logits, by which a cross-entropy would be no function of it."""
+    import tensorflow as tf
+
+    if logits_of(output) is None or mask_of(output) is not None:
+        return output
+    return tf.identity(output)
 
 
 def _gradient(tape: Any, mean: Any, sources: list[Any]) -> list[Any]:

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import lossweights as lw
 from lossweights.data import Data
-from lossweights.training import FitTrainer, Member, SerialTrainer
+from lossweights.training import Adaptive, FitTrainer, Member, SerialTrainer
 from lossweights.training._after_outputs import compiled_after
 
 from .parity import SEED, assert_same, problem, train
@@ -88,3 +89,16 @@ def test_a_net_for_masks_is_trained_as_by_fit(terms, compiled):
     assert trainer.form.xla_after
     assert_same(train(trainer, members), train(FitTrainer(made, given), members))
     assert trainer.form.xla_after == compiled
+
+
+@pytest.mark.parametrize("method", [lw.adaptive.GradNorm(), lw.adaptive.EnCodec()])
+def test_a_sure_net_is_weighed_as_by_fit(method):
+    """By gradients of a cross-entropy from logits, or at probabilities that are all but 0 or 1."""
+    rng = np.random.default_rng(0)
+    given = Data(train=images(40, rng), val=images(11, rng))
+    made = problem(masks, TERMS, optimizer=keras.optimizers.SGD(1e-3))
+    weights = dict.fromkeys(TERMS, 1.0)
+    members = [Member(weights, SEED, Adaptive(method, weights))]
+    one, other = (train(kind(made, given), members) for kind in (SerialTrainer, FitTrainer))
+    assert_same(one, other)
+    assert np.isfinite([list(w) for w in one[0].in_force().values()]).all()
