@@ -16,7 +16,7 @@ class ReportLimit:
 
     Args:
         batch: The batch.
-        seconds: Between two reports.
+        seconds: Between two reports; by default a tenth.
         clock: Tells the time.
 
     >>> limit = ReportLimit(Batch(0, ("one member",)), clock=iter([5.0, 5.05, 5.2]).__next__)
@@ -27,12 +27,12 @@ class ReportLimit:
     def __init__(
         self,
         batch: Batch,
-        seconds: float = REPORT_SECONDS,
+        seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dropped = 0
         self._rungs = batch.rungs
-        self._between = seconds * len(batch.members)
+        self._between = (REPORT_SECONDS if seconds is None else seconds) * len(batch.members)
         self._last: dict[int, float] = {}
         self._clock = clock
 
