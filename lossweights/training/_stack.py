@@ -272,16 +272,20 @@ class Stack:
     def _measure(self) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         trainable, state = self.variables.trainable, self.variables.state
         read = self.variables.read
+        as_they_lie = self.variables.as_they_lie
+        # Nothing is turned around: TensorFlow would do so with what is true or not, and complains.
+        members = [int(beside) for beside in self.variables.layout.beside]
         finite = [
-            tf.reduce_all(tf.math.is_finite(tf.reshape(value, (self.size, -1))), axis=1)
-            for value in trainable
+            tf.reduce_all(
+                tf.math.is_finite(value), axis=[a for a in range(len(value.shape)) if a != at]
+            )
+            for value, at in zip(as_they_lie, members, strict=True)
         ]
         seen = self._inference.as_trained(trainable, state, self._rows[0])
         own = [
             self._inference.own_losses(trainable, values, x, self._batch_size)
             for x, values in zip(self._rows, (seen, state), strict=True)
         ]
-        as_they_lie = self.variables.as_they_lie
         return (
             self._probe.sums(as_they_lie, seen, read, self._placed.probe),
             self._probe.sums(as_they_lie, state, read, self._placed.val),
