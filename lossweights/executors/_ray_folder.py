@@ -17,10 +17,10 @@ def shipped_folder(location: Mapping[str, str]) -> Path | None:
     Args:
         location: See `lossweights.sweep._location.location_of`.
 
-    >>> shipped_folder({"script": "/work/sweeps/bike.py", "sweep": "bike"}).as_posix()
-    '/work/sweeps'
-    >>> shipped_folder({"script": "/work/sweeps/bike.py", "module": "sweeps.bike"}).as_posix()
-    '/work'
+    >>> shipped_folder({"script": "/home/ada/sweeps/bike.py", "sweep": "bike"}).as_posix()
+    '/home/ada/sweeps'
+    >>> shipped_folder({"script": "/home/ada/sweeps/bike.py", "module": "sweeps.bike"}).as_posix()
+    '/home/ada'
     """
     module = location.get("module", "")
     if "script" in location:
@@ -41,7 +41,7 @@ def excluded(folder: Path, root: Path | None) -> list[str]:
         folder: The folder.
         root: Folder of the sweeps.
 
-    >>> excluded(Path("/work"), Path("/work/results"))[-1]
+    >>> excluded(Path("/home/ada"), Path("/home/ada/results"))[-1]
     '/results/'
     """
     own = [] if root is None else [root.resolve()]
