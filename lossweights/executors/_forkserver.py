@@ -76,9 +76,11 @@ class Forkserver:
         if self._closed:
             raise OSError(_ENDED)
         if self._requests is not None and self._process is not None:
-            if self._process.poll() is None:
+            if not _is_ending(self._process, self._requests):
                 return self._requests
             self._requests.close()
+            self._process.kill()
+            self._process.wait()
         self._requests, theirs = socket.socketpair()
         self._began_with = read_on_import()
         with theirs:
@@ -143,6 +145,13 @@ class Forkserver:
                 self._requests.close()
             if self._process is not None:
                 self._process.wait()
+
+
+def _is_ending(process: subprocess.Popen[bytes], requests: socket.socket) -> bool:
+    """Whether it reads no more. A killed process lets go of its files before its end is told."""
+    hung_up = select.poll()
+    hung_up.register(requests, 0)
+    return process.poll() is not None or bool(hung_up.poll(0))
 
 
 class ForkedProcess:

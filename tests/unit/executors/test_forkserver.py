@@ -130,6 +130,19 @@ def test_f42_a_killed_server_takes_its_workers_along_and_is_started_again(server
     assert child.close() == 0
 
 
+def test_f42_a_server_on_its_way_out_is_not_asked(server, tmp_path, monkeypatch):
+    """Its workers may be known to be dead before its own end is told."""
+    child = Child(tmp_path / "log", 1, server)
+    killed = server.pid
+    os.kill(killed, signal.SIGKILL)
+    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)
+    monkeypatch.setattr(server._process, "poll", lambda: None)
+    assert child.close() == -signal.SIGKILL
+    child = Child(tmp_path / "log", 1, server)
+    assert server.pid != killed
+    assert child.close() == 0
+
+
 def test_a_server_that_never_forks_is_done_without(tmp_path, monkeypatch):
     """A worker is a Python of its own then, as where there can be no server."""
     monkeypatch.setattr(module, "_MODULE", "lossweights.there_is_no_such_module")
