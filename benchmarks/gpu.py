@@ -115,7 +115,7 @@ def measure_all(results: Results, *, small: bool) -> None:
     from lossweights.base.versions import versions
     from lossweights.foreign.devices import gpu_bytes
 
-    cards = tf.config.list_physical_devices("GPU")
+    cards = tf.config.get_visible_devices("GPU")
     details = [tf.config.experimental.get_device_details(card) for card in cards]
     names = [str(each.get("device_name", "GPU")) for each in details]
     results.put("device", value=", ".join(names) or f"no GPU: {processor()}")
@@ -203,7 +203,7 @@ def most_held() -> int | None:
     """The most bytes that a GPU has held since this was last asked."""
     import tensorflow as tf
 
-    if not tf.config.list_physical_devices("GPU"):
+    if not tf.config.get_visible_devices("GPU"):
         return None
     peak = int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     tf.config.experimental.reset_memory_stats("GPU:0")

@@ -28,7 +28,7 @@ def gpu_bytes() -> int | None:
     """
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         with suppress(Exception):  # of whatever came in its place
             return min(memory_limits("GPU"))
     return None

@@ -23,4 +23,4 @@ def as_tensor(array: NDArray[Any]) -> tf.Tensor:
 
 
 def _gpu() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
+    return bool(tf.config.get_visible_devices("GPU"))

@@ -277,5 +277,5 @@ def _of_fold(candidates: Candidates, name: str, members: int | None) -> Trainer:
 def _gpus() -> list[str]:
     """The GPUs, by name where TensorFlow knows it."""
     details = tf.config.experimental.get_device_details
-    devices = tf.config.list_physical_devices("GPU")
+    devices = tf.config.get_visible_devices("GPU")
     return [str(details(device).get("device_name", device)) for device in devices]
