@@ -4,7 +4,8 @@ The contestants train on the same data, in turns, each turn in a process of its 
 
 (a) plain: Optuna, Keras' `fit` and MLflow, as a competent user puts them together;
 (b) tuner: KerasTuner, on bike demand; left out where it is missing;
-(c) ours: the launch script of `sweeps/`, nothing switched off, with report and trained winner;
+(c) ours: the launch script of `sweeps/`, started as a user does, nothing switched off, with report
+and trained winner; of the other nets a sweep in a process likewise;
 (d) ray_tune: Ray Tune with Optuna's sampler, two trials at once, on bike demand; left out where it
 is missing. `peers.py` makes an environment that has (b) and (d), and runs this there.
 
@@ -37,7 +38,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import optuna
+
+sys.path.insert(0, str(Path(__file__).parent / "speed"))
+
+from clock import cpu
+
 HERE = Path(__file__).parent / "speed"
+SWEEPS = Path(__file__).parents[1] / "sweeps"
 OURS = "ours"
 # What others bring that nothing else does, and how many trials they do at once.
 PEERS = {"tuner": ("keras_tuner", 1), "ray_tune": ("tensorboardX", 2)}
@@ -136,18 +144,41 @@ def compare(part: str, options: argparse.Namespace) -> None:
 
 def take_turn(name: str, problem: str, trials: int) -> Turn:
     """Run a contestant in a process of its own."""
+    script = SWEEPS / f"{problem}.py"
+    if name.startswith(OURS) and script.exists():
+        return launched(script, trials)
     started = time.time()
     times = json.loads(child(f"{name.split()[0]}.py", problem, "--trials", str(trials)))
     return Turn(trials, times["began"] - started, times["ended"] - times["began"], times["cpu"])
 
 
+def launched(script: Path, trials: int) -> Turn:
+    """Run a launch script from its command line to the prompt."""
+    with tempfile.TemporaryDirectory() as root:
+        options = ["--trials", str(trials), "--root", root, "--quiet"]
+        started, before = time.time(), cpu()
+        run([str(script), *options, "--confirm", "0", "--baselines", "none"])
+        ended = time.time()
+        (database,) = Path(root).glob("studies/*/study.db")
+        (study,) = optuna.get_all_study_summaries(f"sqlite:///{database}")
+    assert study.datetime_start is not None  # when the first trials were asked for
+    began = study.datetime_start.timestamp()
+    return Turn(trials, began - started, ended - began, cpu() - before)
+
+
 def child(script: str, *arguments: str) -> str:
     """What a script prints last."""
-    command = [sys.executable, "-W", "ignore", str(HERE / script), *arguments]
+    said = run([str(HERE / script), *arguments])
+    return said if script == "quality.py" else said.strip().splitlines()[-1]
+
+
+def run(arguments: list[str]) -> str:
+    """Run a script to its end; what it prints."""
+    command = [sys.executable, "-W", "ignore", *arguments]
     done = subprocess.run(command, env=os.environ | CHILD, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    return done.stdout if script == "quality.py" else done.stdout.strip().splitlines()[-1]
+    return done.stdout
 
 
 def print_table(part: str, trials: int, turns: dict[str, list[Turn]]) -> None:
