@@ -98,6 +98,7 @@ class Actor:
         )
         here = {
             "node": f"{platform.node()}/{number:06x}",
+            "node_id": f"{number:06x}",
             "pid": os.getpid(),
             "versions": versions(),
         }

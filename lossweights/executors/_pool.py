@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from abc import ABC
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -24,7 +24,8 @@ from lossweights.executors._contract import (
     Reported,
     WorkerState,
 )
-from lossweights.executors._supervisor import Ready, Supervisor
+from lossweights.executors._supervisor import MAX_STARTS, Ready, Supervisor
+from lossweights.executors._worker import Worker
 from lossweights.training import Member
 
 MAX_WAITING_EVENTS = 10_000  # reports beyond are dropped: the driver is busy, results hold them
@@ -63,6 +64,7 @@ class WorkerPool(Executor, ABC):
         self._fingerprint = fingerprint
         self._events: SimpleQueue[Event | Ready | WorkerError] = SimpleQueue()
         self._pending: deque[Batch] = deque()
+        self._given_back: Counter[int] = Counter()  # by the key of the batch
         self._wanted = threading.Condition()
         self._closed = False
         self._ready: Ready | None = None
@@ -204,11 +206,19 @@ class WorkerPool(Executor, ABC):
                 self._wanted.wait()
             return None if self._closed else self._pending.popleft()
 
-    def give_back(self, batch: Batch) -> None:
-        """For supervisors: a batch that has not begun, for whoever is free."""
+    def give_back(self, batch: Batch) -> bool:
+        """For supervisors: a batch that has not begun, for whoever is free, a few times."""
         with self._wanted:
+            self._given_back[batch.key] += 1
+            if self._given_back[batch.key] == MAX_STARTS:
+                return False
             self._pending.appendleft(batch)
             self._wanted.notify()
+            return True
+
+    def does_without(self, worker: Worker | None, error: WorkerError) -> bool:
+        """For supervisors: never; on one machine what one worker cannot do, no worker can."""
+        return False
 
     def put(self, event: Event | Ready | WorkerError) -> None:
         """For supervisors: what happened."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lossweights.base.errors import WorkerError
 from lossweights.executors._pool import WorkerPool, load_message
 from lossweights.executors._ray_cluster import RayCluster, check_versions
 from lossweights.executors._ray_slots import Slots
 from lossweights.executors._ray_worker import Pump, RayWorker, beat_of
 from lossweights.executors._supervisor import Supervisor
+from lossweights.executors._worker import Worker
 
 log = logging.getLogger("lossweights")
 
@@ -56,9 +59,13 @@ class RayExecutor(WorkerPool):
         place = location if isinstance(location, bytes) else cluster.place(location)
         load = load_message(place, trainer, slots.number, members, settings)
         self._pump, beat = Pump(), beat_of(slots.number)
+        self._avoided: set[str] = set()  # nodes where workers cannot work, as Ray knows them
+        self._avoiding = threading.Lock()
 
         def start(log: Path | None, _warm_up: bool) -> RayWorker:
-            actor = cluster.start(slots, load, carried)
+            with self._avoiding:
+                avoided = sorted(self._avoided)
+            actor = cluster.start(slots, load, carried, avoided)
             patience = PLACE_SECONDS if self._ready is None else None
             return RayWorker(actor, self._pump, cluster.kill, check_versions, beat, log, patience)
 
@@ -75,6 +82,18 @@ class RayExecutor(WorkerPool):
         self._wait_for_first()
         for supervisor in others:
             supervisor.start()
+
+    def does_without(self, worker: Worker | None, error: WorkerError) -> bool:
+        """Whether others train: a node that came later then goes without workers of this sweep."""
+        at, node = ("", "") if not isinstance(worker, RayWorker) else (worker.node, worker.node_id)
+        if self._ready is None or all(each.node == at for each in self.workers()):
+            return False
+        with self._avoiding:
+            is_news = node not in self._avoided
+            self._avoided.update([node] if node else [])
+        if is_news:
+            log.warning("A worker is done without. %s", error)
+        return True
 
     def close(self) -> None:
         """End every worker and wait for that."""

@@ -26,6 +26,7 @@ from lossweights.executors._environment import THREAD_COUNTS
 # Ray sends what is below 100 KB with the answer itself. Larger answers go through the object store,
 # which may be full of what others keep there; so no message is added to as much as this.
 ANSWER_BYTES = 32 << 10
+LAST_BYTES = 1 << 20  # of what a worker has printed and not shown when it ends
 LONELY_SECONDS = 60.0  # without a word of the driver, after which nothing goes on here
 
 
@@ -56,6 +57,7 @@ class Slot:
         self._telling = threading.Lock()
         self._shown = 0  # bytes of the worker's output that the driver has
         self._rest = b""  # of the output of one that has ended
+        self._has_more = False  # output than the last answer had room for
         self._showing = threading.Lock()
         self._asked, self._lonely = time.monotonic(), lonely
         _be_like_the_driver(environment)
@@ -72,7 +74,7 @@ class Slot:
         found: list[bytes] = []
         size = 0
         with suppress(Empty):
-            found.append(self._said.get(timeout=seconds))
+            found.append(self._said.get(timeout=0.0 if self._has_more else seconds))
             size = len(found[0])
             while size < ANSWER_BYTES:
                 found.append(self._said.get_nowait())
@@ -101,7 +103,8 @@ class Slot:
     def _work(self) -> None:
         try:
             child = self._child = Child(None, self._cores)
-            self._say("here", node=_node_name(), pid=child.pid, versions=versions())
+            name, number = _node()
+            self._say("here", node=name, node_id=number, pid=child.pid, versions=versions())
             child.send("load", **self._load)
             if self._carried is not None:
                 child.send_bytes(self._carried)
@@ -110,18 +113,20 @@ class Slot:
         except (EOFError, OSError) as error:
             how, tail = f"could not be started: {error}", ""
             if self._child is not None:
-                self._rest = self._output(ANSWER_BYTES)
+                self._rest = self._output(LAST_BYTES)
                 how, tail = self._child.end()
             self._say("gone", how=how, tail=tail)
 
     def _output(self, most: int) -> bytes:
         """What the worker has printed since this was asked last."""
         with self._showing:
-            rest, self._rest = self._rest, b""
-            if rest or most <= 0 or self._child is None:
-                return rest
-            output = self._child.output(self._shown, most)
-            self._shown += len(output)
+            if most <= 0 or self._child is None:
+                return b""
+            output, self._rest = self._rest[:most], self._rest[most:]
+            if not output:
+                output = self._child.output(self._shown, most)
+                self._shown += len(output)
+            self._has_more = len(output) == most
             return output
 
     def _say(self, say: str, **content: Any) -> None:
@@ -134,11 +139,12 @@ class Slot:
         os._exit(1)  # and with this process its worker
 
 
-def _node_name() -> str:
-    """The node by the name of its machine and the first of the signs that Ray knows it by."""
+def _node() -> tuple[str, str]:
+    """The node by the name of its machine and the first of the signs that Ray knows it by; all."""
     import ray
 
-    return f"{platform.node()}/{ray.get_runtime_context().get_node_id()[:6]}"
+    number = str(ray.get_runtime_context().get_node_id())
+    return f"{platform.node()}/{number[:6]}", number
 
 
 def _found_here(load: Mapping[str, Any]) -> dict[str, Any]:

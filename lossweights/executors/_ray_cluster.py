@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from lossweights.base.errors import RecipeError, WorkerError
 from lossweights.base.versions import versions
 from lossweights.executors._ray_actor import Slot
 from lossweights.executors._ray_folder import excluded, shipped_folder
-from lossweights.executors._ray_slots import Node, Slots
+from lossweights.executors._ray_slots import WORKER_BYTES, Node, Slots
 from lossweights.foreign.ray_names import hush
 
 REACH_SECONDS = 5.0  # in which somebody has to answer at an address
@@ -30,7 +30,9 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "error",
 }
-TRIES = "RAY_gcs_server_port_wait_time_s"  # how often Ray tries an address, a second apart; 20
+# How often Ray tries an address, a second apart, and 20 times if nobody says: whoever is there
+# answers at once, also that a token is wrong.
+FEW_TRIES = {"RAY_gcs_server_port_wait_time_s": f"{REACH_SECONDS:.0f}"}
 # How variables begin that numerical libraries read: workers elsewhere get them from the driver.
 OF_LIBRARIES = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_")
 # What must be the same in driver and workers: with others they could come to other numbers.
@@ -76,27 +78,28 @@ class RayCluster:
     ) -> None:
         refuse_without_ray()
         self._folder = None if location is None else shipped_folder(location)
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        import ray
+        with ExitStack() as undo:
+            undo.enter_context(_unless_said(ENVIRONMENT))
+            import ray
 
-        if ray.is_initialized():
-            raise WorkerError(
-                "Expected to connect to a Ray cluster. Found that this process is connected "
-                "already. Call ray.shutdown() before the sweep runs."
-            )
-        _reach(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
-        self._ray, self._unhush = ray, hush(ray)
-        along = {}
-        if self._folder is not None:
-            stays = excluded(self._folder, root)
-            along = {"runtime_env": {"working_dir": str(self._folder), "excludes": stays}}
-        try:
-            with _few_tries(), _signals_kept():
-                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
-        except Exception as error:  # of many kinds
-            self.close()
-            raise _refused(address, error) from error
+            if ray.is_initialized():
+                raise WorkerError(
+                    "Expected to connect to a Ray cluster. Found that this process is connected "
+                    "already. Call ray.shutdown() before the sweep runs."
+                )
+            _reach(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
+            undo.callback(hush(ray))
+            undo.callback(ray.shutdown)
+            along = {}
+            if self._folder is not None:
+                stays = excluded(self._folder, root)
+                along = {"runtime_env": {"working_dir": str(self._folder), "excludes": stays}}
+            try:
+                with _unless_said(FEW_TRIES), _signals_kept():
+                    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
+            except Exception as error:  # of many kinds
+                raise _refused(address, error) from error
+            self._ray, self._undo = ray, undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -111,8 +114,7 @@ class RayCluster:
 
     def close(self) -> None:
         """Let the connection go; actors end with it."""
-        self._ray.shutdown()
-        self._unhush()
+        self._undo.close()
 
     def nodes(self) -> list[Node]:
         """What the nodes have that are there now."""
@@ -148,18 +150,33 @@ class RayCluster:
                 "the object store of the cluster is full",
             ) from error
 
-    def start(self, slots: Slots, load: Mapping[str, Any], carried: Any) -> Any:
+    def start(
+        self,
+        slots: Slots,
+        load: Mapping[str, Any],
+        carried: Any,
+        avoided: Collection[str] = (),
+    ) -> Any:
         """An actor for a slot, which may have to wait for its place.
 
         At most once: nobody starts a training again but the driver.
+
+        Args:
+            slots: What it gets.
+            load: First message to its worker.
+            carried: What `put` gave for the sweep, if it goes by value.
+            avoided: Nodes that it may not be on, as Ray knows them.
         """
+        elsewhere = {"ray.io/node-id": f"!in({','.join(sorted(avoided))})"} if avoided else None
         remote = self._ray.remote(
             num_cpus=slots.cores,
             num_gpus=slots.gpus,
+            memory=None if slots.memory is None else min(slots.memory, WORKER_BYTES),
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=AT_ONCE,
             scheduling_strategy="SPREAD",
+            label_selector=elsewhere,
         )(Slot)
         said = {n: v for n, v in os.environ.items() if n.startswith(OF_LIBRARIES)}
         if 0 < slots.gpus < 1:
@@ -221,7 +238,8 @@ def _refused(address: str, error: Exception) -> WorkerError:
         return WorkerError(
             f"Expected the Ray cluster at {address!r} to take the token of this process. Found "
             f"that it is missing or another one. Copy that of its head: `ray get-auth-token` "
-            f"prints it there, RAY_AUTH_TOKEN or ~/.ray/auth_token holds it here.",
+            f"prints it there, RAY_AUTH_TOKEN or ~/.ray/auth_token holds it here. If the cluster "
+            f"was started without tokens, set RAY_AUTH_MODE=disabled.",
             "the Ray cluster wants another token",
         )
     return WorkerError(
@@ -246,15 +264,15 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _few_tries() -> Iterator[None]:
-    """Try no address for long: whoever is there answers at once, also that a token is wrong."""
-    before = os.environ.get(TRIES)
-    os.environ.setdefault(TRIES, f"{REACH_SECONDS:.0f}")
+def _unless_said(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment that the user has not."""
+    ours = [name for name in variables if name not in os.environ]
+    os.environ.update({name: variables[name] for name in ours})
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[TRIES]
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 @contextmanager

@@ -36,10 +36,23 @@ class Pump:
         self._thread = threading.Thread(target=self._run, name="lossweights-pump", daemon=True)
         self._thread.start()
 
-    def ask(self, question: Any, answered: Callable[[Future[Any]], None]) -> None:
-        """Have the answer to a question handed over, in the pump's thread."""
+    def ask(
+        self, question: Any, heard: Callable[[], None], answered: Callable[[Future[Any]], None]
+    ) -> None:
+        """Have the answer to a question handed over, in the pump's thread.
+
+        Args:
+            question: The reference to it.
+            heard: Called as soon as it is there, however much the pump has to do before.
+            answered: Called with it.
+        """
+
+        def done(answer: Future[Any]) -> None:
+            heard()
+            self._answers.put(lambda: answered(answer))
+
         future: Future[Any] = question.future()
-        future.add_done_callback(lambda done: self._answers.put(lambda: answered(done)))
+        future.add_done_callback(done)
 
     def close(self) -> None:
         """End the thread; what is answered later is not heard."""
@@ -67,13 +80,14 @@ class RayWorker:
         actor: The actor, a `lossweights.executors._ray_actor.Slot`; it may wait for its place.
         pump: Asks it.
         kill: Ends an actor.
-        check: Refuses a node by the versions that it has.
+        check: Refuses a node by the versions that it has; given its name.
         beat: Seconds after which its slot answers though there is nothing to say.
         log: File that the output of the worker is appended to, once there is one.
         patience: Seconds to wait for a place on a node; ``None`` waits for as long as it takes.
 
     Attributes:
         node: Name of the node; empty as long as it waits for one.
+        node_id: How Ray knows it.
         pid: Process id of the worker there; 0 as long as there is none.
     """
 
@@ -87,7 +101,7 @@ class RayWorker:
         log: Path | None,
         patience: float | None,
     ) -> None:
-        self.node, self.pid = "", 0
+        self.node, self.node_id, self.pid = "", "", 0
         self._actor, self._pump, self._kill, self._check = actor, pump, kill, check
         self._inbox: SimpleQueue[bytes | None] = SimpleQueue()  # `None`: nothing comes any more
         self._how = self._tail = ""
@@ -137,7 +151,8 @@ class RayWorker:
                 raise EOFError
             message = parse(data)
             if message["say"] == "here":
-                self.node, self.pid = str(message["node"]), int(message["pid"])
+                self.node, self.node_id = str(message["node"]), str(message["node_id"])
+                self.pid = int(message["pid"])
                 self._check(self.node, message["versions"])
             elif message["say"] == "gone":
                 self._lose(str(message["how"]), str(message["tail"]))
@@ -178,13 +193,16 @@ class RayWorker:
         return self._how or "was ended", self._tail
 
     def _ask(self) -> None:
-        self._pump.ask(self._actor.hear.remote(self._beat), self._answered)
+        self._pump.ask(self._actor.hear.remote(self._beat), self._heard, self._answered)
+
+    def _heard(self) -> None:
+        self._silent = 0.0
 
     def _answered(self, answer: Future[Any]) -> None:
         """Take what it has said and printed, and ask again; in the pump's thread."""
         try:
             said, output = answer.result()
-            self._placed, self._silent = True, 0.0
+            self._placed = True
             self._print(output)
             for data in said:
                 self._inbox.put(data)

@@ -35,8 +35,19 @@ class Desk(Protocol):
     def next_batch(self) -> Batch | None:
         """The next batch, waiting for it; ``None`` when there will be no more."""
 
-    def give_back(self, batch: Batch) -> None:
-        """Hand back a batch that has not begun; it is the next one again."""
+    def give_back(self, batch: Batch) -> bool:
+        """Hand back a batch that has not begun, since its worker died of something.
+
+        It is the next one again. Whether that is so: not if it was handed back too often.
+        """
+
+    def does_without(self, worker: Worker | None, error: WorkerError) -> bool:
+        """Whether what a worker cannot do is no reason to end: others can, on other machines.
+
+        Args:
+            worker: What could not; ``None`` if none got so far.
+            error: Why.
+        """
 
     def put(self, event: Event | Ready | WorkerError) -> None:
         """Hand in what happened."""
@@ -90,7 +101,6 @@ class Supervisor(threading.Thread):
         self._current: Batch | None = None
         self._idle = self._closing = self._has_started = False
         self._has_trained = False  # the worker that is there now
-        self._died = 0  # workers in a row that died after they were ready, before a batch began
 
     def state(self) -> WorkerState | None:
         """The worker as it is now, ``None`` if there is none."""
@@ -174,7 +184,8 @@ class Supervisor(threading.Thread):
                 if self._closing:
                     break
         except WorkerError as error:
-            self._desk.put(error)
+            if not self._desk.does_without(None, error):
+                self._desk.put(error)
         except Exception as error:  # of an engine behind the workers; nobody else would hear it
             self._desk.put(WorkerError(f"Expected a worker. Found {error!r}.", repr(error)))
         finally:
@@ -195,7 +206,8 @@ class Supervisor(threading.Thread):
             WorkerError: It cannot, or dies before it has, three times.
         """
         how = tail = ""
-        for _ in range(MAX_STARTS):
+        deaths = 0
+        while deaths < MAX_STARTS:
             try:
                 with self._turns:
                     if self._closing:
@@ -214,7 +226,12 @@ class Supervisor(threading.Thread):
                     )
                 self._desk.put(Ready(message))
                 return worker
+            except WorkerError as error:
+                if not self._desk.does_without(self._worker, error):
+                    raise
+                self._end()
             except (EOFError, OSError) as error:
+                deaths += 1
                 how, tail = self._end()
                 how = how or f"could not be started: {error}"
                 if not self._closing:
@@ -236,13 +253,12 @@ class Supervisor(threading.Thread):
     def _train(self, worker: Worker, batch: Batch) -> Ended | Lost | None:
         """Have a batch trained; how it ended, or ``None`` if the worker died before it began.
 
-        That is no loss, and the batch is given back, unless workers die of it again and again.
+        That is no loss, unless workers die of it again and again.
         """
         attempt = Attempt(batch, worker)
         try:
             worker.send("batch", **batch_message(batch))
             while not isinstance(event := attempt.read(worker.hear()), Ended | Lost):
-                self._died = 0
                 if event is not None:
                     self._desk.put(event)
             self._has_trained = True
@@ -254,11 +270,8 @@ class Supervisor(threading.Thread):
             how, tail = self._end()
             if attempt.started:
                 return attempt.lost(how, tail)
-            self._died += 1
-            if self._died < MAX_STARTS:
-                self._desk.give_back(batch)
+            if self._desk.give_back(batch):
                 return None
-            self._died = 0
             return Lost(batch.key, Failure.WORKER_KILLED, "the worker died before it began")
         except WorkerError as error:
             worker.kill()

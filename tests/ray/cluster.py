@@ -25,9 +25,9 @@ class LocalCluster:
         self.address = self._cluster.address
         self.add()
 
-    def add(self):
+    def add(self, **options):
         """Another node with a core."""
-        return self._cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        return self._cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES, **options)
 
     def kill(self, node):
         """End a node as a power cut would: no process of it is told."""

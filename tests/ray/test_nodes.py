@@ -94,6 +94,38 @@ def test_f33_a_node_dies_and_another_one_joins(cluster, executor):
         cluster.kill(another)
 
 
+def test_f33_a_node_of_other_versions_joins(cluster, executor, tmp_path, caplog):
+    """It gets nothing to train, and a warning names it; the slot goes to the next node."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib import metadata\n"
+        "version = metadata.version\n"
+        "metadata.version = lambda name: '3.0' if name == 'keras' else version(name)\n"
+    )
+    trains = executor(3)
+    started(trains, hanging(0, 1))
+    other = cluster.add(env_vars={"PYTHONPATH": str(tmp_path)})
+
+    def warnings():
+        trains.poll(0.1, lambda event: None)
+        said = [each.getMessage() for each in caplog.records]
+        return [each for each in said if each.startswith("A worker is done without")]
+
+    eventually(warnings, 60)  # of a node that the last test ended Ray may not know it yet
+    (warning,) = warnings()
+    assert "Found keras 3.0 on" in warning
+    assert other.node_id[:6] in warning
+    trains.submit(*hanging(2))
+    trains.poll(1.0, lambda event: event.batch == 2 and pytest.fail("it trains there"))
+    another = cluster.add()
+    try:
+        (event,) = started(trains, hanging(2), submit=False).values()
+        assert event.node.endswith(another.node_id[:6])
+    finally:
+        trains.kill()
+        cluster.kill(other)
+        cluster.kill(another)
+
+
 def test_f33_a_node_that_is_silent_is_given_up(executor, monkeypatch):
     """One that is cut off closes no connection; what it trained is lost all the same."""
     monkeypatch.setattr(worker, "SILENT_SECONDS", 3.0)

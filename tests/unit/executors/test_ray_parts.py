@@ -3,6 +3,7 @@
 import json
 import queue
 import sys
+import threading
 from concurrent.futures import Future
 
 import pytest
@@ -11,10 +12,17 @@ from lossweights.base.errors import RecipeError, WorkerError
 from lossweights.base.versions import versions
 from lossweights.executors import Node, Slots, refuse_without_ray, slots_of
 from lossweights.executors import _ray_worker as module
+from lossweights.executors._ray_actor import ANSWER_BYTES, Slot
 from lossweights.executors._ray_cluster import check_versions
 from lossweights.executors._ray_worker import Pump, RayWorker
 
-HERE = {"say": "here", "node": "far/1a2b3c", "pid": 41, "versions": versions()}
+HERE = {
+    "say": "here",
+    "node": "far/1a2b3c",
+    "node_id": "1a2b3c4d",
+    "pid": 41,
+    "versions": versions(),
+}
 
 
 class Actor:
@@ -68,7 +76,7 @@ def test_messages_come_in_their_order_and_what_is_printed_in_a_file(held, tmp_pa
     worker, actor = held
     actor.answers(HERE, {"say": "ready"}, output=b"early ")
     assert worker.hear() == {"say": "ready"}
-    assert (worker.node, worker.pid) == ("far/1a2b3c", 41)
+    assert (worker.node, worker.node_id, worker.pid) == ("far/1a2b3c", "1a2b3c4d", 41)
     worker.log_to(tmp_path / "logs" / "worker-1.log")
     actor.answers(output=b"late")
     actor.answers({"say": "started"})
@@ -118,6 +126,51 @@ def test_a_silent_node_is_given_up(held, monkeypatch):
         worker.hear()
     assert "silent" in worker.end()[0]
     assert actor.killed
+
+
+def test_a_node_is_not_silent_where_the_driver_is_slow(held, pump, monkeypatch):
+    """What has come and was not looked at yet counts: a disk for logs may hang."""
+    worker, actor = held
+    monkeypatch.setattr(module, "SILENT_SECONDS", 1.0)
+    actor.answers(HERE, {"say": "ready"})
+    assert worker.hear() == {"say": "ready"}
+    hangs = threading.Event()
+    pump._answers.put(lambda: hangs.wait(10))
+    for _ in range(4):
+        worker._be_patient()
+    actor.answers({"say": "started"})
+    for _ in range(4):  # as many again, and as many as are too many together
+        worker._be_patient()
+    assert not actor.killed
+    hangs.set()
+    assert worker.hear() == {"say": "started"}
+    for _ in range(5):
+        worker._be_patient()
+    assert actor.killed
+
+
+def test_all_that_a_worker_prints_arrives(tmp_path):
+    """More than an answer has room for too, also of one that has ended, and without a wait."""
+
+    class Printed:
+        text = bytes(range(256)) * (ANSWER_BYTES // 50)
+
+        def output(self, start, most):
+            return self.text[start : start + most]
+
+    slot = Slot.__new__(Slot)
+    slot._said, slot._child, slot._shown, slot._rest = queue.SimpleQueue(), Printed(), 0, b""
+    slot._has_more, slot._showing = False, threading.Lock()
+    found = slot.hear(0.0)[1]
+    while slot._has_more:
+        found += slot.hear(1000.0)[1]
+    assert found == Printed.text
+    slot._shown = 0
+    slot._rest, slot._child.output = slot._output(1 << 20), lambda start, most: b""
+    found = slot.hear(0.0)[1]
+    while slot._has_more:
+        found += slot.hear(1000.0)[1]
+    assert found == Printed.text
 
 
 def test_no_room_is_said(pump, monkeypatch):
