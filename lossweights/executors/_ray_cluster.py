@@ -225,6 +225,13 @@ def _reach(address: str) -> None:
         raise _refused(address, error) from error
 
 
+_TOKENS = (
+    "Copy the token of its head: `ray get-auth-token` prints it there, RAY_AUTH_TOKEN or "
+    "~/.ray/auth_token holds it here. If the cluster was started without tokens, set "
+    "RAY_AUTH_MODE=disabled."
+)
+
+
 def _refused(address: str, error: Exception) -> WorkerError:
     said = _all_said(error)
     if "ersion mismatch" in said:
@@ -237,10 +244,15 @@ def _refused(address: str, error: Exception) -> WorkerError:
     if "AuthToken" in said or "uthentication" in said:
         return WorkerError(
             f"Expected the Ray cluster at {address!r} to take the token of this process. Found "
-            f"that it is missing or another one. Copy that of its head: `ray get-auth-token` "
-            f"prints it there, RAY_AUTH_TOKEN or ~/.ray/auth_token holds it here. If the cluster "
-            f"was started without tokens, set RAY_AUTH_MODE=disabled.",
+            f"that it is missing or another one. {_TOKENS}",
             "the Ray cluster wants another token",
+        )
+    if "client connection timeout" in said:  # who is refused there is not told why
+        return WorkerError(
+            f"Expected the Ray cluster at {address!r} to let this process in. Found that somebody "
+            f"answers there and does not: the token is missing or another one, or the port is not "
+            f"that of Ray's client server, which is 10001 if nobody says. {_TOKENS}",
+            "the Ray cluster does not let this process in",
         )
     return WorkerError(
         f"Expected a Ray cluster at {address!r}. Found: {_first_line(error)} Start one with "

@@ -1,5 +1,6 @@
 """Nodes of a cluster on this machine, and launch scripts that are trained there."""
 
+import socket
 from pathlib import Path
 
 from ..faults.helpers import Scripted
@@ -17,12 +18,14 @@ class LocalCluster:
             "num_cpus": 1,
             "include_dashboard": False,
             "temp_dir": folder,
+            "ray_client_server_port": free_port(),
             "object_store_memory": STORE_BYTES,
             # For Ray every disk is full: what the object store does not hold goes nowhere.
             "_system_config": {"local_fs_capacity_threshold": 0.0},
         }
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address = self._cluster.address
+        self.client_address = f"ray://127.0.0.1:{head['ray_client_server_port']}"
         self.add()
 
     def add(self, **options):
@@ -60,6 +63,13 @@ class RayScript(Scripted):
     def run(self, trials, **options):
         """Run the sweep in this process."""
         return super().run(trials, executor="ray", address=self.address, **options)
+
+
+def free_port():
+    """A port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 def parent_of(pid):

@@ -28,9 +28,13 @@ sweep = FakeSweep("fake", during=during)
 """
 
 
-def test_f34_no_training_outlives_its_driver(scripted):
+@pytest.mark.parametrize("through", ["a node", "a client"])
+def test_f34_no_training_outlives_its_driver(scripted, cluster, through, monkeypatch):
     """Workers of a killed driver end on all nodes; the sweep goes on from there."""
+    monkeypatch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "1")  # else a client has 30 s
     script = scripted(HANGS)
+    if through == "a client":
+        script.address = cluster.client_address
     process = script.start(trials=3)
     pids = {script.announced(), script.announced()}
     kill(process.pid)
