@@ -184,7 +184,7 @@ class Cluster:
         """Nothing is copied."""
         return dict(location)
 
-    def start(self, slots, load, carried):
+    def start(self, _slots, load, _carried, _avoided=()):
         """An actor."""
         return Actor(self._simulation, next(self._numbers), load, self._fingerprint)
 
