@@ -29,6 +29,7 @@ from lossweights.search.sobol import sobol
 _Functions: TypeAlias = Callable[[Floats], Floats]  # from points to values at them
 
 SPREAD, NEARBY = 192, 320  # candidates all over the cube, and around the front
+UNDER_WAY = 256  # trials at most, the latest, from which one keeps apart; draws differ anyway
 STEPS = (0.2, 0.07, 0.02)  # how far from the front those are, in parts of the cube
 LEAST = 4  # trials to learn from; before, points are spread evenly
 _REACH = 0.1  # of the front's extent: how far beyond its worst values the hypervolume goes
@@ -57,7 +58,7 @@ class Thompson(JointSampler):
             own = cube.points(sobol(cube.inputs, self.seed, number_of(study, trial), 1))
             either = np.concatenate([own, spread])
             return cube.decode(likely_to_train(hazard_of(lessons), either)[0])
-        tried = np.concatenate([lessons.points, lessons.open])
+        tried = np.concatenate([lessons.points, lessons.open[-UNDER_WAY:]])
         costs = self._drawn(lessons.points, lessons.costs, rng)
         limits = self._drawn_limits(lessons, rng)
         values, over = costs(tried), limits(tried)
