@@ -88,6 +88,8 @@ class RayExecutor(WorkerPool):
         at, node = ("", "") if not isinstance(worker, RayWorker) else (worker.node, worker.node_id)
         if self._ready is None or all(each.node == at for each in self.workers()):
             return False
+        if worker is not None and not node:  # the next one could be placed there again, and again
+            return False
         with self._avoiding:
             is_news = node not in self._avoided
             self._avoided.update([node] if node else [])
