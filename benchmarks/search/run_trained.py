@@ -2,7 +2,7 @@
 
     python benchmarks/search/run_trained.py results/trained.json --seeds 10 --trials 128
 
-A batch is trained as one stack. The file can be gone on with: searches that it holds are left out.
+A batch is trained as one stack, of convolutions one after another. The file can be gone on with: searches that it holds are left out.
 `tables.py` makes the tables of docs/search.md of it.
 """
 
@@ -24,8 +24,9 @@ import lossweights as lw
 from lossweights.records import Outcome
 from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import NAMES
-from lossweights.training import Member, StackedTrainer
+from lossweights.training import Member, SerialTrainer, StackedTrainer
 
+ONE_BY_ONE = ("blob-middles",)  # faster so
 Parameters = dict[str, float]
 Costs = list[list[float] | None]  # of each trial
 
@@ -104,7 +105,7 @@ class Trained:
         prepared = self._sweep.prepare(rehearse=True)  # which measures the scales
         self._scales = prepared.scales or dict.fromkeys(self._sweep.space.names, 1.0)
         self._data = self._sweep.load_data()
-        self._trainers: dict[int, StackedTrainer] = {}
+        self._trainers: dict[int, SerialTrainer | StackedTrainer] = {}
 
     def search(self, sampler: str, batch: int, trials: int, seed: int) -> dict[str, object]:
         """One search: its costs in order, and the seconds of each kind and after each batch.
@@ -152,7 +153,13 @@ class Trained:
 
     def _train(self, asked: list[Parameters], batch: int, seed: int) -> list:
         if batch not in self._trainers:
-            self._trainers[batch] = StackedTrainer(self._sweep.problem, self._data, size=batch)
+            problem, data = self._sweep.problem, self._data
+            stacks = self._sweep.name not in ONE_BY_ONE
+            self._trainers[batch] = (
+                StackedTrainer(problem, data, size=batch)
+                if stacks
+                else SerialTrainer(problem, data)
+            )
         members = []
         for parameters in asked:
             weights = self._sweep.space.weights(parameters)
