@@ -2,8 +2,8 @@
 
     python benchmarks/search/run_trained.py results/trained.json --seeds 10 --trials 128
 
-A batch is trained as one stack, of convolutions one after another. The file can be gone on with: searches that it holds are left out.
-`tables.py` makes the tables of docs/search.md of it.
+A batch is trained as one stack, of convolutions one after another. The file can be gone on with:
+searches that it holds are left out. `tables.py` makes the tables of docs/search.md of it.
 """
 
 from __future__ import annotations
