@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "speed"), str(HERE.parents[1] / "sweeps")]
+SWEEPS = HERE.parents[1] / "sweeps"
+sys.path[:0] = [str(HERE.parent / "speed"), str(SWEEPS)]
 
 Row = tuple[float, list[float]]  # seconds since the process began, objectives
 
@@ -101,18 +102,21 @@ def plain(trials: int, seed: int) -> list[Row]:
 
 
 def ours(trials: int, seed: int) -> list[Row]:
-    """A sweep, with everything on but what the plain script has not either."""
-    import bike_demand
+    """A launch script with another seed, started as a user does, with everything on but what the
+    plain script has not either.
+    """
     import optuna
 
-    from lossweights.results.folder import sqlite_uri, sweep_folder
-
-    sweep = bike_demand.sweep
-    sweep.seed = seed
+    text = (SWEEPS / "bike_demand.py").read_text()
+    main = '\nif __name__ == "__main__":'
     with tempfile.TemporaryDirectory() as root:
-        sweep.run(trials=trials, root=root, quiet=True, confirm=0, baselines="none")
-        storage = sqlite_uri(sweep_folder(Path(root), sweep.name) / "study.db")
-        study = optuna.load_study(study_name=None, storage=storage)
+        script = Path(root) / "bike_demand.py"
+        script.write_text(text.replace(main, f"\nsweep.seed = {seed}\n{main}"))
+        options = ["--trials", str(trials), "--quiet", "--confirm", "0", "--baselines", "none"]
+        command = [sys.executable, "-W", "ignore", str(script), *options, "--root", root]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (database,) = Path(root).glob("studies/*/study.db")
+        study = optuna.load_study(study_name=None, storage=f"sqlite:///{database}")
         return [(ended(trial), list(trial.values)) for trial in study.trials if trial.values]
 
 

@@ -79,7 +79,7 @@ def problem(name: str) -> Problem:
 
     sweep = getattr(nets, name)
     make = of_masks if name.startswith("unet") else of_demand
-    return make(sweep.build_model, sweep.load_data)
+    return make(sweep.problem.build_model, sweep.load_data)
 
 
 def of_demand(
