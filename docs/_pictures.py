@@ -1,4 +1,4 @@
-"""Pictures of the pages: SVG that is small, and the same for the same numbers."""
+"""Pictures of the pages: small, and the same for the same numbers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ def save_svg(figure: Any, path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "lossweights", "svg.fonttype": "none"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     path.write_text(shortened(drawn.getvalue()), encoding="utf-8")
+
+
+def save_webp(figure: Any, path: Path, dpi: int = 90, colours: int = 24) -> None:
+    """Write a figure of many lines, which is smaller as pixels, of few colours, without loss."""
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    picture = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    picture.convert("RGB").save(path, lossless=True, quality=100, method=6)
 
 
 def shortened(svg: str) -> str:

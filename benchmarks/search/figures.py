@@ -26,14 +26,14 @@ from lossweights.search.samplers import NAMES
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
-from _pictures import save_svg
+from _pictures import save_webp
 
-PAGE = Path(__file__).parents[2] / "docs" / "images" / "search-trained.svg"
+PAGE = Path(__file__).parents[2] / "docs" / "images" / "search-trained.webp"
 LEFT_OUT = 0.25  # of a search's trials: hypervolumes are far below there and hide what follows
 
 
 def main() -> None:
-    """Draw and write one SVG file."""
+    """Draw and write one picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--batch", type=int, default=16)
@@ -51,7 +51,7 @@ def main() -> None:
         draw(column, problem, {name: of_problem[name] for name in NAMES if name in of_problem})
     axes[0, 0].legend()
     figure.tight_layout()
-    save_svg(figure, PAGE)
+    save_webp(figure, PAGE)
 
 
 def draw(column: Any, problem: str, searches: dict[str, list[dict]]) -> None:
