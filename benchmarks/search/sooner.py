@@ -111,6 +111,7 @@ def ours(trials: int, seed: int) -> list[Row]:
     main = '\nif __name__ == "__main__":'
     with tempfile.TemporaryDirectory() as root:
         script = Path(root) / "bike_demand.py"
+        assert main in text
         script.write_text(text.replace(main, f"\nsweep.seed = {seed}\n{main}"))
         options = ["--trials", str(trials), "--quiet", "--confirm", "0", "--baselines", "none"]
         command = [sys.executable, "-W", "ignore", str(script), *options, "--root", root]

@@ -64,7 +64,7 @@ class WorkerPool(Executor, ABC):
         self._fingerprint = fingerprint
         self._events: SimpleQueue[Event | Ready | WorkerError] = SimpleQueue()
         self._pending: deque[Batch] = deque()
-        self._given_back: Counter[int] = Counter()  # by the key of the batch
+        self._given_back: Counter[tuple[int, bool]] = Counter()  # by batch, and whether it was sent
         self._wanted = threading.Condition()
         self._closed = False
         self._ready: Ready | None = None
@@ -206,11 +206,14 @@ class WorkerPool(Executor, ABC):
                 self._wanted.wait()
             return None if self._closed else self._pending.popleft()
 
-    def give_back(self, batch: Batch) -> bool:
-        """For supervisors: a batch that has not begun, for whoever is free, a few times."""
+    def give_back(self, batch: Batch, *, sent: bool) -> bool:
+        """For supervisors: a batch that has not begun, for whoever is free, a few times.
+
+        A node that goes may leave many idle workers dead, of which none has had it.
+        """
         with self._wanted:
-            self._given_back[batch.key] += 1
-            if self._given_back[batch.key] == MAX_STARTS:
+            self._given_back[batch.key, sent] += 1
+            if self._given_back[batch.key, sent] == MAX_STARTS + (0 if sent else self.slots):
                 return False
             self._pending.appendleft(batch)
             self._wanted.notify()

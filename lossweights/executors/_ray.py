@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from lossweights.base.errors import WorkerError
+from lossweights.executors._contract import Event
 from lossweights.executors._pool import WorkerPool, load_message
 from lossweights.executors._ray_cluster import RayCluster, check_versions
 from lossweights.executors._ray_slots import Slots
 from lossweights.executors._ray_worker import Pump, RayWorker, beat_of
-from lossweights.executors._supervisor import Supervisor
+from lossweights.executors._supervisor import Ready, Supervisor
 from lossweights.executors._worker import Worker
 
 log = logging.getLogger("lossweights")
@@ -60,6 +61,7 @@ class RayExecutor(WorkerPool):
         load = load_message(place, trainer, slots.number, members, settings)
         self._pump, beat = Pump(), beat_of(slots.number)
         self._avoided: set[str] = set()  # nodes where workers cannot work, as Ray knows them
+        self._able: set[str] = set()  # nodes where one got ready, by name
         self._avoiding = threading.Lock()
 
         def start(log: Path | None, _warm_up: bool) -> RayWorker:
@@ -84,18 +86,32 @@ class RayExecutor(WorkerPool):
             supervisor.start()
 
     def does_without(self, worker: Worker | None, error: WorkerError) -> bool:
-        """Whether others train: a node that came later then goes without workers of this sweep."""
-        at, node = ("", "") if not isinstance(worker, RayWorker) else (worker.node, worker.node_id)
-        if self._ready is None or all(each.node == at for each in self.workers()):
+        """Whether others train: a node that came later then goes without workers of this sweep.
+
+        Where a worker has been able to work another one ought to be, too, and what is wrong there
+        is wrong with the sweep.
+        """
+        if self._closed or self._ready is None or not self.workers():
             return False
-        if worker is not None and not node:  # the next one could be placed there again, and again
-            return False
+        if worker is None:
+            log.warning("A slot is without a worker for now. %s", error)
+            return True
+        node = worker.node_id if isinstance(worker, RayWorker) else ""
         with self._avoiding:
+            if not node or worker.node in self._able:
+                return False
             is_news = node not in self._avoided
-            self._avoided.update([node] if node else [])
+            self._avoided.add(node)
         if is_news:
-            log.warning("A worker is done without. %s", error)
+            log.warning("A node is done without. %s", error)
         return True
+
+    def put(self, event: Event | Ready | WorkerError) -> None:
+        """For supervisors: what happened; where a worker gets ready others can."""
+        if isinstance(event, Ready):
+            with self._avoiding:
+                self._able.add(event.node)
+        super().put(event)
 
     def close(self) -> None:
         """End every worker and wait for that."""

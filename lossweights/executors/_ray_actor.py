@@ -51,7 +51,8 @@ class Slot:
     ) -> None:
         self._cores, self._load, self._carried = cores, _found_here(load), carried
         self._child: Child | None = None
-        self._said: SimpleQueue[bytes] = SimpleQueue()
+        self._said: SimpleQueue[bytes | None] = SimpleQueue()  # `None`: there is an end
+        self._end: bytes | None = None  # said when all that was printed has been told
         self._early: dict[int, bytes] = {}  # messages to the worker that came before their turn
         self._next = 0
         self._telling = threading.Lock()
@@ -74,12 +75,16 @@ class Slot:
         found: list[bytes] = []
         size = 0
         with suppress(Empty):
-            found.append(self._said.get(timeout=0.0 if self._has_more else seconds))
-            size = len(found[0])
-            while size < ANSWER_BYTES:
-                found.append(self._said.get_nowait())
-                size += len(found[-1])
-        return found, self._output(ANSWER_BYTES - size)
+            message = self._said.get(timeout=0.0 if self._has_more else seconds)
+            while message is not None:
+                found.append(message)
+                size += len(message)
+                message = self._said.get_nowait() if size < ANSWER_BYTES else None
+        output = self._output(ANSWER_BYTES - size)
+        if self._end is not None and self._said.empty() and not self._has_more:
+            found.append(self._end)  # after which nothing is asked any more
+            self._end = None
+        return found, output
 
     def tell(self, number: int, data: bytes) -> None:
         """Hand a message to the worker, in the order of their numbers: Ray may change that."""
@@ -104,7 +109,8 @@ class Slot:
         try:
             child = self._child = Child(None, self._cores)
             name, number = _node()
-            self._say("here", node=name, node_id=number, pid=child.pid, versions=versions())
+            here = {"node": name, "node_id": number, "pid": child.pid, "versions": versions()}
+            self._said.put(_message("here", **here))
             child.send("load", **self._load)
             if self._carried is not None:
                 child.send_bytes(self._carried)
@@ -115,12 +121,14 @@ class Slot:
             if self._child is not None:
                 self._rest = self._output(LAST_BYTES)
                 how, tail = self._child.end()
-            self._say("gone", how=how, tail=tail)
+            self._end = _message("gone", how=how, tail=tail)
+            self._said.put(None)
 
     def _output(self, most: int) -> bytes:
         """What the worker has printed since this was asked last."""
         with self._showing:
             if most <= 0 or self._child is None:
+                self._has_more = self._child is not None  # perhaps
                 return b""
             output, self._rest = self._rest[:most], self._rest[most:]
             if not output:
@@ -129,14 +137,15 @@ class Slot:
             self._has_more = len(output) == most
             return output
 
-    def _say(self, say: str, **content: Any) -> None:
-        self._said.put(json.dumps({"say": say, **content}).encode())
-
     def _watch(self) -> None:
         """End with a driver that says nothing any more: its machine is gone, or the network."""
         while time.monotonic() - self._asked < self._lonely:
             threading.Event().wait(self._lonely / 10)
         os._exit(1)  # and with this process its worker
+
+
+def _message(say: str, **content: Any) -> bytes:
+    return json.dumps({"say": say, **content}).encode()
 
 
 def _node() -> tuple[str, str]:

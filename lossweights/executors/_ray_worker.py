@@ -112,7 +112,7 @@ class RayWorker:
         self._beat, self._patience = beat, patience
         self._look = max(LOOK_SECONDS, beat / 2)  # of many slots each looks more rarely
         # Counted in looks, not read from a clock: it goes on while the driver's machine sleeps.
-        self._silent = 0.0
+        self._silent, self._is_asked = 0.0, False
         self._ask()
 
     def send(self, say: str, **content: Any) -> None:
@@ -193,10 +193,12 @@ class RayWorker:
         return self._how or "was ended", self._tail
 
     def _ask(self) -> None:
+        self._is_asked = True
         self._pump.ask(self._actor.hear.remote(self._beat), self._heard, self._answered)
 
     def _heard(self) -> None:
-        self._silent = 0.0
+        """It is not silent until it is asked again, however long that takes here."""
+        self._is_asked, self._silent = False, 0.0
 
     def _answered(self, answer: Future[Any]) -> None:
         """Take what it has said and printed, and ask again; in the pump's thread."""
@@ -222,7 +224,8 @@ class RayWorker:
         Raises:
             WorkerError: No node has had room for as long as was to be waited.
         """
-        self._silent += self._look
+        if self._is_asked:
+            self._silent += self._look
         most = max(SILENT_SECONDS, 3 * self._beat)
         if self._placed and self._silent > most and not self._gone:
             self._lose(f"is lost: its node {self.node} was silent for {most:g} s")
@@ -232,8 +235,8 @@ class RayWorker:
             self._gone = True
             raise WorkerError(
                 f"Expected room for a worker on a node of the cluster. Found none for "
-                f"{self._patience:g} s: `ray status` tells what is taken. Free cores, or let more "
-                f"nodes join.",
+                f"{self._patience:g} s: `ray status` tells what is taken. Free cores or memory, or "
+                f"let more nodes join.",
                 "no node of the cluster has room for a worker",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,9 @@ from lossweights.training import Member
 log = logging.getLogger("lossweights")
 
 MAX_STARTS = 3  # a worker that dies this often before it is ready will not get ready
+PAUSE_SECONDS = 10.0  # before it is tried again all the same, where that is; doubled every time
+LONGEST_SECONDS = 600.0
+LOOK_SECONDS = 0.25  # how often it is looked meanwhile whether the end has come
 
 
 class Desk(Protocol):
@@ -35,17 +39,21 @@ class Desk(Protocol):
     def next_batch(self) -> Batch | None:
         """The next batch, waiting for it; ``None`` when there will be no more."""
 
-    def give_back(self, batch: Batch) -> bool:
-        """Hand back a batch that has not begun, since its worker died of something.
+    def give_back(self, batch: Batch, *, sent: bool) -> bool:
+        """Hand back a batch that has not begun, since its worker died.
 
         It is the next one again. Whether that is so: not if it was handed back too often.
+
+        Args:
+            batch: The batch.
+            sent: Whether the worker had it, and may have died of it.
         """
 
     def does_without(self, worker: Worker | None, error: WorkerError) -> bool:
         """Whether what a worker cannot do is no reason to end: others can, on other machines.
 
         Args:
-            worker: What could not; ``None`` if none got so far.
+            worker: What could not, and has been ended; ``None`` if several died in a row.
             error: Why.
         """
 
@@ -54,9 +62,10 @@ class Desk(Protocol):
 
 
 class Ready:
-    """A worker has loaded the sweep: its trainer, what it trains best, and what it loaded."""
+    """A worker has loaded the sweep: where, its trainer, what it trains best, what it loaded."""
 
-    def __init__(self, message: Mapping[str, Any]) -> None:
+    def __init__(self, message: Mapping[str, Any], node: str) -> None:
+        self.node = node
         self.trainer = str(message["trainer"])
         self.capacity = int(message["capacity"])
         self.fingerprint = str(message["fingerprint"])
@@ -64,6 +73,10 @@ class Ready:
 
 class CannotLoad(WorkerError):
     """A worker is there, and cannot load the sweep that it was told of."""
+
+
+class CannotStart(WorkerError):
+    """Workers died before they were ready, again and again."""
 
 
 class Supervisor(threading.Thread):
@@ -184,8 +197,7 @@ class Supervisor(threading.Thread):
                 if self._closing:
                     break
         except WorkerError as error:
-            if not self._desk.does_without(None, error):
-                self._desk.put(error)
+            self._desk.put(error)
         except Exception as error:  # of an engine behind the workers; nobody else would hear it
             self._desk.put(WorkerError(f"Expected a worker. Found {error!r}.", repr(error)))
         finally:
@@ -203,11 +215,32 @@ class Supervisor(threading.Thread):
         """Start a worker and wait until it has loaded the sweep.
 
         Raises:
-            WorkerError: It cannot, or dies before it has, three times.
+            WorkerError: It cannot, or dies before it has, three times, and others cannot either.
+        """
+        pause = PAUSE_SECONDS
+        while True:
+            try:
+                return self._start_within(MAX_STARTS)
+            except CannotStart as error:
+                if not self._desk.does_without(None, error):
+                    raise
+                self._pause(pause)
+                pause = min(2 * pause, LONGEST_SECONDS)
+            except WorkerError as error:
+                worker = self._worker
+                self._end()
+                if not self._desk.does_without(worker, error):
+                    raise
+
+    def _start_within(self, times: int) -> Worker:
+        """Start a worker, and another one if it dies before it is ready, so many times at most.
+
+        Raises:
+            CannotStart: All died.
+            WorkerError: One is there and cannot work.
         """
         how = tail = ""
-        deaths = 0
-        while deaths < MAX_STARTS:
+        for _ in range(times):
             try:
                 with self._turns:
                     if self._closing:
@@ -224,23 +257,24 @@ class Supervisor(threading.Thread):
                         f"{message['details']}{self._where_log_is()}",
                         str(message["reason"]),
                     )
-                self._desk.put(Ready(message))
+                self._desk.put(Ready(message, worker.node))
                 return worker
-            except WorkerError as error:
-                if not self._desk.does_without(self._worker, error):
-                    raise
-                self._end()
             except (EOFError, OSError) as error:
-                deaths += 1
                 how, tail = self._end()
                 how = how or f"could not be started: {error}"
                 if not self._closing:
                     log.warning("a worker %s before it was ready", how)
-        raise WorkerError(
-            f"Expected a worker that gets ready. Found: it {how}, {MAX_STARTS} times.\n{tail}"
+        raise CannotStart(
+            f"Expected a worker that gets ready. Found: it {how}, {times} times.\n{tail}"
             f"{self._where_log_is()}",
             f"a worker {how}",
         )
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, until the end at most: an event could not be set by a signal handler."""
+        until = time.monotonic() + seconds
+        while not self._closing and time.monotonic() < until:
+            threading.Event().wait(LOOK_SECONDS)
 
     def _end_if_closing(self, worker: Worker) -> None:
         """End a worker that was being started when the end was said, and has not heard it."""
@@ -255,9 +289,10 @@ class Supervisor(threading.Thread):
 
         That is no loss, unless workers die of it again and again.
         """
-        attempt = Attempt(batch, worker)
+        attempt, sent = Attempt(batch, worker), False
         try:
             worker.send("batch", **batch_message(batch))
+            sent = True
             while not isinstance(event := attempt.read(worker.hear()), Ended | Lost):
                 if event is not None:
                     self._desk.put(event)
@@ -270,7 +305,7 @@ class Supervisor(threading.Thread):
             how, tail = self._end()
             if attempt.started:
                 return attempt.lost(how, tail)
-            if self._desk.give_back(batch):
+            if self._desk.give_back(batch, sent=sent):
                 return None
             return Lost(batch.key, Failure.WORKER_KILLED, "the worker died before it began")
         except WorkerError as error:

@@ -108,7 +108,7 @@ def test_f33_a_node_of_other_versions_joins(cluster, executor, tmp_path, caplog)
     def warnings():
         trains.poll(0.1, lambda event: None)
         said = [each.getMessage() for each in caplog.records]
-        return [each for each in said if each.startswith("A worker is done without")]
+        return [each for each in said if each.startswith("A node is done without")]
 
     eventually(warnings, 60)  # of a node that the last test ended Ray may not know it yet
     (warning,) = warnings()

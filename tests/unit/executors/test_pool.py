@@ -9,6 +9,7 @@ import pytest
 from lossweights.base.errors import WorkerError
 from lossweights.executors import Batch, Lost, RayExecutor, Slots
 from lossweights.executors import _ray as ray_module
+from lossweights.executors import _supervisor as supervisor_module
 from lossweights.executors._pool import WorkerPool
 from lossweights.executors._ray_worker import RayWorker
 from lossweights.executors._supervisor import MAX_STARTS, Supervisor
@@ -71,14 +72,18 @@ def test_a_batch_that_kills_workers_is_given_up_whoever_takes_it(monkeypatch):
 
 
 class _Placed(RayWorker):
-    """A worker on a node, which may not be able to work there."""
+    """A worker on a node, which may not be able to work there, or die there."""
 
-    bad = ()
+    bad, deadly = (), ()
 
     def __init__(self, actor, *_):
         self.node, self.node_id, self.pid = f"far/{actor}", actor, 1
 
     def hear(self):
+        if self.node_id == "broken":
+            return {"say": "broken", "reason": "no such file", "details": ""}
+        if self.node_id in self.deadly:
+            raise EOFError
         if self.node_id in self.bad:
             raise WorkerError(f"Expected versions of here. Found others on {self.node}.")
         return READY
@@ -128,16 +133,21 @@ def test_nodes_that_join_and_cannot_work_are_done_without(cluster, caplog):
     executor = RayExecutor(cluster, Slots(3), {"script": "s.py"}, "fake", "same")
     executor.start()
     cluster.join("bad", "worse", "good", "better")
-    deadline = time.monotonic() + PATIENCE
-    while nodes_of(executor) != {"far/head", "far/good", "far/better"}:
-        assert time.monotonic() < deadline
-        executor.poll(0.01, print)
+    until(executor, lambda: nodes_of(executor) == {"far/head", "far/good", "far/better"})
     executor.close()
     warned = [each.getMessage() for each in caplog.records]
     assert sorted(warned) == [
-        f"A worker is done without. Expected versions of here. Found others on far/{node}."
+        f"A node is done without. Expected versions of here. Found others on far/{node}."
         for node in ("bad", "worse")
     ]
+
+
+def until(executor, condition):
+    """Hear what workers tell until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        executor.poll(0.01, print)
 
 
 def nodes_of(executor):
@@ -152,3 +162,60 @@ def test_the_first_node_has_to_be_able(cluster):
     with pytest.raises(WorkerError, match="Found others on far/bad"):
         executor.start()
     executor.close()
+
+
+def test_a_node_that_cannot_load_the_sweep_is_done_without(cluster, caplog):
+    """Where others can; a file may be missing there."""
+    executor = RayExecutor(cluster, Slots(2), {"script": "s.py"}, "fake", "same")
+    executor.start()
+    cluster.join("broken", "good")
+    until(executor, lambda: nodes_of(executor) == {"far/head", "far/good"})
+    executor.close()
+    (warning,) = [each.getMessage() for each in caplog.records]
+    assert warning.startswith("A node is done without. Expected a worker that can load the sweep.")
+
+
+def test_where_one_was_able_another_one_has_to_be(cluster, monkeypatch):
+    """What is wrong on a node that has trained is wrong with the sweep, which then ends."""
+    executor = RayExecutor(cluster, Slots(2), {"script": "s.py"}, "fake", "same")
+    executor.start()
+    monkeypatch.setattr(_Placed, "bad", ("head",))
+    cluster.join("head")
+    with pytest.raises(WorkerError, match="Found others on far/head"):
+        until(executor, lambda: False)
+    executor.close()
+
+
+def test_a_slot_whose_workers_die_is_tried_again_later(cluster, monkeypatch, caplog):
+    """As long as others train; a node may lack our package, which kills an actor there."""
+    monkeypatch.setattr(supervisor_module, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(_Placed, "deadly", ("poor",))
+    executor = RayExecutor(cluster, Slots(2), {"script": "s.py"}, "fake", "same")
+    executor.start()
+    cluster.join(*["poor"] * 2 * MAX_STARTS, "good")
+    until(executor, lambda: nodes_of(executor) == {"far/head", "far/good"})
+    executor.close()
+    said = [each.getMessage() for each in caplog.records]
+    assert sum(each.startswith("A slot is without a worker for now") for each in said) == 2
+
+
+def test_workers_that_died_before_a_batch_came_do_not_count_against_it(monkeypatch):
+    """A node that goes leaves all its idle workers dead, and each is found when it is sent one."""
+    monkeypatch.setattr(_Mortal, "deaths", [])
+
+    def send(self, say, **content):
+        if len(_Mortal.deaths) < 3:
+            _Mortal.deaths.append(self)
+            raise BrokenPipeError
+        self._said.put({"say": "lost", "batch": 0, "failure": "EXCEPTION", "reason": "trained",
+                        "details": ""})  # fmt: skip
+
+    monkeypatch.setattr(_Mortal, "send", send)
+    pool, lost = _Pool(), []
+    pool.start()
+    pool.submit(Batch(0, (member(),)))
+    while not lost:
+        pool.poll(1.0, lost.append)
+    pool.close()
+    assert lost[0].reason == "trained"

@@ -140,7 +140,7 @@ def test_a_node_is_not_silent_where_the_driver_is_slow(held, pump, monkeypatch):
     for _ in range(4):
         worker._be_patient()
     actor.answers({"say": "started"})
-    for _ in range(4):  # as many again, and as many as are too many together
+    for _ in range(100):  # of which a few are too many where it is asked
         worker._be_patient()
     assert not actor.killed
     hangs.set()
@@ -161,16 +161,22 @@ def test_all_that_a_worker_prints_arrives(tmp_path):
 
     slot = Slot.__new__(Slot)
     slot._said, slot._child, slot._shown, slot._rest = queue.SimpleQueue(), Printed(), 0, b""
-    slot._has_more, slot._showing = False, threading.Lock()
+    slot._has_more, slot._showing, slot._end = False, threading.Lock(), None
     found = slot.hear(0.0)[1]
     while slot._has_more:
         found += slot.hear(1000.0)[1]
     assert found == Printed.text
     slot._shown = 0
     slot._rest, slot._child.output = slot._output(1 << 20), lambda start, most: b""
-    found = slot.hear(0.0)[1]
-    while slot._has_more:
-        found += slot.hear(1000.0)[1]
+    slot._end = b"gone"
+    slot._said.put(b"last words")
+    slot._said.put(None)
+    said, found = slot.hear(1000.0)
+    assert said == [b"last words"]
+    while not said.count(b"gone"):  # the driver asks nothing any more once it has heard that
+        assert len(found) < len(Printed.text)
+        said, more = slot.hear(1000.0)
+        found += more
     assert found == Printed.text
 
 
