@@ -67,7 +67,7 @@ def draw(column: Any, problem: str, searches: dict[str, list[dict]]) -> None:
         low, middle, high = np.quantile(volumes, [0.25, 0.5, 0.75], axis=0)
         (line,) = above.plot(trials, middle, label=sampler)
         above.fill_between(trials, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-        lowest = min(lowest, low[int(LEFT_OUT * len(trials))])
+        lowest = min(lowest, middle[int(LEFT_OUT * len(trials))])
         seconds = np.median([row["seconds"] for row in rows], axis=0)
         at_ends = middle[len(trials) // len(seconds) - 1 :: len(trials) // len(seconds)]
         between.plot(seconds, at_ends, label=sampler, color=line.get_color())
