@@ -22,7 +22,9 @@ THREAD_COUNTS = (
 )
 
 
-_READ_ON_IMPORT = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_")
+# How variables begin that numerical libraries read, and those that say which cards there are.
+OF_LIBRARIES = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_")
+_OF_CARDS = "CUDA_"
 
 
 def module_path() -> list[str]:
@@ -51,7 +53,7 @@ def read_on_import() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(_READ_ON_IMPORT) and name not in (GROWTH, *THREAD_COUNTS)
+        if name.startswith((*OF_LIBRARIES, _OF_CARDS)) and name not in (GROWTH, *THREAD_COUNTS)
     }
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from lossweights.base.errors import RecipeError, WorkerError
 from lossweights.base.versions import versions
+from lossweights.executors._environment import OF_LIBRARIES
 from lossweights.executors._ray_actor import Slot
 from lossweights.executors._ray_folder import excluded, shipped_folder
 from lossweights.executors._ray_slots import WORKER_BYTES, Node, Slots
@@ -33,8 +34,6 @@ ENVIRONMENT = {
 # How often Ray tries an address, a second apart, and 20 times if nobody says: whoever is there
 # answers at once, also that a token is wrong.
 FEW_TRIES = {"RAY_gcs_server_port_wait_time_s": f"{REACH_SECONDS:.0f}"}
-# How variables begin that numerical libraries read: workers elsewhere get them from the driver.
-OF_LIBRARIES = ("KERAS_", "TF_", "XLA_", "OMP_", "MKL_", "OPENBLAS_")
 # What must be the same in driver and workers: with others they could come to other numbers.
 ALIKE = ("lossweights", "keras", "tensorflow", "numpy")
 AT_ONCE = 4  # calls to a slot: one that waits for news, messages, an end
@@ -178,6 +177,7 @@ class RayCluster:
             scheduling_strategy="SPREAD",
             label_selector=elsewhere,
         )(Slot)
+        # Workers elsewhere have those of the driver.
         said = {n: v for n, v in os.environ.items() if n.startswith(OF_LIBRARIES)}
         if 0 < slots.gpus < 1:
             said.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # or the first would take it all

@@ -220,7 +220,7 @@ class Supervisor(threading.Thread):
         pause = PAUSE_SECONDS
         while True:
             try:
-                return self._start_within(MAX_STARTS)
+                return self._start_one_of_several()
             except CannotStart as error:
                 if not self._desk.does_without(None, error):
                     raise
@@ -232,15 +232,15 @@ class Supervisor(threading.Thread):
                 if not self._desk.does_without(worker, error):
                     raise
 
-    def _start_within(self, times: int) -> Worker:
-        """Start a worker, and another one if it dies before it is ready, so many times at most.
+    def _start_one_of_several(self) -> Worker:
+        """Start a worker, and another one if it dies before it is ready, a few times.
 
         Raises:
             CannotStart: All died.
             WorkerError: One is there and cannot work.
         """
         how = tail = ""
-        for _ in range(times):
+        for _ in range(MAX_STARTS):
             try:
                 with self._turns:
                     if self._closing:
@@ -265,7 +265,7 @@ class Supervisor(threading.Thread):
                 if not self._closing:
                     log.warning("a worker %s before it was ready", how)
         raise CannotStart(
-            f"Expected a worker that gets ready. Found: it {how}, {times} times.\n{tail}"
+            f"Expected a worker that gets ready. Found: it {how}, {MAX_STARTS} times.\n{tail}"
             f"{self._where_log_is()}",
             f"a worker {how}",
         )

@@ -53,6 +53,19 @@ def started(executor, batches, submit=True):
     return found
 
 
+def waits_for_a_node(cluster, executor, key):
+    """A batch has no place until a node joins, and trains on that one; then all is ended."""
+    executor.submit(*hanging(key))
+    executor.poll(1.0, lambda event: event.batch == key and pytest.fail("it has a place"))
+    joined = cluster.add()
+    try:
+        (event,) = started(executor, hanging(key), submit=False).values()
+        assert event.node.endswith(joined.node_id[:6])
+    finally:
+        executor.kill()
+        cluster.kill(joined)
+
+
 def test_f33_an_actor_that_is_killed_costs_its_batch_alone(executor, capsys):
     """Its worker ends with it; another one takes its place, and Ray prints nothing of it."""
     trains = executor(1)
@@ -83,15 +96,7 @@ def test_f33_a_node_dies_and_another_one_joins(cluster, executor):
     lost = train(trains, [], wanted=1)[-1]
     assert (lost.batch, lost.failure) == (batch, Failure.WORKER_KILLED)
     assert "its node is gone" in lost.reason or "its actor is gone" in lost.reason
-    trains.submit(*hanging(3))
-    trains.poll(1.0, lambda event: event.batch == 3 and pytest.fail("there is no room"))
-    another = cluster.add()
-    try:
-        (event,) = started(trains, hanging(3), submit=False).values()
-        assert event.node.endswith(another.node_id[:6])
-    finally:
-        trains.kill()
-        cluster.kill(another)
+    waits_for_a_node(cluster, trains, 3)
 
 
 def test_f33_a_node_of_other_versions_joins(cluster, executor, tmp_path, caplog):
@@ -114,16 +119,10 @@ def test_f33_a_node_of_other_versions_joins(cluster, executor, tmp_path, caplog)
     (warning,) = warnings()
     assert "Found keras 3.0 on" in warning
     assert other.node_id[:6] in warning
-    trains.submit(*hanging(2))
-    trains.poll(1.0, lambda event: event.batch == 2 and pytest.fail("it trains there"))
-    another = cluster.add()
     try:
-        (event,) = started(trains, hanging(2), submit=False).values()
-        assert event.node.endswith(another.node_id[:6])
+        waits_for_a_node(cluster, trains, 2)
     finally:
-        trains.kill()
         cluster.kill(other)
-        cluster.kill(another)
 
 
 def test_f33_a_node_that_is_silent_is_given_up(executor, monkeypatch):
