@@ -57,10 +57,13 @@ def tracked(scripted, mlflow_tables):
 
 @pytest.fixture
 def mlflow_server(tracked, monkeypatch):
-    """An MLflow server on the database below the root of a script."""
+    """An MLflow server on the database below the root of a script.
+
+    It runs in this process and on its cores, so it may well be slow: nothing gives it up for that.
+    """
     from .server import Server
 
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # the tracker's own limit is longer
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # the tracker's own limit is shorter
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     servers = []
 

@@ -1,6 +1,7 @@
 """F06 and F07: the MLflow server is down, wrong, slow or silent."""
 
 import itertools
+import os
 import time
 
 import pytest
@@ -55,18 +56,23 @@ def test_f06_server_that_comes_and_goes_has_every_point_once(tracked, mlflow_ser
         steps.get(trial, lambda: None)()
 
     run(watched(script, change), script, server)
-    # Each request to a silent server lasts for a second, and there were three trials meanwhile.
-    assert ended[8] - ended[5] < 3.0, "training waited for the server"
+    # A request to a silent server lasts for a minute, and there were three trials meanwhile.
+    assert ended[8] - ended[5] < 30, "training waited for the server"
     check_mlflow(script.root)
 
 
 @pytest.mark.parametrize("how", ["refuse", "hang", "error"])
-def test_f06_server_that_stays_away_costs_the_record_only(tracked, mlflow_server, caplog, how):
+def test_f06_server_that_stays_away_costs_the_record_only(
+    tracked, mlflow_server, monkeypatch, caplog, how
+):
     """The sweep ends in time, says what is missing, and `sync` writes it, once."""
     script = tracked()
     server = mlflow_server(script)
+    patience = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
     if how == "refuse":
         server.refuse()
+    if how == "hang":
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     server.mode = how
     started = time.monotonic()
     run(script.sweep(), script, server)
@@ -82,6 +88,7 @@ def test_f06_server_that_stays_away_costs_the_record_only(tracked, mlflow_server
     if how == "refuse":
         server.listen()
     server.mode = "accept"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", patience)
     for _ in range(2):
         assert f"{TRIALS} trials of fake are in {server.uri}" in sync_sweep(script.root, "fake")
         check_mlflow(script.root)
@@ -142,8 +149,6 @@ def test_f07_points_of_a_silent_server_are_bounded(tmp_path, monkeypatch):
 
 def test_f07_the_settings_of_the_user_stay_in_force(tracked, mlflow_server, monkeypatch):
     """The tracker is impatient with its own requests only where nobody said otherwise."""
-    import os
-
     script = tracked()
     server = mlflow_server(script)
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
