@@ -26,7 +26,7 @@ from lossweights.search.sampler import Sampler
 from lossweights.search.samplers import NAMES
 from lossweights.training import Member, SerialTrainer, StackedTrainer
 
-ONE_BY_ONE = ("blob-middles",)  # faster so
+ONE_BY_ONE = ("blob-middles", "blob-errors")  # faster so
 Parameters = dict[str, float]
 Costs = list[list[float] | None]  # of each trial
 

@@ -1,7 +1,8 @@
 """The problems that are trained: bike demand, masks of blobs, a regression with three objectives.
 
 The masks are the middle of every second image of `sweeps/blob_masks.py`, which trains in a tenth of
-the time, so that hundreds of searches can be compared.
+the time, so that hundreds of searches can be compared. They are two problems: overlap and outline
+hardly oppose each other, what is missed and what is found too much do.
 """
 
 from __future__ import annotations
@@ -129,12 +130,45 @@ def blob_middles() -> lw.Sweep:
     )
 
 
+def blob_errors() -> lw.Sweep:
+    """Cross-entropy and a price for each kind of error, whose objectives oppose each other."""
+    import keras
+
+    return lw.Sweep(
+        name="blob-errors",
+        build_model=build_mask_model,
+        load_data=load_middles,
+        terms={
+            "ce": "categorical_crossentropy",
+            "misses": lw.terms.Tversky(alpha=0.1, beta=0.9, ignore=0),
+            "alarms": lw.terms.Tversky(alpha=0.9, beta=0.1, ignore=0),
+        },
+        space={
+            "ce": lw.Fixed(1.0),
+            "misses": lw.LogUniform(1e-2, 1e2),
+            "alarms": lw.LogUniform(1e-2, 1e2),
+        },
+        metrics={
+            "recall": lw.metrics.as_metric(keras.metrics.Recall(class_id=1)),
+            "precision": lw.metrics.as_metric(keras.metrics.Precision(class_id=1)),
+        },
+        objectives={"recall": "maximize", "precision": "maximize"},
+        optimizer=make_adam(),
+        epochs=8,
+        batch_size=16,
+    )
+
+
 def sweep(name: str) -> lw.Sweep:
     """The sweep of that name."""
     import bike_demand
 
-    made = {"bike-demand": lambda: bike_demand.sweep, "blob-middles": blob_middles}
-    return made.get(name, regression)()
+    return {
+        "bike-demand": lambda: bike_demand.sweep,
+        "blob-middles": blob_middles,
+        "blob-errors": blob_errors,
+        "regression": regression,
+    }[name]()
 
 
-NAMES = ("bike-demand", "blob-middles", "regression")
+NAMES = ("bike-demand", "blob-middles", "blob-errors", "regression")
