@@ -20,7 +20,8 @@ def warm_parameters(space: Space, earlier: Sequence[Mapping[str, float]]) -> lis
     Only the ratios of weights are taken over: all are multiplied so that the terms that are fixed
     here have their weights (if several are, as nearly as one factor can make it). A term that the
     other sweep did not have gets the weight that it has among equal ones. What is out of bounds
-    goes to the bound. Those that come out alike are given once.
+    goes to the bound; a weight of 0 switches off a term that may be off here. Those that come out
+    alike are given once.
 
     Args:
         space: The space.
@@ -53,4 +54,7 @@ def _nearest(
     factor = math.exp(sum(logs) / len(logs)) if logs else 1.0
     wanted = {name: known[name] * factor if name in known else equal[name] for name in free}
     held = {name: min(max(wanted[name], part.low), part.high) for name, part in free.items()}
-    return {**held, **space.choices.usual}
+    off = [name for name in space.choices.optional if known.get(name) == 0]
+    for name in off:  # its weight says nothing
+        held[name] = min(max(1.0, free[name].low), free[name].high)
+    return {**held, **space.choices.usual, **space.choices.switched_off(off)}

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lossweights.base.errors import StoreError
+from lossweights.base.errors import RecipeError, StoreError
 from lossweights.base.notebook import tell
 from lossweights.base.provenance import commit_of, user_name
 from lossweights.results.constants import write_constants
@@ -64,9 +64,17 @@ def open_store(
         raced.baselines.check_scales(sweep.space, prepared.scales)
     if old is not None:
         warm = old.get("warm")
+        if options.warm_start not in (None, (warm or {}).get("start")):
+            raise RecipeError(
+                f"Expected no other warm start than that of the sweep {name!r}, which has begun "
+                f"{'from ' + repr(warm['start']) if warm else 'without one'}. Found "
+                f"{options.warm_start!r}. Leave out warm_start, or begin a new sweep."
+            )
     elif options.warm_start is not None:
         terms = prepared.description.get("terms") or {}
-        warm = warm_start(options.warm_start, options.root, sweep.space, terms, options.trials)
+        warm = warm_start(
+            options.warm_start, options.root, sweep.space, terms, options.trials, prepared.scales
+        )
     else:
         warm = None
     now = datetime.now(UTC).isoformat(timespec="milliseconds")

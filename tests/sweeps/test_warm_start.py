@@ -7,7 +7,8 @@ import pytest
 from lossweights.base.errors import RecipeError, SweepNotFound
 from lossweights.results.folder import sweep_folder
 from lossweights.results.result import SweepResult
-from lossweights.search.space import LogUniform
+from lossweights.search.space import LogUniform, Space
+from lossweights.sweep._warm import warm_start
 from lossweights.testing import FakeSweep
 
 
@@ -67,9 +68,7 @@ def test_a_resumed_sweep_has_the_start_that_it_had(root):
 
 
 def test_what_cannot_be_a_start_is_refused_before_anything_is_written(root):
-    """A sweep that is not there, and one without complete trials or a term in common."""
-    with pytest.raises(SweepNotFound):
-        run(FakeSweep("later"), root, trials=8, warm_start="nowhere")
+    """A sweep without complete trials, or without a term in common."""
     manifest = sweep_folder(root, "earlier") / "manifest.json"
     content = json.loads(manifest.read_text())
     content["terms"] = {"a": {"class": "another"}, "c": {}}
@@ -89,3 +88,39 @@ def test_another_range_is_kept_to(root):
     warm = kinds(run(sweep, root, trials=16, warm_start="earlier"), "warm")["relative/b"]
     assert warm.between(0.9, 1.1).all()
     assert warm.is_unique
+
+
+def test_weights_in_the_loss_are_taken_over_where_one_sweep_has_scales(root, caplog):
+    """Relative to scales they would mean something else."""
+    manifest = sweep_folder(root, "earlier") / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["scales"] = {"a": 2.0, "b": 64.0}
+    manifest.write_text(json.dumps(content))
+    front = SweepResult.read("earlier", root).pareto
+    warm = kinds(run(FakeSweep("later"), root, trials=32, warm_start="earlier"), "warm")
+    assert set(warm["weight/b"]) <= set(front["weight/b"])
+    assert "only one of the sweeps has reference scales" in caplog.text
+
+
+def test_terms_that_are_all_fixed_here_are_no_start(root):
+    """And the sentence says so."""
+    space = Space(["a", "b", "c"], {"a": 1.0, "b": 1.0, "c": LogUniform(0.1, 10.0)})
+    with pytest.raises(RecipeError, match="which are fixed here"):
+        warm_start("earlier", root, space, {}, 8, None)
+
+
+def test_a_sweep_that_has_begun_takes_no_other_start(root):
+    """Its own may be named again."""
+    run(FakeSweep("later"), root, trials=8, warm_start="earlier")
+    run(FakeSweep("later"), root, trials=10, warm_start="earlier", resume=True)
+    run(FakeSweep("plain"), root, trials=8)
+    for name, other in (("later", "plain"), ("plain", "earlier")):
+        with pytest.raises(RecipeError, match="no other warm start"):
+            run(FakeSweep(name), root, trials=12, warm_start=other, resume=True)
+
+
+def test_a_start_that_is_not_there_is_refused_before_anything_is_loaded(root, monkeypatch):
+    """A misspelt name costs no rehearsal."""
+    monkeypatch.setattr(FakeSweep, "prepare", None)
+    with pytest.raises(SweepNotFound, match="nowhere"):
+        run(FakeSweep("later"), root, trials=8, warm_start="nowhere")

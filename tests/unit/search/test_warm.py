@@ -2,7 +2,7 @@
 
 import pytest
 
-from lossweights.search.space import Fixed, LogUniform, Simplex, Space, Uniform
+from lossweights.search.space import Fixed, LogUniform, Off, Simplex, Space, Uniform
 from lossweights.search.warm import warm_parameters
 
 NAMES = ["a", "b", "c"]
@@ -53,3 +53,12 @@ def test_bounds_hold_and_what_comes_out_alike_is_tried_once():
     assert warm_parameters(ANCHORED, earlier) == [
         {"b": 100.0, "c": 5.0}, {"b": 0.01, "c": 0.0}, {"b": 1.0, "c": 1.0}
     ]  # fmt: skip
+
+
+def test_a_term_that_was_off_is_off_where_it_may_be():
+    """Elsewhere it is as light as it can be."""
+    spec = {"a": Fixed(1.0), "b": Off(LogUniform(0.1, 10.0)), "c": LogUniform(0.1, 10.0)}
+    space = Space(NAMES, spec)
+    (found,) = warm_parameters(space, [{"a": 1.0, "b": 0.0, "c": 0.0}])
+    assert space.weights(found) == {"a": 1.0, "b": 0.0, "c": 0.1}
+    assert found == space.parameters_of(space.weights(found))
