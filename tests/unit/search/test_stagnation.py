@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from lossweights.search.stagnation import Stagnation
+from lossweights.search.aims import Aims
+from lossweights.search.conditions import Condition
+from lossweights.search.stagnation import BEYOND, Stagnation
 
 BOTH = {"cost": "minimize", "gain": "maximize"}
 
@@ -87,3 +89,58 @@ def test_a_search_that_fills_its_front_ends_and_one_that_moves_it_goes_on():
     assert 30 < ends < 150
     moved = [(u - 0.05 * n, np.sqrt(u)) for n, (u, _) in enumerate(filled)]
     assert not watched(moved, 16).is_reached
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
+def test_an_objective_that_is_always_the_same_hides_no_growth(offset):
+    """Such as a fill rate of 1: what grows is the front of the others."""
+    falling = [(9.0, offset), (7.0, offset), (5.0, offset), (3.0, offset), (1.0, offset)]
+    assert not watched(falling, 3).is_reached
+    assert watched([*falling, *[(1.0, offset)] * 3], 3).is_reached
+
+
+def test_one_trial_that_beats_all_is_measured_against_the_worst():
+    """At least half of the trials are as good as it in one objective: there the median is its own.
+
+    Costs 9, 8, 3 and a gain of 1 for all but the second: its gain of 0 is the worst. The second is
+    at the median of costs and at the worst gain, a tenth of a span from the reference in both.
+    """
+    made = watched([(9.0, 1.0), (8.0, 0.0), (3.0, 1.0)], 1)
+    assert made.growth == pytest.approx(1 - (BEYOND - 1.0) ** 2 / BEYOND**2)
+    made.add({"cost": 2.0, "gain": 1.0})
+    span = 5.5 - 2.0  # of the costs 9, 8, 3 and 2 the median is 5.5
+    assert made.growth == pytest.approx(1 - (BEYOND - 1.0 / span) / BEYOND)
+
+
+AIMS = Aims(constraints=(Condition("shortfall", "<=", 5.0),))
+
+
+def aimed(rows, patience=3):
+    """After trials with these costs and shortfalls, of a sweep whose shortfall is to be small."""
+    made = Stagnation({"cost": "minimize"}, patience, 0.01, AIMS)
+    for cost, shortfall in rows:
+        made.add({"cost": cost, "shortfall": shortfall})
+    return made
+
+
+def test_only_what_meets_the_aims_grows():
+    """The front of all trials stands still, that of those with a small shortfall does not."""
+    cheap = (1.0, 50.0)
+    rows = [(9.0, 4.0), cheap, (8.0, 4.0), cheap, (7.0, 4.0), (5.0, 4.0), (3.0, 4.0)]
+    assert watched([(cost,) for cost, _ in rows], 3, directions={"rmse": "minimize"}).is_reached
+    assert not aimed(rows).is_reached
+    made = aimed([*rows, cheap, cheap, cheap])
+    assert (made.is_reached, made.is_near) == (True, False)
+
+
+def test_as_long_as_none_meets_them_less_is_missed():
+    """The nearest misses 30 of 5, then 20, then 10, and then it stays."""
+    nearer = [(1.0, 35.0), (1.0, 25.0), (1.0, 15.0)]
+    assert aimed([*nearer, (0.5, 12.0)]).growth == pytest.approx(1 - 7 / 30)
+    made = aimed([*nearer, *[(0.5, 15.0)] * 3])
+    assert (made.is_reached, made.is_near, made.growth) == (True, True, 0.0)
+
+
+def test_the_first_that_meets_them_is_growth():
+    """However cheap what did not was."""
+    assert not aimed([*[(1.0, 9.0)] * 3, (7.0, 4.0)]).is_reached
