@@ -9,6 +9,7 @@ from lossweights.driver._wave import Wave, tell_end
 from lossweights.executors import Ended, Executor, Waiting
 from lossweights.records import Outcome
 from lossweights.results.folder import Finished
+from lossweights.search.aims import Aims
 from lossweights.search.rungs import Pruning
 from lossweights.store import Store, WaveRecord
 
@@ -53,7 +54,9 @@ class Halts:
         """A wave of which perhaps something was decided before."""
         if self._pruning is None or record is None:
             return None
-        return Wave(record, self._pruning, self._store.journal, self._store.objectives)
+        store = self._store
+        aims = Aims.of_manifest(store.manifest)
+        return Wave(record, self._pruning, store.journal, store.objectives, aims)
 
     def learn(self, place: int, finished: Finished) -> None:
         """The trial at a place has ended, and so have all places before it."""

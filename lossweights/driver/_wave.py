@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from lossweights.records import Outcome
 from lossweights.results.folder import Finished
+from lossweights.search.aims import Aims
 from lossweights.search.rungs import Pruning
 from lossweights.store import Decision, RungJournal, WaveRecord
 
@@ -30,6 +31,7 @@ class Wave:
         pruning: Decides; it has been told of all waves before.
         journal: Where decisions are written.
         objectives: Names of the objectives.
+        aims: A wish and constraints: what is missed of them counts as well.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class Wave:
         pruning: Pruning,
         journal: RungJournal,
         objectives: Iterable[str],
+        aims: Aims,
     ) -> None:
         self._record, self._pruning, self._journal = record, pruning, journal
-        self._objectives = list(objectives)
+        self._objectives, self._aims = list(objectives), aims
         self._known: dict[int, dict[int, tuple[float, ...] | None]] = {}  # by epoch and place
         self._ended: dict[int, tuple[float, ...] | None] = {}
 
@@ -112,4 +115,5 @@ class Wave:
         return [place for place in self._record.places if place not in gone]
 
     def _values(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        return tuple(metrics.get(name, math.nan) for name in self._objectives)
+        values = tuple(metrics.get(name, math.nan) for name in self._objectives)
+        return (*values, self._aims.missed(metrics)) if self._aims else values

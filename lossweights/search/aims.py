@@ -98,6 +98,14 @@ class Aims:
             found[f"wish {each}"] = min(max(counted, math.ulp(0.0)), FAR) if missed > 0 else counted
         return found
 
+    def missed(self, metrics: Mapping[str, float]) -> float:
+        """What a trial misses of the wish and of constraints in sum, as samplers see it.
+
+        >>> Aims(wish=(Condition("rmse", "<=", 50.0),)).missed({"rmse": 75.0})
+        0.07500000000000001
+        """
+        return sum((max(each, 0.0) for each in self.violations(metrics).values()), 0.0)
+
     def violation(self, metrics: Mapping[str, float]) -> float:
         """What a trial violates of the constraints in sum, in parts of their bounds; 0 if none."""
         return sum((max(_excess(each, metrics), 0.0) for each in self.constraints), 0.0)

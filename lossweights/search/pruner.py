@@ -15,11 +15,11 @@ from lossweights.base.errors import RecipeError
 from lossweights.search.rungs import Pruning, Values
 
 
-def check_pruner(pruner: Any, objectives: Mapping[str, str]) -> BasePruner:
-    """The pruner, if it can decide about trials with these objectives.
+def check_pruner(pruner: Any, objectives: Mapping[str, str], epochs: int) -> BasePruner:
+    """The pruner, if it can decide about trials with these objectives and so many epochs.
 
     Raises:
-        RecipeError: It is no pruner, or there are several objectives.
+        RecipeError: It is no pruner, or there are several objectives, or no epoch before the last.
     """
     if not isinstance(pruner, BasePruner):
         raise RecipeError(
@@ -30,6 +30,11 @@ def check_pruner(pruner: Any, objectives: Mapping[str, str]) -> BasePruner:
         raise RecipeError(
             f"Expected one objective, since pruners of Optuna compare single values. Found "
             f"{list(objectives)}. Use prune=True or lw.Rungs, which rank trials by all objectives."
+        )
+    if epochs < 2:
+        raise RecipeError(
+            "Expected at least 2 epochs, since a pruner decides before the last one. Found 1. "
+            "Train for longer, or leave out prune=."
         )
     return pruner
 

@@ -55,19 +55,29 @@ def crowding(costs: Floats) -> Floats:
     return distance
 
 
-def ranking(costs: Floats) -> tuple[NDArray[np.int64], int]:
+def ranking(costs: Floats, missed: Floats | None = None) -> tuple[NDArray[np.int64], int]:
     """The rows from best to worst, and how many of them are on the first front.
 
-    By front, on one front by crowding distance, and of equals the earlier first.
+    By front, on one front by crowding distance, and of equals the earlier first. What misses a
+    constraint comes after all that misses none, and by what it misses (Deb, An efficient constraint
+    handling method for genetic algorithms, 2000).
 
     Args:
         costs: Shape ``(rows, objectives)``, smaller is better; infinity is worst.
+        missed: What each row misses of constraints, 0 if nothing, shape ``(rows,)``.
 
     >>> order, first = ranking(np.array([[3.0], [1.0], [2.0]]))
     >>> order.tolist(), first
     ([1, 2, 0], 1)
+    >>> ranking(np.array([[3.0], [1.0], [2.0]]), np.array([0.0, 0.5, 0.1]))[0].tolist()
+    [0, 2, 1]
     """
-    front = fronts(costs)
+    met = np.ones(len(costs), dtype=bool) if missed is None else missed <= 0
+    front = np.zeros(len(costs), dtype=np.int64)
+    front[met] = fronts(costs[met])
+    if missed is not None and not met.all():
+        by_miss = np.unique(missed[~met], return_inverse=True)[1]
+        front[~met] = front[met].max(initial=-1) + 1 + by_miss
     distance = np.zeros(len(costs))
     for each in range(front.max(initial=-1) + 1):
         distance[front == each] = crowding(costs[front == each])

@@ -11,7 +11,7 @@ import numpy as np
 
 from lossweights.base.errors import RecipeError
 from lossweights.base.numbers import as_number, whole_number
-from lossweights.search.ranking import ranking
+from lossweights.search.ranking import fronts, ranking
 
 if TYPE_CHECKING:  # Optuna, which workers do not need
     from optuna.pruners import BasePruner
@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # Optuna, which workers do not need
 Prune: TypeAlias = "bool | Rungs | BasePruner | None"  # what `Sweep(prune=...)` takes
 
 # What each trial of a wave has measured of its objectives, by place: `None` if it has diverged or
-# failed. A number of them may be undefined.
+# failed. A number of them may be undefined. In a sweep with a wish or constraints one more number
+# follows: what the trial misses of them, 0 if nothing.
 Values = Mapping[int, Sequence[float] | None]
 
 
@@ -55,9 +56,11 @@ class Rungs:
 
     At a rung the trials that were asked for together and got there are ranked by their objectives
     on the validation data: by value if there is one, else by non-dominated sorting with crowding
-    distance (Deb et al. 2002). With several seeds the means count. The worst part stops, with the
-    outcome ``PRUNED``. What no other beats never stops; and if fewer than one more than there are
-    objectives would be left, none does.
+    distance (Deb et al. 2002). What misses a wish or a constraint of the sweep comes after what
+    meets them, by how much it misses. With several seeds what the sweep's ``stat`` makes of them
+    counts, the means by default. The worst part stops, with the outcome ``PRUNED``. What no other
+    beats never stops; and if fewer than one more than there are objectives would be left, none
+    does.
 
     Args:
         at: Epochs after which trials are compared.
@@ -135,20 +138,27 @@ class _Ranked(Pruning):
 
     def stopped(self, epoch: int, values: Values) -> frozenset[int]:
         places = sorted(values)
-        order, first = ranking(np.array([self._costs(values[place]) for place in places]))
+        costs = np.array([self._costs(values[place]) for place in places])
+        missed = np.array([self._missed(values[place]) for place in places])
+        order, first = ranking(costs, missed)
         left = max(math.ceil(self.rungs.keep * len(places)), first)
-        going = sum(values[places[row]] is not None for row in order[:left])
-        if going < len(self.directions) + 1:
+        unbeaten = set(np.flatnonzero(fronts(costs) == 0))  # also what misses an aim so far
+        stays = set(order[:left]) | unbeaten
+        if sum(values[places[row]] is not None for row in stays) < len(self.directions) + 1:
             return frozenset()
-        return frozenset(places[row] for row in order[left:])
+        return frozenset(places[row] for row in order if row not in stays)
 
     def _costs(self, values: Sequence[float] | None) -> list[float]:
         """Objectives as numbers that are better when smaller; what is undefined is worst."""
         if values is None:
             return [math.inf] * len(self.directions)
-        signs = (-1.0 if direction == "maximize" else 1.0 for direction in self.directions)
-        costs = [sign * value for sign, value in zip(signs, values, strict=True)]
+        signs = [-1.0 if direction == "maximize" else 1.0 for direction in self.directions]
+        costs = [sign * value for sign, value in zip(signs, values, strict=False)]
         return [math.inf if math.isnan(cost) else cost for cost in costs]
+
+    def _missed(self, values: Sequence[float] | None) -> float:
+        """What is missed of a wish and constraints; of what has failed, all."""
+        return math.inf if values is None else sum(values[len(self.directions) :])
 
     def ended(self, place: int, values: Sequence[float] | None, *, pruned: bool) -> None:
         """Other waves are nothing to it."""

@@ -60,11 +60,12 @@ class Declaration(Protocol):
         """How often each weight set is trained: for each seed, on each fold."""
         return 1
 
-    def check_trainer(self, name: str) -> None:
+    def check_trainer(self, name: str, *, halts: bool = False) -> None:
         """Refuse a trainer that cannot train this sweep as it was declared; by default none.
 
         Args:
             name: One of `trainers`.
+            halts: Whether trials wait for each other at rungs.
 
         Raises:
             RecipeError: Says why, and what to do.

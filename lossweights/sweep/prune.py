@@ -12,7 +12,10 @@ from lossweights.sweep._options import RunOptions
 
 
 def checked_prune(prune: Prune, objectives: Mapping[str, str], epochs: int) -> Any:
-    """Rungs, a pruner of Optuna, or ``None``; other things are refused.
+    """Rungs, a pruner of Optuna, `False`, or ``None``; other things are refused.
+
+    `False` is for never, ``None`` for nothing said: the command line may, or a sweep that is gone
+    on with.
 
     Args:
         prune: What was declared.
@@ -23,7 +26,7 @@ def checked_prune(prune: Prune, objectives: Mapping[str, str], epochs: int) -> A
         RecipeError: It is none of these, or does not fit the sweep.
     """
     if prune is None or prune is False:
-        return None
+        return prune
     if prune is True:
         return Rungs.of(epochs)
     if isinstance(prune, Rungs):
@@ -31,7 +34,7 @@ def checked_prune(prune: Prune, objectives: Mapping[str, str], epochs: int) -> A
         return prune
     from lossweights.search.pruner import check_pruner
 
-    return check_pruner(prune, objectives)
+    return check_pruner(prune, objectives, epochs)
 
 
 def pruning_of(
@@ -50,13 +53,13 @@ def pruning_of(
     """
     prune = sweep.prune
     kept = None if manifest is None else manifest.get("prune")
-    if prune is None and options.prune:
+    if not prune and options.prune:
         prune = Rungs.of(sweep.epochs)
     elif prune is None and isinstance(kept, Mapping) and "at" in kept:
         if not isinstance(kept["at"], list):
             raise RecipeError(f"Expected rungs in the manifest. Found {kept!r}. Bring it back.")
         prune = Rungs(tuple(kept["at"]), kept.get("keep", 0.5))
-    if prune is None:
+    if not prune:
         return None
     sweep.check_prune()
     if isinstance(prune, Rungs):

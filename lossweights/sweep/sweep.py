@@ -194,7 +194,7 @@ class Sweep(AbstractSweep):
         inside = self.contest_baselines.inside(self.space)
         self.baselines = starting_points(self.space, inside.values())
         self.prune = checked_prune(prune, self.objectives, self.problem.epochs)
-        if self.prune is not None:
+        if self.prune:
             self.check_prune()
 
     def __repr__(self) -> str:
@@ -215,14 +215,15 @@ class Sweep(AbstractSweep):
                 "both. Leave out callbacks= or prune=."
             )
 
-    def check_trainer(self, name: str) -> None:
+    def check_trainer(self, name: str, *, halts: bool = False) -> None:
         """Refuse trainers that would not call the callbacks, or not build models anew."""
-        single = ("auto", "fit", *(("serial",) if self.prune is None else ()))
+        single = ("auto", "fit", *(() if halts else ("serial",)))
         if self.problem.models and name not in single:
+            stopped = ", where trials stop early" if halts else ""
             raise RecipeError(
-                f"Expected a trainer of one model at a time, one of {single}, since build_model "
-                f"is given {list(self.problem.models)}, other ones in each trial. Found {name!r}. "
-                f"Leave out trainer=, or these."
+                f"Expected a trainer of one model at a time, one of {single}{stopped}, since "
+                f"build_model is given {list(self.problem.models)}, other ones in each trial. "
+                f"Found {name!r}. Leave out trainer=, or these."
             )
         if self.problem.callbacks is not None and name not in ("auto", "fit"):
             raise RecipeError(
@@ -313,7 +314,7 @@ class Sweep(AbstractSweep):
             **({} if self.folds is None else {"folds": self.folds}),
             **({} if self.stat == "mean" else {"stat": self.stat}),
             **({} if stopping is None else {"early_stopping": str(stopping)}),
-            **({} if self.prune is None else {"prune": str(self.prune)}),
+            **({"prune": str(self.prune)} if self.prune else {}),
             **({} if self.sampler is None else {"sampler": describe_sampler(self.sampler)}),
             "objectives": ", ".join(f"{d} {name}" for name, d in self.objectives.items()),
             **{field: str(said) for field, said in self.aims.to_json().items()},

@@ -11,6 +11,8 @@ from lossweights.base.errors import RecipeError, SweepChanged
 from lossweights.records import EpochReport
 from lossweights.report.summary import print_summary
 from lossweights.results.folder import read_manifest
+from lossweights.search.aims import Aims
+from lossweights.search.conditions import Condition
 from lossweights.testing import FakeSweep
 
 from . import tiny
@@ -127,13 +129,16 @@ def test_keras_models_stop_at_rungs_too(tmp_path):
 
 
 def test_what_does_not_fit_is_refused_at_once(tmp_path):
-    """Late rungs, callbacks, and pruners of several objectives."""
+    """Late rungs, callbacks, and pruners of several objectives or of nothing to save."""
+    median = optuna.pruners.MedianPruner()
     with pytest.raises(RecipeError, match="before the last of 2 epochs"):
         lw.Sweep(**arguments(prune=lw.Rungs(at=(2,))))
     with pytest.raises(RecipeError, match="no callbacks"):
         lw.Sweep(**arguments(prune=True, callbacks=lambda: [keras.callbacks.TerminateOnNaN()]))
     with pytest.raises(RecipeError, match="one objective"):
-        lw.Sweep(**arguments(prune=optuna.pruners.MedianPruner()))
+        lw.Sweep(**arguments(prune=median))
+    with pytest.raises(RecipeError, match="at least 2 epochs"):
+        lw.Sweep(**arguments(prune=median, epochs=1, objectives={"rmse": "minimize"}))
     with pytest.raises(RecipeError, match=r"lw\.Rungs"):
         lw.Sweep(**arguments(prune=0.5))
     sweep = lw.Sweep(**arguments(callbacks=lambda: [keras.callbacks.TerminateOnNaN()]))
@@ -154,3 +159,58 @@ def test_a_pruner_of_optuna_may_decide(tmp_path):
     assert len(result.trials) == 16
     with pytest.raises(SweepChanged, match="reduction_factor"):
         make(3).run(20, root=tmp_path, resume=True, **RUN)
+
+
+def test_what_meets_a_constraint_is_not_stopped_for_its_cost(tmp_path):
+    """The constraint is at odds with the only objective: still trials that meet it get to the end.
+
+    The fake sweep's ``miss`` falls as its ``cost`` rises.
+    """
+    whole = fake("whole", prune=None).run(24, root=tmp_path, **RUN)
+    bound = float(whole.trials["miss"].quantile(0.3))
+    aims = Aims(constraints=(Condition("miss", "<=", bound),))
+    result = fake("aimed", aims=aims).run(24, root=tmp_path, **RUN)
+    assert "PRUNED" in set(result.trials["outcome"])
+    complete = result.trials[result.trials["outcome"] == "COMPLETE"]
+    assert (complete["miss"] <= bound).sum() >= 4
+    assert result.best("min:cost").metrics["miss"] <= bound
+
+
+def test_rungs_can_be_taken_back(tmp_path):
+    """``prune=False`` says so; ``None`` says nothing, and the rungs stay."""
+    fake().run(10, root=tmp_path, **RUN)
+    with pytest.raises(SweepChanged, match="prune"):
+        fake(prune=False).run(16, root=tmp_path, resume=True, **RUN)
+    options = {**RUN, "resume": True, "accept_change": ["prune"]}
+    result = fake(prune=False).run(16, root=tmp_path, **options)
+    assert set(result.trials["outcome"][10:]) == {"COMPLETE"}
+    assert "prune" not in read_manifest(tmp_path, "fake")
+
+
+def test_models_that_differ_wait_for_no_one_in_the_serial_trainer(tmp_path):
+    """Refused at once, also where the rungs were asked for by the run."""
+
+    def build_model(hp):
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp["units"])])
+
+    hyper = {"units": lw.Choice({"few": 2, "many": 5})}
+    sweep = lw.Sweep(**arguments(build_model=build_model, hyper=hyper))
+    with pytest.raises(RecipeError, match=r"\('auto', 'fit'\), where trials stop early"):
+        sweep.run(2, root=tmp_path, prune=True, trainer="serial", **RUN)
+
+
+SPACES = {
+    "simplex": lw.Simplex(),
+    "uniform": {"a": 1.0, "b": lw.Uniform(0.1, 10.0)},
+    "ramp": {"a": 1.0, "b": lw.Ramp(lw.LogUniform(0.01, 100.0), epochs=3)},
+}
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_rungs_and_stops_in_any_space(tmp_path, space):
+    """Gone on with it stops and samples what it would have."""
+    whole = fake(space=space).run(24, root=tmp_path / "whole", **RUN)
+    fake(space=space).run(16, root=tmp_path / "parts", **RUN)
+    parts = fake(space=space).run(24, root=tmp_path / "parts", resume=True, **RUN)
+    assert {"COMPLETE", "PRUNED"} == set(whole.trials["outcome"])
+    assert table(parts) == table(whole)

@@ -126,11 +126,11 @@ def test_what_cannot_be_is_refused(at, keep):
 def test_pruners_are_for_one_objective():
     """Which says what to use instead."""
     pruner = optuna.pruners.MedianPruner()
-    assert check_pruner(pruner, {"rmse": "minimize"}) is pruner
+    assert check_pruner(pruner, {"rmse": "minimize"}, 4) is pruner
     with pytest.raises(RecipeError, match=r"prune=True or lw\.Rungs"):
-        check_pruner(pruner, {"rmse": "minimize", "shortfall": "minimize"})
+        check_pruner(pruner, {"rmse": "minimize", "shortfall": "minimize"}, 4)
     with pytest.raises(RecipeError, match=r"optuna\.pruners"):
-        check_pruner("median", {"rmse": "minimize"})
+        check_pruner("median", {"rmse": "minimize"}, 4)
 
 
 def test_a_pruner_decides_as_in_a_plain_study():
@@ -172,3 +172,19 @@ def test_a_pruner_is_described_with_what_it_was_made_with():
     assert before["pruner"]["reduction_factor"] == 2
     first.stopped(1, {0: [1.0], 1: [2.0]})
     assert first.describe() == before
+
+
+def test_what_misses_an_aim_comes_after_what_meets_it():
+    """Costs rise as what is missed falls: those that meet it go on, and the cheapest of all."""
+    values = [[50.0 + i, max(16.0 - 2 * i - 5.0, 0.0)] for i in range(8)]  # the last two meet it
+    assert stopped(values, ["minimize"]) == [1, 2, 3]
+    values[7] = [90.0, 0.0]
+    assert 7 not in stopped(values, ["minimize"])
+
+
+def test_of_those_that_miss_the_nearest_go_on_and_the_front():
+    """None meets it; what failed is the first to stop."""
+    values = [[1.0, 9.0], [2.0, 8.0], [3.0, 7.0], [4.0, 6.0], [5.0, 5.0], None]
+    assert stopped(values, ["minimize"]) == [1, 5]
+    both = [[1.0, 9.0, 5.0], [9.0, 1.0, 4.0], [9.5, 2.0, 1.0], [9.6, 3.0, 2.0], [9.7, 4.0, 3.0]]
+    assert stopped(both, keep=0.2) == [3, 4]  # the third misses least, none beats the first two
