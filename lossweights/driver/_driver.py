@@ -79,7 +79,7 @@ class Driver:
         self._keys = itertools.count()
         self._plan = Plan(executor.capacity, executor.slots, waves=pruning is not None)
         self._halts = Halts(executor, self._flights, store, pruning)
-        self._streak, self._enough = Streak(), Enough(stagnation)
+        self._streak, self._enough = Streak(), Enough(store.sampler, stagnation)
         self._deadline = math.inf if deadline is None else deadline
         self.out_of_time = False
 
@@ -116,7 +116,7 @@ class Driver:
         except BaseException:
             self._give_up()
             raise
-        self.out_of_time = self._store.finished() < trials and not self._enough.stagnated
+        self.out_of_time = self._store.finished() < trials and not self._enough.done
 
     @property
     def _stopping(self) -> bool:
@@ -189,7 +189,7 @@ class Driver:
             self._submit(batch, turn, wave=wave)
 
     def _may_ask(self) -> bool:
-        enough = self._enough.diverged or self._enough.stagnated
+        enough = self._enough.diverged or self._enough.done
         return self._recorder.error is None and not enough
 
     def _submit(

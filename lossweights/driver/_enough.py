@@ -1,10 +1,13 @@
-"""When nothing more is to be asked for: all diverge, or the front does not grow any more."""
+"""When nothing more is to be asked for: all diverge, the front stays as it is, or no weights are
+left.
+"""
 
 from __future__ import annotations
 
 from lossweights.driver._divergence import Divergence
 from lossweights.records import Outcome
 from lossweights.results.folder import Finished
+from lossweights.search.sampler import Sampler
 from lossweights.search.stagnation import Stagnation
 
 
@@ -12,10 +15,12 @@ class Enough:
     """Whether a sweep goes on asking for trials.
 
     Args:
+        sampler: What samples.
         stagnation: Watches the front, or ``None``.
     """
 
-    def __init__(self, stagnation: Stagnation | None) -> None:
+    def __init__(self, sampler: Sampler, stagnation: Stagnation | None) -> None:
+        self._sampler = sampler
         self._divergence, self._stagnation = Divergence(), stagnation
 
     def ended(self, outcome: Outcome) -> None:
@@ -34,6 +39,7 @@ class Enough:
         return self._divergence.is_all
 
     @property
-    def stagnated(self) -> bool:
-        """Whether the front does not grow: what trains may end."""
-        return self._stagnation is not None and self._stagnation.is_reached
+    def done(self) -> bool:
+        """Whether the front does not grow, or the sampler has no more: what trains may end."""
+        stagnated = self._stagnation is not None and self._stagnation.is_reached
+        return stagnated or self._sampler.is_done

@@ -1,13 +1,15 @@
 """Which weights to try next: a sampler of Optuna's, asked place by place.
 
 The study on disk grows with the sweep; what the sampler looks at does not. Its cost grows with the
-trials that it sees, and past a few hundred of them the older ones, none of which is among the best,
-say little that the others do not.
+trials that it sees, and past a few hundred of them the older ones, none of which is among the best
+or at the border of where nothing can be trained, say little that the others do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,17 +23,21 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lossweights.base.errors import RecipeError
 from lossweights.base.sampled import Value
+from lossweights.search._border import border
+from lossweights.search._cube import Cube
 from lossweights.search._lessons import RUNGS, TRAINS
 from lossweights.search.choices import OneOf
 from lossweights.search.distributions import LogUniform, Numbers
 from lossweights.search.joint import PLACE
-from lossweights.search.samplers import BEFORE, SamplerLike, make_sampler
+from lossweights.search.samplers import BEFORE, SamplerLike, copied, make_sampler
 from lossweights.search.space import Space
 
 FORGET_AT = 256  # trials seen at most; up to there nothing is forgotten
-REMEMBERED = 160  # trials left after forgetting
-BEST = 48  # of those, how many for being good; the others are the latest
+LATEST = 112  # trials left after forgetting for being the latest
+BEST = 48  # of the older ones, how many are left for being good
+BORDER = 48  # and how many at most for telling where nothing can be trained
 
 
 class Sampler:
@@ -69,28 +75,64 @@ class Sampler:
         if isinstance(sampler, str):
             self._given = make_sampler(sampler, seed, self._distributions)
         elif isinstance(sampler, BaseSampler):
-            self._given = sampler
+            self._given = copied(sampler)
         self._learned: list[FrozenTrial] = []
         self._open: dict[int, dict[str, Value]] = {}
         self._numbers: dict[int, int] = {}  # of open places, in the study in memory
+        self._sampled: set[int] = set()  # those of them that the sampler was asked for
         self._recall()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the sampler has said that it has nothing more to ask for, as of a grid."""
+        return self._study.is_done
+
     def ask(self, place: int) -> dict[str, Value]:
-        """Parameters for a place of the sweep, which is open until learned."""
-        if self._given is not None:
-            self._study.sampler = self._given
-        else:
-            assert self._make is not None
-            self._study.sampler = self._make((self._seed * 1_000_003 + place) % 2**32)
+        """Parameters for a place of the sweep, which is open until learned.
+
+        Raises:
+            RecipeError: The sampler, another's, raised an exception.
+        """
         self._study.set_user_attr(PLACE, place)
-        trial = self._study.ask(dict(self._distributions))
+        with self._named():
+            if self._given is not None:
+                self._study.sampler = self._given
+            else:
+                assert self._make is not None
+                self._study.sampler = self._make((self._seed * 1_000_003 + place) % 2**32)
+            trial = self._study.ask(dict(self._distributions))
         parameters = self._space.parameters_at(trial.params)
         self._open[place], self._numbers[place] = parameters, trial.number
-        if self._space.coordinates_of(parameters) != trial.params:
-            # Rounding moved it. One that is told of it later would see other numbers.
-            self._study.tell(trial, state=TrialState.FAIL)
-            self._numbers[place] = self._add(self._frozen(parameters, TrialState.RUNNING))
+        self._sampled.add(trial.number)
+        self._move(trial, self._space.coordinates_of(parameters))
         return dict(parameters)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say of which sampler an exception is: another's is nothing that we know of."""
+        try:
+            yield
+        except Exception as error:
+            if self._forgets:
+                raise
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            raise RecipeError(
+                f"Expected weights to try from {type(self._study.sampler).__name__}. Found that it "
+                f"raised {type(error).__name__}: {error} ({where.filename}, line {where.lineno}). "
+                f"What has been trained is kept. Mend the sampler or take another one, and resume "
+                f"with --accept-change sampler."
+            ) from error
+
+    def _move(self, trial: optuna.Trial, coordinates: Mapping[str, Value]) -> None:
+        """Put a trial that was asked for where its parameters are, as one told of it later will.
+
+        There and back coordinates are rounded. What a sampler has noted of the trial stays.
+        """
+        trial_id = self._id_of(trial.number)
+        for name, value in coordinates.items():
+            if value != trial.params[name]:
+                part = self._distributions[name]
+                self._storage.set_trial_param(trial_id, name, part.to_internal_repr(value), part)
 
     def expect(self, place: int, parameters: Mapping[str, Value]) -> None:
         """Parameters at a place that were given, not sampled; it is open until learned."""
@@ -121,6 +163,9 @@ class Sampler:
             rungs: Of a trial that was stopped at a rung, its objectives at each rung, by epoch.
             constraints: A number a constraint, feasible up to 0.
             barren: Whether nothing can be trained there: it diverged, or failed and would again.
+
+        Raises:
+            RecipeError: The sampler, another's, raised an exception.
         """
         if barren:
             state, values = TrialState.PRUNED, None
@@ -152,8 +197,9 @@ class Sampler:
     def _recall(self) -> None:
         """Start a study in memory with what is remembered."""
         self._storage = optuna.storages.InMemoryStorage()
-        self._study = optuna.create_study(storage=self._storage, directions=self._directions)
-        self._study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        made = optuna.create_study(storage=self._storage, directions=self._directions)
+        self._study = _Study(made.study_name, self._storage)
+        self._study_id = self._storage.get_study_id_from_name(made.study_name)
         self._study.add_trials(self._learned)
         for place, parameters in self._open.items():
             self._numbers[place] = self._add(self._frozen(parameters, TrialState.RUNNING))
@@ -162,27 +208,42 @@ class Sampler:
         trial_id = self._storage.create_new_trial(self._study_id, trial)
         return self._storage.get_trial_number_from_id(trial_id)
 
+    def _id_of(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
     def _end(self, number: int, ended: FrozenTrial) -> None:
         """A trial that was open has ended, and what is said of it is noted in the study."""
-        storage = self._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        storage, trial_id = self._storage, self._id_of(number)
         for step, value in ended.intermediate_values.items():
             storage.set_trial_intermediate_value(trial_id, step, value)
         for key, attribute in ended.user_attrs.items():
             storage.set_trial_user_attr(trial_id, key, attribute)
         for key, attribute in ended.system_attrs.items():  # constraints, among Optuna's own notes
             storage.set_trial_system_attr(trial_id, key, attribute)
-        trial = storage.get_trial(trial_id)
-        self._study.sampler.after_trial(self._study, trial, ended.state, ended.values)
+        if number in self._sampled:  # of others it has no notes
+            with self._named():
+                trial = storage.get_trial(trial_id)
+                self._study.sampler.after_trial(self._study, trial, ended.state, ended.values)
         storage.set_trial_state_values(trial_id, ended.state, ended.values)
 
     def _worth_keeping(self) -> list[FrozenTrial]:
-        """The latest trials, and of the others the best, in their order."""
-        old = self._learned[: BEST - REMEMBERED]
-        beaten = times_beaten([self._costs(trial) for trial in old])
-        violated = [sum(max(n, 0.0) for n in trial.constraints.values()) for trial in old]
-        best = np.sort(np.lexsort((beaten, violated))[:BEST])
-        return [old[i] for i in best] + self._learned[BEST - REMEMBERED :]
+        """The latest trials; of the others the best, and where nothing trains; in their order."""
+        old = self._learned[:-LATEST]
+        barren = [i for i, trial in enumerate(old) if TRAINS in trial.constraints]
+        trained = [i for i, trial in enumerate(old) if TRAINS not in trial.constraints]
+        costs = np.array([self._costs(old[i]) for i in trained])
+        beaten = times_beaten(costs.reshape(len(trained), len(self._directions)))
+        violated = [sum(max(n, 0.0) for n in old[i].constraints.values()) for i in trained]
+        kept = [trained[row] for row in np.lexsort((beaten, violated))[:BEST]]
+        latest = [trial for trial in self._learned[-LATEST:] if TRAINS not in trial.constraints]
+        still = self._points([old[i] for i in kept] + latest)
+        wrong = border(still, self._points([old[i] for i in barren]), BORDER)
+        kept += [barren[row] for row in wrong]
+        return [old[i] for i in sorted(kept)] + self._learned[-LATEST:]
+
+    def _points(self, trials: Sequence[FrozenTrial]) -> NDArray[np.float64]:
+        """Where trials are in the unit cube, shape ``(trials, coordinates)``."""
+        return Cube(self._distributions).encode([trial.params for trial in trials])
 
     def _costs(self, trial: FrozenTrial) -> list[float]:
         """The objectives as numbers that are better when smaller; those of no values are worst."""
@@ -218,6 +279,19 @@ class Sampler:
         )
 
 
+class _Study(optuna.Study):
+    """A study in memory, in which a sampler may say that it has nothing more to ask for.
+
+    Optuna's own takes that from within `optimize` alone.
+    """
+
+    is_done = False
+
+    def stop(self) -> None:
+        """Nothing more is to be asked for."""
+        self.is_done = True
+
+
 def coordinate_distributions(space: Space) -> dict[str, BaseDistribution]:
     """What a sampler searches: the space as Optuna knows it, without a coordinate too many."""
     return {name: _as_optunas(part) for name, part in space.coordinates.items()}
@@ -241,7 +315,7 @@ def _is_inside(part: BaseDistribution, value: Value) -> bool:
     return isinstance(value, int | float) and part.low <= value <= part.high
 
 
-def times_beaten(costs: Sequence[Sequence[float]]) -> NDArray[np.int64]:
+def times_beaten(costs: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.int64]:
     """How many rows beat each row: at least as small everywhere and smaller somewhere.
 
     The ranking of Fonseca and Fleming (Genetic Algorithms for Multiobjective Optimization, 1993);

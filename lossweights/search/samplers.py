@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import inspect
+import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from lossweights.base.errors import RecipeError
 
@@ -69,7 +73,8 @@ def check_sampler(sampler: object) -> SamplerLike | None:
         sampler: ``None``, a name of ours, a sampler of Optuna's, or a function from a seed to one.
 
     Raises:
-        RecipeError: It is none of these.
+        RecipeError: It is none of these; or a class, or a function that does not pass the seed on:
+            what such a sampler asks for would be different every time.
     """
     if sampler is None:
         return None
@@ -80,18 +85,68 @@ def check_sampler(sampler: object) -> SamplerLike | None:
     if isinstance(sampler, BaseSampler):
         return sampler
     if callable(sampler):
-        made = sampler(0)
-        if isinstance(made, BaseSampler):
-            return sampler
-        raise RecipeError(
-            f"Expected a function from a seed to a sampler of Optuna's as sampler=. Found one that "
-            f"gives {made!r}. Write for example sampler=make_sampler, with "
-            f"`def make_sampler(seed): return optuna.samplers.NSGAIISampler(seed=seed)`."
-        )
+        return _check_function(sampler)
     raise RecipeError(
         f"Expected a sampler among {NAMES}, one of Optuna's, or a function from a seed to one. "
         f"Found {sampler!r}."
     )
+
+
+def _check_function(function: Callable[[int], Any]) -> Callable[[int], BaseSampler]:
+    """A function from a seed to a sampler, which it gives for that seed again."""
+    from optuna.samplers import BaseSampler
+
+    made_of = function.func if isinstance(function, functools.partial) else function
+    if isinstance(made_of, type):
+        raise RecipeError(
+            f"Expected a function from a seed to a sampler as sampler=. Found the class "
+            f"{made_of.__name__}, whose first argument need not be its seed. Write "
+            f"sampler=lambda seed: {made_of.__name__}(seed=seed)."
+        )
+    example = "for example `lambda seed: optuna.samplers.NSGAIISampler(seed=seed)`"
+    try:
+        one, other = function(0), function(0)
+    except Exception as error:
+        raise RecipeError(
+            f"Expected a function from a seed to a sampler of Optuna's as sampler=. Found one that "
+            f"raised {type(error).__name__}: {error}. Write {example}."
+        ) from error
+    if not isinstance(one, BaseSampler):
+        raise RecipeError(
+            f"Expected a function from a seed to a sampler of Optuna's as sampler=. Found one that "
+            f"gives {one!r}. Write {example}."
+        )
+    if _first_of(one) != _first_of(other):
+        raise RecipeError(
+            f"Expected a function that gives the same sampler for the same seed as sampler=. Found "
+            f"two of {type(one).__name__} that ask for different weights. Pass the seed on, "
+            f"{example}."
+        )
+    return function
+
+
+def _first_of(sampler: BaseSampler) -> dict[str, Any] | None:
+    """What a sampler asks for first, if it can be asked for just any number."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study otherwise
+    study = optuna.create_study(sampler=copied(sampler))
+    try:
+        return study.ask({"x": optuna.distributions.FloatDistribution(0.0, 1.0)}).params
+    except Exception:  # one of a space of its own, such as a grid
+        return None
+
+
+def copied(sampler: BaseSampler) -> BaseSampler:
+    """A sampler that draws what this one would, and leaves this one as it is.
+
+    So every run of a sweep begins with the same random numbers. One that cannot be copied goes on
+    from where it is.
+    """
+    try:
+        return copy.deepcopy(sampler)
+    except Exception:  # it holds what only it can have: a lock, a connection
+        return sampler
 
 
 def check_name_of_sampler(name: str) -> str:
@@ -106,18 +161,59 @@ def check_name_of_sampler(name: str) -> str:
 
 
 def describe_sampler(sampler: SamplerLike) -> str:
-    """A sampler as a manifest names it.
+    """A sampler as a manifest names it: with the arguments that it keeps, but for its seed.
+
+    What is left at its default is left out: another version may have more of them.
 
     >>> describe_sampler("tpe")
     'tpe'
     >>> import optuna
-    >>> describe_sampler(lambda seed: optuna.samplers.RandomSampler(seed))
-    'optuna.samplers._random.RandomSampler, seeded'
+    >>> describe_sampler(lambda seed: optuna.samplers.NSGAIISampler(population_size=8, seed=seed))
+    'optuna.samplers.nsgaii._sampler.NSGAIISampler(population_size=8), seeded'
     """
     if isinstance(sampler, str):
         return sampler
     from optuna.samplers import BaseSampler
 
-    given = isinstance(sampler, BaseSampler)
-    kind = type(sampler) if isinstance(sampler, BaseSampler) else type(sampler(0))
-    return f"{kind.__module__}.{kind.__qualname__}" + ("" if given else ", seeded")
+    if isinstance(sampler, BaseSampler):
+        return _with_arguments(sampler)
+    return f"{_with_arguments(sampler(0))}, seeded"
+
+
+def without_arguments(described: str) -> str:
+    """A description as earlier versions wrote it.
+
+    >>> without_arguments("a.NSGAIISampler(population_size=8), seeded")
+    'a.NSGAIISampler, seeded'
+    """
+    head, bracket, rest = described.partition("(")
+    return head + rest.rpartition(")")[2] if bracket else described
+
+
+def _with_arguments(sampler: BaseSampler) -> str:
+    kind, kept = type(sampler), vars(sampler)
+    said = []
+    for name, argument in inspect.signature(kind).parameters.items():
+        spelled = _spelled(kept.get(name, kept.get(f"_{name}")))
+        said_nothing = spelled in (None, _spelled(argument.default))
+        if name != "seed" and not name.startswith("warn_") and not said_nothing:
+            said.append(f"{name}={spelled}")
+    return f"{kind.__module__}.{kind.__qualname__}({', '.join(said)})"
+
+
+def _spelled(value: Any) -> str | None:
+    """A plain value, the same in every process; `None` for all others."""
+    from optuna.samplers import BaseSampler
+
+    if isinstance(value, BaseSampler):
+        return _with_arguments(value)
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return repr(value)
+    if isinstance(value, Mapping):
+        pairs = [f"{key!s}: {_spelled(each)}" for key, each in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(str(_spelled(each)) for each in value)}]"
+    if inspect.isfunction(value) or isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    return None

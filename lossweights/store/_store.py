@@ -51,6 +51,7 @@ class Store:
         folder: The sweep folder.
         name: Name of the sweep.
         manifest: What is swept.
+        sampler: What samples, and knows whether there is anything more to ask for.
         spool: Reports of the trials that are training.
         journal: What was decided at rungs.
         behind: Whether writing waits for `flush`.
@@ -74,7 +75,7 @@ class Store:
         self._closing = ExitStack()
         self._writer: Writer | None = None
         samples = sampler or str(manifest.get("sampler", BEFORE))
-        self._sampler = Sampler(space, list(self._objectives.values()), self._seed, samples)
+        self.sampler = Sampler(space, list(self._objectives.values()), self._seed, samples)
         self._proposed: deque[Asked] = deque()
         self._places: dict[int, int] = {}  # of every trial, by number
         self._place_count = self._trial_count = self._finished = 0
@@ -258,9 +259,9 @@ class Store:
         place = self._place_count
         if place < len(self._first):
             asked = replace(self._first[place], number=self._trial_count)
-            self._sampler.expect(place, asked.parameters)
+            self.sampler.expect(place, asked.parameters)
         else:
-            asked = Asked(self._trial_count, self._sampler.ask(place), "trial")
+            asked = Asked(self._trial_count, self.sampler.ask(place), "trial")
         self._place_count += 1
         return self._propose(asked, place)
 
@@ -275,7 +276,7 @@ class Store:
 
     def expect(self, asked: Asked) -> None:
         """Let the sampler know of a trial that it will learn of later."""
-        self._sampler.expect(self._places[asked.number], asked.parameters)
+        self.sampler.expect(self._places[asked.number], asked.parameters)
 
     def _propose(self, asked: Asked, place: int) -> Asked:
         self._places[asked.number] = place
@@ -309,9 +310,9 @@ class Store:
     def learn(self, finished: Finished) -> None:
         """Let the sampler learn from a trial."""
         asked, place = finished.asked, self._places[finished.asked.number]
-        stale = place < self.changed_at
-        lesson = lesson_of(finished.result, self.manifest, self._aims, stale=stale)
-        self._sampler.learn(place, asked.parameters, **lesson)
+        seen = {"stale": place < self.changed_at, "repeated": asked.retry_of is not None}
+        lesson = lesson_of(finished.result, self.manifest, self._aims, **seen)
+        self.sampler.learn(place, asked.parameters, **lesson)
 
     def tell(self, asked: Asked, result: TrialResult) -> None:
         """Keep the result of a trial and learn from it; see `keep`."""

@@ -10,7 +10,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from lossweights.dominance.shares import as_fractions, decreases
-from lossweights.records import Outcome, TrialResult
+from lossweights.records import Failure, Outcome, TrialResult
 from lossweights.results.folder import Asked
 from lossweights.search.aims import Aims
 
@@ -116,7 +116,12 @@ def last_of(result: TrialResult, objectives: Iterable[str]) -> float | None:
 
 
 def lesson_of(
-    result: TrialResult, manifest: Mapping[str, Any], aims: Aims, *, stale: bool = False
+    result: TrialResult,
+    manifest: Mapping[str, Any],
+    aims: Aims,
+    *,
+    stale: bool = False,
+    repeated: bool = False,
 ) -> dict[str, Any]:
     """What the sampler is told of a trial, by the names of `Sampler.learn`.
 
@@ -126,10 +131,13 @@ def lesson_of(
         aims: What the sweep aims at besides; a trial that was stopped counts by what it had
             reached.
         stale: Whether the sweep was changed since: what could not be trained perhaps can be now.
+        repeated: Whether it was tried before: weights whose worker died again, when they were
+            trained alone, are at fault, as where a model is too large or a library crashes.
     """
     names = list(manifest["objectives"])
     failure = result.failure
     again = result.outcome is Outcome.DIVERGED or (failure is not None and not failure.transient)
+    again = again or (failure is Failure.WORKER_KILLED and repeated)
     missed = constraints_of(result, aims)
     if result.outcome is Outcome.PRUNED:
         missed = aims.violations(result.metrics)

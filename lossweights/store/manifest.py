@@ -12,7 +12,7 @@ from lossweights.base.versions import versions
 from lossweights.results.folder import FORMAT, VERSION, Asked
 from lossweights.results.proof import MIN_EFFECT
 from lossweights.search.aims import Aims
-from lossweights.search.samplers import BEFORE
+from lossweights.search.samplers import BEFORE, without_arguments
 from lossweights.search.space import Space
 
 # What may differ on resume without a word: where it ran, when and how, not what it computes; the
@@ -162,6 +162,8 @@ def check_same(
     free = (*_FREE, *(field for field in (_SETTINGS, _CONTEST) if field not in old))
     if _CONTEST not in old and "baselines" in new:
         new = {**new, "baselines": _without_ablations(old, new)}
+    if "(" not in str(old.get("sampler")):  # earlier versions wrote no arguments
+        new = {**new, "sampler": without_arguments(str(new.get("sampler", BEFORE)))}
     before, after = (dict(_flat(_comparable(each, free))) for each in (old, new))
     changed: list[dict[str, Any]] = [
         {"field": key, "was": before.get(key), "is": after.get(key)}

@@ -18,6 +18,7 @@ from lossweights.executors import refuse_in_worker, shared_gpus
 from lossweights.foreign.generated_files import own_temporary_folder
 from lossweights.results.folder import Finished, read_manifest, refuse_existing
 from lossweights.results.result import SweepResult
+from lossweights.search.aims import Aims
 from lossweights.search.rungs import Pruning
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store, note_drivers
@@ -53,12 +54,14 @@ def run_sweep(
     refuse_in_worker(sweep.name)
     options = options.check(sweep.trainers)
     deadline = None if options.time_limit is None else time.monotonic() + float(options.time_limit)
-    sweep.check_trainer(options.trainer)
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
         refuse_existing(options.root, name)
     manifest = read_manifest(options.root, name) if options.resume else None
     pruning = pruning_of(sweep, options, manifest)
+    sweep.check_trainer(options.trainer, halts=pruning is not None)
+    if options.warm_start is not None:
+        read_manifest(options.root, options.warm_start)
     refuse_full_disk(options.root)
     options = placed(name, options)
     with (
@@ -165,6 +168,8 @@ class _Loop:
             telemetry.out_of_time()
         elif stagnation is not None and stagnation.is_reached:
             telemetry.stagnated(stagnation)
+        elif store.finished() < trials and store.sampler.is_done:
+            telemetry.nothing_to_ask()
         return not driver.out_of_time
 
     def _trial_ended(self, finished: Finished) -> None:
@@ -175,7 +180,8 @@ class _Loop:
 def _stagnation(store: Store, options: RunOptions) -> Stagnation | None:
     if options.patience is None:
         return None
-    return Stagnation(store.objectives, options.patience, options.min_growth)
+    aims = Aims.of_manifest(store.manifest)
+    return Stagnation(store.objectives, options.patience, options.min_growth, aims)
 
 
 def refuse_nothing(result: SweepResult, options: RunOptions) -> None:

@@ -123,17 +123,22 @@ class Telemetry:
 
     def stagnated(self, stagnation: Stagnation) -> None:
         """Say that the front does not grow any more, and by what it grew last."""
+        what = "The front's hypervolume grew"
+        if stagnation.is_near:
+            what = "No trial meets what was asked for, and what the nearest misses fell"
         self._ended_early(
-            f"The front's hypervolume grew by {stagnation.growth:.2%} in the last "
-            f"{stagnation.patience} trials, less than {stagnation.min_growth:.2%}, so the sweep is "
-            f"done"
+            f"{what} by {stagnation.growth:.2%} in the last {stagnation.patience} trials, less "
+            f"than {stagnation.min_growth:.2%}, so the sweep is done"
         )
 
-    def _ended_early(self, why: str) -> None:
-        go_on = command("resume", self._store.name, self._store.root)
-        self._why_early = (
-            f"{why} after {self._store.finished()} of {self._trials} trials. Go on with: {go_on}"
-        )
+    def nothing_to_ask(self) -> None:
+        """Say that the sampler, such as one of a grid, has no more weights to try."""
+        self._ended_early("The sampler has nothing more to ask for, so the sweep is done", "")
+
+    def _ended_early(self, why: str, then: str | None = None) -> None:
+        if then is None:
+            then = f" Go on with: {command('resume', self._store.name, self._store.root)}"
+        self._why_early = f"{why} after {self._store.finished()} of {self._trials} trials.{then}"
         log.warning("%s", self._why_early)
 
     def end(self, ending: Ending) -> None:

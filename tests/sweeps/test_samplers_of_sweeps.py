@@ -46,7 +46,7 @@ def test_a_resumed_sweep_keeps_its_sampler(tmp_path, sampler):
     assert parameters(tmp_path / "parts") == parameters(tmp_path / "whole")
     named = read_manifest(tmp_path / "parts", "fake")["sampler"]
     assert named == {None: DEFAULT, "tpe": "tpe"}.get(
-        sampler, "optuna.samplers._tpe.sampler.TPESampler, seeded"
+        sampler, "optuna.samplers._tpe.sampler.TPESampler(n_startup_trials=4), seeded"
     )
 
 
@@ -64,7 +64,7 @@ def test_another_sampler_is_refused_unless_it_is_accepted(tmp_path):
         run(tmp_path, 6, resume=True, sampler="sobol")
     run(tmp_path, 6, resume=True, sampler="sobol", accept=["sampler"])
     run(tmp_path, 8, resume=True, sampler=seeded, accept=["sampler"])
-    with pytest.raises(SweepChanged, match="TPESampler, seeded"):
+    with pytest.raises(SweepChanged, match=r"TPESampler.*, seeded"):
         run(tmp_path, 10, resume=True)
 
 
@@ -116,3 +116,51 @@ class TestDeclarations:
         """Refused where the sweep is made."""
         with pytest.raises(RecipeError):
             lw.Sweep(**arguments(sampler=sampler))
+
+
+def test_a_grid_ends_the_sweep_when_it_has_been_tried(tmp_path, caplog):
+    """In order and with what there is, as `optimize` of Optuna does."""
+    grid = optuna.samplers.GridSampler({"b": [0.1, 1.0, 10.0]})
+    result = run(tmp_path, sampler=grid)
+    assert set(result.trials["weight/b"]) >= {0.1, 1.0, 10.0}
+    assert (result.trials.outcome == "COMPLETE").all()
+    assert len(result.trials) < TRIALS
+    assert f"nothing more to ask for, so the sweep is done after {len(result.trials)} of" in (
+        caplog.text
+    )
+
+
+def test_other_arguments_of_a_sampler_are_another_sampler(tmp_path):
+    """Earlier versions wrote none, and go on."""
+    run(tmp_path, 4, sampler=seeded)
+
+    def other(seed):
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=40)
+
+    with pytest.raises(SweepChanged, match=r"n_startup_trials=4\), seeded.*n_startup_trials=40"):
+        run(tmp_path, 6, resume=True, sampler=other)
+    path = tmp_path / "studies" / "fake" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["sampler"] = "optuna.samplers._tpe.sampler.TPESampler, seeded"
+    path.write_text(json.dumps(manifest))
+    assert len(run(tmp_path, 6, resume=True, sampler=other).trials) == 6
+    with pytest.raises(SweepChanged, match="sampler"):
+        run(tmp_path, 8, resume=True, sampler="tpe")
+
+
+class Broken(optuna.samplers.RandomSampler):
+    """Raises in the middle of a sweep."""
+
+    def sample_independent(self, study, trial, name, part):
+        """Raise after a few."""
+        if trial.number > 8:
+            raise ValueError("no more")
+        return super().sample_independent(study, trial, name, part)
+
+
+def test_a_sampler_that_raises_ends_the_sweep_with_a_sentence(tmp_path):
+    """What was trained is kept, and another sampler goes on."""
+    with pytest.raises(RecipeError, match=r"Broken.*ValueError: no more.*--accept-change sampler"):
+        run(tmp_path, sampler=Broken(seed=0))
+    result = run(tmp_path, resume=True, sampler="tpe", accept=["sampler"])
+    assert len(result.trials[result.trials.outcome == "COMPLETE"]) == TRIALS

@@ -3,18 +3,20 @@
 import math
 
 import numpy as np
+import optuna
 import pytest
 from optuna.trial import TrialState
 
+from lossweights.base.errors import RecipeError
 from lossweights.search.sampler import (
     BEST,
     FORGET_AT,
-    REMEMBERED,
+    LATEST,
     Sampler,
     times_beaten,
 )
 from lossweights.search.samplers import STARTUP_TRIALS
-from lossweights.search.space import LogUniform, Space, Uniform
+from lossweights.search.space import LogUniform, Simplex, Space, Uniform
 
 SPACE = Space(["a", "b", "c"], {"a": 1.0, "b": LogUniform(1e-2, 1e2), "c": Uniform(0.0, 1.0)})
 BOTH = ["minimize", "maximize"]
@@ -61,7 +63,7 @@ def test_memory_is_bounded():
         parameters = SPACE.at({"b": (place % 97) / 97, "c": (place % 89) / 89})
         sampler.learn(place, parameters, TrialState.COMPLETE, values(parameters))
         assert len(sampler._study.get_trials(deepcopy=False)) <= FORGET_AT
-    assert REMEMBERED <= len(sampler._learned) < FORGET_AT
+    assert LATEST + BEST <= len(sampler._learned) < FORGET_AT
 
 
 def test_the_best_are_remembered():
@@ -74,10 +76,28 @@ def test_the_best_are_remembered():
         best += [parameters] if good else []
         sampler.learn(place, parameters, TrialState.COMPLETE, [0.0 if good else 1.0 + place])
     kept = [trial.params for trial in sampler._learned]
-    assert len(kept) == REMEMBERED
+    assert len(kept) == LATEST + BEST
     assert all(parameters in kept for parameters in best)
     latest = [SPACE.at({"b": i / FORGET_AT, "c": 0.5}) for i in range(FORGET_AT)]
-    assert kept[BEST - REMEMBERED :] == latest[BEST - REMEMBERED :]
+    assert kept[-LATEST:] == latest[-LATEST:]
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_where_nothing_trains_is_never_forgotten(objectives):
+    """Half of the space diverged long ago: after any number of trials no more than the border is
+    asked for, where something has trained nearby.
+    """
+    sampler = Sampler(SPACE, BOTH[:objectives], 0, "thompson")
+    rng = np.random.default_rng(0)
+    for place in range(3 * FORGET_AT):
+        b = 10 ** rng.uniform(-2, 2 if place < 32 else 0)
+        parameters, barren = {"b": b, "c": rng.uniform()}, b > 1.0
+        state = TrialState.PRUNED if barren else TrialState.COMPLETE
+        found = None if barren else values(parameters)[:objectives]
+        sampler.learn(place, parameters, state, found, barren=barren)
+    assert len(sampler._learned) < FORGET_AT
+    asked = [sampler.ask(place)["b"] for place in range(3 * FORGET_AT, 3 * FORGET_AT + 12)]
+    assert max(asked) < 1.5, asked
 
 
 def test_sampling_gets_better_with_what_is_learned():
@@ -127,3 +147,71 @@ def test_ranks_are_those_of_a_plain_count():
     costs = rng.integers(0, 5, (60, 3)).astype(float)
     plain = [sum((other <= row).all() and (other < row).any() for other in costs) for row in costs]
     assert times_beaten(costs).tolist() == plain
+
+
+def test_another_s_notes_of_a_trial_stay_with_it():
+    """A genetic sampler counts generations, also on a simplex, where coordinates are rounded."""
+    names = ["x", "y", "z"]
+    space = Space(names, Simplex())
+    given = optuna.samplers.NSGAIISampler(population_size=8, seed=0)
+    sampler = Sampler(space, ["minimize", "minimize"], 0, given)
+    for place in range(48):
+        parameters = sampler.ask(place)
+        weights = space.weights(parameters)
+        sampler.learn(place, parameters, TrialState.COMPLETE, [weights["x"], weights["y"]])
+    trials = sampler._study.get_trials(deepcopy=False)
+    notes = [n for t in trials for key, n in t.system_attrs.items() if "generation" in key]
+    assert [t.state for t in trials] == [TrialState.COMPLETE] * 48
+    assert sorted(notes)[-1] >= 4
+
+
+def test_another_s_sampler_is_left_as_it_was():
+    """Two runs of one declaration draw alike."""
+    given = optuna.samplers.RandomSampler(seed=3)
+    runs = [run(Sampler(SPACE, BOTH, 0, given), range(6)) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("starts", [0, 2])
+def test_a_grid_is_done_when_it_has_been_tried(starts):
+    """Optuna's own `optimize` would end there; what was tried besides is none of it."""
+    space = Space(["a", "b"], {"a": 1.0, "b": LogUniform(1e-2, 1e2)})
+    sampler = Sampler(space, ["minimize"], 0, optuna.samplers.GridSampler({"b": [0.1, 1.0, 10.0]}))
+    tried = []
+    for place in range(starts):
+        sampler.expect(place, {"b": 0.5 + place})
+        sampler.learn(place, {"b": 0.5 + place}, TrialState.COMPLETE, [1.0])
+    for place in range(starts, starts + 3):
+        assert not sampler.is_done
+        tried.append(sampler.ask(place))
+        sampler.learn(place, tried[-1], TrialState.COMPLETE, [1.0])
+    assert sampler.is_done
+    assert sorted(each["b"] for each in tried) == [0.1, 1.0, 10.0]
+
+
+class Broken(optuna.samplers.RandomSampler):
+    """Raises when it is asked, or when it is told."""
+
+    def __init__(self, when):
+        super().__init__(seed=0)
+        self.when = when
+
+    def sample_independent(self, study, trial, name, part):
+        """Raise after two trials."""
+        if self.when == "asked" and trial.number > 1:
+            raise KeyError("no such thing")
+        return super().sample_independent(study, trial, name, part)
+
+    def after_trial(self, study, trial, state, values):
+        """Raise at once."""
+        if self.when == "told":
+            raise KeyError("no such thing")
+
+
+@pytest.mark.parametrize("when", ["asked", "told"])
+@pytest.mark.parametrize("how", [lambda one: one, lambda one: lambda _seed: one], ids=["given", ""])
+def test_what_another_s_sampler_raises_is_told_as_its_own(when, how):
+    """Of which sampler, what, where, and the way on."""
+    sampler = Sampler(SPACE, BOTH, 0, how(Broken(when)))
+    with pytest.raises(RecipeError, match=r"Broken.*KeyError.*no such.*test_sampler\.py, line"):
+        run(sampler, range(4))

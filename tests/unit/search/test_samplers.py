@@ -1,5 +1,6 @@
 """The samplers: in any study and in a sweep, deterministic, and taught by what goes wrong."""
 
+import functools
 import math
 import subprocess
 import sys
@@ -355,7 +356,7 @@ class TestWhatASweepTakes:
         """Ours by name; others by class, and whether they are made by a seed."""
         assert [describe_sampler(name) for name in NAMES] == list(NAMES)
         given = describe_sampler(optuna.samplers.RandomSampler(seed=0))
-        assert given.endswith("RandomSampler")
+        assert given.endswith("RandomSampler()")
         assert describe_sampler(lambda s: optuna.samplers.RandomSampler(s)) == f"{given}, seeded"
 
 
@@ -429,3 +430,49 @@ class TestModel:
         ends = [cube.decode(cube.points(np.full((1, 4), unit))[0]) for unit in (0.0, 1.0)]
         assert [end["rounds"] for end in ends] == [1, 8]
         assert [end["rate"] for end in ends] == pytest.approx([1e-4, 1e-1])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (optuna.samplers.TPESampler, r"class TPESampler.*lambda seed: TPESampler\(seed=seed\)"),
+        (functools.partial(optuna.samplers.TPESampler, n_startup_trials=4), "class TPESampler"),
+        (lambda _seed: optuna.samplers.TPESampler(), "Pass the seed on"),
+        (lambda _seed: "tpe", "gives 'tpe'"),
+        (lambda: None, "raised TypeError"),
+        ("best", "Expected a sampler among"),
+        (3, "Found 3"),
+    ],
+)
+def test_what_is_no_seeded_sampler_is_refused(given, said):
+    """A class takes a seed for its first argument, and what draws its own is another every time."""
+    with pytest.raises(RecipeError, match=said):
+        check_sampler(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda seed: optuna.samplers.TPESampler(seed=seed),
+        lambda seed: optuna.samplers.GridSampler({"b": [1.0, 2.0]}, seed=seed),
+        lambda seed: optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=0),
+        optuna.samplers.NSGAIISampler(seed=1),
+    ],
+)
+def test_samplers_of_optuna_are_taken(given):
+    """As they are."""
+    assert check_sampler(given) is given
+
+
+def test_a_sampler_is_described_by_its_arguments():
+    """But for its seed and what is left at its default; those that it holds likewise."""
+    random, grid = optuna.samplers.RandomSampler(seed=1), optuna.samplers.GridSampler({"b": [1.0]})
+    tpe = optuna.samplers.TPESampler(n_startup_trials=4, seed=2)
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        held = optuna.samplers.PartialFixedSampler({"b": 1.0}, tpe)
+    assert describe_sampler(random) == "optuna.samplers._random.RandomSampler()"
+    assert describe_sampler(grid).endswith("GridSampler(search_space={b: [1.0]})")
+    assert describe_sampler(held).endswith(
+        "PartialFixedSampler(fixed_params={b: 1.0}, base_sampler=optuna.samplers._tpe.sampler."
+        "TPESampler(n_startup_trials=4))"
+    )

@@ -65,7 +65,7 @@ def test_a_trial_without_an_end_has_none_on_disk_and_comes_last(root):
     with create(root) as store:
         run(store, 1, Outcome.DIVERGED)
         run(store, 2)
-        learned = store._sampler._learned
+        learned = store.sampler._learned
     assert study(root).trials[0].constraints == {}
     assert learned[0].constraints == {TRAINS: 1.0}
     assert TRAINS not in learned[1].constraints
@@ -76,7 +76,7 @@ def test_a_trial_that_was_stopped_counts_by_what_it_had_reached(root):
     with create(root) as store:
         asked = store.ask()
         store.tell(asked, trained(asked, Outcome.PRUNED))
-        learned = store._sampler._learned[0]
+        learned = store.sampler._learned[0]
     expected = AIMS.violations(trained(asked).metrics)
     assert list(learned.constraints.values()) == pytest.approx(list(expected.values()))
     assert study(root).trials[0].constraints == {}
@@ -117,7 +117,7 @@ def test_other_aims_count_from_when_they_are_changed(root):
         kept = {k: v for k, v in store.manifest.items() if k != "wish"}
         store.change_manifest({**kept, **tighter.to_json()})
         store.learn(store.take_history()[0])
-        assert len(store._sampler._learned[0].constraints) == 1
+        assert len(store.sampler._learned[0].constraints) == 1
         asked = store.ask()
         store.keep(Finished(asked, trained(asked)))
     names = [list(trial.constraints) for trial in study(root).trials]

@@ -429,10 +429,13 @@ def test_database_is_closed_with_the_store(root):
 def test_what_would_fail_again_is_not_asked_for_again(failure, barren):
     """Divergence, exceptions and a lack of memory teach; a killed worker or a time limit do not.
 
-    After a change of the sweep what failed before says nothing any more.
+    A worker that dies of the same weights once more does, as by Linux for lack of memory. After a
+    change of the sweep what failed before says nothing any more.
     """
     outcome = Outcome.DIVERGED if failure is None else Outcome.FAILED
     result = TrialResult({"mse": 1.0}, 0, outcome, (), failure=failure)
     manifest = {"objectives": OBJECTIVES}
     assert lesson_of(result, manifest, Aims())["barren"] is barren
+    repeated = lesson_of(result, manifest, Aims(), repeated=True)["barren"]
+    assert repeated is (barren or failure is Failure.WORKER_KILLED)
     assert not lesson_of(result, manifest, Aims(), stale=True)["barren"]
