@@ -171,6 +171,7 @@ class ForkedProcess:
         self.pid = pid
         self.returncode: int | None = None
         self._file, self._channel = file, channel
+        self._hearing = threading.Lock()  # its end is told once; `kill` does not take it
         # Not as soon as it has ended: another thread may be about to signal it.
         weakref.finalize(self, os.close, file)
 
@@ -181,7 +182,7 @@ class ForkedProcess:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended; its exit code.
+        """Wait until it has ended; its exit code. Several threads may.
 
         Raises:
             subprocess.TimeoutExpired: It lives on.
@@ -191,8 +192,10 @@ class ForkedProcess:
             poll.register(self._file, select.POLLIN)
             if not poll.poll(None if timeout is None else 1000 * timeout):
                 raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
-            self.returncode = self._code()
-            self._channel.close()
+            with self._hearing:
+                if self.returncode is None:  # no other thread has heard it meanwhile
+                    self.returncode = self._code()
+                    self._channel.close()
         return self.returncode
 
     def _code(self) -> int:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
 
 import pytest
@@ -115,6 +116,22 @@ def test_how_a_worker_ended_is_known(server):
         assert process.wait(10) == code
         process.kill()  # nobody else is hit
         ours.close()
+
+
+def test_how_a_worker_ended_is_the_same_for_all_who_wait(telling, monkeypatch):
+    """Its supervisor, and who ends it just then: its exit code is told once."""
+    monkeypatch.setenv("END", "3")
+    with open(os.devnull, "wb") as nowhere, ThreadPoolExecutor(4) as threads:  # noqa: PTH123
+        for _ in range(40):
+            process, _ = telling(nowhere)
+            at_once = threading.Barrier(4)
+
+            def wait(process=process, at_once=at_once):
+                at_once.wait()
+                return process.wait(10), process.poll(), process.returncode
+
+            heard = [threads.submit(wait) for _ in range(4)]
+            assert {code for each in heard for code in each.result()} == {3}
 
 
 def test_f42_a_killed_server_takes_its_workers_along_and_is_started_again(server, tmp_path):
