@@ -178,7 +178,7 @@ def work(number, parent):
 
 if __name__ == "__main__":
     PATH = [entry for entry in sys.path if Path(entry) != Path(__file__).parent]
-    requests, *modules = sys.argv[1:]
+    requests, driver, *modules = sys.argv[1:]
     for each in modules:
         import_module(each)
-    serve_forks(socket.socket(fileno=int(requests)), work)
+    serve_forks(socket.socket(fileno=int(requests)), int(driver), work)

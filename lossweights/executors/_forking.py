@@ -26,18 +26,23 @@ Work = Callable[[int, int], None]  # serves the pipe of a number, for the parent
 FILES = 3  # that come with a request
 
 
-def serve_forks(requests: socket.socket, work: Work) -> None:
+def serve_forks(requests: socket.socket, driver: int, work: Work) -> None:
     """Fork workers until the driver is gone.
 
     Args:
         requests: The driver's socket.
+        driver: An open file that stands for the driver. What the user's code has forked there has
+            the other end of the socket open too, and may live longer.
         work: What a worker does, with the number of its pipe and the id of this process.
     """
     children: dict[int, tuple[int, socket.socket]] = {}  # by their file: process id, channel
     with DefaultSelector() as selector:
         selector.register(requests, EVENT_READ)
+        selector.register(driver, EVENT_READ)
         while True:
             for key, _ in selector.select():
+                if key.fd == driver:
+                    return
                 if key.fd != requests.fileno():
                     selector.unregister(key.fd)
                     _tell_end(key.fd, *children.pop(key.fd))
@@ -51,6 +56,7 @@ def serve_forks(requests: socket.socket, work: Work) -> None:
                 if pid == 0:
                     selector.close()
                     requests.close()
+                    os.close(driver)
                     for file, (_, other) in children.items():
                         os.close(file)
                         other.close()

@@ -27,7 +27,7 @@ class Forkserver:
     """A process that has TensorFlow imported and forks workers.
 
     `start` returns at once: it imports beside this process. One that dies is started again with the
-    next worker. Its workers end with it, and it ends with this process.
+    next worker. Its workers end with it, and it ends with this process, whatever that has forked.
 
     Args:
         imports: Modules that take workers long to import.
@@ -83,14 +83,15 @@ class Forkserver:
             self._process.wait()
         self._requests, theirs = socket.socketpair()
         self._began_with = read_on_import()
-        with theirs:
+        with theirs, open(os.pidfd_open(os.getpid()), "rb") as us:  # noqa: PTH123  a file descriptor
+            files = (theirs.fileno(), us.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *self._imports],
+                [sys.executable, "-P", "-m", _MODULE, *map(str, files), *self._imports],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # a worker that cannot import says so itself
                 stderr=subprocess.DEVNULL,
                 env=worker_environment(1),  # one thread: what forks has no others
-                pass_fds=(theirs.fileno(),),
+                pass_fds=files,
                 process_group=0,
             )
         return self._requests

@@ -17,6 +17,19 @@ pytestmark = [
 ]
 
 
+# As a `multiprocessing.Pool` that reads data: it has all files open that the driver has.
+FORKS = """
+class Forking(FakeSweep):
+    def prepare(self, *, rehearse):
+        if rehearse:
+            child = os.fork()
+            if child == 0:
+                hang()
+            (HERE / "child").write_text(str(child))
+        return super().prepare(rehearse=rehearse)
+""" + HANGS_ONCE.replace("FakeSweep(", "Forking(")
+
+
 def parent_of(pid):
     """The process id of a process's parent."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -51,3 +64,22 @@ def test_f42_it_ends_with_its_driver(scripted):
     eventually(lambda: not alive(worker))
     eventually(lambda: not alive(server))
     script.settle()
+
+
+def test_f42_it_ends_with_its_driver_though_what_the_driver_forked_lives_on(scripted):
+    """That has every pipe and socket of the driver open; no training outlives the driver."""
+    script = scripted(FORKS, settle=True)
+    process = script.start(trials=8)
+    worker = script.announced()
+    server = parent_of(worker)
+    child = int((script.folder / "child").read_text())
+    try:
+        assert parent_of(child) == process.pid
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        eventually(lambda: not alive(worker))
+        eventually(lambda: not alive(server))
+        assert alive(child)
+    finally:
+        kill(child)
+    process.communicate()

@@ -38,7 +38,7 @@ def work(pipe, parent):
     if "END" in os.environ:
         sys.exit(int(os.environ["END"]))
 
-serve_forks(socket.socket(fileno=int(sys.argv[1])), work)
+serve_forks(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), work)
 """
 
 
@@ -58,7 +58,7 @@ def telling(monkeypatch, tmp_path):
     started = subprocess.Popen
 
     def popen(command, **options):
-        return started([sys.executable, str(script), command[4]], **options)
+        return started([sys.executable, str(script), *command[4:6]], **options)
 
     monkeypatch.setattr(module.subprocess, "Popen", popen)
     forkserver = Forkserver()
