@@ -313,7 +313,7 @@ class Driver:
         places = [self._store.place(flight.trials[0])] if alone else flight.origin
         self._streak.add(failure, places)
         if self._streak.is_too_long:
-            raise self._streak.error(failure, reason, self._store.name, self._store.root)
+            raise self._streak.error(failure, reason, self._policy.go_on)
 
     def _stop(self) -> None:
         """End in order: what is training may end within a few seconds, nothing new begins.

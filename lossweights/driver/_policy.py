@@ -16,10 +16,12 @@ class Policy:
             their own: a killed worker, a time limit. An exception or a lack of memory would only
             come again, and is not retried.
         trial_timeout: Seconds that a trial may train, or ``None``.
+        go_on: The command that goes on with the sweep once the cause is mended.
     """
 
     max_retries: int = 1
     trial_timeout: float | None = None
+    go_on: str = "lossweights resume"
 
     def shrinks(self, failure: Failure, members: int) -> bool:
         """Whether a lost stack is tried again in halves, which counts against none of its members.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from lossweights.base.commands import command
 from lossweights.base.errors import SweepFailed
 from lossweights.records import Failure
 
@@ -46,17 +44,16 @@ class Streak:
         """Whether the sweep is to stop."""
         return len(self._places) >= LONGEST
 
-    def error(self, reason: Failure, last: str, name: str, root: Path) -> SweepFailed:
+    def error(self, reason: Failure, last: str, go_on: str) -> SweepFailed:
         """What is said of a streak that is too long.
 
         Args:
             reason: The one reason.
             last: The sentence of the last failure.
-            name: Name of the sweep.
-            root: Folder of the sweeps.
+            go_on: The command that goes on with the sweep.
         """
         return SweepFailed(
             f"Expected trials that train. Found {len(self._places)} failures in a row, since "
             f"{reason.value}. The last one: {last.rstrip('.')}. The sweep is kept; mend the "
-            f"cause, then `{command('resume', name, root)}`."
+            f"cause, then `{go_on}`."
         )

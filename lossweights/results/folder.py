@@ -122,15 +122,20 @@ def _result_path(folder: Path, number: int) -> Path:
     return folder / "trials" / f"{number:04d}.json"
 
 
-def refuse_existing(root: Path, name: str) -> None:
+def refuse_existing(root: Path, name: str, go_on: str | None = None) -> None:
     """Refuse a name that has results, saying the ways on.
+
+    Args:
+        root: Folder of the sweeps.
+        name: The name.
+        go_on: The command that goes on with the sweep of this name, if a plain one is not all.
 
     Raises:
         SweepExists: There is a sweep of this name.
     """
     folder = sweep_folder(root, name)
     if (folder / "manifest.json").exists():
-        go_on = command("resume", name, root)
+        go_on = go_on or command("resume", name, root)
         raise SweepExists(
             f"Expected a new sweep name. Found {name!r} with {len(list_results(folder))} finished "
             f"trials in {folder}. Nothing was changed. Go on with it: `{go_on} --trials N`; "

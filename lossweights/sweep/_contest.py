@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from lossweights.base.commands import command
 from lossweights.base.signals import Signals
 from lossweights.driver import ContestDriver, Policy
 from lossweights.executors import Executor
@@ -32,6 +31,7 @@ from lossweights.sweep._entrants import (
     seeds_by_default,
     used_seeds,
 )
+from lossweights.sweep._going_on import going_on
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._telemetry import Telemetry
 from lossweights.sweep.raced import raced_in
@@ -115,7 +115,7 @@ class ContestStep:
             return
         contestants, most = self._contestants, DEFAULT_SEEDS[0]
         seconds = most * seconds_of(result, contestants)
-        how = command("confirm", self._store.name, self._store.root)
+        how = going_on("confirm", self._store.name, self._options)
         self._say(
             f"Not confirmed: {len(contestants)} picks and baselines from {most} seeds train for "
             f"about {as_minutes(seconds)}, more than half of what the trials took. To do so: {how}"

@@ -26,6 +26,7 @@ from lossweights.sweep._choose import Crew
 from lossweights.sweep._cluster import early_cluster
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._declaration import Declaration
+from lossweights.sweep._going_on import going_on
 from lossweights.sweep._held import held_parameters
 from lossweights.sweep._open import open_store, placed, refuse_full_disk
 from lossweights.sweep._options import RunOptions
@@ -56,7 +57,7 @@ def run_sweep(
     deadline = None if options.time_limit is None else time.monotonic() + float(options.time_limit)
     name = check_name(sweep.name if options.name is None else options.name, "sweep")
     if not options.resume:
-        refuse_existing(options.root, name)
+        refuse_existing(options.root, name, going_on("resume", name, options))
     manifest = read_manifest(options.root, name) if options.resume else None
     pruning = pruning_of(sweep, options, manifest)
     sweep.check_trainer(options.trainer, halts=pruning is not None)
@@ -112,7 +113,7 @@ def run_sweep(
             else:
                 result, parameters = contest.result, None
             # 7. Conclusions are drawn: weight sets, verdict, winner, report.
-            with _disk_errors_named(store):
+            with _disk_errors_named(store, options):
                 recorded = telemetry.tracker is not None
                 ending = prepared.conclude(
                     result, options.root, recorded=recorded, parameters=parameters, tell=tell
@@ -140,7 +141,9 @@ class _Loop:
     @property
     def policy(self) -> Policy:
         """What is done with trainings that go wrong."""
-        return Policy(self.options.max_retries, self.options.trial_timeout)
+        options = self.options
+        go_on = going_on("resume", self.store.name, options)
+        return Policy(options.max_retries, options.trial_timeout, go_on)
 
     def run(self, pruning: Pruning | None) -> bool:
         """Train until enough trials have ended; whether that was before the deadline."""
@@ -194,7 +197,7 @@ def refuse_nothing(result: SweepResult, options: RunOptions) -> None:
     if why is None and result.has_best:
         return
     if why is None:  # not one has ended: the time was up before
-        go_on = command("resume", result.name, options.root)
+        go_on = going_on("resume", result.name, options)
         raise NoneComplete(
             f"Expected at least one complete trial of {options.trials}. Found that none had ended "
             f"when the time limit was reached. Allow more time: `{go_on}` goes on without a limit."
@@ -205,7 +208,7 @@ def refuse_nothing(result: SweepResult, options: RunOptions) -> None:
         said["accept_change"] = why.field
     change = f"{why.change[0].upper()}{why.change[1:]}"
     report = command("report", result.name, options.root)
-    go_on = command("resume", result.name, options.root, **said)
+    go_on = going_on("resume", result.name, options, **said)
     raise NoneComplete(
         f"Expected at least one complete trial of {options.trials}. Found none: {why.found}"
         f"{stopped}. {change}. `{report}` shows what there is. After the change go on with "
@@ -223,14 +226,14 @@ def _note_drivers(store: Store, result: SweepResult) -> None:
 
 
 @contextmanager
-def _disk_errors_named(store: Store) -> Iterator[None]:
+def _disk_errors_named(store: Store, options: RunOptions) -> Iterator[None]:
     """What Keras cannot write of the winner ends the sweep as any other full disk does."""
     try:
         yield
     except StoreError:
         raise
     except OSError as error:
-        go_on = command("resume", store.name, store.root)
+        go_on = going_on("resume", store.name, options)
         raise StoreError(
             f"Expected to write what belongs to the end of the sweep {store.name!r}. Found: "
             f"{error}. Its trials are kept. Check the disk's free space, then `{go_on}`."

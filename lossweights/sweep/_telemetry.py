@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from lossweights.base.commands import command
 from lossweights.base.errors import StoreError
 from lossweights.driver import Driver, SweepProgress
 from lossweights.results.contest import Contestant, Outing, read_contest
@@ -16,6 +15,7 @@ from lossweights.results.folder import Asked, Finished, list_results
 from lossweights.results.status import StatusBoard
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
+from lossweights.sweep._going_on import going_on
 from lossweights.sweep._options import RunOptions
 from lossweights.tracking import STOPPED, About, Ending, Tracker
 
@@ -35,7 +35,8 @@ class Telemetry:
     """
 
     def __init__(self, store: Store, options: RunOptions) -> None:
-        self._store, self._trials, self._quiet = store, options.trials, options.quiet
+        self._store, self._options = store, options
+        self._trials, self._quiet = options.trials, options.quiet
         self._register = options.register
         self._board = StatusBoard(store.folder, options.trials)
         self.progress = SweepProgress(store.objectives, options.trials, quiet=options.quiet)
@@ -104,7 +105,7 @@ class Telemetry:
 
     def contest_out_of_time(self) -> None:
         """Say that the time limit ended the contest."""
-        go_on = command("resume", self._store.name, self._store.root)
+        go_on = going_on("resume", self._store.name, self._options)
         self._why_early = (
             f"The time limit was reached before baselines and picks were compared. Go on with: "
             f"{go_on}"
@@ -119,7 +120,7 @@ class Telemetry:
 
     def out_of_time(self) -> None:
         """Say that the time limit ended the sweep before enough trials had ended."""
-        self._ended_early("The time limit was reached")
+        self._ended_early("The time limit was reached", self._options)
 
     def stagnated(self, stagnation: Stagnation) -> None:
         """Say that the front does not grow any more, and by what it grew last."""
@@ -128,16 +129,19 @@ class Telemetry:
             what = "No trial meets what was asked for, and what the nearest misses fell"
         self._ended_early(
             f"{what} by {stagnation.growth:.2%} in the last {stagnation.patience} trials, less "
-            f"than {stagnation.min_growth:.2%}, so the sweep is done"
+            f"than {stagnation.min_growth:.2%}, so the sweep is done",
+            replace(self._options, patience=None),  # which would end it again at once
         )
 
     def nothing_to_ask(self) -> None:
         """Say that the sampler, such as one of a grid, has no more weights to try."""
-        self._ended_early("The sampler has nothing more to ask for, so the sweep is done", "")
+        self._ended_early("The sampler has nothing more to ask for, so the sweep is done", None)
 
-    def _ended_early(self, why: str, then: str | None = None) -> None:
-        if then is None:
-            then = f" Go on with: {command('resume', self._store.name, self._store.root)}"
+    def _ended_early(self, why: str, options: RunOptions | None) -> None:
+        """Say why, and how to go on with which options, if there is anything to go on to."""
+        then = ""
+        if options is not None:
+            then = f" Go on with: {going_on('resume', self._store.name, options)}"
         self._why_early = f"{why} after {self._store.finished()} of {self._trials} trials.{then}"
         log.warning("%s", self._why_early)
 

@@ -150,8 +150,9 @@ class Flags:
     def smoking(self, root: Path) -> Flags:
         """Those of a run that is over soon, below a root that goes away.
 
-        >>> Flags(smoke=True, trials=5).smoking(Path("away")).unusual(["trials", "confirm"])
-        {'trials': 5, 'confirm': 0}
+        >>> smoking = Flags(smoke=True, trials=5).smoking(Path("away"))
+        >>> smoking.trials, smoking.confirm
+        (5, 0)
         """
         return replace(
             self,
@@ -166,16 +167,6 @@ class Flags:
             root=root,
             smoke=False,
         )
-
-    def unusual(self, names: Sequence[str]) -> dict[str, Any]:
-        """Those of these flags that were given, by name.
-
-        >>> Flags(workers=2, no_tracking=True).unusual(["trainer", "workers", "no_tracking"])
-        {'workers': 2, 'no_tracking': True}
-        """
-        usual = Flags()
-        values = {name: getattr(self, name) for name in names}
-        return {name: v for name, v in values.items() if v != getattr(usual, name)}
 
 
 def takes_flags(without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Any]:

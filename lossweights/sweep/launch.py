@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from lossweights.base.commands import command
 from lossweights.base.errors import (
     LossweightsError,
     ModelError,
@@ -28,6 +27,7 @@ from lossweights.base.signals import Interrupted
 from lossweights.executors import refuse_in_worker
 from lossweights.report.terminal import forgive_encodings
 from lossweights.results.folder import list_sweeps, read_manifest
+from lossweights.sweep._going_on import going_on
 from lossweights.sweep.flags import Flags, takes_flags
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from lossweights.sweep._declaration import Declaration
 
 TRIALS = 64  # unless told
-
-# What is said again of a run that goes on.
-KEPT = ("trainer", "workers", "executor", "address", "trial_timeout", "max_retries", "no_tracking",
-        "register")  # fmt: skip
 
 # Exit codes, as docs/reliability.md lists them.
 BAD_INPUT = 2
@@ -125,7 +121,8 @@ def run_and_print(
         if tell is _tell_smoke:
             way = "Nothing of this is kept."
         elif known in list_sweeps(root):
-            way = f"Go on with it: {_go_on(verb, known, flags)}"
+            options = flags.options(TRIALS, script)  # how many trials, the manifest knows
+            way = f"Go on with it: {going_on(verb, known, options)}"
         else:
             way = "Nothing had begun."
         typer.echo(f"\nStopped. {way}", err=True)
@@ -144,11 +141,6 @@ def _tell_smoke(result: SweepResult, root: Path) -> None:
         f"{result.name} runs: {complete} of {len(result.trials)} trials are complete. "
         f"{result.verdict} Nothing of this is kept."
     )
-
-
-def _go_on(verb: str, name: str, flags: Flags) -> str:
-    """The command that goes on as it was being run; how many trials, the manifest knows."""
-    return command(verb, name, flags.root, **flags.unusual(KEPT))
 
 
 def fail(error: Exception) -> NoReturn:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lossweights.base.errors import RecipeError, SweepExists
+from lossweights.base.errors import (
+    NoneComplete,
+    RecipeError,
+    StoreError,
+    SweepExists,
+    SweepFailed,
+)
 from lossweights.results.folder import list_results
 from lossweights.sweep._options import RunOptions
 from lossweights.sweep._run import run_sweep
@@ -76,6 +82,38 @@ def test_an_error_on_the_way_is_the_end_of_the_sweep(root):
     assert ending(root)["status"] == "FAILED"
     assert "no trainer is good enough" in ending(root)["note"]
     assert len(list_results(root / "studies" / "fake")) == 4
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected", "trials"),
+    [("training", SweepFailed, 4), ("training", NoneComplete, 2), ("end", StoreError, 4)],
+)
+def test_the_way_on_after_a_failure_is_as_the_sweep_was_run(root, broken, expected, trials):
+    """And so it is where the name is taken."""
+
+    def during(member, epoch):
+        if broken == "training":
+            raise ValueError("boom")
+
+    class Ends(FakeSweep):
+        def prepare(self, *, rehearse):
+            prepared = super().prepare(rehearse=rehearse)
+
+            class Concluding(type(prepared)):
+                def conclude(self, *_, **__):
+                    raise OSError("no space left")
+
+            return Concluding(**vars(prepared)) if broken == "end" else prepared
+
+    sweep = Ends("fake", during=during)
+    options = {"root": root, "workers": 0, "tracking": False, "quiet": True}
+    with pytest.raises(expected) as found:
+        sweep.run(trials, **options)
+    assert type(found.value) is expected
+    way = f"lossweights resume fake --root {root} --workers 0 --no-tracking"
+    assert way in str(found.value)
+    with pytest.raises(SweepExists, match=f"{way} --trials N"):
+        sweep.run(trials, **options)
 
 
 def test_a_sweep_that_ends_says_so(root):
