@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing.connection import Connection
@@ -53,9 +53,10 @@ def work(pipe: int, parent: int) -> NoReturn:
     os._exit(0)  # taking TensorFlow down in order would keep the driver waiting for seconds
 
 
-def _load(meanwhile: ExitStack, request: Mapping[str, Any], carried: bytes | None) -> Loaded:
+def _load(meanwhile: ExitStack, request: Mapping[str, Any], receive: Callable[[], bytes]) -> Loaded:
     sys.argv = list(request["arguments"])
-    sweep = _unpacked(carried) if carried else load_location(request["location"])
+    location = request["location"]
+    sweep = _unpacked(receive()) if location is None else load_location(location)
     # Not before: what the script opens has the numbers that it has in the driver.
     meanwhile.enter_context(own_temporary_folder())
     if request["settings"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 import subprocess
@@ -87,7 +88,7 @@ class Child:
         with self._send_lock:
             send(self.pipe, say, **content)
 
-    def send_bytes(self, *data: bytes) -> None:
+    def send_bytes(self, *data: bytes | mmap.mmap) -> None:
         """Send messages as they are, or what is none after one that announces it.
 
         Raises:

@@ -17,6 +17,7 @@ from lossweights.executors._child import Child
 from lossweights.executors._environment import gpu_of
 from lossweights.executors._forkserver import Forkserver
 from lossweights.executors._pool import WorkerPool, load_message
+from lossweights.executors._put_away import PutAway
 from lossweights.executors._supervisor import Supervisor
 
 if TYPE_CHECKING:  # Keras, which an executor does without
@@ -64,7 +65,8 @@ class ProcessExecutor(WorkerPool):
                 "this system has no fork",
             )
         super().__init__(fingerprint)
-        carried = location if isinstance(location, bytes) else None
+        # For workers to come, too; it may hold all data.
+        carried = PutAway(location) if isinstance(location, bytes) else None
         path = None if shared is None else shared.path
         load = load_message(location, trainer, workers, members, settings, path)
         self._shared = shared  # held open, for workers to come
@@ -75,7 +77,7 @@ class ProcessExecutor(WorkerPool):
             child = Child(log, cores, forkserver, gpu_of(number))
             child.send("load", **load, warm_up=warm_up)
             if carried is not None:
-                child.send_bytes(carried)
+                child.send_bytes(carried.read())
             return child
 
         turns = threading.Semaphore(_loading_at_once(workers, shared))

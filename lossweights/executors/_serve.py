@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from lossweights.base.memory import own_bytes
 from lossweights.executors._contract import Batch
@@ -29,6 +29,9 @@ from lossweights.foreign.generated_files import leave_temporary_folder, remove_g
 from lossweights.records import EpochReport
 from lossweights.training import Halts, Standings, Trainer
 
+# Given what the first message says, and what receives the sweep after it where that comes by value.
+Load: TypeAlias = Callable[[Mapping[str, Any], Callable[[], bytes]], "Loaded"]
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -38,18 +41,19 @@ class Loaded:
     fingerprint: str
 
 
-def serve(pipe: Connection, load: Callable[[Mapping[str, Any], bytes | None], Loaded]) -> None:
+def serve(pipe: Connection, load: Load) -> None:
     """Load the sweep that the first message names, then do what is asked, until the pipe ends.
 
     Args:
         pipe: To the driver.
-        load: Loads what the first message says, or the sweep that comes after it by value.
+        load: Loads what the first message says, or the sweep that comes after it by value. It
+            receives that itself, so that nobody holds the bytes, which may be all data, once it
+            has unpacked them.
     """
     try:
         request = receive(pipe)
-        carried = pipe.recv_bytes() if request["location"] is None else None
         try:
-            loaded = load(request, carried)
+            loaded = load(request, pipe.recv_bytes)
         except (Exception, SystemExit) as error:
             _, reason, details = failure_of(error)
             send(pipe, "broken", reason=reason, details=details)

@@ -2,7 +2,7 @@
 
 Made in a function, below a script's main part, in a notebook or at a prompt, it is pickled with the
 functions that it is made of, by cloudpickle. It goes from a driver to its own workers alone, over
-their pipes; nothing that is pickled is ever read from a file.
+their pipes; nothing that is pickled is ever read from a file that has a name.
 """
 
 from __future__ import annotations
