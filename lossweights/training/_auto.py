@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from lossweights.foreign.devices import gpu_bytes
 from lossweights.training._candidates import Candidates
 from lossweights.training._rates import CLEARLY, Rates
-from lossweights.training._sizes import cached_members, most_members, power_of_two
+from lossweights.training._sizes import (
+    MEMORY_SHARE,
+    cached_members,
+    most_members,
+    power_of_two,
+)
 from lossweights.training._stackable import NotStackable, why_not_stackable
 from lossweights.training._stacked_convolution import convolutions, patch_bytes
 from lossweights.training._timing import SecondsAStep, time_in_turns
 
 log = logging.getLogger("lossweights")
 
-# Patches of an image take so much more memory than the image that a product with them cannot
-# compete with a convolution; beyond this many bytes a batch it is not even tried.
+# Patches of an image take so much more memory than the image that out of a processor's cache a
+# product with them cannot compete with a convolution; beyond this many bytes a batch it is not even
+# tried. A card has memory for them that is fast, and what that has room for is timed.
 MOST_PATCH_BYTES = 4 << 20
 # How often the sampler is asked at least. All trials asked for at once are a random search; asking
 # more often than this did not better the front.
@@ -182,8 +189,7 @@ class _Choice:
         if problem.callbacks is not None:
             return why_not_stackable(problem, model)
         over_images = any(layer.rank > 1 for layer in convolutions(model))
-        most = MOST_PATCH_BYTES if self.in_doubt or not over_images else 0
-        if patch_bytes(model, problem.batch_size) > most:
+        if patch_bytes(model, problem.batch_size) > self._most_patch_bytes(over_images):
             return "it has convolutions over images" if over_images else "it has long convolutions"
         if self.most == 1:
             return "a stack would not fit"
@@ -194,6 +200,13 @@ class _Choice:
         except NotStackable as error:
             return error.reason
         return None
+
+    def _most_patch_bytes(self, over_images: bool) -> float:
+        """Beyond how many bytes of patches of one member stacks are out of the question."""
+        if not self.in_doubt:
+            return 0 if over_images else MOST_PATCH_BYTES
+        card = gpu_bytes()
+        return MOST_PATCH_BYTES if card is None else MEMORY_SHARE * card / self._stack_size
 
     def has_several(self, ways: list[str]) -> bool:
         """Whether there is anything to choose between."""

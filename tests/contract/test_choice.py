@@ -139,8 +139,8 @@ def test_dense_layers_are_stacked():
     assert chosen.why == "its layers can be stacked"
 
 
-def test_convolutions_over_images_train_one_after_another():
-    """Filters of several members would need patches far larger than the images."""
+def over_images():
+    """Trainers of convolutions whose patches are larger than what a processor's cache holds."""
 
     def build_model():
         return models.sequential(
@@ -149,13 +149,33 @@ def test_convolutions_over_images_train_one_after_another():
 
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(64, 32, 32, 8)), rng.normal(size=(64, 2)))
-    candidates = Candidates(problem(build_model, batch_size=64), Data(rows, rows))
+    return Candidates(problem(build_model, batch_size=64), Data(rows, rows))
+
+
+def test_convolutions_over_images_train_one_after_another():
+    """Filters of several members would need patches far larger than the images."""
+    candidates = over_images()
     chosen = choose_trainer(candidates, trials=FEW_TRIALS)
     assert chosen.name in ("serial", "fit")
     assert chosen.rates.stacked == {}
     assert "one after another" in chosen.why
     few = choose_trainer(candidates, trials=FEW_TRIALS - 1)
     assert (few.name, few.rates, few.why) == ("serial", None, "it has convolutions over images")
+
+
+@pytest.mark.parametrize(("card", "timed"), [(16 << 30, True), (64 << 20, False)])
+def test_convolutions_over_images_are_timed_in_stacks_on_a_card(monkeypatch, card, timed):
+    """As far as its memory has room for their patches; what is not timed is not stacked."""
+    for module in ("_auto", "_sizes"):
+        monkeypatch.setattr(f"lossweights.training.{module}.gpu_bytes", lambda: card)
+    monkeypatch.setattr(
+        "lossweights.training._auto.time_in_turns", lambda timed: dict.fromkeys(timed, 1.0)
+    )
+    candidates = over_images()
+    chosen = choose_trainer(candidates, trials=FEW_TRIALS)
+    assert bool(chosen.rates.stacked) == timed
+    assert chosen.name == ("stacked" if timed else "serial")
+    assert choose_trainer(candidates, trials=FEW_TRIALS - 1).name == "serial"
 
 
 @pytest.mark.parametrize("trials", [FEW_TRIALS - 1, FEW_TRIALS])
