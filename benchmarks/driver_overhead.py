@@ -1,6 +1,6 @@
 """What the driver costs: 10,000 trials that train nothing, so all the time is the driver's own.
 
-    python benchmarks/driver_overhead.py
+    python benchmarks/driver_overhead.py --sampler tpe
 
 Everything of a sweep is on but MLflow, whose thread nobody waits for: asking the sampler, handing
 out, result files and study flushed to the disk, status, progress. A trial counts when its result is
@@ -29,14 +29,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--sampler", help="by default that of sweeps")
     parser.add_argument("--root", type=Path, help="folder on the disk to measure")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.root) as root:
-        safe, spent = measure(options.trials, options.workers, Path(root))
+        safe, spent = measure(options.trials, options.workers, Path(root), options.sampler)
     print_figures(safe, spent)
 
 
-def measure(trials: int, workers: int, root: Path) -> tuple[list[float], dict[str, list[float]]]:
+def measure(
+    trials: int, workers: int, root: Path, sampler: str | None
+) -> tuple[list[float], dict[str, list[float]]]:
     """The time at which each trial was safe, and the seconds of each call to the sampler."""
     safe: list[float] = []
     spent: dict[str, list[float]] = defaultdict(list)
@@ -62,7 +65,7 @@ def measure(trials: int, workers: int, root: Path) -> tuple[list[float], dict[st
 
     telemetry.StatusBoard = Watch
     Sampler.ask, Sampler.learn = timed("ask"), timed("learn")
-    sweep = FakeSweep("overhead", epochs=3)
+    sweep = FakeSweep("overhead", epochs=3, sampler=sampler)
     script = Path(root) / "script.py"
     script.write_text("from lossweights.testing import FakeSweep\nsweep = FakeSweep('overhead')\n")
     sweep.run(trials, root=root, workers=workers, tracking=False, quiet=True, script=script)
