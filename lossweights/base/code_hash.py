@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import hashlib
 import inspect
 import io
+import linecache
 import sys
+import sysconfig
 import textwrap
 import tokenize
 from collections.abc import Iterator, Mapping
@@ -23,6 +26,7 @@ _LAYOUT = (
     tokenize.ENCODING,
     tokenize.ENDMARKER,
 )
+_LOOK_UP = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 MAX_CONSTANT = 10_000  # characters of a value that is spelled out
 
 
@@ -30,7 +34,8 @@ def code_hash(function: Any) -> str:
     """A hash of the source of a function, class or callable, and of what it names.
 
     What it names counts if it lies in the same folder or below, as the functions and constants of
-    a script do; libraries count by their versions instead. Comments and layout do not count.
+    a script do; libraries count by their versions instead, also those of an environment that lies
+    there. Comments and layout do not count, nor where the folder is.
 
     >>> more = lambda x: x + 1
     >>> less = lambda x: x - 1
@@ -85,8 +90,7 @@ def _home(value: Any) -> Path | None:
     if inspect.ismethod(value):
         return _home(value.__func__)
     if isinstance(value, FunctionType):
-        path = Path(value.__code__.co_filename)
-        return path.resolve().parent if path.is_file() else None
+        return _folder_of(value.__code__.co_filename)
     if isinstance(value, type):
         members = (getattr(member, "__func__", member) for member in vars(value).values())
         homes = (_home(member) for member in members if isinstance(member, FunctionType))
@@ -105,8 +109,30 @@ def _counts(value: FunctionType | type, base: Path | None) -> bool:
     return home is None or _beside(home, base)
 
 
+def _folder_of(file: str) -> Path | None:
+    """The folder of a file; it may be elsewhere, where its lines have come from there."""
+    path = Path(file)
+    is_known = path.is_absolute() and file in linecache.cache
+    return path.resolve().parent if is_known or path.is_file() else None
+
+
 def _beside(home: Path, base: Path | None) -> bool:
-    return base is not None and home.is_relative_to(base)
+    if base is None or not home.is_relative_to(base):
+        return False
+    environment = Path(sys.prefix).resolve()
+    if home.is_relative_to(environment) and not base.is_relative_to(environment):
+        return False
+    # What is hashed may itself be installed: then its own package counts.
+    return all(base.is_relative_to(place) and base != place for place in _libraries_around(home))
+
+
+@functools.cache
+def _libraries_around(home: Path) -> tuple[Path, ...]:
+    """The folders of libraries that a folder lies in."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    ours = {Path(sysconfig.get_path(name)).resolve() for name in names}
+    around = (home, *home.parents)
+    return tuple(p for p in around if p in ours or p.name in ("site-packages", "dist-packages"))
 
 
 def _source(function: FunctionType) -> str:
@@ -153,8 +179,10 @@ def _used(function: FunctionType) -> dict[str, Any]:
 
 
 def _names(code: CodeType) -> set[str]:
+    """The names that it looks up; those of attributes are none, whatever else has them."""
+    found = {each.argval for each in dis.get_instructions(code) if each.opname in _LOOK_UP}
     nested = (_names(c) for c in code.co_consts if isinstance(c, CodeType))
-    return set(code.co_names).union(*nested)
+    return found.union(*nested)
 
 
 def _is_plain(value: Any) -> bool:

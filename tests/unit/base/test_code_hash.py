@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import math
+import sys
 
 import pytest
 
@@ -99,6 +100,39 @@ def test_closures_and_partials_count_with_what_they_hold():
 def test_anything_callable_or_not_has_a_hash(value):
     """Builtins count by their name, objects by their class."""
     assert code_hash(value) == code_hash(value)
+
+
+def test_what_is_installed_below_a_script_is_not_the_users(tmp_path, monkeypatch):
+    """A project may have its environment in its own folder; elsewhere that is another one."""
+
+    def build_in(folder, library, returned):
+        place = folder / library
+        place.mkdir(parents=True)
+        (place / "layers.py").write_text(f"def dense():\n    return {returned}\n")
+        (folder / "script.py").write_text("from layers import dense\ndef build():\n    dense()\n")
+        monkeypatch.syspath_prepend(place)
+        monkeypatch.delitem(sys.modules, "layers", raising=False)
+        spec = importlib.util.spec_from_file_location("script", folder / "script.py")
+        made = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(made)
+        return made.build
+
+    within = ".venv/lib/python3.11/site-packages"
+    one, other = (code_hash(build_in(tmp_path / str(n), within, n)) for n in (1, 2))
+    assert one == other
+    own, others = (code_hash(build_in(tmp_path / str(n), "own", n)) for n in (3, 4))
+    assert own != others
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "5" / "env"))
+    in_prefix = code_hash(build_in(tmp_path / "5", "env/src/layers", 5))
+    assert in_prefix == one
+
+
+def test_an_attribute_that_is_called_as_a_global_is_none(module):
+    """Who gets the function alone does not get what it never looks up."""
+    source = "size = {}\ndef build(layer):\n    return layer.size\n"
+    assert code_hash(module(source.format(1)).build) == code_hash(module(source.format(2)).build)
+    local = "size = {}\ndef build():\n    class Layer:\n        width = size\n"
+    assert code_hash(module(local.format(1)).build) != code_hash(module(local.format(2)).build)
 
 
 def test_functions_that_name_each_other_come_to_an_end(module):
