@@ -7,7 +7,8 @@ test.
 the pipe is `serve`, with what they have `Loaded`, or `CannotLoad`; they are forked from a
 `Forkserver`, whose side is `serve_forks`, where the system has what that takes. `RayExecutor`
 trains on the nodes of a `RayCluster`, in as many `Slots` as `slots_of` makes of each `Node`;
-`refuse_without_ray` says where there can be none. `ReportLimit` says how many live reports pass.
+`shipped_folder` goes along, `refuse_without_ray` says where there can be none. `ReportLimit` says
+how many live reports pass.
 `refuse_in_worker` keeps a worker, which imports its script, from running the sweep in there;
 `shared_gpus` keeps this process from taking all memory of the graphics cards.
 """
@@ -32,6 +33,7 @@ from lossweights.executors._limit import ReportLimit
 from lossweights.executors._processes import ProcessExecutor
 from lossweights.executors._ray import RayExecutor
 from lossweights.executors._ray_cluster import RayCluster, refuse_without_ray
+from lossweights.executors._ray_folder import shipped_folder
 from lossweights.executors._ray_slots import Node, Slots, slots_of
 from lossweights.executors._serve import Loaded, serve
 from lossweights.executors._supervisor import CannotLoad
@@ -62,5 +64,6 @@ __all__ = [
     "serve",
     "serve_forks",
     "shared_gpus",
+    "shipped_folder",
     "slots_of",
 ]

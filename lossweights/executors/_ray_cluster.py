@@ -19,7 +19,7 @@ from lossweights.base.errors import RecipeError, WorkerError
 from lossweights.base.versions import versions
 from lossweights.executors._environment import OF_LIBRARIES
 from lossweights.executors._ray_actor import Slot
-from lossweights.executors._ray_folder import excluded, shipped_folder
+from lossweights.executors._ray_folder import excluded
 from lossweights.executors._ray_slots import WORKER_BYTES, Node, Slots
 from lossweights.foreign.ray_names import hush
 
@@ -58,10 +58,12 @@ class RayCluster:
     Args:
         address: ``"auto"`` for the cluster of this machine or of ``RAY_ADDRESS``,
             ``"ray://HOST:PORT"``, or ``"HOST:PORT"`` on a machine that is a node.
-        location: How another process finds the sweep, if it can: the folder of its script is copied
-            to the nodes. ``None`` copies nothing: scripts are where they are here, on a disk that
-            all share, or the sweep goes by value.
+        folder: Is copied to the nodes; see `shipped_folder`. ``None`` copies nothing: files are
+            where they are here, on a disk that all share, or nothing is imported from any.
         root: Folder of the sweeps, which stays here.
+
+    Attributes:
+        folder: What is copied. Workers are in it, wherever it lies there.
 
     Raises:
         RecipeError: Ray is not installed.
@@ -72,11 +74,11 @@ class RayCluster:
     def __init__(
         self,
         address: str = "auto",
-        location: Mapping[str, str] | None = None,
+        folder: Path | None = None,
         root: Path | None = None,
     ) -> None:
         refuse_without_ray()
-        self._folder = None if location is None else shipped_folder(location)
+        self.folder = folder
         with ExitStack() as undo:
             undo.enter_context(_unless_said(ENVIRONMENT))
             import ray
@@ -90,9 +92,9 @@ class RayCluster:
             undo.callback(hush(ray))
             undo.callback(ray.shutdown)
             along = {}
-            if self._folder is not None:
-                stays = excluded(self._folder, root)
-                along = {"runtime_env": {"working_dir": str(self._folder), "excludes": stays}}
+            if folder is not None:
+                stays = excluded(folder, root)
+                along = {"runtime_env": {"working_dir": str(folder), "excludes": stays}}
             try:
                 with _unless_said(FEW_TRIES), _signals_kept():
                     ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
@@ -126,9 +128,9 @@ class RayCluster:
     def place(self, location: Mapping[str, str]) -> dict[str, str]:
         """How a node finds a sweep: by a path in the folder that came along, where one did."""
         script = location.get("script")
-        if script is None or self._folder is None:
+        if script is None or self.folder is None:
             return dict(location)
-        return {**location, "script": str(Path(script).relative_to(self._folder))}
+        return {**location, "script": str(Path(script).relative_to(self.folder))}
 
     def put(self, data: bytes) -> Any:
         """Keep data where every node gets them from, once.

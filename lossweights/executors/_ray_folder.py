@@ -7,21 +7,27 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-# In the words of .gitignore; what the folder's own .gitignore names stays here as well.
+from lossweights.executors._environment import module_path
+
+# In the words of .gitignore; what the folder's own .gitignore names stays here as well, and so does
+# the environment of this process.
 STAYS = (".git/", ".venv*/", "venv/", "__pycache__/", "mlruns/", "build/", "dist/", "node_modules/")
 
 
-def shipped_folder(location: Mapping[str, str]) -> Path | None:
+def shipped_folder(location: Mapping[str, str] | None) -> Path | None:
     """The folder that a sweep is loaded from, or ``None`` if it is installed on every node.
 
     Args:
-        location: See `lossweights.sweep._location.location_of`.
+        location: See `lossweights.sweep._location.location_of`. ``None`` if the sweep goes by
+            value: then it is the folder where what it imports from beside it is found.
 
     >>> shipped_folder({"script": "/home/ada/sweeps/bike.py", "sweep": "bike"}).as_posix()
     '/home/ada/sweeps'
     >>> shipped_folder({"script": "/home/ada/sweeps/bike.py", "module": "sweeps.bike"}).as_posix()
     '/home/ada'
     """
+    if location is None:
+        return _folder_of_program()
     module = location.get("module", "")
     if "script" in location:
         return Path(location["script"]).parents[module.count(".")]
@@ -29,9 +35,29 @@ def shipped_folder(location: Mapping[str, str]) -> Path | None:
     if file is None:
         return None
     path = Path(file).resolve()
-    if any(path.is_relative_to(sysconfig.get_path(name)) for name in ("purelib", "platlib")):
+    if _is_installed(path):
         return None
     return path.parents[module.count(".") + (path.name == "__init__.py")]
+
+
+def _folder_of_program() -> Path | None:
+    """The folder of the script that runs, or the working folder where modules are found there.
+
+    Neither a home nor the whole disk: who is at a prompt there does not mean all that it holds.
+    """
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if file is not None and getattr(main, "__spec__", None) is None and not _is_installed(file):
+        return Path(file).resolve().parent
+    folder = Path.cwd().resolve()
+    is_searched = folder in {Path(each).resolve() for each in module_path()}
+    is_too_much = folder in (Path.home().resolve(), Path(folder.anchor))
+    return folder if is_searched and not is_too_much and not _is_installed(folder) else None
+
+
+def _is_installed(path: str | Path) -> bool:
+    places = map(sysconfig.get_path, ("purelib", "platlib", "stdlib", "scripts"))
+    return any(Path(path).resolve().is_relative_to(Path(each).resolve()) for each in places)
 
 
 def excluded(folder: Path, root: Path | None) -> list[str]:
@@ -44,6 +70,6 @@ def excluded(folder: Path, root: Path | None) -> list[str]:
     >>> excluded(Path("/home/ada"), Path("/home/ada/results"))[-1]
     '/results/'
     """
-    own = [] if root is None else [root.resolve()]
+    own = [Path(sys.prefix).resolve(), *([] if root is None else [root.resolve()])]
     inside = [path.relative_to(folder) for path in own if path.is_relative_to(folder)]
     return [*STAYS, *(f"/{path.as_posix()}/" for path in inside if path.parts)]

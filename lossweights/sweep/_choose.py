@@ -157,7 +157,7 @@ class Crew:
                     raise  # it has no room, or another version
                 no_script = error
         try:
-            data = carried(self._sweep)
+            data = carried(self._sweep, None if self._cluster is None else self._cluster.folder)
         except WorkerError as error:
             raise WorkerError(
                 f"{no_script} It could not be sent to them by value either: {error}",

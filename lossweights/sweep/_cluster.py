@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lossweights.base.errors import WorkerError
-from lossweights.executors import RayCluster
+from lossweights.executors import RayCluster, shipped_folder
 from lossweights.sweep._declaration import Declaration
 from lossweights.sweep._location import location_of
 from lossweights.sweep._options import RunOptions
@@ -30,5 +30,6 @@ def early_cluster(sweep: Declaration, options: RunOptions) -> Iterator[RayCluste
         location = location_of(sweep, sweep.name, options.script)
     except WorkerError:
         location = None  # it will go by value
-    with RayCluster(options.address or "auto", location, options.root) as cluster:
+    folder = shipped_folder(location)
+    with RayCluster(options.address or "auto", folder, options.root) as cluster:
         yield cluster

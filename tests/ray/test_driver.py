@@ -1,5 +1,7 @@
 """F34: drivers of a cluster are killed; F35: clusters that cannot be used. Whole sweeps."""
 
+from pathlib import Path
+
 import pytest
 
 from lossweights.base.errors import WorkerError
@@ -46,6 +48,31 @@ def test_f34_no_training_outlives_its_driver(scripted, cluster, through, monkeyp
     results = script.results().values()
     assert all(f.node for f in results if f.result.outcome is Outcome.COMPLETE)
     check_sweep(script.root)
+
+
+def test_a_sweep_of_a_function_has_on_the_nodes_what_lies_beside_it(scripted, fake_programs):
+    """It goes by value; code lies there in the file that it is from, beside what it imports."""
+    script = scripted("")
+    (script.path.parent / "beside.py").write_text("def times(epoch):\n    return 2 * epoch\n")
+    text = script.path.read_text().partition("if __name__")[0]
+    script.path.write_text(
+        "from beside import times\n"
+        f"{text}\n"
+        "def during(member, epoch):\n"
+        "    (HERE / f'found-{times(epoch)}').write_text(during.__code__.co_filename)\n"
+        "def main():\n"
+        f"    options = dict(executor='ray', address={script.address!r}, workers=2)\n"
+        "    sweep = FakeSweep('fake', during=during)\n"
+        f"    sweep.run(2, root={str(script.root)!r}, tracking=False, quiet=True, **options)\n"
+        "if __name__ == '__main__':\n"
+        "    main()\n"
+    )
+    done = fake_programs.run([script.path], cwd=script.folder)
+    assert done.returncode == 0, done.stderr
+    assert script.outcomes() == {"COMPLETE": 2}
+    found = Path((script.folder / "found-2").read_text())
+    assert found.name == script.path.name
+    assert found != script.path
 
 
 def test_f35_no_cluster_at_the_address(scripted, ray):
