@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,17 +12,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from lossweights.base.errors import RecipeError, WorkerError
 from lossweights.base.versions import versions
 from lossweights.executors._environment import OF_LIBRARIES
 from lossweights.executors._ray_actor import Slot
 from lossweights.executors._ray_folder import excluded
+from lossweights.executors._ray_refusal import REACH_SECONDS, first_line, reach, refused
 from lossweights.executors._ray_slots import WORKER_BYTES, Node, Slots
 from lossweights.foreign.ray_names import hush
 
-REACH_SECONDS = 5.0  # in which somebody has to answer at an address
 # What is set for Ray, unless the user has said something else. It asks for a token, tells nobody
 # that it is used, and leaves what it can to our own sentences.
 ENVIRONMENT = {
@@ -67,8 +65,8 @@ class RayCluster:
 
     Raises:
         RecipeError: Ray is not installed.
-        WorkerError: Nobody answers there, or answers that it is another version or wants another
-            token; or this process has a connection already.
+        WorkerError: Nobody answers there, or answers that it is another version, wants another
+            token, or something else; or this process has a connection already.
     """
 
     def __init__(
@@ -88,7 +86,7 @@ class RayCluster:
                     "Expected to connect to a Ray cluster. Found that this process is connected "
                     "already. Call ray.shutdown() before the sweep runs."
                 )
-            _reach(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
+            reach(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
             undo.callback(hush(ray))
             undo.callback(ray.shutdown)
             along = {}
@@ -99,7 +97,7 @@ class RayCluster:
                 with _unless_said(FEW_TRIES), _signals_kept():
                     ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **along)
             except Exception as error:  # of many kinds
-                raise _refused(address, error) from error
+                raise refused(address, error, folder) from error
             self._ray, self._undo = ray, undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -146,7 +144,7 @@ class RayCluster:
         ) as error:
             raise WorkerError(
                 f"Expected room for {len(data)} bytes of the sweep in the cluster's object store. "
-                f"Found none: {_first_line(error)} Free some, start nodes with a larger "
+                f"Found none: {first_line(error)} Free some, start nodes with a larger "
                 f"--object-store-memory, or move the sweep to the top level of a script.",
                 "the object store of the cluster is full",
             ) from error
@@ -210,71 +208,6 @@ def check_versions(node: str, found: Mapping[str, str]) -> None:
             f"{', '.join(others)} on {node}. Install the same versions everywhere.",
             f"{node} has {', '.join(others)}",
         )
-
-
-def _reach(address: str) -> None:
-    """Refuse an address where nobody answers; Ray itself would try for a minute.
-
-    Raises:
-        WorkerError: Nobody does.
-    """
-    if address == "auto":
-        return  # it is found among the processes of this machine, or it is not
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), REACH_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise _refused(address, error) from error
-
-
-_TOKENS = (
-    "Copy the token of its head: `ray get-auth-token` prints it there, RAY_AUTH_TOKEN or "
-    "~/.ray/auth_token holds it here. If the cluster was started without tokens, set "
-    "RAY_AUTH_MODE=disabled."
-)
-
-
-def _refused(address: str, error: Exception) -> WorkerError:
-    said = _all_said(error)
-    if "ersion mismatch" in said:
-        told = " ".join(str(error).split())
-        return WorkerError(
-            f"Expected the Ray cluster at {address!r} to have the Ray and Python of this process. "
-            f"Found: {told} Install the same versions everywhere.",
-            "the Ray cluster has other versions",
-        )
-    if "AuthToken" in said or "uthentication" in said:
-        return WorkerError(
-            f"Expected the Ray cluster at {address!r} to take the token of this process. Found "
-            f"that it is missing or another one. {_TOKENS}",
-            "the Ray cluster wants another token",
-        )
-    if "client connection timeout" in said:  # who is refused there is not told why
-        return WorkerError(
-            f"Expected the Ray cluster at {address!r} to let this process in. Found that somebody "
-            f"answers there and does not: the token is missing or another one, or the port is not "
-            f"that of Ray's client server, which is 10001 if nobody says. {_TOKENS}",
-            "the Ray cluster does not let this process in",
-        )
-    return WorkerError(
-        f"Expected a Ray cluster at {address!r}. Found: {_first_line(error)} Start one with "
-        f"`ray start --head`, or name another with --address.",
-        f"there is no Ray cluster at {address!r}",
-    )
-
-
-def _all_said(error: BaseException | None) -> str:
-    """What an error says and those that it was raised from."""
-    said = ""
-    while error is not None:
-        said += f"{error}\n"
-        error = error.__cause__ or error.__context__
-    return said
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().partition("\n")[0] or type(error).__name__
-    return text if text.endswith(".") else f"{text}."
 
 
 @contextmanager

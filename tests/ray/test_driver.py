@@ -1,5 +1,6 @@
 """F34: drivers of a cluster are killed; F35: clusters that cannot be used. Whole sweeps."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,20 @@ def test_f35_no_cluster_at_the_address(scripted, ray):
         script.run(2)
     assert not script.root.exists()
     assert not ray.is_initialized()
+
+
+def test_f35_no_cluster_on_this_machine(scripted, ray, monkeypatch):
+    """Nobody has named an address."""
+    from ray._private import services
+
+    # Others may have a cluster here.
+    monkeypatch.setattr(services, "find_gcs_addresses", functools.cache(set))
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda folder: None)
+    script = scripted("sweep = FakeSweep('fake')")
+    script.address = "auto"
+    with pytest.raises(WorkerError, match=r"Expected a Ray cluster on this machine\. .*ray start"):
+        script.run(2)
+    assert not script.root.exists()
 
 
 def test_f35_a_cluster_of_another_version(scripted, ray, monkeypatch):
