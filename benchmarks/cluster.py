@@ -128,14 +128,14 @@ class Actor:
             self._beat += 1
             said, self._said = self._said, []
             self._simulation.count["answers"] += 1
-            answer.given.set_result((said, b""))
+            answer.given.set_result((said, b"", False))
 
     def _say(self, say, **content):
         self._said.append(json.dumps({"say": say, **content}).encode())
         self._simulation.count[say] += 1
         self._give()
 
-    def _tell(self, number, data):
+    def _tell(self, number, data, _goes_on):
         self.later(lambda: self._train(parse(data)))
 
     def _train(self, message):

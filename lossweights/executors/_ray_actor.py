@@ -23,8 +23,8 @@ from lossweights.base.versions import versions
 from lossweights.executors._child import Child
 from lossweights.executors._environment import THREAD_COUNTS
 
-# Ray sends what is below 100 KB with the answer itself. Larger answers go through the object store,
-# which may be full of what others keep there; so no message is added to as much as this.
+# Ray sends what is below 100 KB with a call or an answer itself. More goes through the object
+# store, which may be full of what others keep there; so a message that is longer goes in parts.
 ANSWER_BYTES = 32 << 10
 LAST_BYTES = 1 << 20  # of what a worker has printed and not shown when it ends
 LONELY_SECONDS = 60.0  # without a word of the driver, after which nothing goes on here
@@ -52,9 +52,12 @@ class Slot:
         self._cores, self._load, self._carried = cores, _found_here(load), carried
         self._child: Child | None = None
         self._said: SimpleQueue[bytes | None] = SimpleQueue()  # `None`: there is an end
+        self._untold = b""  # of a message that the last answer had no room for
         self._end: bytes | None = None  # said when all that was printed has been told
-        self._early: dict[int, bytes] = {}  # messages to the worker that came before their turn
-        self._next = 0
+        self._early: dict[
+            int, tuple[bytes, bool]
+        ] = {}  # of messages to the worker, until their turn
+        self._next, self._part = 0, b""
         self._telling = threading.Lock()
         self._shown = 0  # bytes of the worker's output that the driver has
         self._rest = b""  # of the output of one that has ended
@@ -66,33 +69,47 @@ class Slot:
         threading.Thread(target=self._work, name="worker", daemon=True).start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
-    def hear(self, seconds: float) -> tuple[list[bytes], bytes]:
+    def hear(self, seconds: float) -> tuple[list[bytes], bytes, bool]:
         """What the worker has said and printed, waiting for the former for so long at most.
 
         An answer with nothing in it says that the node is alive.
+
+        Returns:
+            Messages, output, and whether the last message goes on in the next answer.
         """
         self._asked = time.monotonic()
         found: list[bytes] = []
         size = 0
         with suppress(Empty):
-            message = self._said.get(timeout=0.0 if self._has_more else seconds)
+            message = self._untold or self._said.get(timeout=0.0 if self._has_more else seconds)
             while message is not None:
-                found.append(message)
-                size += len(message)
+                room = ANSWER_BYTES - size
+                found.append(message[:room])
+                size, self._untold = size + len(found[-1]), message[room:]
                 message = self._said.get_nowait() if size < ANSWER_BYTES else None
         output = self._output(ANSWER_BYTES - size)
-        if self._end is not None and self._said.empty() and not self._has_more:
+        is_all = self._said.empty() and not self._untold and not self._has_more
+        if self._end is not None and is_all:
             found.append(self._end)  # after which nothing is asked any more
             self._end = None
-        return found, output
+        return found, output, bool(self._untold)
 
-    def tell(self, number: int, data: bytes) -> None:
-        """Hand a message to the worker, in the order of their numbers: Ray may change that."""
+    def tell(self, number: int, part: bytes, goes_on: bool) -> None:
+        """Hand a message to the worker, in the order of their numbers: Ray may change that.
+
+        Args:
+            number: Number of the part, over all messages.
+            part: The message, or the next part of it.
+            goes_on: Whether there is more of it.
+        """
         with self._telling, suppress(OSError):  # it is gone, which is told by another way
-            self._early[number] = data
+            self._early[number] = part, goes_on
             while self._child is not None and self._next in self._early:
-                self._child.send_bytes(self._early.pop(self._next))
-                self._next += 1
+                part, goes_on = self._early.pop(self._next)
+                self._next, self._part = self._next + 1, self._part + part
+                if not goes_on:
+                    message, self._part = self._part, b""
+                    self._child.send_bytes(message)
 
     def terminate(self) -> None:
         """End the worker, softly if it lets us."""

@@ -15,6 +15,7 @@ from typing import Any
 from lossweights.base.errors import WorkerError
 from lossweights.executors._kept import Parameters
 from lossweights.executors._messages import parse
+from lossweights.executors._ray_actor import ANSWER_BYTES
 from lossweights.training import Member
 
 BEAT_SECONDS = 2.0  # after which a node answers though there is nothing to say
@@ -108,6 +109,7 @@ class RayWorker:
         self._log, self._early = log, b""
         self._logging, self._telling = threading.Lock(), threading.Lock()
         self._told = 0
+        self._parts: list[bytes] = []  # of a message that goes on
         self._gone = self._placed = False
         self._beat, self._patience = beat, patience
         self._look = max(LOOK_SECONDS, beat / 2)  # of many slots each looks more rarely
@@ -124,9 +126,11 @@ class RayWorker:
         data = json.dumps({"say": say, **content}, allow_nan=False).encode()
         if self._gone:
             raise BrokenPipeError(self._how)
+        parts = [data[i : i + ANSWER_BYTES] for i in range(0, len(data), ANSWER_BYTES)]
         with self._telling:
-            self._actor.tell.remote(self._told, data)
-            self._told += 1
+            for part in parts:
+                self._actor.tell.remote(self._told, part, part is not parts[-1])
+                self._told += 1
 
     def hear(self) -> dict[str, Any]:
         """Wait for the next message of the worker.
@@ -203,11 +207,14 @@ class RayWorker:
     def _answered(self, answer: Future[Any]) -> None:
         """Take what it has said and printed, and ask again; in the pump's thread."""
         try:
-            said, output = answer.result()
+            said, output, goes_on = answer.result()
             self._placed = True
             self._print(output)
-            for data in said:
-                self._inbox.put(data)
+            for number, data in enumerate(said, 1):
+                self._parts.append(data)
+                if number < len(said) or not goes_on:
+                    self._inbox.put(b"".join(self._parts))
+                    self._parts.clear()
             if not self._gone:
                 self._ask()
         except Exception as error:  # whatever Ray makes of an actor or a node that is gone

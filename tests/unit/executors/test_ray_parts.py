@@ -44,13 +44,17 @@ class Actor:
         self.asked.put(future)
         return type("Reference", (), {"future": lambda self: future})()
 
-    def _tell(self, number, data):
-        self.told.append((number, json.loads(data)["say"]))
+    def _tell(self, number, part, goes_on):
+        self.told.append((number, part, goes_on))
 
     def answers(self, *messages, output=b""):
         """Answer what is being asked."""
         said = [json.dumps(message).encode() for message in messages]
-        self.asked.get(timeout=10).set_result((said, output))
+        self.answers_with(said, output, False)
+
+    def answers_with(self, *answer):
+        """Answer what is being asked, as a slot does."""
+        self.asked.get(timeout=10).set_result(answer)
 
     def kill(self, actor):
         """As `RayCluster.kill`."""
@@ -72,6 +76,34 @@ def held(pump):
     return RayWorker(actor, pump, actor.kill, check_versions, 0.0, None, None), actor
 
 
+class Child:
+    """A worker process that prints nothing and is told everything."""
+
+    pid = 41
+
+    def __init__(self):
+        self.sent = []
+        self.send_bytes = self.sent.append
+
+    def send(self, say, **content):
+        """As `Child.send`."""
+
+    def output(self, start, most):
+        """As `Child.output`."""
+        return b""
+
+
+@pytest.fixture
+def slot():
+    """A slot without its threads, and with a worker that there is not."""
+    made = Slot.__new__(Slot)
+    made._said, made._child, made._shown, made._rest = queue.SimpleQueue(), Child(), 0, b""
+    made._has_more, made._showing, made._end = False, threading.Lock(), None
+    made._untold, made._part, made._early, made._next = b"", b"", {}, 0
+    made._telling = threading.Lock()
+    return made
+
+
 def test_messages_come_in_their_order_and_what_is_printed_in_a_file(held, tmp_path):
     """Also what was printed before there was a folder for it."""
     worker, actor = held
@@ -85,7 +117,7 @@ def test_messages_come_in_their_order_and_what_is_printed_in_a_file(held, tmp_pa
     assert (tmp_path / "logs" / "worker-1.log").read_bytes() == b"early late"
     worker.send("batch")
     worker.send("stop")
-    assert actor.told == [(0, "batch"), (1, "stop")]
+    assert actor.told == [(0, b'{"say": "batch"}', False), (1, b'{"say": "stop"}', False)]
 
 
 def test_a_worker_that_is_gone_says_how(held):
@@ -150,34 +182,49 @@ def test_a_node_is_not_silent_where_the_driver_is_slow(held, pump, monkeypatch):
     assert actor.killed
 
 
-def test_all_that_a_worker_prints_arrives(tmp_path):
+def test_all_that_a_worker_prints_arrives(slot):
     """More than an answer has room for too, also of one that has ended, and without a wait."""
-
-    class Printed:
-        text = bytes(range(256)) * (ANSWER_BYTES // 50)
-
-        def output(self, start, most):
-            return self.text[start : start + most]
-
-    slot = Slot.__new__(Slot)
-    slot._said, slot._child, slot._shown, slot._rest = queue.SimpleQueue(), Printed(), 0, b""
-    slot._has_more, slot._showing, slot._end = False, threading.Lock(), None
+    text = bytes(range(256)) * (ANSWER_BYTES // 50)
+    slot._child.output = lambda start, most: text[start : start + most]
     found = slot.hear(0.0)[1]
     while slot._has_more:
         found += slot.hear(1000.0)[1]
-    assert found == Printed.text
+    assert found == text
     slot._shown = 0
     slot._rest, slot._child.output = slot._output(1 << 20), lambda start, most: b""
     slot._end = b"gone"
     slot._said.put(b"last words")
     slot._said.put(None)
-    said, found = slot.hear(1000.0)
+    said, found, _ = slot.hear(1000.0)
     assert said == [b"last words"]
     while not said.count(b"gone"):  # the driver asks nothing any more once it has heard that
-        assert len(found) < len(Printed.text)
-        said, more = slot.hear(1000.0)
+        assert len(found) < len(text)
+        said, more, _ = slot.hear(1000.0)
         found += more
-    assert found == Printed.text
+    assert found == text
+
+
+def test_a_long_message_goes_both_ways_in_parts_below_what_ray_stores(slot, held):
+    """A result of some hundred epochs; Ray may hand over what is told in another order."""
+    worker, actor = held
+    long = {"say": "result", "result": "0123456789" * ANSWER_BYTES}
+    for each in (HERE, long, {"say": "ended"}):
+        slot._said.put(json.dumps(each).encode())
+    answers = []
+    while slot._untold or not slot._said.empty():
+        answers.append(slot.hear(1000.0))
+        assert sum(map(len, answers[-1][0])) + len(answers[-1][1]) <= ANSWER_BYTES
+        actor.answers_with(*answers[-1])
+    assert len(answers) > 10
+    assert [worker.hear(), worker.hear()] == [long, {"say": "ended"}]
+    worker.send("batch", members=long["result"])
+    worker.send("stop")
+    assert all(len(part) <= ANSWER_BYTES for _, part, _ in actor.told)
+    for each in reversed(actor.told):
+        slot.tell(*each)
+    batch, stop = map(json.loads, slot._child.sent)
+    assert batch == {"say": "batch", "members": long["result"]}
+    assert stop == {"say": "stop"}
 
 
 def test_no_room_is_said(pump, monkeypatch):
