@@ -28,6 +28,7 @@ from lossweights.executors._environment import THREAD_COUNTS
 ANSWER_BYTES = 32 << 10
 LAST_BYTES = 1 << 20  # of what a worker has printed and not shown when it ends
 LONELY_SECONDS = 60.0  # without a word of the driver, after which nothing goes on here
+LONELY_BEATS = 6  # that it lasts at least: twice what the driver bears
 
 
 class Slot:
@@ -72,12 +73,14 @@ class Slot:
     def hear(self, seconds: float) -> tuple[list[bytes], bytes, bool]:
         """What the worker has said and printed, waiting for the former for so long at most.
 
-        An answer with nothing in it says that the node is alive.
+        An answer with nothing in it says that the node is alive. One of many slots is asked more
+        rarely, and waits longer for a word of the driver.
 
         Returns:
             Messages, output, and whether the last message goes on in the next answer.
         """
         self._asked = time.monotonic()
+        self._lonely = max(self._lonely, LONELY_BEATS * seconds)
         found: list[bytes] = []
         size = 0
         with suppress(Empty):
@@ -123,23 +126,43 @@ class Slot:
                 self._child.let_go()
 
     def _work(self) -> None:
+        """Hold the worker to its end, of which the driver hears, whatever it has come from."""
+        how, tail = "was ended", ""
         try:
-            child = self._child = Child(None, self._cores)
-            name, number = _node()
-            here = {"node": name, "node_id": number, "pid": child.pid, "versions": versions()}
-            self._said.put(_message("here", **here))
-            child.send("load", **self._load)
-            if self._carried is not None:
-                child.send_bytes(self._carried)
-            while True:
-                self._said.put(child.hear_bytes())
-        except (EOFError, OSError) as error:
-            how, tail = f"could not be started: {error}", ""
-            if self._child is not None:
-                self._rest = self._output(LAST_BYTES)
-                how, tail = self._child.end()
-            self._end = _message("gone", how=how, tail=tail)
-            self._said.put(None)
+            self._hold()
+        except Exception as error:  # EOFError and OSError: it has ended, or never started
+            try:
+                how, tail = self._ended(error)
+            except Exception as another:
+                how = f"was lost by its slot: {error!r}, and then {another!r}"
+        self._end = _message("gone", how=how, tail=tail)
+        self._said.put(None)
+
+    def _hold(self) -> None:
+        """Start the worker and take what it says.
+
+        Raises:
+            EOFError, OSError: It has ended, or could not be started.
+        """
+        child = self._child = Child(None, self._cores)
+        name, number = _node()
+        here = {"node": name, "node_id": number, "pid": child.pid, "versions": versions()}
+        self._said.put(_message("here", **here))
+        child.send("load", **self._load)
+        if self._carried is not None:
+            child.send_bytes(self._carried)
+        while True:
+            self._said.put(child.hear_bytes())
+
+    def _ended(self, error: Exception) -> tuple[str, str]:
+        """How the worker ended, as a clause, and the last that it wrote."""
+        if self._child is None:
+            return f"could not be started: {error!r}", ""
+        self._rest = self._output(LAST_BYTES)
+        how, tail = self._child.end()
+        if not isinstance(error, EOFError | OSError):
+            how = f"was ended by its slot: {error!r}"
+        return how, tail
 
     def _output(self, most: int) -> bytes:
         """What the worker has printed since this was asked last."""

@@ -12,10 +12,11 @@ import pytest
 from lossweights.base.errors import RecipeError, WorkerError
 from lossweights.base.versions import versions
 from lossweights.executors import Node, Slots, refuse_without_ray, slots_of
+from lossweights.executors import _ray_actor as actor_module
 from lossweights.executors import _ray_worker as module
-from lossweights.executors._ray_actor import ANSWER_BYTES, Slot
+from lossweights.executors._ray_actor import ANSWER_BYTES, LONELY_SECONDS, Slot
 from lossweights.executors._ray_cluster import _unless_said, check_versions
-from lossweights.executors._ray_worker import Pump, RayWorker
+from lossweights.executors._ray_worker import Pump, RayWorker, beat_of
 
 HERE = {
     "say": "here",
@@ -100,7 +101,7 @@ def slot():
     made._said, made._child, made._shown, made._rest = queue.SimpleQueue(), Child(), 0, b""
     made._has_more, made._showing, made._end = False, threading.Lock(), None
     made._untold, made._part, made._early, made._next = b"", b"", {}, 0
-    made._telling = threading.Lock()
+    made._telling, made._lonely = threading.Lock(), LONELY_SECONDS
     return made
 
 
@@ -225,6 +226,45 @@ def test_a_long_message_goes_both_ways_in_parts_below_what_ray_stores(slot, held
     batch, stop = map(json.loads, slot._child.sent)
     assert batch == {"say": "batch", "members": long["result"]}
     assert stop == {"say": "stop"}
+
+
+@pytest.mark.parametrize("wrong", ["its start", "what it says", "its end"])
+def test_whatever_goes_wrong_in_a_slot_is_told_as_an_end(slot, monkeypatch, wrong):
+    """Else it would answer that there is no news, and its batch would wait for ever."""
+
+    class Broken(Child):
+        def __init__(self, *_):
+            super().__init__()
+            if wrong == "its start":
+                raise TypeError("no such thing")
+
+        def hear_bytes(self):
+            raise ValueError("no such thing")
+
+        def end(self):
+            if wrong == "its end":
+                raise RuntimeError("no such process")
+            return "ended with exit code 1", "last words"
+
+    monkeypatch.setattr(actor_module, "Child", Broken)
+    monkeypatch.setattr(actor_module, "_node", lambda: ("far/1a2b3c", "1a2b3c4d"))
+    slot._cores, slot._load, slot._carried, slot._child = 1, {}, None, None
+    slot._work()
+    said = [json.loads(each) for each in slot.hear(0.0)[0]]
+    said += [json.loads(each) for each in slot.hear(0.0)[0]]
+    assert said[-1]["say"] == "gone"
+    assert "no such thing" in said[-1]["how"]
+    assert said[-1]["tail"] == ("last words" if wrong == "what it says" else "")
+
+
+def test_a_slot_of_many_is_not_lonely_between_two_words(slot):
+    """With more slots each is asked more rarely, and waits longer for that."""
+    slot._said.put(b"news")
+    slot.hear(beat_of(2))
+    assert slot._lonely == LONELY_SECONDS
+    slot._said.put(b"news")
+    slot.hear(beat_of(100_000))
+    assert slot._lonely > 3 * beat_of(100_000)  # after which the driver gives it up
 
 
 def test_no_room_is_said(pump, monkeypatch):
