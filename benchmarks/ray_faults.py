@@ -1,6 +1,6 @@
 """How soon a driver knows that a worker, its actor or their node was killed, on a cluster here.
 
-    pip install 'lossweights[ray]'
+    pip install '.[ray]'
     python benchmarks/ray_faults.py --times 7
 
 Two nodes of Ray on this machine, one of which joins anew for each kill of a node. Seconds from the

@@ -45,8 +45,8 @@ def refuse_without_ray() -> None:
     """
     if find_spec("ray") is None:
         raise RecipeError(
-            "Expected Ray for executor='ray'. Found that it is not installed. Install it: "
-            "pip install 'lossweights[ray]'."
+            "Expected Ray for executor='ray'. Found that it is not installed. Install it in a "
+            "clone of lossweights by pip install '.[ray]', or anywhere by pip install 'ray>=2.59'."
         )
 
 

@@ -306,7 +306,7 @@ def test_slots_follow_from_what_nodes_have(nodes, workers, slots):
 def test_without_ray_it_is_said_what_to_install(monkeypatch):
     """Before anything is done."""
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(RecipeError, match=r"pip install 'lossweights\[ray\]'"):
+    with pytest.raises(RecipeError, match=r"pip install '\.\[ray\]'"):
         refuse_without_ray()
 
 
