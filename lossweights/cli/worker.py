@@ -14,10 +14,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lossweights.base.autologging import autologging_off
 from lossweights.base.quiet_start import quiet_start
@@ -26,6 +26,9 @@ from lossweights.executors import Loaded, serve
 from lossweights.foreign.generated_files import own_temporary_folder
 from lossweights.sweep.abstract import AbstractSweep
 from lossweights.sweep.carried import unpacked
+
+if TYPE_CHECKING:
+    from lossweights.data.once import Neighbours
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -55,7 +58,7 @@ def work(pipe: int, parent: int) -> NoReturn:
 
 def _load(meanwhile: ExitStack, request: Mapping[str, Any], receive: Callable[[], bytes]) -> Loaded:
     sys.argv = list(request["arguments"])
-    location = request["location"]
+    location, neighbours = request["location"], _neighbours(request["once"])
     sweep = _unpacked(receive()) if location is None else load_location(location)
     # Not before: what the script opens has the numbers that it has in the driver.
     meanwhile.enter_context(own_temporary_folder())
@@ -64,12 +67,24 @@ def _load(meanwhile: ExitStack, request: Mapping[str, Any], receive: Callable[[]
         from lossweights.training.settings import apply_settings
 
         apply_settings(request["settings"])
-    prepared = sweep.prepare(rehearse=False)
+    with nullcontext() if neighbours is None else neighbours.turn():
+        prepared = sweep.prepare(rehearse=False)
+        if neighbours is not None:
+            prepared = prepared.held_with(neighbours)
     if request["shared"] is not None:
         prepared = prepared.taking(request["shared"])
     meanwhile.enter_context(autologging_off())  # the script may have turned it on
     trainer = prepared.make_trainer(request["trainer"], request["members"])
-    return Loaded(trainer, prepared.fingerprint)
+    return Loaded(trainer, prepared.fingerprint, prepared.shared)
+
+
+def _neighbours(once: Mapping[str, Any] | None) -> Neighbours | None:
+    """What is known of other workers of this sweep, where they are to hold its data together."""
+    if once is None:
+        return None
+    from lossweights.data.once import Neighbours  # Keras, which not every sweep needs
+
+    return Neighbours(once["key"], once["nbytes"])
 
 
 def _unpacked(carried: bytes) -> AbstractSweep:

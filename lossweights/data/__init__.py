@@ -3,7 +3,7 @@
 `Data` checks what a user's ``load_data`` gives, so that nothing behind it has to. `Folds` are
 several of them, and `pooled` divides one anew. `Arrays` is the type of inputs and targets: one
 array, or a dict, list or tuple of them. Whether labels may be unknown is said in `missing`; what
-several processes hold once, in `shared`.
+several processes hold once, in `shared`, and on a node of a cluster, in `once`.
 """
 
 from lossweights.data._data import Data, pooled

@@ -36,21 +36,46 @@ class SharedFile:
     """An open file that holds arrays, for other processes of this machine and user.
 
     Attributes:
+        number: Its number in this process.
         nbytes: Its size.
     """
 
-    def __init__(self, file: int, nbytes: int) -> None:
-        self._file, self.nbytes = file, nbytes
-        weakref.finalize(self, os.close, file)
+    def __init__(self, number: int, nbytes: int) -> None:
+        self.number, self.nbytes = number, nbytes
+        weakref.finalize(self, os.close, number)
+
+    @classmethod
+    def opened(cls, path: str) -> SharedFile | None:
+        """What another process has open, ``None`` if it is gone or not for us to open.
+
+        Args:
+            path: What `path` is there.
+        """
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            log.debug("data are not shared: %s", error)
+            return None
+        return cls(file, os.fstat(file).st_size)
 
     @property
     def path(self) -> str:
         """Where another process finds it, as long as this one has it open."""
-        return f"/proc/{os.getpid()}/fd/{self._file}"
+        return f"/proc/{os.getpid()}/fd/{self.number}"
 
 
 class _Mapped(mmap.mmap):
     """What is mapped here, so that arrays in it are known by what they lie in."""
+
+
+def bytes_to_share(data: Whole) -> int:
+    """How large a file with the arrays of data is; 0 where they are not worth one.
+
+    Args:
+        data: The data.
+    """
+    size = _layout(_arrays(data))[1]
+    return size if size >= LARGE else 0
 
 
 def share(data: Whole) -> tuple[Whole, SharedFile | None]:
@@ -92,19 +117,10 @@ def take(data: Whole, path: str) -> Whole:
         data: The data as they were loaded here.
         path: What `SharedFile.path` is there.
     """
-    arrays = _arrays(data)
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        log.debug("data are not shared: %s", error)
-        return data
-    try:
-        size = os.fstat(file).st_size
-        if size != _layout(arrays)[1]:
-            return data  # they are other data, as the driver will say
-        mapped = _mapped(file, size, arrays)
-    finally:
-        os.close(file)
+    arrays, held = _arrays(data), SharedFile.opened(path)
+    if held is None or held.nbytes != _layout(arrays)[1]:
+        return data  # nobody shares any more; or they are other data, as the driver will say
+    mapped = _mapped(held.number, held.nbytes, arrays)
     pairs = zip(arrays, mapped, strict=True)
     return _placed(data, {id(own): theirs for own, theirs in pairs if _are_same(own, theirs)})
 

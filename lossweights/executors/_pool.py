@@ -39,8 +39,12 @@ def load_message(
     members: int | None,
     settings: Mapping[str, Any] | None,
     shared: str | None = None,
+    once: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a worker is told first: which sweep, which trainer, and how much to tell."""
+    """What a worker is told first: which sweep, which trainer, and how much to tell.
+
+    Data are found in what the driver shares, or held once by the workers of each machine.
+    """
     return {
         "location": None if isinstance(location, bytes) else dict(location),
         # A script may read them on import, as it did here.
@@ -49,6 +53,7 @@ def load_message(
         "trainer": trainer,
         "members": members,
         "shared": shared,
+        "once": once and dict(once),
         "report_seconds": max(REPORT_SECONDS, workers / REPORTS_A_SECOND),
     }
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from lossweights.base.errors import WorkerError
 from lossweights.executors._contract import Event
@@ -38,6 +39,7 @@ class RayExecutor(WorkerPool):
         members: How many members a worker trains at once; ``None`` leaves that to the trainer.
         memory: Bytes at which a worker is replaced between batches; ``None`` never does.
         settings: What the workers set before they load the data.
+        data: Bytes of the data, where the workers of a node are to hold them once; else 0.
 
     Raises:
         WorkerError: The cluster has no room for a sweep that goes by value.
@@ -54,11 +56,13 @@ class RayExecutor(WorkerPool):
         members: int | None = None,
         memory: int | None = None,
         settings: Mapping[str, Any] | None = None,
+        data: int = 0,
     ) -> None:
         super().__init__(fingerprint)
         carried = cluster.put(location) if isinstance(location, bytes) else None
         place = location if isinstance(location, bytes) else cluster.place(location)
-        load = load_message(place, trainer, slots.number, members, settings)
+        once = {"key": uuid4().hex, "nbytes": data} if data else None
+        load = load_message(place, trainer, slots.number, members, settings, once=once)
         self._pump, beat = Pump(), beat_of(slots.number)
         self._avoided: set[str] = set()  # nodes where workers cannot work, as Ray knows them
         self._able: set[str] = set()  # nodes where one got ready, by name

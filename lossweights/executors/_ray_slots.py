@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
-WORKER_BYTES = 1 << 30  # TensorFlow with a small model, and its data
+WORKER_BYTES = 1 << 30  # TensorFlow with a small model, and small data
 MOST_PARTS = 64  # of a GPU
 
 
@@ -48,7 +48,7 @@ class Slots:
     memory: int | None = None
 
 
-def slots_of(nodes: Sequence[Node], workers: int | None = None) -> Slots:
+def slots_of(nodes: Sequence[Node], workers: int | None = None, data: int = 0) -> Slots:
     """The slots of nodes: as many as they have room for, or so many.
 
     Left to us, each has a core, and where there are GPUs each has one. So many share all cores;
@@ -57,6 +57,7 @@ def slots_of(nodes: Sequence[Node], workers: int | None = None) -> Slots:
     Args:
         nodes: The nodes.
         workers: How many; ``None`` for as many as there is room for.
+        data: Bytes that the workers of a node hold once; a second time while one of them loads.
 
     >>> slots_of([Node(4), Node(8, memory=2 << 30)])
     Slots(number=6, cores=1, gpus=0.0, on_a_node=4, memory=1073741824)
@@ -69,7 +70,7 @@ def slots_of(nodes: Sequence[Node], workers: int | None = None) -> Slots:
     all_gpus = sum(int(node.gpus) for node in usable)
     if workers is None:
         parts = 1 if all_gpus else 0
-        rooms = [int(min(node.room(1, parts), node.memory / WORKER_BYTES)) for node in usable]
+        rooms = [min(node.room(1, parts), _in_memory(node, data)) for node in usable]
         number, cores = sum(rooms), 1
     else:
         number, parts = workers, 0
@@ -86,6 +87,13 @@ def slots_of(nodes: Sequence[Node], workers: int | None = None) -> Slots:
         if room and isfinite(node.memory)
     ]
     return Slots(number, cores, 1 / parts if parts else 0.0, on_a_node, min(told, default=None))
+
+
+def _in_memory(node: Node, data: int) -> int:
+    """For how many workers a node has memory."""
+    if not isfinite(node.memory):
+        return int(node.cores)
+    return int(max(node.memory - 2 * data, 0) / WORKER_BYTES)
 
 
 def _room(nodes: Sequence[Node], cores: int, parts: int) -> int:

@@ -35,10 +35,15 @@ Load: TypeAlias = Callable[[Mapping[str, Any], Callable[[], bytes]], "Loaded"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a worker has loaded: the trainer, and the fingerprint of what it trains."""
+    """What a worker has loaded: the trainer, and the fingerprint of what it trains.
+
+    Attributes:
+        held: What is kept for as long as it trains, since others find data in it.
+    """
 
     trainer: Trainer
     fingerprint: str
+    held: object = None
 
 
 def serve(pipe: Connection, load: Load) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lossweights.base.errors import SweepChanged, WorkerError
 from lossweights.base.machine import available_cores
-from lossweights.base.memory import held_bytes, total_bytes
+from lossweights.base.memory import held_bytes, said, total_bytes
 from lossweights.base.notebook import tell
 from lossweights.executors import (
     CannotLoad,
@@ -100,7 +100,7 @@ class Crew:
         least = int(options.trial_timeout is not None or options.executor == "processes")
         workers = options.workers
         if self._cluster is not None:
-            self._slots = _slots(self._cluster, workers)
+            self._slots = _slots(self._cluster, workers, self._prepared.bytes_to_share)
             workers = self._slots.on_a_node  # those of a node share its cache
         request = SetupRequest(
             options.trainer, options.trials, workers, least, options.memory_bytes
@@ -176,6 +176,7 @@ class Crew:
                 members=setup.members,
                 memory=_share(setup.workers, self._slots.memory, self._options.memory_bytes),
                 settings=self._prepared.settings,
+                data=self._prepared.bytes_to_share,
             )
         return ProcessExecutor(
             setup.workers,
@@ -212,17 +213,23 @@ def _kept_setup(kept: object, question: Mapping[str, Any]) -> TrainingSetup | No
     return None
 
 
-def _slots(cluster: RayCluster, workers: int | None) -> Slots:
+def _slots(cluster: RayCluster, workers: int | None, data: int) -> Slots:
     """The workers that a cluster has room for, or so many.
+
+    Args:
+        cluster: The cluster.
+        workers: How many, if that was said.
+        data: Bytes of the data that the workers of a node hold once.
 
     Raises:
         WorkerError: It has room for none.
     """
-    slots = slots_of(cluster.nodes(), workers)
+    slots = slots_of(cluster.nodes(), workers, data)
     if not slots.number:
+        twice = f" beside {said(2 * data)}, which is twice the data" if data else ""
         raise WorkerError(
-            "Expected a cluster with room for a worker: a core, and 1 GiB of memory. Found none. "
-            "Let a node join, or say how many workers are to wait for nodes: workers=2.",
+            f"Expected a cluster with room for a worker: a core, and 1 GiB of memory{twice}. Found "
+            f"none. Let a node join, or say how many workers are to wait for nodes: workers=2.",
             "the cluster has room for no worker",
         )
     return slots

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lossweights.base.errors import DataError
 from lossweights.data import Data, Folds, Split, pooled
-from lossweights.data.shared import SharedFile, share, take
+from lossweights.data.once import Neighbours
+from lossweights.data.shared import SharedFile, bytes_to_share, share, take
 from lossweights.loss.masks import with_masks
 from lossweights.loss.mean_prediction import mean_magnitudes
 from lossweights.loss.scales import of_mean_one, reference_scales
@@ -75,6 +76,16 @@ class PreparedSweep(Prepared):
     def taking(self, path: str) -> PreparedSweep:
         """The same, with data that another process shares; see `Prepared.taking`."""
         return self._on(take(self.whole, path), None)
+
+    @property
+    def bytes_to_share(self) -> int:
+        """The size of its data where it is worth holding them once."""
+        return bytes_to_share(self.whole)
+
+    def held_with(self, neighbours: Neighbours) -> PreparedSweep:
+        """The same, with data that the workers of a node hold once."""
+        whole, held = neighbours.hold(self.whole)
+        return self if held is None else self._on(whole, held)
 
     def _on(self, whole: Data | Folds, held: SharedFile | None) -> PreparedSweep:
         return replace(self, whole=whole, trainers=self.trainers.on(whole), held=held)

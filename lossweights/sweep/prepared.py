@@ -14,6 +14,7 @@ from lossweights.base.strict_json import digest
 from lossweights.training import SetupRequest, Trainer, TrainingSetup
 
 if TYPE_CHECKING:  # pandas and Keras, which `lossweights --help` does not need
+    from lossweights.data.once import Neighbours
     from lossweights.data.shared import SharedFile
     from lossweights.results.constants import Constants
     from lossweights.results.result import SweepResult
@@ -81,6 +82,19 @@ class Prepared(ABC):
 
         Args:
             path: Where they are; see `lossweights.data.shared`.
+        """
+        return self
+
+    @property
+    def bytes_to_share(self) -> int:
+        """The size of its data where it is worth holding them once; 0 where it is not."""
+        return 0
+
+    def held_with(self, neighbours: Neighbours) -> Prepared:
+        """The same, with data that the workers of a node hold once; by default as it is.
+
+        Args:
+            neighbours: What they know of each other.
         """
         return self
 

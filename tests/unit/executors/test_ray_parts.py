@@ -303,6 +303,14 @@ def test_slots_follow_from_what_nodes_have(nodes, workers, slots):
     assert found == slots
 
 
+def test_data_take_their_part_of_a_node_before_its_workers_do():
+    """Held once by all of them, and a second time by one that loads."""
+    nodes = [Node(8, memory=6 << 30), Node(8, memory=2 << 30), Node(8)]
+    assert slots_of(nodes).number == 6 + 2 + 8
+    assert slots_of(nodes, data=1 << 30).number == 4 + 0 + 8
+    assert slots_of(nodes, workers=3, data=1 << 30).number == 3  # as was said
+
+
 def test_without_ray_it_is_said_what_to_install(monkeypatch):
     """Before anything is done."""
     monkeypatch.setitem(sys.modules, "ray", None)
