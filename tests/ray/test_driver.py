@@ -1,6 +1,8 @@
 """F34: drivers of a cluster are killed; F35: clusters that cannot be used. Whole sweeps."""
 
 import functools
+import json
+import random
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,28 @@ def test_f35_no_cluster_on_this_machine(scripted, ray, monkeypatch):
     script = scripted("sweep = FakeSweep('fake')")
     script.address = "auto"
     with pytest.raises(WorkerError, match=r"Expected a Ray cluster on this machine\. .*ray start"):
+        script.run(2)
+    assert not script.root.exists()
+
+
+def test_f35_a_folder_that_is_too_large(scripted, ray, monkeypatch):
+    """It is named, with what in it is large."""
+    from ray._private.runtime_env import packaging
+
+    monkeypatch.setattr(packaging, "GCS_STORAGE_MAX_SIZE", 1 << 10)
+    script = scripted("sweep = FakeSweep('fake')")
+    script.path.with_name("movie").write_bytes(random.Random(0).randbytes(9 << 10))
+    with pytest.raises(WorkerError, match=r"code is too large: .* Most of it is movie \(9.0 KiB\)"):
+        script.run(2)
+    assert not script.root.exists()
+
+
+def test_f35_a_job_that_copies_a_folder_itself(scripted, ray, monkeypatch):
+    """`ray job submit --working-dir` tells the driver so by its environment."""
+    config = {"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
+    script = scripted("sweep = FakeSweep('fake')")
+    with pytest.raises(WorkerError, match="Submit without --working-dir"):
         script.run(2)
     assert not script.root.exists()
 
