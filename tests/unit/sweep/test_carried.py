@@ -12,6 +12,7 @@ import pytest
 import lossweights
 from lossweights.base.code_hash import code_hash
 from lossweights.executors import shipped_folder
+from lossweights.executors._ray_folder import excluded
 from lossweights.sweep.carried import carried, unpacked
 
 SCRIPT = """
@@ -127,3 +128,9 @@ def test_what_a_sweep_by_value_imports_goes_along(
     monkeypatch.setattr(Path, "home", lambda: (tmp_path / home).resolve())
     monkeypatch.chdir(tmp_path)
     assert shipped_folder(None) == (None if shipped is None else (tmp_path / shipped).resolve())
+
+
+def test_the_environment_of_this_process_stays_here(tmp_path, monkeypatch):
+    """Whatever its folder is called."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "mine"))
+    assert "/mine/" in excluded(tmp_path.resolve(), None)
