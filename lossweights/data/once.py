@@ -111,6 +111,6 @@ class Neighbours:
             OSError: There is no folder for it, or it is somebody else's.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        if self._folder.stat().st_uid != os.getuid():
+        if self._folder.lstat().st_uid != os.getuid():
             raise PermissionError(f"{self._folder} belongs to somebody else")
         return FileLock(self._folder / name)

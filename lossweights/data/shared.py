@@ -52,7 +52,8 @@ class SharedFile:
             path: What `path` is there.
         """
         try:
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # By now it may be the number of anything of anybody's, such as a pipe that waits.
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             log.debug("data are not shared: %s", error)
             return None
