@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import io
 import linecache
+import os
 import sys
 import sysconfig
 import textwrap
@@ -27,6 +28,8 @@ _LAYOUT = (
     tokenize.ENDMARKER,
 )
 _LOOK_UP = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+# What a module is called and where it lies: a script that is run is another one when imported.
+_OF_A_MODULE = {"__name__", "__file__", "__package__", "__path__", "__spec__", "__loader__"}
 MAX_CONSTANT = 10_000  # characters of a value that is spelled out
 
 
@@ -78,7 +81,7 @@ def _texts(value: Any, home: Path | None, seen: set[int]) -> Iterator[str]:
             for base in value.__bases__:
                 yield from _texts(base, home, seen)
     elif _is_plain(value):
-        yield repr(value)[:MAX_CONSTANT]
+        yield repr(_wherever(value, home))[:MAX_CONSTANT]
     else:
         yield from _texts(type(value), home, seen)
 
@@ -165,7 +168,7 @@ def _used(function: FunctionType) -> dict[str, Any]:
     """The globals and closed-over values that a function names."""
     found = {
         name: function.__globals__[name]
-        for name in sorted(_names(function.__code__))
+        for name in sorted(_names(function.__code__) - _OF_A_MODULE)
         if name in function.__globals__ and not inspect.ismodule(function.__globals__[name])
     }
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -191,3 +194,15 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(_is_plain(item) for pair in value.items() for item in pair)
     return isinstance(value, str | bytes | int | float | bool | None)
+
+
+def _wherever(value: Any, home: Path | None) -> Any:
+    """A plain value with paths in a folder as they are from there."""
+    if isinstance(value, str) and home is not None:
+        is_inside = value == str(home) or value.startswith(f"{home}{os.sep}")
+        return f".{value[len(str(home)) :]}" if is_inside else value
+    if type(value) in (tuple, list):
+        return type(value)(_wherever(item, home) for item in value)
+    if type(value) is dict:
+        return {_wherever(key, home): _wherever(item, home) for key, item in value.items()}
+    return value

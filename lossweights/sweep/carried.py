@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import linecache
+import os
+import pickle
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,16 +33,17 @@ def carried(sweep: object, folder: Path | None = None) -> bytes:
     Args:
         sweep: The sweep.
         folder: What the workers have as the folder that they are in, wherever that is there: code
-            that is from it is of their files. ``None`` if they find files where this process does.
+            and paths in it are of their files. ``None`` if they find files where this process does.
 
     Raises:
         WorkerError: Something in it cannot be pickled. Says what.
     """
     packed = io.BytesIO()
-    pickler = _Pickler(packed, None if folder is None else folder.resolve())
+    pickler = _Pickler(packed, folder)
     try:
         with _by_value(_found_by_nobody()):
             pickler.dump(sweep)
+        pickler.dump(pickler.sources())
     except Exception as error:  # whatever classes of others raise
         part = next(_culprits(vars(sweep)), "the sweep")
         raise WorkerError(
@@ -49,8 +52,7 @@ def carried(sweep: object, folder: Path | None = None) -> bytes:
             f"train in this process with workers=0.",
             f"{part} cannot be pickled: {error}",
         ) from error
-    data: bytes = cloudpickle.dumps((*pickler.sources(), packed.getvalue()))
-    return data
+    return packed.getvalue()
 
 
 def unpacked(data: bytes) -> Any:
@@ -59,63 +61,48 @@ def unpacked(data: bytes) -> Any:
     Args:
         data: What the driver sent.
     """
-    sources, in_the_folder, packed = cloudpickle.loads(data)
-    for name, lines in {**sources, **{_here(n): ls for n, ls in in_the_folder.items()}}.items():
-        # Without a time, so that no file takes their place.
+    unpickler = _Unpickler(io.BytesIO(data))
+    sweep, sources = unpickler.load(), unpickler.load()
+    for name, lines in sources.items():  # without a time, so that no file takes their place
         linecache.cache[name] = sum(map(len, lines)), None, lines, name
-    return cloudpickle.loads(packed)
+    return sweep
 
 
 class _Pickler(cloudpickle.Pickler):
-    """Remembers which files the code is from that it takes along by value.
+    """Notes which files the code is from that it takes along, and has places in a folder follow it.
 
-    Those of a folder are named by their place in it.
+    Those are texts and paths, also the names of the files.
     """
 
     def __init__(self, file: IO[bytes], folder: Path | None) -> None:
         super().__init__(file)
-        self._folder = folder
-        self._sources: Sources = {}
-        self._in_the_folder: dict[str, str] = {}  # places in it by names here
+        self._folders = set() if folder is None else {str(folder), str(folder.resolve())}
+        self._files: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:
-        if not isinstance(obj, CodeType):
-            return super().reducer_override(obj)
-        name = obj.co_filename
-        if name in self._in_the_folder.values():
-            return NotImplemented  # it has been placed
-        if name not in self._in_the_folder and name not in self._sources:
-            self._note(name)
-        if name in self._sources:
-            return NotImplemented
-        return _placed, (obj.replace(co_filename=self._in_the_folder[name]),)
+        if isinstance(obj, CodeType):
+            self._files.add(obj.co_filename)
+        return super().reducer_override(obj)
 
-    def sources(self) -> tuple[Sources, Sources]:
-        """The lines of all that was taken along: by their names here, and by places in the folder.
+    def persistent_id(self, obj: Any) -> tuple[bool, str] | None:
+        if type(obj) is not str and not isinstance(obj, Path):
+            return None
+        for folder in self._folders:
+            if str(obj) == folder or str(obj).startswith(f"{folder}{os.sep}"):
+                return isinstance(obj, Path), str(obj)[len(folder) + 1 :]
+        return None
 
-        What Python does not know the lines of, has none.
-        """
-        found = {place: linecache.getlines(n) for n, place in self._in_the_folder.items()}
-        return (
-            {name: lines for name, lines in self._sources.items() if lines},
-            {place: lines for place, lines in found.items() if lines},
-        )
-
-    def _note(self, name: str) -> None:
-        path = Path(name).resolve()
-        if self._folder is not None and path.is_file() and path.is_relative_to(self._folder):
-            self._in_the_folder[name] = path.relative_to(self._folder).as_posix()
-        else:
-            self._sources[name] = linecache.getlines(name)
+    def sources(self) -> Sources:
+        """The lines of all that was taken along, as far as Python knows them."""
+        lines = {name: linecache.getlines(name) for name in sorted(self._files)}
+        return {name: found for name, found in lines.items() if found}
 
 
-def _placed(code: CodeType) -> CodeType:
-    """Code that was named by its place in the folder, as it is named here."""
-    return code.replace(co_filename=_here(code.co_filename))
-
-
-def _here(place: str) -> str:
-    return str(Path.cwd() / place)
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, pid: tuple[bool, str]) -> str | Path:
+        """A place in the folder that this process is in."""
+        is_path, place = pid
+        return Path.cwd() / place if is_path else str(Path.cwd() / place)
 
 
 def _found_by_nobody() -> list[ModuleType]:

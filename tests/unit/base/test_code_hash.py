@@ -127,6 +127,27 @@ def test_what_is_installed_below_a_script_is_not_the_users(tmp_path, monkeypatch
     assert in_prefix == one
 
 
+def test_a_path_beside_the_code_counts_from_there(tmp_path):
+    """A folder that was copied is the same; another file in it is not."""
+    source = (
+        "import os\nHERE = os.path.dirname(os.path.abspath(__file__))\n"
+        "FILES = {{'words': [os.path.join(HERE, '{}')], 'all': HERE}}\n"
+        "def build():\n    return FILES, __file__, __name__\n"
+    )
+
+    def build_in(folder, name):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / f"script_{folder}.py"
+        path.write_text(source.format(name))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        made = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(made)
+        return made.build
+
+    one, moved, other = build_in("a", "words"), build_in("b", "words"), build_in("c", "others")
+    assert code_hash(one) == code_hash(moved) != code_hash(other)
+
+
 def test_an_attribute_that_is_called_as_a_global_is_none(module):
     """Who gets the function alone does not get what it never looks up."""
     source = "size = {}\ndef build(layer):\n    return layer.size\n"

@@ -16,8 +16,12 @@ from lossweights.executors._ray_folder import excluded
 from lossweights.sweep.carried import carried, unpacked
 
 SCRIPT = """
+import os
+from pathlib import Path
 from helpers import width
 size = 3
+words = os.path.join(os.path.dirname(__file__), "words.txt")
+here = Path(__file__).parent
 
 class Layer:
     def call(self, x):
@@ -25,6 +29,7 @@ class Layer:
 
 def build(depth=2):
     def inner():  # with a comment
+        assert os.path.dirname(words) == str(here)
         return Layer()
     return inner
 """
@@ -34,7 +39,8 @@ import sys
 from lossweights.base.code_hash import code_hash
 from lossweights.sweep.carried import unpacked
 build = unpacked(sys.stdin.buffer.read())
-print(code_hash(build), build.__code__.co_filename, build()().call.__code__.co_filename)
+files = [each.co_filename for each in (build.__code__, build()().call.__code__)]
+print(code_hash(build), *files, build().__globals__["words"])
 """
 
 
@@ -48,6 +54,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "helpers", raising=False)
     ran = types.ModuleType("ran_as_a_script")
+    ran.__file__ = str(folder / "script.py")
     exec(compile(SCRIPT, str(folder / "script.py"), "exec"), vars(ran))
     return folder, ran.build
 
@@ -71,19 +78,19 @@ def test_a_script_that_is_there_is_the_same(project):
     folder, build = project
     data, here = carried(build), code_hash(build)
     (folder / "script.py").write_text(SCRIPT.replace("depth=2", "depth=7"))
-    script = str(folder / "script.py")
-    assert elsewhere(data, "/", folder) == [here, script, script]
+    script, words = str(folder / "script.py"), str(folder / "words.txt")
+    assert elsewhere(data, "/", folder) == [here, script, script, words]
 
 
 def test_a_script_that_went_along_is_the_same_in_its_new_place(project, tmp_path):
-    """Code lies in its file there, beside what it imports from there."""
+    """Code lies in its file there, beside what it imports and opens there."""
     folder, build = project
     data, here = carried(build, folder), code_hash(build)
     moved = tmp_path / "node" / "of" / "cluster"
     moved.parent.mkdir(parents=True)
     shutil.move(folder, moved)
-    script = str(moved / "script.py")
-    assert elsewhere(data, moved, moved) == [here, script, script]
+    script, words = str(moved / "script.py"), str(moved / "words.txt")
+    assert elsewhere(data, moved, moved) == [here, script, script, words]
     (moved / "script.py").unlink()  # as what .gitignore names is not copied
     assert elsewhere(data, moved, moved)[0] == here
 
@@ -92,7 +99,7 @@ def test_a_script_that_is_gone_is_the_same(project, tmp_path):
     """What it imports may lie anywhere as long as that is no part of it."""
     folder, _ = project
     source = SCRIPT.replace("from helpers import width", "def width():\n    return 4\n")
-    ran = {}
+    ran = {"__file__": str(folder / "alone.py")}
     (folder / "alone.py").write_text(source)
     exec(compile(source, str(folder / "alone.py"), "exec"), ran)
     data, here = carried(ran["build"]), code_hash(ran["build"])
