@@ -17,7 +17,10 @@ COMPILES = {"re", "self._model", "model"}  # whose `compile` runs no text
 # a manifest or a result file: those are JSON, and nothing in them is ever unpickled.
 _OWN_MODEL = "of the file that the sweep wrote, if its checksum is the weight set's"
 ALLOWED: dict[str, dict[str, str]] = {
-    "sweep/carried.py": {"cloudpickle": "from a driver to its own workers, over their pipe"},
+    "sweep/carried.py": {
+        "cloudpickle": "from a driver to its own workers, over their pipe",
+        "pickle": "unpacks that there, with places in a folder as they are there",
+    },
     "tracking/_models.py": {
         "mlflow.keras": "writes the winner as MLflow's models are, and reads none"
     },
