@@ -6,40 +6,13 @@ from lossweights.executors import Batch, RayExecutor, Slots
 from lossweights.testing._contract_tools import train
 from lossweights.training import Member
 
+from ..contract.test_shared_data import SCRIPT as ON_ONE_MACHINE
 from .test_same_numbers import with_both
 
-SCRIPT = """
-from pathlib import Path
-import keras
-import numpy as np
-import lossweights as lw
-from lossweights.data import shared
-
-shared.LARGE = 1
-SCALE = []
-
-
-def load_data():
-    SCALE.append(2.0)  # what a script sets up beside is there on nodes too
-    x = np.random.default_rng(1).normal(size=(60, 3))
-    return lw.Data(train=(x, x[:, :1]), val=(x, x[:, :1]))
-
-
-def build_model():
-    (scale,) = SCALE
-    maps = Path("/proc/self/maps").read_text().splitlines()
-    held = {line.split()[4] for line in maps if "lossweights-data" in line}
-    print("held", *held, flush=True)
-    layers = [keras.layers.Rescaling(scale), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
-    return keras.Sequential([keras.Input((3,)), *layers])
-
-
-sweep = lw.Sweep(
-    name="shares", build_model=build_model, load_data=load_data,
-    terms={"mse": "mse", "mae": "mae"}, space={"mse": 1.0, "mae": lw.LogUniform(0.1, 10.0)},
-    metrics={"rmse": lw.metrics.RMSE()}, objectives={"rmse": "minimize"}, epochs=2,
+# On a node all data are large enough.
+SCRIPT = ON_ONE_MACHINE.replace(
+    "SCALE = []\n", "from lossweights.data import shared\nshared.LARGE = 1\nSCALE = []\n", 1
 )
-"""
 
 
 def test_the_workers_of_a_node_hold_one_copy(connection, tmp_path, monkeypatch):
