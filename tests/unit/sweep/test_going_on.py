@@ -12,6 +12,7 @@ from lossweights.cli import _app, _script
 from lossweights.driver import Policy
 from lossweights.search.stagnation import Stagnation
 from lossweights.store import Store
+from lossweights.sweep import _where
 from lossweights.sweep._contest import ContestStep
 from lossweights.sweep._going_on import going_on
 from lossweights.sweep._options import RunOptions
@@ -36,6 +37,7 @@ def test_the_command_line_takes_all_of_it(root, verb, monkeypatch):
     heard = []
     monkeypatch.setattr(_app, "run_and_print", lambda sweep, flags, *_, **__: heard.append(flags))
     monkeypatch.setattr(_app, "_begun_early", lambda flags: nullcontext())
+    monkeypatch.setattr(_where, "refuse_without_ray", lambda: None)  # it need not be installed
     monkeypatch.setattr(_script, "launched", lambda name, root: (None, root))
     options = said(root.resolve(), **ALL)
     words = shlex.split(going_on(verb, "fake", options))
