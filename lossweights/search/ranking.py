@@ -60,7 +60,7 @@ def ranking(costs: Floats, missed: Floats | None = None) -> tuple[NDArray[np.int
 
     By front, on one front by crowding distance, and of equals the earlier first. What misses a
     constraint comes after all that misses none, and by what it misses (Deb, An efficient constraint
-    handling method for genetic algorithms, 2000).
+    handling method for genetic algorithms, 2000); of those that miss as much, by front again.
 
     Args:
         costs: Shape ``(rows, objectives)``, smaller is better; infinity is worst.
@@ -75,9 +75,11 @@ def ranking(costs: Floats, missed: Floats | None = None) -> tuple[NDArray[np.int
     met = np.ones(len(costs), dtype=bool) if missed is None else missed <= 0
     front = np.zeros(len(costs), dtype=np.int64)
     front[met] = fronts(costs[met])
-    if missed is not None and not met.all():
-        by_miss = np.unique(missed[~met], return_inverse=True)[1]
-        front[~met] = front[met].max(initial=-1) + 1 + by_miss
+    before = front[met].max(initial=-1) + 1
+    for each in [] if missed is None else np.unique(missed[~met]):
+        alike = missed == each
+        front[alike] = before + fronts(costs[alike])
+        before = front[alike].max() + 1
     distance = np.zeros(len(costs))
     for each in range(front.max(initial=-1) + 1):
         distance[front == each] = crowding(costs[front == each])

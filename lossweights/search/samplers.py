@@ -94,7 +94,7 @@ def check_sampler(sampler: object) -> SamplerLike | None:
 
 def _check_function(function: Callable[[int], Any]) -> Callable[[int], BaseSampler]:
     """A function from a seed to a sampler, which it gives for that seed again."""
-    from optuna.samplers import BaseSampler
+    from optuna.samplers import BaseSampler, GridSampler, QMCSampler
 
     made_of = function.func if isinstance(function, functools.partial) else function
     if isinstance(made_of, type):
@@ -116,11 +116,26 @@ def _check_function(function: Callable[[int], Any]) -> Callable[[int], BaseSampl
             f"Expected a function from a seed to a sampler of Optuna's as sampler=. Found one that "
             f"gives {one!r}. Write {example}."
         )
+    if isinstance(one, GridSampler):
+        raise RecipeError(
+            "Expected a sampler that any seed makes anew. Found a function that gives a "
+            "GridSampler, whose seed numbers the points of the grid. Give the sampler itself: "
+            "sampler=optuna.samplers.GridSampler({...})."
+        )
     if _first_of(one) != _first_of(other):
         raise RecipeError(
             f"Expected a function that gives the same sampler for the same seed as sampler=. Found "
             f"two of {type(one).__name__} that ask for different weights. Pass the seed on, "
             f"{example}."
+        )
+    # Those of Optuna's draw what they ask for first, but for one; of others nobody knows.
+    draws = type(one).__module__.startswith("optuna.") and not isinstance(one, QMCSampler)
+    first = _first_of(one) if draws else None
+    if first is not None and first == _first_of(function(1)):
+        raise RecipeError(
+            f"Expected a function that passes its seed on as sampler=. Found one whose "
+            f"{type(one).__name__} asks for the same weights whatever the seed, and would in "
+            f"every trial. Write {example}, or give the sampler itself."
         )
     return function
 
@@ -161,9 +176,9 @@ def check_name_of_sampler(name: str) -> str:
 
 
 def describe_sampler(sampler: SamplerLike) -> str:
-    """A sampler as a manifest names it: with the arguments that it keeps, but for its seed.
+    """A sampler as a manifest names it: with its plain arguments, as far as it keeps them.
 
-    What is left at its default is left out: another version may have more of them.
+    Its seed is left out, and what is left at its default: another version may have more of them.
 
     >>> describe_sampler("tpe")
     'tpe'
@@ -198,7 +213,13 @@ def _with_arguments(sampler: BaseSampler) -> str:
         said_nothing = spelled in (None, _spelled(argument.default))
         if name != "seed" and not name.startswith("warn_") and not said_nothing:
             said.append(f"{name}={spelled}")
-    return f"{kind.__module__}.{kind.__qualname__}({', '.join(said)})"
+    return f"{_name_of(kind)}({', '.join(said)})"
+
+
+def _name_of(value: Any) -> str:
+    """What a class or function is called, whoever runs the script that it is in."""
+    inside = value.__module__ in ("__main__", "lossweights_script")
+    return value.__qualname__ if inside else f"{value.__module__}.{value.__qualname__}"
 
 
 def _spelled(value: Any) -> str | None:
@@ -215,5 +236,5 @@ def _spelled(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return f"[{', '.join(str(_spelled(each)) for each in value)}]"
     if inspect.isfunction(value) or isinstance(value, type):
-        return f"{value.__module__}.{value.__qualname__}"
+        return _name_of(value)
     return None

@@ -164,6 +164,8 @@ def check_same(
         new = {**new, "baselines": _without_ablations(old, new)}
     if "(" not in str(old.get("sampler")):  # earlier versions wrote no arguments
         new = {**new, "sampler": without_arguments(str(new.get("sampler", BEFORE)))}
+        if "sampler" in old:
+            old = {**old, "sampler": str(old["sampler"]).removeprefix("__main__.")}
     before, after = (dict(_flat(_comparable(each, free))) for each in (old, new))
     changed: list[dict[str, Any]] = [
         {"field": key, "was": before.get(key), "is": after.get(key)}

@@ -188,3 +188,11 @@ def test_of_those_that_miss_the_nearest_go_on_and_the_front():
     assert stopped(values, ["minimize"]) == [1, 5]
     both = [[1.0, 9.0, 5.0], [9.0, 1.0, 4.0], [9.5, 2.0, 1.0], [9.6, 3.0, 2.0], [9.7, 4.0, 3.0]]
     assert stopped(both, keep=0.2) == [3, 4]  # the third misses least, none beats the first two
+
+
+def test_of_those_that_miss_as_much_the_better_go_on():
+    """As where a metric is undefined in the first epochs: then the objectives tell."""
+    values = [[9.0, 0.0], *([cost, 1e9] for cost in (8.0, 1.0, 5.0, 2.0, 7.0, 3.0, 6.0, 4.0))]
+    assert stopped(values, ["minimize"]) == [1, 3, 5, 7]
+    alike = [[3.0, 3.0, 1.0], [1.0, 2.0, 1.0], [2.0, 1.0, 1.0], [4.0, 4.0, 1.0], [5.0, 5.0, 1.0]]
+    assert stopped(alike) == [3, 4]

@@ -438,6 +438,8 @@ class TestModel:
         (optuna.samplers.TPESampler, r"class TPESampler.*lambda seed: TPESampler\(seed=seed\)"),
         (functools.partial(optuna.samplers.TPESampler, n_startup_trials=4), "class TPESampler"),
         (lambda _seed: optuna.samplers.TPESampler(), "Pass the seed on"),
+        (lambda _seed: optuna.samplers.TPESampler(seed=0), "whatever the seed"),
+        (lambda seed: optuna.samplers.GridSampler({"b": [1.0]}, seed=seed), "numbers the points"),
         (lambda _seed: "tpe", "gives 'tpe'"),
         (lambda: None, "raised TypeError"),
         ("best", "Expected a sampler among"),
@@ -454,11 +456,12 @@ def test_what_is_no_seeded_sampler_is_refused(given, said):
     "given",
     [
         lambda seed: optuna.samplers.TPESampler(seed=seed),
-        lambda seed: optuna.samplers.GridSampler({"b": [1.0, 2.0]}, seed=seed),
+        lambda seed: optuna.samplers.QMCSampler(seed=seed, warn_independent_sampling=False),
         lambda seed: optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=0),
         optuna.samplers.NSGAIISampler(seed=1),
     ],
 )
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_samplers_of_optuna_are_taken(given):
     """As they are."""
     assert check_sampler(given) is given
@@ -476,3 +479,24 @@ def test_a_sampler_is_described_by_its_arguments():
         "PartialFixedSampler(fixed_params={b: 1.0}, base_sampler=optuna.samplers._tpe.sampler."
         "TPESampler(n_startup_trials=4))"
     )
+
+
+def limits(trial):
+    """A constraint, as a script has it."""
+    return (trial.params["b"] - 1.0,)
+
+
+class Ruled(optuna.samplers.RandomSampler):
+    """A sampler of a script."""
+
+    def __init__(self, rule):
+        super().__init__(seed=0)
+        self.rule = rule
+
+
+def test_a_description_does_not_tell_how_its_script_was_run(monkeypatch):
+    """Started or resumed, the script is a module of another name."""
+    for name in ("__main__", "lossweights_script"):
+        for each in (limits, Ruled):
+            monkeypatch.setattr(each, "__module__", name)
+        assert describe_sampler(Ruled(limits)) == "Ruled(rule=limits)"
