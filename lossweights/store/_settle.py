@@ -56,6 +56,7 @@ class Settled:
         due: Trials whose weights are to be tried again.
         redo: Those of them that keep their number, since the study knows how they ended.
         told: What is to be written now.
+        killed: Places at which a worker died before.
     """
 
     trials: int
@@ -64,6 +65,7 @@ class Settled:
     due: list[Asked] = field(default_factory=list)
     redo: set[int] = field(default_factory=set)
     told: list[Finished] = field(default_factory=list)
+    killed: set[int] = field(default_factory=set)
 
 
 def settle(
@@ -100,6 +102,8 @@ def settle(
             settled.told.append(finished)
         if finished is None or finished.again:
             waiting[place] = asked
+            if finished is not None and finished.result.failure is Failure.WORKER_KILLED:
+                settled.killed.add(place)
         else:
             ended[place] = finished
     settled.history = [ended[place] for place in sorted(ended)]

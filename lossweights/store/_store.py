@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lossweights.base.files import write_atomic
 from lossweights.base.strict_json import dump_json
-from lossweights.records import TrialResult
+from lossweights.records import Failure, TrialResult
 from lossweights.results.folder import (
     Asked,
     Finished,
@@ -51,6 +51,7 @@ class Store:
         folder: The sweep folder.
         name: Name of the sweep.
         manifest: What is swept.
+        objectives: ``"minimize"`` or ``"maximize"`` for each objective.
         sampler: What samples, and knows whether there is anything more to ask for.
         spool: Reports of the trials that are training.
         journal: What was decided at rungs.
@@ -68,20 +69,21 @@ class Store:
         self.name = str(manifest["name"])
         self.spool, self.journal = Spool(folder), RungJournal(folder)
         self.behind = False
-        self._space, self._objectives = space, dict(manifest["objectives"])
+        self._space, self.objectives = space, dict(manifest["objectives"])
         self._first = first_places(manifest)
         self._seed = int(manifest.get("seed", 0))
         self._aims = Aims.of_manifest(manifest)
         self._closing = ExitStack()
         self._writer: Writer | None = None
         samples = sampler or str(manifest.get("sampler", BEFORE))
-        self.sampler = Sampler(space, list(self._objectives.values()), self._seed, samples)
+        self.sampler = Sampler(space, list(self.objectives.values()), self._seed, samples)
         self._proposed: deque[Asked] = deque()
         self._places: dict[int, int] = {}  # of every trial, by number
         self._place_count = self._trial_count = self._finished = 0
         self._due: deque[Asked] = deque()  # trials whose weights are to be tried again
         self._redo: set[int] = set()  # those of them that keep their number
         self._history: list[Finished] = []  # of before, in order of places; not yet learned
+        self._killed: set[int] = set()  # places at which a worker died
 
     @classmethod
     def create(
@@ -156,7 +158,7 @@ class Store:
         """Go on from where the last driver stopped."""
         self._places, self._history = settled.places, settled.history
         self._due.extend(settled.due)
-        self._redo = settled.redo
+        self._redo, self._killed = settled.redo, settled.killed
         self._place_count = 1 + max(self._places.values(), default=-1)
         self._trial_count = settled.trials
         self._finished = len(settled.history)
@@ -173,11 +175,6 @@ class Store:
     def close(self) -> None:
         """Release the lock and the database; what was not flushed is given up."""
         self._closing.close()
-
-    @property
-    def objectives(self) -> dict[str, str]:
-        """``"minimize"`` or ``"maximize"`` for each objective."""
-        return dict(self._objectives)
 
     @property
     def waiting(self) -> int:
@@ -305,12 +302,14 @@ class Store:
         """
         if not finished.again:
             self._finished += 1
+        elif finished.result.failure is Failure.WORKER_KILLED:
+            self._killed.add(self._places[finished.asked.number])
         self._write(finished)
 
     def learn(self, finished: Finished) -> None:
         """Let the sampler learn from a trial."""
         asked, place = finished.asked, self._places[finished.asked.number]
-        seen = {"stale": place < self.changed_at, "repeated": asked.retry_of is not None}
+        seen = {"stale": place < self.changed_at, "repeated": place in self._killed}
         lesson = lesson_of(finished.result, self.manifest, self._aims, **seen)
         self.sampler.learn(place, asked.parameters, **lesson)
 

@@ -131,8 +131,8 @@ def lesson_of(
         aims: What the sweep aims at besides; a trial that was stopped counts by what it had
             reached.
         stale: Whether the sweep was changed since: what could not be trained perhaps can be now.
-        repeated: Whether it was tried before: weights whose worker died again, when they were
-            trained alone, are at fault, as where a model is too large or a library crashes.
+        repeated: Whether a worker died of these weights before. If one dies again, when they are
+            trained alone, they are at fault, as where a model is too large or a library crashes.
     """
     names = list(manifest["objectives"])
     failure = result.failure

@@ -19,6 +19,7 @@ from lossweights.results.folder import (
     sweep_folder,
     write_results,
 )
+from lossweights.search._lessons import TRAINS
 from lossweights.search.aims import Aims
 from lossweights.search.samplers import STARTUP_TRIALS
 from lossweights.search.space import LogUniform, Space, Uniform
@@ -439,3 +440,32 @@ def test_what_would_fail_again_is_not_asked_for_again(failure, barren):
     repeated = lesson_of(result, manifest, Aims(), repeated=True)["barren"]
     assert repeated is (barren or failure is Failure.WORKER_KILLED)
     assert not lesson_of(result, manifest, Aims(), stale=True)["barren"]
+
+
+def failed(failure):
+    """The result of a trial that failed."""
+    return TrialResult({"mse": 1.0}, 0, Outcome.FAILED, (), failure=failure)
+
+
+def test_weights_of_which_workers_die_twice_are_not_asked_for_again(root):
+    """Also where the sweep was stopped in between; a worker killed once teaches nothing."""
+    for stopped in (False, True):
+        name = f"stopped-{stopped}"
+        store = create(root, name=name)
+        asked = store.ask()
+        store.keep(Finished(asked, failed(Failure.WORKER_KILLED), again=True))
+        again = store.retry(asked)
+        store.begin(again)
+        if stopped:
+            store.close()
+            store = reopen(root, name=name)
+            again = store.ask()
+        store.tell(again, failed(Failure.WORKER_KILLED))
+        once = store.ask()
+        store.keep(Finished(once, failed(Failure.TIMEOUT), again=True))
+        once = store.retry(once)
+        store.begin(once)
+        store.tell(once, failed(Failure.WORKER_KILLED))
+        learned = store.sampler._learned
+        store.close()
+        assert [TRAINS in trial.constraints for trial in learned] == [True]
