@@ -58,8 +58,9 @@ def work(pipe: int, parent: int) -> NoReturn:
 
 def _load(meanwhile: ExitStack, request: Mapping[str, Any], receive: Callable[[], bytes]) -> Loaded:
     sys.argv = list(request["arguments"])
-    location, neighbours = request["location"], _neighbours(request["once"])
+    location = request["location"]
     sweep = _unpacked(receive()) if location is None else load_location(location)
+    neighbours = _neighbours(request["once"])  # in the folder of temporary files of all
     # Not before: what the script opens has the numbers that it has in the driver.
     meanwhile.enter_context(own_temporary_folder())
     if request["settings"]:

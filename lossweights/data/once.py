@@ -98,7 +98,7 @@ class Neighbours:
         """Remove notes of sweeps that have ended, and of workers that have."""
         for note in self._folder.glob(f"*{_NOTE}"):
             noted = note.read_text().splitlines()
-            alive = [path for path in noted if Path(path).exists()]
+            alive = [path for path in noted if _is_there(path)]
             if not alive:
                 note.unlink()
             elif alive != noted:
@@ -114,3 +114,11 @@ class Neighbours:
         if self._folder.lstat().st_uid != os.getuid():
             raise PermissionError(f"{self._folder} belongs to somebody else")
         return FileLock(self._folder / name)
+
+
+def _is_there(path: str) -> bool:
+    """Whether a process has a file open; one of another user's is none of ours."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False

@@ -24,12 +24,17 @@ class PutAway:
         self._data: bytes | None = data
         try:
             file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed with this object
-            weakref.finalize(self, file.close)
+        except OSError as error:
+            log.debug("kept in memory: %s", error)
+            return
+        close = weakref.finalize(self, file.close)
+        try:
             rest = memoryview(data)
             while rest:
                 rest = rest[file.write(rest) :]
         except OSError as error:
             log.debug("kept in memory: %s", error)
+            close()  # others need what is left of the disk
         else:
             self._file, self._data = file, None
 

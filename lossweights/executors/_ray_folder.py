@@ -43,16 +43,21 @@ def shipped_folder(location: Mapping[str, str] | None) -> Path | None:
 def _folder_of_program() -> Path | None:
     """The folder of the script that runs, or the working folder where modules are found there.
 
-    Neither a home nor the whole disk: who is at a prompt there does not mean all that it holds.
+    Neither a home nor the whole disk: whose sweep is from there does not mean all that it holds.
     """
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
     if file is not None and getattr(main, "__spec__", None) is None and not _is_installed(file):
-        return Path(file).resolve().parent
+        folder = Path(file).resolve().parent
+        return None if _is_too_much(folder) else folder
     folder = Path.cwd().resolve()
     is_searched = folder in {Path(each).resolve() for each in module_path()}
-    is_too_much = folder in (Path.home().resolve(), Path(folder.anchor))
-    return folder if is_searched and not is_too_much and not _is_installed(folder) else None
+    stays = _is_too_much(folder) or _is_installed(folder)
+    return folder if is_searched and not stays else None
+
+
+def _is_too_much(folder: Path) -> bool:
+    return folder in (Path.home().resolve(), Path(folder.anchor))
 
 
 def _is_installed(path: str | Path) -> bool:

@@ -61,7 +61,7 @@ def run_sweep(
     manifest = read_manifest(options.root, name) if options.resume else None
     pruning = pruning_of(sweep, options, manifest)
     sweep.check_trainer(options.trainer, halts=pruning is not None)
-    if options.warm_start is not None:
+    if options.warm_start is not None and not options.resume:
         read_manifest(options.root, options.warm_start)
     refuse_full_disk(options.root)
     options = placed(name, options)

@@ -53,7 +53,12 @@ def pruning_of(
     """
     prune = sweep.prune
     kept = None if manifest is None else manifest.get("prune")
-    if not prune and options.prune:
+    if prune is False and options.prune:
+        raise RecipeError(
+            "Expected no --prune for a sweep that is declared with prune=False. Found it. Leave "
+            "out one of the two."
+        )
+    if prune is None and options.prune:
         prune = Rungs.of(sweep.epochs)
     elif prune is None and isinstance(kept, Mapping) and "at" in kept:
         if not isinstance(kept["at"], list):

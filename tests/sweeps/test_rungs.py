@@ -182,6 +182,8 @@ def test_rungs_can_be_taken_back(tmp_path):
     with pytest.raises(SweepChanged, match="prune"):
         fake(prune=False).run(16, root=tmp_path, resume=True, **RUN)
     options = {**RUN, "resume": True, "accept_change": ["prune"]}
+    with pytest.raises(RecipeError, match="no --prune"):
+        fake(prune=False).run(16, root=tmp_path, prune=True, **options)
     result = fake(prune=False).run(16, root=tmp_path, **options)
     assert set(result.trials["outcome"][10:]) == {"COMPLETE"}
     assert "prune" not in read_manifest(tmp_path, "fake")

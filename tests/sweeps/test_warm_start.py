@@ -1,6 +1,7 @@
 """A warm start: the front of an earlier sweep is tried first, and trained anew."""
 
 import json
+import shutil
 
 import pytest
 
@@ -113,10 +114,12 @@ def test_a_sweep_that_has_begun_takes_no_other_start(root):
     """Its own may be named again."""
     run(FakeSweep("later"), root, trials=8, warm_start="earlier")
     run(FakeSweep("later"), root, trials=10, warm_start="earlier", resume=True)
+    shutil.rmtree(sweep_folder(root, "earlier"))
+    run(FakeSweep("later"), root, trials=12, warm_start="earlier", resume=True)
     run(FakeSweep("plain"), root, trials=8)
     for name, other in (("later", "plain"), ("plain", "earlier")):
         with pytest.raises(RecipeError, match="no other warm start"):
-            run(FakeSweep(name), root, trials=12, warm_start=other, resume=True)
+            run(FakeSweep(name), root, trials=14, warm_start=other, resume=True)
 
 
 def test_a_start_that_is_not_there_is_refused_before_anything_is_loaded(root, monkeypatch):

@@ -110,3 +110,14 @@ def test_as_many_load_at_once_as_memory_has_room_for(monkeypatch, free, at_once)
         each.join()
     assert max(most) <= at_once
     assert len(most) == 3
+
+
+def test_a_note_that_names_what_is_another_s_by_now_is_forgotten(tmp_path, monkeypatch):
+    """Numbers of processes come again, and not all of them are ours to look at."""
+
+    def exists(path):
+        raise PermissionError(path)
+
+    _, held = neighbours().hold(loaded())
+    monkeypatch.setattr(once.Path, "exists", exists)
+    assert not once._is_there(held.path)

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import tracemalloc
+from pathlib import Path
 
 from lossweights.executors import _put_away
 from lossweights.executors._put_away import PutAway
@@ -14,6 +15,11 @@ SIZE = 8 << 20
 def made():
     """Bytes that nobody else holds."""
     return os.urandom(1 << 20) * (SIZE >> 20)
+
+
+def open_files():
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_it_is_read_as_it_was_and_takes_no_memory():
@@ -39,8 +45,11 @@ def test_bytes_stay_in_memory_where_there_is_no_room(monkeypatch):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, limits[1]))
+    files = open_files()
     try:
-        assert PutAway(data).read() is data
+        kept = PutAway(data)
+        assert kept.read() is data
+        assert open_files() == files  # what was written of it is given back
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)

@@ -118,9 +118,10 @@ def test_what_is_in_no_file_is_the_same():
     ("script", "path", "home", "shipped"),
     [
         ("project/script.py", [], "home", "project"),
+        ("project/script.py", [], "project", None),  # that would be all that a person has
         (None, [""], "home", "."),
         (None, [], "home", None),  # nothing is imported from there
-        (None, [""], ".", None),  # that would be all that a person has
+        (None, [""], ".", None),
     ],
 )
 def test_what_a_sweep_by_value_imports_goes_along(
