@@ -145,3 +145,36 @@ def test_f35_a_cluster_with_another_token(scripted, monkeypatch):
     assert "to take the token of this process" in process.stderr
     assert "Traceback" not in process.stderr
     assert not script.root.exists()
+
+
+SLOW = """
+def during(member, epoch):
+    threading.Event().wait(0.05)
+
+sweep = FakeSweep("fake", during=during)
+"""
+
+
+def test_f33_a_sweep_goes_on_without_a_node(scripted, cluster):
+    """What the node trained is tried again elsewhere; nothing is lost, and it can be resumed."""
+    added = cluster.add()
+    name = added.node_id[:6]
+    script = scripted(SLOW)
+    process = script.start(trials=40, workers=3)
+
+    def trained_there():
+        return [f for f in script.results().values() if f.node and f.node.endswith(name)]
+
+    try:
+        eventually(trained_there, seconds=60)
+    finally:
+        cluster.kill(added)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    cut_short = [finished for finished in script.results().values() if finished.again]
+    assert [f for f in cut_short if f.node.endswith(name)], "it trained nothing when it went"
+    assert script.outcomes()["COMPLETE"] == 40
+    check_sweep(script.root)
+    assert script.call("--resume", trials=44).returncode == 0
+    assert script.outcomes()["COMPLETE"] == 44
+    check_sweep(script.root)
