@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,15 +108,25 @@ def make_adam() -> object:
     return keras.optimizers.Adam(1e-2)
 
 
+def sweep_of_middles(**rest: Any) -> lw.Sweep:
+    """A sweep of their model, with terms, space, metrics and objectives of its own."""
+    return lw.Sweep(
+        build_model=build_mask_model,
+        load_data=load_middles,
+        optimizer=make_adam(),
+        epochs=8,
+        batch_size=16,
+        **rest,
+    )
+
+
 def blob_middles() -> lw.Sweep:
     """Cross-entropy, overlap and a boundary term, with the objectives of the blob masks."""
     import blob_masks
 
     whole = blob_masks.sweep
-    return lw.Sweep(
+    return sweep_of_middles(
         name="blob-middles",
-        build_model=build_mask_model,
-        load_data=load_middles,
         terms={**whole.problem.terms, "dice": lw.terms.Dice()},  # as docs/search.md measured it
         space={
             "ce": lw.Fixed(1.0),
@@ -124,9 +135,6 @@ def blob_middles() -> lw.Sweep:
         },
         metrics={"dice": lw.metrics.Dice(), "boundary_iou": lw.metrics.BoundaryIoU()},
         objectives=whole.objectives,
-        optimizer=make_adam(),
-        epochs=8,
-        batch_size=16,
     )
 
 
@@ -134,10 +142,8 @@ def blob_errors() -> lw.Sweep:
     """Cross-entropy and a price for each kind of error, whose objectives oppose each other."""
     import keras
 
-    return lw.Sweep(
+    return sweep_of_middles(
         name="blob-errors",
-        build_model=build_mask_model,
-        load_data=load_middles,
         terms={
             "ce": "categorical_crossentropy",
             "misses": lw.terms.Tversky(alpha=0.1, beta=0.9, ignore=0),
@@ -153,9 +159,6 @@ def blob_errors() -> lw.Sweep:
             "precision": lw.metrics.as_metric(keras.metrics.Precision(class_id=1)),
         },
         objectives={"recall": "maximize", "precision": "maximize"},
-        optimizer=make_adam(),
-        epochs=8,
-        batch_size=16,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossweights.search._cube import Floats
+from lossweights.search._cube import Floats, distances
 
 
 def border(trained: Floats, barren: Floats, most: int) -> list[int]:
@@ -24,9 +24,9 @@ def border(trained: Floats, barren: Floats, most: int) -> list[int]:
     >>> border(trained, barren, 3)
     [3]
     """
-    good = _distances(barren, trained).min(axis=1) if len(trained) else np.full(len(barren), np.inf)
+    good = distances(barren, trained).min(axis=1) if len(trained) else np.full(len(barren), np.inf)
     order = np.argsort(good, kind="stable")
-    between = _distances(barren, barren)
+    between = distances(barren, barren)
     nearest = np.full(len(barren), np.inf)  # of those that are remembered
     found: list[int] = []
     while len(found) < most:
@@ -36,9 +36,3 @@ def border(trained: Floats, barren: Floats, most: int) -> list[int]:
         found.append(int(told_wrong[0]))
         nearest = np.minimum(nearest, between[found[-1]])
     return sorted(found)
-
-
-def _distances(points: Floats, others: Floats) -> Floats:
-    """From each point to each of the others."""
-    apart: Floats = np.sqrt(((points[:, None] - others[None]) ** 2).sum(axis=2))
-    return apart

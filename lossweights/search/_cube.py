@@ -106,6 +106,12 @@ class Cube:
         )
 
 
+def distances(points: Floats, others: Floats) -> Floats:
+    """How far each point is from each of the others, shape ``(rows, rows of the others)``."""
+    apart: Floats = np.sqrt(((points[:, None] - others[None]) ** 2).sum(axis=2))
+    return apart
+
+
 def _encoded(part: BaseDistribution, values: Sequence[Any]) -> Floats:
     """The coordinates of one parameter, shape ``(rows, its coordinates)``."""
     if isinstance(part, CategoricalDistribution):

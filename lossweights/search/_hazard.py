@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossweights.search._cube import Floats
+from lossweights.search._cube import Floats, distances
 from lossweights.search._gaussian import Priors, enough, fit
 
 _LIKELY, _LIKELIER = 0.4, 0.7  # points that are less safe than this are not asked for
@@ -53,11 +53,5 @@ class Hazard:
         if not len(self._good):
             return np.zeros(len(points))
         scaled = points / self._lengths
-        good, bad = _nearest(scaled, self._good), _nearest(scaled, self._bad)
+        good, bad = (distances(scaled, ours).min(axis=1) for ours in (self._good, self._bad))
         return (bad - good) / (bad + good + self._apart)
-
-
-def _nearest(points: Floats, others: Floats) -> Floats:
-    """The distance of each point to the nearest of others."""
-    nearest: Floats = np.sqrt(((points[:, None] - others[None]) ** 2).sum(axis=2)).min(axis=1)
-    return nearest

@@ -13,7 +13,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-from lossweights.search._cube import Cube, Floats
+from lossweights.search._cube import Cube, Floats, distances
 from lossweights.search._lessons import Lessons
 from lossweights.search._unbeaten import unbeaten
 from lossweights.search.joint import JointSampler, Parameters, hazard_of, likely_to_train
@@ -73,7 +73,7 @@ def _widest(points: Floats, costs: Floats, running: Floats) -> tuple[Floats, Flo
         near = np.argsort(((points - point) ** 2).sum(axis=1), kind="stable")[:2]
         points = np.concatenate([points, point[None]])
         costs = np.concatenate([costs, costs[near].mean(axis=0)[None]])
-    apart = np.sqrt(((costs[:, None] - costs[None]) ** 2).sum(axis=2))
+    apart = distances(costs, costs)
     one, other = max(_tree(apart), key=lambda edge: apart[edge])
     return points[one], points[other]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -79,7 +79,6 @@ class Sampler:
         self._learned: list[FrozenTrial] = []
         self._open: dict[int, dict[str, Value]] = {}
         self._numbers: dict[int, int] = {}  # of open places, in the study in memory
-        self._sampled: set[int] = set()  # those of them that the sampler was asked for
         self._recall()
 
     @property
@@ -200,6 +199,7 @@ class Sampler:
         made = optuna.create_study(storage=self._storage, directions=self._directions)
         self._study = _Study(made.study_name, self._storage)
         self._study_id = self._storage.get_study_id_from_name(made.study_name)
+        self._sampled: set[int] = set()  # numbers of open places that the sampler was asked for
         self._study.add_trials(self._learned)
         for place, parameters in self._open.items():
             self._numbers[place] = self._add(self._frozen(parameters, TrialState.RUNNING))
@@ -221,6 +221,7 @@ class Sampler:
         for key, attribute in ended.system_attrs.items():  # constraints, among Optuna's own notes
             storage.set_trial_system_attr(trial_id, key, attribute)
         if number in self._sampled:  # of others it has no notes
+            self._sampled.discard(number)
             with self._named():
                 trial = storage.get_trial(trial_id)
                 self._study.sampler.after_trial(self._study, trial, ended.state, ended.values)
@@ -315,7 +316,7 @@ def _is_inside(part: BaseDistribution, value: Value) -> bool:
     return isinstance(value, int | float) and part.low <= value <= part.high
 
 
-def times_beaten(costs: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.int64]:
+def times_beaten(costs: ArrayLike) -> NDArray[np.int64]:
     """How many rows beat each row: at least as small everywhere and smaller somewhere.
 
     The ranking of Fonseca and Fleming (Genetic Algorithms for Multiobjective Optimization, 1993);

@@ -74,7 +74,7 @@ def check_sampler(sampler: object) -> SamplerLike | None:
 
     Raises:
         RecipeError: It is none of these; or a class, or a function that does not pass the seed on:
-            what such a sampler asks for would be different every time.
+            what such a sampler asks for would not follow from the sweep's seed.
     """
     if sampler is None:
         return None
